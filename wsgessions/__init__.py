@@ -1,0 +1,1 @@
+"""Clustered web sessions for ASGI applications."""

@@ -1,0 +1,182 @@
+"""What is stored of a session, and what is sent to change it: frozen values that know nothing of a store.
+
+Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
+same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+__all__ = [
+    "CommitOutcome",
+    "CommitStatus",
+    "NewSession",
+    "Seen",
+    "SessionChanges",
+    "SessionDelta",
+    "SessionKey",
+    "SessionRecord",
+    "Successor",
+    "new_commit_id",
+    "new_incarnation",
+]
+
+_EMPTY: Mapping[str, bytes] = MappingProxyType({})
+_NO_NUMBERS: Mapping[str, int | float] = MappingProxyType({})
+
+
+def new_incarnation() -> int:
+    """A random unsigned 64-bit number, drawn once per creation; a rotation counts as a creation (C-7)."""
+    return int.from_bytes(secrets.token_bytes(8))
+
+
+def new_commit_id() -> bytes:
+    """8 random bytes that make a resent commit recognisable (C-9)."""
+    return secrets.token_bytes(8)
+
+
+class SessionKey(NamedTuple):
+    """Where a session lives in the store: made from its id by `wsgessions.identity`, and not a credential (S-08, S-12)."""
+
+    prefix: int
+    """The id's first 12 bits, 0 to 4095; modulo ``concurrency`` they choose the segment (S-01, E-1)."""
+    digest: bytes
+    """16 bytes: the name of the record and the member of the segment's index (C-7)."""
+
+    @property
+    def ref(self) -> str:
+        """The handle that people and logs may see: 12 hex digits (S-80)."""
+        return f"{self.prefix:03x}{self.digest.hex()[:9]}"
+
+
+class Seen(NamedTuple):
+    """The state a caller already holds, given to a conditional load."""
+
+    incarnation: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session about to be created."""
+
+    key: SessionKey
+    attributes: Mapping[str, bytes]
+    interval_ms: int
+    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    lifetime_ms: int
+    """Milliseconds from creation to the absolute deadline; always positive."""
+    incarnation: int = field(default_factory=new_incarnation)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One stored state of one session. Immutable: requests decode their own copies from it (C-2, K-11)."""
+
+    key: SessionKey
+    incarnation: int
+    version: int
+    created_ms: int
+    interval_ms: int
+    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    deadline_ms: int
+    """The absolute deadline, which activity never moves (S-53)."""
+    expires_ms: int
+    """When the session ends unless it is touched: ``min(last access + interval, deadline)``."""
+    attributes: Mapping[str, bytes]
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.incarnation, self.version)
+
+    def merged(self, changes: SessionChanges) -> SessionRecord:
+        """This state brought up to ``changes``, which must follow from it."""
+        live = changes.live
+        kept = self.attributes if live is None else {name: raw for name, raw in self.attributes.items() if name in live}
+        return replace(
+            self,
+            version=changes.version,
+            interval_ms=changes.interval_ms,
+            expires_ms=changes.expires_ms,
+            attributes={**kept, **changes.changed},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChanges:
+    """What has happened to a session since a version that the caller holds. Empty when nothing has."""
+
+    version: int
+    interval_ms: int
+    expires_ms: int
+    changed: Mapping[str, bytes] = _EMPTY
+    """Attributes written since, with their present values."""
+    live: frozenset[str] | None = None
+    """The names of all present attributes if any was removed since; None if none was (C-9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDelta:
+    """The changes of one commit. Attributes that are not named stay as they are, whoever wrote them."""
+
+    key: SessionKey
+    incarnation: int
+    base: int
+    """The version on which the caller's view rests."""
+    changed: Mapping[str, bytes] = _EMPTY
+    removed: frozenset[str] = frozenset()
+    increments: Mapping[str, int | float] = _NO_NUMBERS
+    """Numbers to add at the store, after ``changed`` was applied; an absent attribute counts as 0 (C-10)."""
+    guarded: frozenset[str] = frozenset()
+    """Attributes that must not have been written or removed since ``base``, else `CommitStatus.CONFLICT`."""
+    interval_ms: int | None = None
+    """A new idle timeout, or None to keep the present one."""
+    commit_id: bytes = field(default_factory=new_commit_id)
+
+
+class Successor(NamedTuple):
+    """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
+
+    key: SessionKey
+    incarnation: int
+
+
+class CommitStatus(Enum):
+    """How a commit ended. Only `APPLIED` changed anything, and `UNKNOWN` may have."""
+
+    APPLIED = "applied"
+    """Stored; also the answer to a resend of a commit that had been stored before."""
+    GONE = "gone"
+    """Refused: no such record, or a tombstone, or another incarnation. Never retried (C-9, S-62)."""
+    CONFLICT = "conflict"
+    """Refused: a guarded attribute was changed since the base; `CommitOutcome.changes` tells what is there now."""
+    NOT_A_NUMBER = "not_a_number"
+    """Refused: an attribute to be incremented is not an int or float, or would leave the exact range (2**53)."""
+    UNKNOWN = "unknown"
+    """A resend that is too late to tell whether its first sending was applied (C-9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitOutcome:
+    """The store's answer to a commit."""
+
+    status: CommitStatus
+    version: int = 0
+    """The session's version after the commit; on a conflict, its present version."""
+    previous: int = 0
+    """The version that the commit followed. Where it is not the delta's base, others have committed in between."""
+    expires_ms: int = 0
+    computed: Mapping[str, bytes] = _EMPTY
+    """The results of in-store operations."""
+    changes: SessionChanges | None = None
+    """What others changed since the base, the caller's own attributes left out; None if nobody did."""
+    overwritten: tuple[str, ...] = ()
+    """Names in the delta that others had written since the base: last write wins, counted (C-10)."""
+    names: tuple[str, ...] = ()
+    """The attributes that a refusal is about."""

@@ -1,0 +1,114 @@
+"""The contract of a session store. Everything that keeps or carries sessions is a `Store`, layers included.
+
+How the answers are to be read:
+
+* **Missing, expired, tombstoned and unreadable are one answer: None.** A store never invents a session and never raises
+  because of what a caller presented. An unreadable record is kept for inspection, logged once and counted (R-20, R-21).
+* **Errors are system faults only**: `StoreUnavailable` and its children, from which a caller can conclude nothing about
+  the session. `NonStopTimeout` and a lost connection leave a write *unknown*: done or not done, never half done.
+* **create never overwrites, apply never creates** (S-09, S-62). What was deleted stays deleted: until its tombstone
+  lapses, nothing is stored under that key again.
+* **Every write is atomic and may be repeated**: a delta with the same ``commit_id``, a creation with the same incarnation
+  and a deletion give the first outcome again (C-9, F-26).
+* **Time is the store's** (C-16): the caller sends durations and is told instants.
+
+Calls for different sessions, and for one session, may overlap. Every call takes ``deadline``, an instant of
+`time.monotonic` after which the caller no longer waits; it covers retries and reconnection. A call may be cancelled at any
+await; a cancelled write is unknown, and the store stays usable.
+
+`wsgessions.testing.StoreSuite` is this contract as tests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Final, Protocol, runtime_checkable
+
+from ..record import (
+    CommitOutcome,
+    NewSession,
+    Seen,
+    SessionChanges,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    Successor,
+)
+
+__all__ = ["NEVER", "Countable", "SecretKeeping", "Store"]
+
+NEVER: Final = math.inf
+"""The deadline of a caller that waits for ever."""
+
+
+class Store(Protocol):
+    """Keeps the sessions of one namespace and context."""
+
+    async def start(self, *, deadline: float = NEVER) -> None:
+        """Connect and check that the store is fit for use; starting a started store does nothing.
+
+        Raises:
+            StoreUnavailable: the store cannot be reached in time. `start` may be called again.
+            ConfigError: the store can be reached and must not be used as configured.
+        """
+
+    async def close(self) -> None:
+        """Free what `start` took. Closing a closed or never started store does nothing."""
+
+    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+        """Store a new session, its idle time starting now.
+
+        Returns:
+            The stored record, or None if the key is in use or bears a tombstone: draw another id.
+        """
+
+    async def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> SessionRecord | SessionChanges | None:
+        """Read a session.
+
+        Args:
+            key: the session.
+            since: the state the caller holds. If the session still has that incarnation, and no older version, the
+                answer is a `SessionChanges`; otherwise the whole record.
+        """
+
+    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+        """Change an existing session, all or nothing. The idle time starts anew."""
+
+    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+        """Apply ``delta`` and move the session to its successor's key, in one step.
+
+        The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
+        """
+
+    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+        """Start the idle time of these sessions anew; those that are gone are passed over (C-16)."""
+
+    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        """Remove a session and leave a tombstone.
+
+        Returns:
+            Whether there was a session.
+        """
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """The power to count live sessions, over the whole cluster (E-7)."""
+
+    async def count(self, *, deadline: float = NEVER) -> int:
+        """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
+
+
+@runtime_checkable
+class SecretKeeping(Protocol):
+    """The power to agree on one secret among all nodes without configuration (C-11)."""
+
+    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
+        """The cluster's secret: the first proposal ever made under this namespace.
+
+        Args:
+            proposal: 32 random bytes, used if there is no secret yet.
+        """
