@@ -14,8 +14,9 @@ WsgessionsError
     └── RecordTooNew       the record was written by a later release; it is left untouched
 ```
 
-Each error carries ``code`` (stable, for machines), ``hint`` (what to do about it) and ``docs`` (a page of this project's
-documentation, relative to its root). No error text ever holds a session id, a password or a stored value (S-79, S-80).
+Each error carries ``code`` (stable, for machines), ``hint`` (what to do about it) and ``docs`` (a page of this
+project's documentation, relative to its root). No error text ever holds a session id, a password or a stored value
+(S-79, S-80).
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class SessionClosed(WsgessionsError):
 
 
 class SessionGone(WsgessionsError):
-    """A change was refused because the session no longer exists: logged out, rotated or expired elsewhere (C-9, S-62)."""
+    """A change was refused: the session is no more, logged out, rotated or expired elsewhere (C-9, S-62)."""
 
     code = "session_gone"
     docs = "explanation/guarantee/"
@@ -136,7 +137,7 @@ class StoreUnavailable(WsgessionsError):
 
 
 class NonStopTimeout(StoreUnavailable):
-    """The one deadline for a request's store work has passed (F-00b). A write that was sent is *unknown*, not failed."""
+    """The one deadline for a request's store work has passed (F-00b). A write already sent is *unknown*, not failed."""
 
     code = "nonstop_timeout"
 

@@ -42,7 +42,7 @@ def new_commit_id() -> bytes:
 
 
 class SessionKey(NamedTuple):
-    """Where a session lives in the store: made from its id by `wsgessions.identity`, and not a credential (S-08, S-12)."""
+    """Where a session lives in the store: made from its id by `wsgessions.identity`, no credential (S-08, S-12)."""
 
     prefix: int
     """The id's first 12 bits, 0 to 4095; modulo ``concurrency`` they choose the segment (S-01, E-1)."""

@@ -8,13 +8,13 @@ How the answers are to be read:
   the session. `NonStopTimeout` and a lost connection leave a write *unknown*: done or not done, never half done.
 * **create never overwrites, apply never creates** (S-09, S-62). What was deleted stays deleted: until its tombstone
   lapses, nothing is stored under that key again.
-* **Every write is atomic and may be repeated**: a delta with the same ``commit_id``, a creation with the same incarnation
-  and a deletion give the first outcome again (C-9, F-26).
+* **Every write is atomic and may be repeated**: a delta with the same ``commit_id``, a creation with the same
+  incarnation and a deletion give the first outcome again (C-9, F-26).
 * **Time is the store's** (C-16): the caller sends durations and is told instants.
 
 Calls for different sessions, and for one session, may overlap. Every call takes ``deadline``, an instant of
-`time.monotonic` after which the caller no longer waits; it covers retries and reconnection. A call may be cancelled at any
-await; a cancelled write is unknown, and the store stays usable.
+`time.monotonic` after which the caller no longer waits; it covers retries and reconnection. A call may be cancelled at
+any await; a cancelled write is unknown, and the store stays usable.
 
 `wsgessions.testing.StoreSuite` is this contract as tests.
 """
