@@ -1,0 +1,85 @@
+"""The watermark: what the browser has already seen of its session, carried in a cookie of its own (C-11).
+
+It is a lower bound for what a server may show to that browser, authenticated but not encrypted. Lost, old, foreign or
+forged watermarks are all the same: unknown, which costs one read and never a session.
+
+Wire form, base64url without padding, 48 characters::
+
+    format (1)  key id (1)  node hint (2)  incarnation (8)  version (8)  MAC (16)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final, NamedTuple
+
+__all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
+
+WATERMARK_LENGTH: Final = 48
+_FORMAT: Final = 1
+_BODY: Final = Struct(">BBHQQ")
+_MAC_SIZE: Final = 16
+_PURPOSE: Final = b"wsgessions:mark"
+
+
+class Watermark(NamedTuple):
+    """The newest state that a browser is known to have seen."""
+
+    incarnation: int
+    version: int
+    node: int
+    """A hint at the process that served it: 16 random bits, drawn per process (C-14)."""
+
+
+class WatermarkSeal:
+    """Makes and checks watermarks with a ring of keys: the first one signs, all of them verify.
+
+    Args:
+        keys: at least one, each of 32 or more random bytes.
+        node: this process's hint; drawn if not given.
+    """
+
+    def __init__(self, keys: Sequence[bytes], *, node: int | None = None) -> None:
+        self.node = secrets.randbits(16) if node is None else node
+        self._ring = {_key_id(key): _mac_key(key) for key in reversed(keys)}
+        self._signing_id = _key_id(keys[0])
+        self._signing_key = self._ring[self._signing_id]
+
+    def seal(self, incarnation: int, version: int) -> str:
+        """The cookie value that tells of this state."""
+        body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
+        return urlsafe_b64encode(body + _mac(self._signing_key, body)).decode("ascii")
+
+    def unseal(self, value: str) -> Watermark | None:
+        """The watermark in a cookie value, or None if it was not made by one of our keys."""
+        if len(value) != WATERMARK_LENGTH or not value.isascii():
+            return None
+        try:
+            raw = urlsafe_b64decode(value)
+        except ValueError:
+            return None
+        body, mac = raw[: _BODY.size], raw[_BODY.size :]
+        if len(raw) != _BODY.size + _MAC_SIZE:
+            return None
+        form, key_id, node, incarnation, version = _BODY.unpack(body)
+        key = self._ring.get(key_id)
+        if form != _FORMAT or key is None or not secrets.compare_digest(_mac(key, body), mac):
+            return None
+        return Watermark(incarnation, version, node)
+
+
+def _mac(key: bytes, body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_MAC_SIZE, key=key, person=_PURPOSE).digest()
+
+
+def _mac_key(key: bytes) -> bytes:
+    """Keys of any length become one for this purpose only, so that other uses of the secret share nothing with it."""
+    return hashlib.blake2b(key, digest_size=32, person=_PURPOSE).digest()
+
+
+def _key_id(key: bytes) -> int:
+    return hashlib.blake2b(key, digest_size=1, person=b"wsgessions:keyid").digest()[0]
