@@ -147,6 +147,11 @@ class StoreRefused(StoreUnavailable):
 
     code = "store_refused"
 
+    def __init__(self, message: str, *, server_code: str = "", hint: str = "") -> None:
+        """``server_code``: the first word of the server's answer, such as ``"OOM"``; empty if there was none."""
+        super().__init__(message, hint=hint)
+        self.server_code = server_code
+
 
 class RecordTooNew(StoreUnavailable):
     """The record was written by a later release of wsgessions; it is neither read nor changed (R-22)."""

@@ -1,0 +1,244 @@
+"""Where a server is and how to get in: the URLs of the setting ``store_url``, parsed once and never printed whole.
+
+```
+valkey://[[user]:password@]host[:port][,host[:port]...][/database][?option=value...]
+valkeys://...    the same over TLS; certificate and host name are verified (S-85)
+unix://[[user]:password@]/path/of/socket[?db=database]
+```
+
+``redis://`` and ``rediss://`` mean the same as ``valkey://`` and ``valkeys://``. User name and password are
+percent-encoded where they hold any of ``: @ / ? # %``.
+
+Options, all but ``db`` for TLS only:
+
+| option | meaning | default |
+|---|---|---|
+| ``db`` | number of the database, another way to write ``/database`` | 0 |
+| ``ca`` | file of the certificates to trust, PEM | those the system trusts |
+| ``cert``, ``key`` | files of the client's certificate and its key, PEM; ``key`` may be part of ``cert`` | none |
+| ``server_name`` | the name that the server's certificate must bear | the host |
+| ``verify`` | ``full``, or ``none`` to trust whoever answers | ``full`` |
+"""
+
+from __future__ import annotations
+
+import difflib
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from itertools import cycle
+from typing import Final, NoReturn
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from pydantic import SecretStr
+
+from ..errors import ConfigError
+
+__all__ = ["DEFAULT_PORT", "Address", "Locate", "TLSOptions", "Verification", "in_turn"]
+
+DEFAULT_PORT: Final = 6379
+
+_PLAIN: Final = frozenset({"valkey", "redis"})
+_TLS: Final = frozenset({"valkeys", "rediss"})
+_TLS_OPTIONS: Final = frozenset({"ca", "cert", "key", "server_name", "verify"})
+
+
+class Verification(Enum):
+    """How much is asked of the server's certificate."""
+
+    FULL = "full"
+    """Signed by an authority we trust, in date, and made out to the name we asked for."""
+    NONE = "none"
+    """Nothing: whoever can redirect our packets can read and change every session."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSOptions:
+    """How to speak TLS to the server. Files are read anew at every connection, so that renewed ones are taken up."""
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+    verify: Verification = Verification.FULL
+
+    def context(self) -> ssl.SSLContext:
+        """Raises:
+        ConfigError: a file cannot be read or is not what it should be.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.verify is Verification.NONE:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            if self.cert is not None:
+                # Without a password callback OpenSSL would stop and ask for one at the terminal.
+                context.load_cert_chain(self.cert, self.key, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            files = ", ".join(name for name in (self.ca, self.cert, self.key) if name)
+            raise _wrong(
+                f"the TLS files cannot be used ({files}): {error}",
+                hint="give readable PEM files; the key must not be encrypted and must belong to the certificate",
+            ) from error
+        return context
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Address:
+    """One server. Shows no credentials when printed, and refuses to be pickled, since it may hold some (S-79)."""
+
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    path: str | None = None
+    """The file of a unix socket; host and port are then without meaning."""
+    username: str | None = None
+    password: SecretStr | None = None
+    database: int = 0
+    tls: TLSOptions | None = None
+    """None: no TLS."""
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read a URL that names one server.
+
+        Raises:
+            ConfigError: it is malformed, or names several.
+        """
+        seeds = cls.parse_seeds(url)
+        if len(seeds) != 1:
+            raise _wrong(f"the URL names {len(seeds)} servers where one is expected", hint="name one host")
+        return seeds[0]
+
+    @classmethod
+    def parse_seeds(cls, url: str) -> tuple[Address, ...]:
+        """Read a URL that names one or more servers, which then share everything but host and port.
+
+        Raises:
+            ConfigError: it is malformed. The text never holds any part that might be a credential.
+        """
+        parts = _split(url)
+        if parts.scheme == "unix":
+            return (_unix(parts),)
+        if parts.scheme not in _PLAIN | _TLS:
+            raise _wrong("the URL's scheme is not known", hint="use valkey://, valkeys:// (TLS) or unix://")
+        username, password, hosts = _credentials(parts.netloc)
+        options = _options(parts, allowed=_TLS_OPTIONS if parts.scheme in _TLS else frozenset())
+        database = _database(parts.path.removeprefix("/"), options)
+        tls = _tls(options) if parts.scheme in _TLS else None
+        return tuple(
+            cls(host, port, None, username, password, database, tls) for host, port in map(_host, hosts.split(","))
+        )
+
+    def __str__(self) -> str:
+        """The address without credentials, for logs and error texts."""
+        if self.path is not None:
+            return f"unix://{self.path}" + (f"?db={self.database}" if self.database else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"valkey{'s' if self.tls else ''}://{host}:{self.port}/{self.database}"
+
+    def __repr__(self) -> str:
+        secret = ", password=***" if self.password is not None else ""
+        return f"<Address {self}{secret}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an Address may hold a password and is not pickled; pass the setting store_url on instead")
+
+
+Locate = Callable[[], Awaitable[Address]]
+"""Tells where the server is at present; asked before every attempt to connect."""
+
+
+def in_turn(addresses: Sequence[Address]) -> Locate:
+    """Try the addresses one after the other, over and over: a server that cannot be reached is passed over."""
+    turn = cycle(addresses)
+
+    async def locate() -> Address:
+        return next(turn)
+
+    return locate
+
+
+def _wrong(message: str, *, hint: str) -> ConfigError:
+    return ConfigError(message, setting="store_url", hint=hint)
+
+
+def _split(url: str) -> SplitResult:
+    parts = None
+    with suppress(ValueError):  # its text may quote the password, so it is not even kept as this error's context
+        parts = urlsplit(url.strip())
+    if parts is None or parts.fragment:
+        raise _wrong(
+            "the URL cannot be read", hint="percent-encode special characters, such as %23 for #, in user and password"
+        )
+    return parts
+
+
+def _credentials(netloc: str) -> tuple[str | None, SecretStr | None, str]:
+    userinfo, _, hosts = netloc.rpartition("@")
+    username, _, password = userinfo.partition(":")
+    if "@" in userinfo:
+        raise _wrong("the URL has more than one @", hint="write %40 for an @ in user name or password")
+    if username and not password:
+        raise _wrong("the URL has a user name without a password", hint="write user:password@ or :password@")
+    return unquote(username) or None, SecretStr(unquote(password)) if password else None, hosts
+
+
+def _host(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, str(DEFAULT_PORT)
+    host = host.removeprefix("[").removesuffix("]")
+    if not host:
+        raise _wrong("the URL lacks a host", hint="write for instance valkey://localhost:6379")
+    # What cannot be read may be part of a password with an unencoded character, and is not repeated.
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise _wrong("the URL's port is not a number from 1 to 65535", hint="write host:port")
+    return host, int(port)
+
+
+def _options(parts: SplitResult, *, allowed: frozenset[str]) -> dict[str, str]:
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name in options:
+        if name in _TLS_OPTIONS - allowed:
+            raise _wrong(f"the option {name!r} needs TLS", hint="use the scheme valkeys://")
+        if name not in allowed | {"db"}:
+            known = sorted(allowed | {"db"})
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise _wrong("the URL has an unknown option", hint=f"{meant}valid here: {', '.join(known)}")
+    return options
+
+
+def _database(path: str, options: dict[str, str]) -> int:
+    if path and "db" in options:
+        raise _wrong("the URL names the database twice", hint="write either /1 or ?db=1")
+    text = path or options.get("db", "") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise _wrong("the URL's database is not a number", hint="write for instance valkey://localhost:6379/1")
+    return int(text)
+
+
+def _tls(options: dict[str, str]) -> TLSOptions:
+    verify = options.get("verify", Verification.FULL.value)
+    if verify not in {each.value for each in Verification}:
+        raise _wrong("the option 'verify' has an unknown value", hint="valid are full and none")
+    if "key" in options and "cert" not in options:
+        raise _wrong("the option 'key' is of no use without 'cert'", hint="name the client certificate's file too")
+    return TLSOptions(
+        ca=options.get("ca") or None,
+        cert=options.get("cert") or None,
+        key=options.get("key") or None,
+        server_name=options.get("server_name") or None,
+        verify=Verification(verify),
+    )
+
+
+def _unix(parts: SplitResult) -> Address:
+    username, password, host = _credentials(parts.netloc)
+    path = unquote(parts.path)
+    if host or len(path) <= 1:
+        raise _wrong("the URL lacks the path of a socket", hint="write for instance unix:///run/valkey/valkey.sock")
+    database = _database("", _options(parts, allowed=frozenset()))
+    return Address(path=path, username=username, password=password, database=database)
