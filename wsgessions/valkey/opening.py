@@ -1,0 +1,80 @@
+"""How a connection comes about: socket, TLS, greeting, database. Nothing here tries twice."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+from ..errors import StoreRefused
+from .address import Address, Verification
+from .commands import Argument, Commands
+from .protocol import Connection, Ticket
+from .replies import LinkLost, Reply
+
+__all__ = ["FreshConnection", "open_connection"]
+
+
+class FreshConnection(Commands):
+    """Speaks to one connection that others do not see yet. Deadlines are left to whoever opens it."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+        ticket.future = asyncio.get_running_loop().create_future()
+        if self._connection.lost is not None:
+            ticket.fail(LinkLost(f"the connection was lost: {self._connection.lost}", sent=False))
+        else:
+            self._connection.write([ticket], time.monotonic())
+        return ticket.future
+
+
+async def open_connection(address: Address, name: str, make: Callable[[], Connection]) -> Connection:
+    """Connect, authenticate and choose the database.
+
+    Raises:
+        OSError: the server cannot be reached, or its certificate is no good (`ssl.SSLError`).
+        StoreRefused: it does not let us in.
+        ConfigError: the TLS files cannot be used.
+    """
+    connection = await _connect(address, make)
+    try:
+        await _greet(FreshConnection(connection), address, name)
+    except BaseException:
+        connection.drop("it was not let in")
+        raise
+    return connection
+
+
+async def _connect(address: Address, make: Callable[[], Connection]) -> Connection:
+    loop = asyncio.get_running_loop()
+    if address.path is not None:
+        _, connection = await loop.create_unix_connection(make, address.path)
+        return connection
+    if address.tls is None:
+        transport, connection = await loop.create_connection(make, address.host, address.port)
+    else:
+        verified = address.tls.verify is Verification.FULL
+        transport, connection = await loop.create_connection(
+            make,
+            address.host,
+            address.port,
+            ssl=address.tls.context(),
+            server_hostname=address.tls.server_name or (address.host if verified else ""),
+        )
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return connection
+
+
+async def _greet(fresh: Commands, address: Address, name: str) -> None:
+    greeting: list[Argument] = [b"HELLO", b"3"]
+    if address.password is not None:
+        greeting += [b"AUTH", address.username or "default", address.password.get_secret_value()]
+    answer = await fresh.request(*greeting, b"SETNAME", name)
+    if not isinstance(answer, dict) or answer.get(b"proto") != 3:  # noqa: PLR2004 - RESP3
+        raise StoreRefused("the server does not speak RESP3", hint="use Valkey 8 or Redis 7.2, or newer")
+    if address.database:
+        await fresh.request(b"SELECT", address.database)

@@ -1,0 +1,30 @@
+"""One Lua script: what runs at the server in one step, known there by the digest of its text."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+
+__all__ = ["Script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script for `Commands.call`. Keys and values reach it as arguments only, never as part of its text (S-89)."""
+
+    name: str
+    """What error texts call it."""
+    source: str = field(repr=False)
+    sha1: str = field(init=False)
+    """The server's name for it: 40 hex digits."""
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha1", digest)
+
+    @classmethod
+    def load(cls, name: str) -> Script:
+        """Read ``scripts/<name>.lua`` of this package."""
+        file = resources.files("wsgessions.valkey") / "scripts" / f"{name}.lua"
+        return cls(name, file.read_text(encoding="utf-8"))
