@@ -1,1 +1,49 @@
-"""Clustered web sessions for ASGI applications."""
+"""Clustered web sessions for ASGI applications.
+
+```python
+from wsgessions import SessionMiddleware
+
+app = SessionMiddleware(app)  # any ASGI application; settings from the environment
+```
+
+The public names are loaded on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from . import errors
+    from .install import install
+    from .manager import SessionManager
+    from .middleware import SessionMiddleware
+    from .session import Session
+    from .settings import SessionSettings
+
+__version__ = "0.1.0"
+
+__all__ = ["Session", "SessionManager", "SessionMiddleware", "SessionSettings", "__version__", "errors", "install"]
+
+_HOMES: Final = {
+    "Session": "session",
+    "SessionManager": "manager",
+    "SessionMiddleware": "middleware",
+    "SessionSettings": "settings",
+    "install": "install",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module(".errors", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

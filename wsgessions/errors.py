@@ -5,7 +5,8 @@ WsgessionsError
 ├── ConfigError            a setting is wrong; names the setting and where its value came from
 ├── CodecError             a value cannot be stored, or stored bytes cannot be read
 │   └── SessionTooLarge    a limit on bytes, attributes or names would be exceeded
-├── SessionClosed          the session was used after its request had ended
+├── SessionClosed          the session was used when nothing could become of it
+│   └── SessionNotLoaded   the path is excluded from loading, and nobody called ``await session.load()``
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first
 └── StoreUnavailable       the store did not do what it was asked; says nothing about the session
@@ -31,6 +32,7 @@ __all__ = [
     "SessionClosed",
     "SessionConflict",
     "SessionGone",
+    "SessionNotLoaded",
     "SessionTooLarge",
     "StoreRefused",
     "StoreUnavailable",
@@ -104,10 +106,16 @@ class SessionTooLarge(CodecError):
 
 
 class SessionClosed(WsgessionsError):
-    """The session was used after the request that owned it had ended (R-39)."""
+    """The session was used after its request, or created or changed after the client could still be told (R-38, R-39)."""
 
     code = "session_closed"
     docs = "how-to/background-work/"
+
+
+class SessionNotLoaded(SessionClosed):
+    """The path is excluded from loading: ``await session.load()`` comes first (R-30)."""
+
+    code = "session_not_loaded"
 
 
 class SessionGone(WsgessionsError):

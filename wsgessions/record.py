@@ -107,6 +107,26 @@ class SessionRecord:
             attributes={**kept, **changes.changed},
         )
 
+    def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
+        """This state, or a newer one, with an accepted commit on top.
+
+        An outcome that is older than this state is contained in it already: it came back after a later one.
+        """
+        if outcome.version <= self.version:
+            return self
+        below = self if outcome.changes is None else self.merged(outcome.changes)
+        kept = {name: raw for name, raw in below.attributes.items() if name not in delta.removed}
+        key, incarnation = (self.key, self.incarnation) if successor is None else successor
+        return replace(
+            below,
+            key=key,
+            incarnation=incarnation,
+            version=outcome.version,
+            interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
+            expires_ms=outcome.expires_ms,
+            attributes={**kept, **delta.changed, **outcome.computed},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SessionChanges:
@@ -115,7 +135,7 @@ class SessionChanges:
     version: int
     interval_ms: int
     expires_ms: int
-    changed: Mapping[str, bytes] = _EMPTY
+    changed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
     """Attributes written since, with their present values."""
     live: frozenset[str] | None = None
     """The names of all present attributes if any was removed since; None if none was (C-9)."""
@@ -129,9 +149,9 @@ class SessionDelta:
     incarnation: int
     base: int
     """The version on which the caller's view rests."""
-    changed: Mapping[str, bytes] = _EMPTY
+    changed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
     removed: frozenset[str] = frozenset()
-    increments: Mapping[str, int | float] = _NO_NUMBERS
+    increments: Mapping[str, int | float] = field(default_factory=lambda: _NO_NUMBERS)
     """Numbers to add at the store, after ``changed`` was applied; an absent attribute counts as 0 (C-10)."""
     guarded: frozenset[str] = frozenset()
     """Attributes that must not have been written or removed since ``base``, else `CommitStatus.CONFLICT`."""
@@ -172,7 +192,7 @@ class CommitOutcome:
     previous: int = 0
     """The version that the commit followed. Where it is not the delta's base, others have committed in between."""
     expires_ms: int = 0
-    computed: Mapping[str, bytes] = _EMPTY
+    computed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
     """The results of in-store operations."""
     changes: SessionChanges | None = None
     """What others changed since the base, the caller's own attributes left out; None if nobody did."""

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
+from ..clock import StoreClock
 from ..record import (
     CommitOutcome,
     NewSession,
@@ -36,7 +37,9 @@ from ..record import (
     Successor,
 )
 
-__all__ = ["NEVER", "Countable", "SecretKeeping", "Store"]
+__all__ = ["NEVER", "Countable", "SecretKeeping", "Store", "find_power"]
+
+Power = TypeVar("Power")
 
 NEVER: Final = math.inf
 """The deadline of a caller that waits for ever."""
@@ -44,6 +47,10 @@ NEVER: Final = math.inf
 
 class Store(Protocol):
     """Keeps the sessions of one namespace and context."""
+
+    @property
+    def clock(self) -> StoreClock:
+        """The store's time, as far as it is known here."""
 
     async def start(self, *, deadline: float = NEVER) -> None:
         """Connect and check that the store is fit for use; starting a started store does nothing.
@@ -112,3 +119,11 @@ class SecretKeeping(Protocol):
         Args:
             proposal: 32 random bytes, used if there is no secret yet.
         """
+
+
+def find_power(store: Store, power: type[Power]) -> Power | None:
+    """The outermost layer of ``store`` that has an optional power, or None. A layer names the one behind it ``below``."""
+    layer: object | None = store
+    while layer is not None and not isinstance(layer, power):
+        layer = getattr(layer, "below", None)
+    return layer

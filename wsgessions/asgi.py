@@ -1,0 +1,21 @@
+"""The words of ASGI that this package uses, as types."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias
+
+__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send", "opens_response"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+
+def opens_response(message: Message) -> bool:
+    """Whether this message carries the headers of the response: its start, a WebSocket's accept or its denial (R-41)."""
+    return message["type"] in _OPENING

@@ -1,0 +1,151 @@
+"""The two cookies: reading them from a request in one scan, and writing them (C-11, S-20..S-33).
+
+The id cookie holds the plain id; the watermark cookie, named like it with ``-v`` behind, holds what the browser has seen.
+They are apart so that a late response of an old id can never overwrite the credential of a newer login (S-209).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .identity import is_well_formed
+
+if TYPE_CHECKING:
+    from .settings import CookieSettings
+
+__all__ = ["CookieFinding", "Presented", "SessionCookies"]
+
+MAX_COOKIE_BYTES: Final = 16 * 1024
+"""Of all Cookie header fields together; beyond, the request has no session (S-31)."""
+MAX_COOKIE_PAIRS: Final = 200
+
+
+class CookieFinding(Enum):
+    """What a request's Cookie header says about its session."""
+
+    ABSENT = "absent"
+    """No id cookie."""
+    PRESENT = "present"
+    """One well-formed id. Whether it is known, only the store can tell."""
+    MALFORMED = "malformed"
+    """An id cookie of the wrong shape; no store is asked (S-04)."""
+    CONFLICTING = "conflicting"
+    """Several id cookies with different values: nobody can tell which one counts (S-29)."""
+    OVERSIZED = "oversized"
+    """More cookies than are read (S-31)."""
+
+
+class Presented(NamedTuple):
+    """What a client presented."""
+
+    id: str | None = None
+    """A well-formed id, or None."""
+    watermark: str | None = None
+    """The watermark cookie's value, not verified yet."""
+    finding: CookieFinding = CookieFinding.ABSENT
+
+    def __repr__(self) -> str:
+        return f"Presented({self.finding.value})"
+
+
+_ABSENT: Final = Presented()
+_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED)
+_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING)
+_OVERSIZED: Final = Presented(finding=CookieFinding.OVERSIZED)
+
+
+class SessionCookies:
+    """Reads and writes the cookies of one configuration.
+
+    No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between semicolons, and
+    our names either match exactly or not at all (S-30).
+    """
+
+    __slots__ = ("_deletion", "_id_name", "_id_prefix", "_mark_name", "_mark_prefix", "_needle", "_suffix")
+
+    def __init__(self, settings: CookieSettings) -> None:
+        self._id_name = settings.name.encode("ascii")
+        self._mark_name = self._id_name + b"-v"
+        self._needle = self._id_name + b"="
+        self._id_prefix = settings.name + "="
+        self._mark_prefix = settings.name + "-v="
+        self._suffix = _attributes(settings)
+        self._deletion = "; Max-Age=0" + self._suffix
+
+    def read(self, headers: Iterable[Any]) -> Presented:
+        """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
+        fields = [_octets(value) for name, value in headers if _is_cookie(name)]
+        if not fields:
+            return _ABSENT
+        header = fields[0] if len(fields) == 1 else b";".join(fields)
+        if len(header) > MAX_COOKIE_BYTES:
+            return _OVERSIZED
+        if self._needle not in header:
+            return _ABSENT
+        return self._scan(header)
+
+    def _scan(self, header: bytes) -> Presented:
+        pairs = header.split(b";")
+        if len(pairs) > MAX_COOKIE_PAIRS:
+            return _OVERSIZED
+        ids: set[bytes] = set()
+        marks: set[bytes] = set()
+        for pair in pairs:
+            name, _, value = pair.partition(b"=")
+            name = name.strip(b" \t")
+            if name == self._id_name:
+                ids.add(value.strip(b" \t"))
+            elif name == self._mark_name:
+                marks.add(value.strip(b" \t"))
+        if len(ids) != 1:
+            return _CONFLICTING if ids else _ABSENT
+        session_id = ids.pop().decode("latin-1")
+        if not is_well_formed(session_id):
+            return _MALFORMED
+        watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
+        return Presented(session_id, watermark, CookieFinding.PRESENT)
+
+    def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
+        """The Set-Cookie value that gives the client its id.
+
+        Args:
+            session_id: the id.
+            max_age: seconds the browser shall keep it; None for as long as the browser runs.
+        """
+        return self._set(self._id_prefix + session_id, max_age)
+
+    def set_watermark(self, watermark: str, *, max_age: int | None = None) -> bytes:
+        """The Set-Cookie value that tells the client what it has seen; arguments as for `set_id`."""
+        return self._set(self._mark_prefix + watermark, max_age)
+
+    def clear(self) -> list[bytes]:
+        """The Set-Cookie values that remove both cookies, with the attributes they were set with (S-32)."""
+        return [(prefix + self._deletion).encode("ascii") for prefix in (self._id_prefix, self._mark_prefix)]
+
+    def _set(self, pair: str, max_age: int | None) -> bytes:
+        age = "" if max_age is None else f"; Max-Age={max_age}"
+        return f"{pair}{age}{self._suffix}".encode("ascii")
+
+
+def _attributes(settings: CookieSettings) -> str:
+    parts = [f"Path={settings.path}"]
+    if settings.domain:
+        parts.append(f"Domain={settings.domain}")
+    if settings.secure:
+        parts.append("Secure")
+    if settings.httponly:
+        parts.append("HttpOnly")
+    parts.append(f"SameSite={settings.samesite.capitalize()}")
+    if settings.partitioned:
+        parts.append("Partitioned")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _is_cookie(name: bytes | str) -> bool:
+    return name == b"cookie" or _octets(name).lower() == b"cookie"
+
+
+def _octets(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1", "replace")

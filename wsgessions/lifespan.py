@@ -1,0 +1,53 @@
+"""The manager's life tied to the server's: started before the application, closed after it (R-44, R-45)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from .asgi import ASGIApp, Message, Receive, Scope, Send
+from .errors import WsgessionsError
+
+if TYPE_CHECKING:
+    from .manager import SessionManager
+
+__all__ = ["run_lifespan"]
+
+
+START_SECONDS: Final = 10.0
+"""How long the start waits for a store that is still coming up."""
+
+
+class _StartFailed(Exception):
+    """Ends the application's lifespan after the server was told that the start has failed."""
+
+
+async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run the application's lifespan inside the manager's.
+
+    An application without lifespan events raises, as ASGI has it; the manager then starts with the first request instead.
+    """
+
+    async def receive_and_start() -> Message:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await _start(manager, send)
+        return message
+
+    async def close_and_send(message: Message) -> None:
+        if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"}:
+            await manager.close()
+        await send(message)
+
+    try:
+        await app(scope, receive_and_start, close_and_send)
+    except _StartFailed:
+        await manager.close()
+
+
+async def _start(manager: SessionManager, send: Send) -> None:
+    try:
+        await manager.start(deadline=time.monotonic() + START_SECONDS)
+    except WsgessionsError as error:
+        await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
+        raise _StartFailed from error

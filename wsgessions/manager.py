@@ -1,0 +1,207 @@
+"""The manager: opens a session for what a client presented, and commits what became of it.
+
+One per application and process. It knows ids, deadlines and the store; it knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from types import TracebackType
+from typing import Any
+
+from .attribute_operations import OperatingOwner
+from .cookie import CookieFinding, Presented
+from .errors import SessionClosed, SessionNotLoaded, StoreUnavailable
+from .identity import Identity, is_well_formed
+from .log_throttle import LogThrottle
+from .session import Session
+from .settings import SessionSettings
+from .statistics import SessionStatistics
+from .stores.base import SecretKeeping, Store, find_power
+from .stores.factory import open_store
+from .watermark import WatermarkSeal
+
+__all__ = ["OpenedSession", "SessionManager"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.manager"))
+
+
+class SessionManager:
+    """Owns the life of the sessions of one application.
+
+    Args:
+        settings: the settings; by default those of the environment and the files, see `SessionSettings`.
+        store: a store to use instead of the one that ``settings.store_url`` names.
+        overrides: single settings by name, in place of ``settings``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    def __init__(
+        self, settings: SessionSettings | None = None, *, store: Store | None = None, **overrides: Any
+    ) -> None:
+        self.settings = settings if settings is not None and not overrides else SessionSettings.load(settings, overrides)
+        self.statistics = SessionStatistics()
+        self.store: Store = open_store(self.settings) if store is None else store
+        self.owner = OperatingOwner(
+            self.store, Identity(self.settings.namespace, self.settings.context_path), self.settings, self.statistics
+        )
+        self._seal: WatermarkSeal | None = None
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def start(self, *, deadline: float | None = None) -> None:
+        """Connect to the store. Not needed: the first request that needs the store does it.
+
+        Raises:
+            StoreUnavailable: the store cannot be reached.
+            ConfigError: the store must not be used as configured.
+        """
+        deadline = deadline or self.owner.deadline()
+        await self.store.start(deadline=deadline)
+        if self._seal is None:
+            self._seal = WatermarkSeal(await self._watermark_keys(deadline))
+
+    async def _watermark_keys(self, deadline: float) -> list[bytes]:
+        if self.settings.secrets:
+            return [secret.get_secret_value().encode() for secret in self.settings.secrets]
+        proposal = secrets.token_bytes(32)
+        keeper = find_power(self.store, SecretKeeping)  # type: ignore[type-abstract]  # a protocol is what is asked for
+        return [proposal if keeper is None else await keeper.shared_secret(proposal, deadline=deadline)]
+
+    async def close(self) -> None:
+        """Leave the store. The manager may be started again."""
+        await self.store.close()
+
+    # -- sessions ------------------------------------------------------------------------------------------------------
+
+    def open(self, session_id: str | None = None) -> OpenedSession:
+        """A session outside a request: in a job, a test, a WebSocket of another framework.
+
+        Use it with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes and
+        carries out what was invalidated or rotated.
+
+        Args:
+            session_id: the session's id; None, or an id that nobody issued, for a new session.
+        """
+        known = session_id is not None and is_well_formed(session_id)
+        return OpenedSession(self, Presented(session_id if known else None))
+
+    def begin(self, presented: Presented) -> Session:
+        """The session for what a client presented, not loaded yet."""
+        self._count(presented.finding)
+        return Session._of(self.owner, presented.id)
+
+    async def load(self, session: Session, watermark: str | None = None, *, deadline: float | None = None) -> None:
+        """Load a session that was begun with an id.
+
+        Raises:
+            StoreUnavailable: the store did not answer. The session raises it again whenever it is touched.
+        """
+        try:
+            if self._seal is None:
+                await self.start(deadline=deadline)
+        except StoreUnavailable as error:
+            failure = error
+            session._shut(lambda: failure)
+            raise
+        if watermark is not None and self._seal is not None:
+            session._carried = self._seal.unseal(watermark)
+            self.statistics.forged_watermarks += session._carried is None
+        await self.owner.load(session, deadline=deadline)
+
+    def leave_unloaded(self, session: Session) -> None:
+        """Make the session ask for ``await session.load()`` before its first use (R-30)."""
+        session._shut(_not_loaded)
+
+    def owns(self, session: Session) -> bool:
+        """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
+        return isinstance(session._owner, OperatingOwner) and session._owner.realm == self.owner.realm
+
+    async def commit(self, session: Session, *, deadline: float | None = None, create: bool = True) -> None:
+        """Send what has changed; arguments and errors as for `Session.commit`."""
+        if self._seal is None:
+            await self.start(deadline=deadline)
+        await self.owner.commit(session, deadline=deadline, create=create)
+
+    def watermark_of(self, session: Session) -> str | None:
+        """The watermark that the client should carry from now on, or None if the one it has will do (C-13)."""
+        record, carried = session._record, session._carried
+        if record is None or self._seal is None:
+            return None
+        if carried and carried.incarnation == record.incarnation:
+            if record.version == carried.version or (record.version < carried.version and not session.rolled_back):
+                return None
+        return self._seal.seal(record.incarnation, record.version)
+
+    async def touch(self, session: Session) -> None:
+        """Count the request as an access, if the session was looked at; a commit has done so already (C-16)."""
+        record = session._record
+        if record is None or session._committed or not session.accessed:
+            return
+        try:
+            await self.store.touch([record.key])
+        except StoreUnavailable as error:
+            _log.warning("touch_failed", "sessions could not be touched: %s", error)
+
+    def retire(self, session: Session) -> None:
+        """The request is over: nobody may use the object any more (R-39)."""
+        session._shut(_over)
+
+    def cookie_max_age(self, session: Session) -> int | None:
+        """Seconds that a persistent cookie may live: never beyond the session's absolute deadline; None if not persistent."""
+        wanted, record = self.settings.cookie.max_age, session._record
+        if wanted is None or record is None:
+            return None
+        left_ms = record.deadline_ms - self.store.clock.now_ms()
+        return max(0, min(wanted, left_ms // 1000))
+
+    def _count(self, finding: CookieFinding) -> None:
+        match finding:
+            case CookieFinding.MALFORMED:
+                self.statistics.malformed_ids += 1
+            case CookieFinding.CONFLICTING:
+                self.statistics.conflicting_ids += 1
+            case CookieFinding.OVERSIZED:
+                self.statistics.oversized_cookies += 1
+            case CookieFinding.ABSENT | CookieFinding.PRESENT:
+                pass
+
+
+def _not_loaded() -> SessionNotLoaded:
+    return SessionNotLoaded("this path is excluded from loading sessions", hint="await session.load() before using it")
+
+
+def _over() -> SessionClosed:
+    return SessionClosed("the request of this session is over", hint="SessionManager.open opens a session by its id")
+
+
+class OpenedSession:
+    """``async with manager.open(...) as session``."""
+
+    __slots__ = ("_manager", "_presented", "_session")
+
+    def __init__(self, manager: SessionManager, presented: Presented) -> None:
+        self._manager = manager
+        self._presented = presented
+
+    async def __aenter__(self) -> Session:
+        self._session = self._manager.begin(self._presented)
+        if self._presented.id is not None:
+            await self._manager.load(self._session)
+        return self._session
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                await self._manager.commit(self._session)
+                await self._manager.touch(self._session)
+            elif isinstance(error, Exception):
+                self._session._drop_changes()
+                await self._manager.owner.carry_out(self._session)
+        finally:
+            self._manager.retire(self._session)

@@ -1,0 +1,84 @@
+"""The middleware: puts a session into the scope of every request. Install it outermost, as the guide's filter comes first.
+
+Reads as: `Exchange.run` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from .asgi import ASGIApp, Receive, Scope, Send
+from .cookie import SessionCookies
+from .errors import ConfigError
+from .exchange import Exchange
+from .lifespan import run_lifespan
+from .log_throttle import LogThrottle
+from .manager import SessionManager
+from .session import Session
+from .settings import SessionSettings
+
+__all__ = ["SessionMiddleware"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.middleware"))
+
+
+class SessionMiddleware:
+    """Gives an ASGI application clustered sessions, as ``scope["session"]``.
+
+    Args:
+        app: the application.
+        manager: the manager to use; by default one of its own, made from the settings.
+        settings: the settings; by default those of the environment and the files.
+        overrides: single settings by name: ``SessionMiddleware(app, store_url="valkey://localhost")``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        manager: SessionManager | None = None,
+        settings: SessionSettings | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.app = app
+        self.manager = SessionManager(settings, **overrides) if manager is None else manager
+        self.cookies = SessionCookies(self.manager.settings.cookie)
+        self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        if scope["type"] == "lifespan":
+            await run_lifespan(self.manager, self.app, scope, receive, send)
+        elif scope["type"] not in {"http", "websocket"} or self._is_provided(scope):
+            await self.app(scope, receive, send)
+        else:
+            presented = self.cookies.read(scope.get("headers", ()))
+            exchange = Exchange(self.manager, self.cookies, presented, scope, send)
+            await exchange.run(self.app, receive, load=not self._is_excluded(scope))
+
+    def _is_provided(self, scope: Scope) -> bool:
+        """Whether an outer middleware has put this very session into the scope already (R-49, R-50)."""
+        present = scope.get("session")
+        if present is None:
+            return False
+        if not isinstance(present, Session):
+            raise ConfigError(
+                f'scope["session"] is taken by a {type(present).__module__}.{type(present).__qualname__}',
+                setting="adapter",
+                hint="remove the other session middleware",
+            )
+        shared = self.manager.owns(present)
+        if shared:
+            _log.warning("installed_twice", "the session middleware is installed twice; only the outer one acts")
+        return shared
+
+    def _is_excluded(self, scope: Scope) -> bool:
+        """Whether the path lies under an excluded one; as the application sees it, without the part it is mounted at (R-48)."""
+        if not self._excluded:
+            return False
+        path = f"{scope['path'].removeprefix(scope.get('root_path', ''))}/"
+        return path.startswith(self._excluded)

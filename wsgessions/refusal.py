@@ -1,0 +1,69 @@
+"""The answer a client gets when its session could not be read or its changes could not be kept (R-34, F-00a)."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from .asgi import Message, Scope, Send
+from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
+
+__all__ = ["Refusal", "refusal_for", "send_refusal"]
+
+RETRY_AFTER_SECONDS: Final = 1
+_TRY_AGAIN_LATER: Final = 1013
+_INTERNAL_ERROR: Final = 1011
+
+
+class Refusal(NamedTuple):
+    """A response in place of the application's own. Says nothing about the inside."""
+
+    status: int
+    text: str
+    operational: bool
+    """Whether this can happen to a correct application, so that the error need not reach the server's log as a crash."""
+
+
+_UNAVAILABLE: Final = Refusal(503, "The session store did not answer in time. Please try again.", True)
+_GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True)
+_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True)
+_FAULT: Final = Refusal(500, "Internal Server Error", False)
+
+
+def refusal_for(error: WsgessionsError) -> Refusal:
+    """The refusal that fits the error."""
+    match error:
+        case StoreUnavailable():
+            return _UNAVAILABLE
+        case SessionGone():
+            return _GONE
+        case SessionConflict():
+            return _CONFLICT
+        case _:
+            return _FAULT
+
+
+async def send_refusal(refusal: Refusal, scope: Scope, send: Send) -> None:
+    """Send the whole response; on a WebSocket that is not accepted yet its denial, or a close where that is impossible."""
+    if scope["type"] == "http":
+        prefix = "http.response"
+    elif "websocket.http.response" in scope.get("extensions", {}) or {}:
+        prefix = "websocket.http.response"
+    else:
+        await send(close_message(refusal))
+        return
+    body = f"{refusal.text}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if refusal.status == _UNAVAILABLE.status:
+        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": body if scope.get("method") != "HEAD" else b""})
+
+
+def close_message(refusal: Refusal) -> Message:
+    """The close of a WebSocket for the same reason."""
+    code = _TRY_AGAIN_LATER if refusal.status == _UNAVAILABLE.status else _INTERNAL_ERROR
+    return {"type": "websocket.close", "code": code, "reason": refusal.text}

@@ -1,0 +1,72 @@
+"""What a session adds to the headers of a response: cookies, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from .asgi import Message
+from .log_throttle import LogThrottle
+
+__all__ = ["with_session_headers"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.response"))
+_NO_STORE: Final = b"no-store"
+_PRIVATE: Final = b"private, no-cache"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def with_session_headers(message: Message, cookies: list[bytes], *, credential: bool) -> Message:
+    """A copy of a response's opening message for a session that was looked at; the application's own stays as it is (S-229).
+
+    Args:
+        message: the opening message.
+        cookies: Set-Cookie values to add.
+        credential: whether they set or clear the id, so that the response must not be kept anywhere.
+    """
+    headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers", ())])
+    if cookies:
+        headers = _guard_from_caches(headers, _NO_STORE if credential else _PRIVATE)
+        headers.extend((b"set-cookie", cookie) for cookie in cookies)
+    return {**message, "headers": headers}
+
+
+def _vary_by_cookie(headers: Headers) -> Headers:
+    present = _values_of(headers, b"vary")
+    if b"*" in present or b"cookie" in present:
+        return headers
+    for index, (name, value) in enumerate(headers):
+        if name.lower() == b"vary" and value.strip():
+            return [*headers[:index], (name, value + b", Cookie"), *headers[index + 1 :]]
+    return [*headers, (b"vary", b"Cookie")]
+
+
+def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
+    present = {directive.partition(b"=")[0] for directive in _values_of(headers, b"cache-control")}
+    if b"no-store" in present or (demand is _PRIVATE and {b"private", b"no-cache"} <= present):
+        return headers
+    if present & {b"public", b"s-maxage"}:
+        _log.warning(
+            "shared_caching_overridden",
+            "a response that sets a session cookie was marked for shared caches; Cache-Control is now %s",
+            demand.decode(),
+        )
+    kept = [header for header in headers if header[0].lower() != b"cache-control"]
+    return [*kept, (b"cache-control", demand)]
+
+
+def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
+    """The comma-separated parts of all fields of one name, in lower case."""
+    values = (value for name, value in headers if name.lower() == wanted)
+    return {part.strip().lower() for value in values for part in value.split(b",")} - {b""}
+
+
+def _octet_pair(header: Iterable[Any]) -> tuple[bytes, bytes]:
+    name, value = header
+    return _octets(name), _octets(value)
+
+
+def _octets(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")

@@ -1,0 +1,51 @@
+"""Counters of one manager. Plain integers, so that counting costs nothing that a request could notice."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+__all__ = ["SessionStatistics"]
+
+
+@dataclass(slots=True)
+class SessionStatistics:
+    """What has happened in this process since it started. Read them at any time; they only grow."""
+
+    loads: int = 0
+    """Sessions read from the store."""
+    created: int = 0
+    """Sessions created."""
+    commits: int = 0
+    """Changes accepted by the store, creations not included."""
+    invalidated: int = 0
+    """Sessions ended by the application."""
+    rotated: int = 0
+    """Ids replaced."""
+    unknown_ids: int = 0
+    """Well-formed ids that the store does not know: expired, ended or made up (S-11)."""
+    malformed_ids: int = 0
+    """Id cookies of the wrong shape (S-04)."""
+    conflicting_ids: int = 0
+    """Requests with several different id cookies (S-29)."""
+    oversized_cookies: int = 0
+    """Requests with more cookies than are read (S-31)."""
+    forged_watermarks: int = 0
+    """Watermarks that none of our keys has made."""
+    lost_commits_detected: int = 0
+    """Sessions that came back older than their client had seen them (C-12)."""
+    refused_commits: int = 0
+    """Changes refused because the session had ended elsewhere (C-9)."""
+    conflicts: int = 0
+    """Changes refused because another request was first."""
+    overwritten_attributes: int = 0
+    """Attributes where the last write won over an unseen one (C-10)."""
+    store_failures: int = 0
+    """Calls to which the store gave no answer, or an error."""
+    bytes_sent: int = 0
+    """Bytes of names and values sent in commits and creations."""
+    bytes_whole: int = 0
+    """Bytes that the same commits would have sent if each wrote its whole session."""
+
+    def snapshot(self) -> dict[str, int]:
+        """All counters by name."""
+        return asdict(self)

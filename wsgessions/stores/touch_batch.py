@@ -1,0 +1,105 @@
+"""Gathers touches and sends them together, so that no request waits for one and a busy session costs one per interval."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+from ..clock import StoreClock
+from ..errors import StoreUnavailable
+from ..log_throttle import LogThrottle
+from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from .base import NEVER, Store
+
+__all__ = ["TouchBatch"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.touch"))
+
+
+class TouchBatch:
+    """A `Store` in front of a store, whose `touch` returns at once and takes effect within an interval (C-16, S-63).
+
+    Touches that the store could not take are kept for the next interval. A process that is killed loses those of its last
+    interval, and can thereby shorten an idle timeout by that much and no more.
+
+    Args:
+        store: the store behind; used from one event loop.
+        interval: seconds between two batches; default 1.
+    """
+
+    def __init__(self, store: Store, *, interval: float = 1.0) -> None:
+        self.below = store
+        self._interval = interval
+        self._pending: set[SessionKey] = set()
+        self._flusher: asyncio.Task[None] | None = None
+
+    @property
+    def clock(self) -> StoreClock:
+        """The clock of the store behind."""
+        return self.below.clock
+
+    async def start(self, *, deadline: float = NEVER) -> None:
+        """See `Store.start`."""
+        await self.below.start(deadline=deadline)
+
+    async def close(self) -> None:
+        """Send what is gathered, then close the store behind."""
+        flusher, self._flusher = self._flusher, None
+        if flusher is not None:
+            flusher.cancel()
+            await asyncio.gather(flusher, return_exceptions=True)
+        await self._flush()
+        await self.below.close()
+
+    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+        """Gather these sessions for the next batch."""
+        self._pending.update(keys)
+        if self._flusher is None and self._pending:
+            self._flusher = asyncio.get_running_loop().create_task(self._flush_later(), name="wsgessions touches")
+
+    async def _flush_later(self) -> None:
+        while self._pending:
+            await asyncio.sleep(self._interval)
+            await self._flush()
+        self._flusher = None
+
+    async def _flush(self) -> None:
+        keys, self._pending = self._pending, set()
+        if not keys:
+            return
+        try:
+            await self.below.touch(keys, deadline=asyncio.get_running_loop().time() + self._interval)
+        except StoreUnavailable as error:
+            self._pending |= keys
+            _log.warning("touches_kept", "%d sessions could not be touched and stay in the batch: %s", len(keys), error)
+        except BaseException:
+            self._pending |= keys
+            raise
+
+    # -- passed on -----------------------------------------------------------------------------------------------------
+
+    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+        """See `Store.create`."""
+        return await self.below.create(new, deadline=deadline)
+
+    async def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> SessionRecord | SessionChanges | None:
+        """See `Store.load`."""
+        return await self.below.load(key, since=since, deadline=deadline)
+
+    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+        """See `Store.apply`. A commit is an access, so the session needs no touch."""
+        self._pending.discard(delta.key)
+        return await self.below.apply(delta, deadline=deadline)
+
+    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+        """See `Store.rotate`."""
+        self._pending.discard(delta.key)
+        return await self.below.rotate(delta, successor, deadline=deadline)
+
+    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        """See `Store.delete`."""
+        self._pending.discard(key)
+        return await self.below.delete(key, deadline=deadline)
