@@ -1,0 +1,177 @@
+"""Values to bytes and back: exactly, or not at all.
+
+A session holds `wsgessions.codec_refusals.SUPPORTED`, nested as one likes. Each attribute is one MessagePack document,
+with the extension codes of `wsgessions.codec_tags` for the types that MessagePack lacks. Nothing in it can name a class,
+call a function, or open any file but a time zone's (S-70); pickle and its like have no part in this.
+
+* **Exact.** What comes back is equal and of the same type, down to the sign of a zero, the exponent of a
+  `decimal.Decimal` and the order of a dict; the rest is refused by the name of its type (R-02). A `uuid.UUID` keeps all
+  but ``is_safe``.
+* **Deterministic.** ``encode(decode(raw)) == raw`` for whatever `encode` wrote, and equal sets give equal bytes. So a
+  change inside a value is found by comparing bytes (R-03).
+* **Open to the store's scripts.** An int of 64 bits or a float is plain MessagePack, so that a script can add to it
+  (C-10).
+* **Bounded.** Size, depth, members and digits are limited both ways (S-72).
+
+The record's format version covers the format of values (R-22). A value that a later release wrote with a code unknown
+here fails alone, when it is read (R-25).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from .codec_containers import CONTAINERS, Packer, check_depth, count_members, read
+from .codec_limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
+from .codec_scan import members_in, needs_scan
+from .errors import CodecError, SessionTooLarge
+
+__all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
+
+RESERVED_PREFIX: Final = "_wsg"
+"""Names that begin so belong to wsgessions (R-05)."""
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None), bytes})
+_PLAIN_CONTAINERS: Final = frozenset({dict, list})
+_FROZEN_SCALARS: Final = _SCALARS | {Decimal, UUID, dt.datetime, dt.date, dt.time, dt.timedelta}
+_NOT_PLAIN: Final = -1
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def check_name(name: object) -> None:
+    """Refuse what cannot be the name of an attribute.
+
+    Raises:
+        CodecError: ``name`` is not exactly a str, is empty or no valid Unicode, or begins with `RESERVED_PREFIX`.
+        SessionTooLarge: it is longer than `MAX_NAME_BYTES` in UTF-8.
+    """
+    if type(name) is not str:
+        raise CodecError(f"the name of an attribute is a str, not {type(name).__name__}", path="")
+    if not name:
+        raise CodecError("the name of an attribute is never empty", path="")
+    try:
+        length = len(name) if name.isascii() else len(name.encode())
+    except UnicodeEncodeError:
+        raise CodecError("the name of an attribute holds a lone surrogate", path="") from None
+    if length > MAX_NAME_BYTES:
+        raise SessionTooLarge(f"the name of an attribute is longer than {MAX_NAME_BYTES} bytes", path="")
+    if name.startswith(RESERVED_PREFIX):
+        raise CodecError(f"names that begin with {RESERVED_PREFIX!r} are reserved", path=name, hint="choose another")
+
+
+def is_immutable(value: object) -> bool:
+    """Whether ``value`` can never change in place, all that it holds included.
+
+    True only for what can be stored; such a value, once handed out, needs no comparison at the commit (R-03).
+    """
+    return _is_immutable(value, MAX_DEPTH)
+
+
+def _is_immutable(value: object, levels: int) -> bool:
+    if type(value) in _FROZEN_SCALARS:
+        return True
+    if levels and (type(value) is tuple or type(value) is frozenset):
+        return all(_is_immutable(item, levels - 1) for item in value)
+    return False
+
+
+def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> bytes:
+    """The bytes of ``value``.
+
+    Args:
+        value: of the supported types, all through.
+        name: the attribute's name, for the error.
+        max_bytes: the limit on the result.
+
+    Raises:
+        CodecError: something in ``value`` does not round-trip; ``path`` says where, the hint what to store instead.
+        SessionTooLarge: the result would be longer than ``max_bytes``.
+    """
+    try:
+        raw = _encode_exactly(value)
+    except Refusal as refusal:
+        path = f"{name}{refusal.path}"
+        raise CodecError(refusal.message, path=path, hint=refusal.hint) from None
+    except RuntimeError:
+        raise CodecError("it changed while being encoded", path=name, hint="do not share it with a thread") from None
+    if len(raw) > max_bytes:
+        raise SessionTooLarge(f"it takes {len(raw)} bytes, more than the {max_bytes} allowed", path=name)
+    return raw
+
+
+def _encode_exactly(value: Any) -> bytes:
+    kind = type(value)
+    if kind in _SCALARS or (kind in _PLAIN_CONTAINERS and _plain_members(value, 1) != _NOT_PLAIN):
+        try:
+            return _encode(value)
+        except (OverflowError, UnicodeEncodeError):
+            # A large int or a lone surrogate: the full walk stores the one and tells where the other is.
+            return _encode(Packer().pack(value))
+    return _encode(Packer().pack(value))
+
+
+def _plain_members(value: Any, depth: int) -> int:
+    """Count the members of nested lists and dicts that msgspec encodes exactly by itself, or answer `_NOT_PLAIN`."""
+    members = len(value)
+    if type(value) is dict:
+        members *= 2
+        for key in value:
+            if type(key) is not str:
+                return _NOT_PLAIN
+        value = value.values()
+    for item in value:
+        kind = type(item)
+        if kind not in _SCALARS:
+            if kind not in _PLAIN_CONTAINERS or depth == MAX_DEPTH or members > MAX_ITEMS:
+                return _NOT_PLAIN
+            inside = _plain_members(item, depth + 1)
+            if inside == _NOT_PLAIN:
+                return _NOT_PLAIN
+            members += inside
+    return members if members <= MAX_ITEMS else _NOT_PLAIN
+
+
+def decode(raw: bytes, *, name: str) -> Any:
+    """The value that ``raw`` stands for, made afresh: no two calls share anything that can change (K-11).
+
+    Args:
+        raw: bytes from a store, trusted in nothing.
+        name: the attribute's name, for the error.
+
+    Raises:
+        CodecError: the bytes are corrupt, foreign, beyond a limit, or written by a later release (R-20, R-25).
+    """
+    try:
+        return _decode_exactly(raw)
+    except Refusal as refusal:
+        raise CodecError(refusal.message, path=name, hint=refusal.hint) from None
+    except (ValueError, TypeError, ArithmeticError, RecursionError):
+        raise CodecError("the stored bytes are corrupt", path=name) from None
+
+
+def _decode_exactly(raw: bytes) -> Any:
+    if len(raw) > MAX_ATTRIBUTE_BYTES:
+        raise Refusal(f"the stored bytes are more than {MAX_ATTRIBUTE_BYTES}")
+    if needs_scan(raw):
+        members_in(raw)
+    value = read(raw)
+    if type(value) in CONTAINERS:
+        if len(raw) > MAX_DEPTH:
+            check_depth(value)
+        # Duplicate keys vanish while decoding. Plain data proves itself by the bytes it would be written as.
+        if not _is_written_as(value, raw) and members_in(raw) != count_members(value):
+            raise Refusal("the stored bytes hold a dict with duplicate keys")
+    return value
+
+
+def _is_written_as(value: Any, raw: bytes) -> bool:
+    try:
+        return _encode(value) == raw
+    except (ValueError, TypeError, OverflowError):
+        return False

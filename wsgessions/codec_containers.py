@@ -1,0 +1,162 @@
+"""Whole values to and from what msgspec encodes exactly: the walk over containers, in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from .codec_limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .codec_refusals import key_step, unsupported
+from .codec_scalars import SCALAR_PACKERS, SCALAR_READERS
+from .codec_tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
+
+__all__ = ["CONTAINERS", "Packer", "check_depth", "count_members", "read"]
+
+CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
+"""The container types, exactly: subclasses are refused."""
+
+_NATIVE_SCALARS: Final = frozenset({bytes, float, bool, type(None)})
+_TOO_DEEP: Final = f"it nests deeper than {MAX_DEPTH} levels"
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Packer:
+    """Turns one value into what msgspec encodes exactly, and counts its members on the way."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self) -> None:
+        self._members = 0
+
+    def pack(self, value: Any, depth: int = 0) -> Any:
+        """
+        Args:
+            value: any object.
+            depth: the number of containers around it.
+
+        Raises:
+            Refusal: it, or something in it, cannot be stored; says where.
+        """
+        kind = type(value)
+        if kind is str:
+            return _checked(value)
+        if kind in _NATIVE_SCALARS or (kind is int and value in INT64):
+            return value
+        if kind in CONTAINERS:
+            return self._container(kind, value, depth)
+        if kind in SCALAR_PACKERS:
+            code, payload = SCALAR_PACKERS[kind]
+            return Ext(code, payload(value))
+        raise unsupported(value)
+
+    def _container(self, kind: type, value: Any, depth: int) -> Any:
+        if depth >= MAX_DEPTH:
+            raise Refusal(_TOO_DEEP, "does it contain itself?")
+        self._members += 2 * len(value) if kind is dict else len(value)
+        if self._members > MAX_ITEMS:
+            raise Refusal(f"it holds more than {MAX_ITEMS} items", "keep large collections in a database")
+        return _PACKERS[kind](self, value, depth + 1)
+
+    def sequence(self, value: Iterable[Any], depth: int) -> list[Any]:
+        return [self._member(item, depth, f"[{index}]") for index, item in enumerate(value)]
+
+    def tuple(self, value: Iterable[Any], depth: int) -> Ext:
+        return Ext(TUPLE, _encode(self.sequence(value, depth)))
+
+    def unordered(self, value: Iterable[Any], depth: int, *, code: int) -> Ext:
+        members = sorted(_encode(self._member(item, depth, "{}")) for item in value)
+        return Ext(code, _encode([msgspec.Raw(member) for member in members]))
+
+    def mapping(self, value: dict[Any, Any], depth: int) -> dict[Any, Any] | Ext:
+        pairs = [
+            (self._member(key, depth, "{key}"), self._member(item, depth, key_step(key))) for key, item in value.items()
+        ]
+        if NATIVE_KEYS.issuperset(type(key) for key, _ in pairs):
+            return dict(pairs)
+        return Ext(MAPPING, _encode([part for pair in pairs for part in pair]))
+
+    def _member(self, value: Any, depth: int, step: str) -> Any:
+        try:
+            return self.pack(value, depth)
+        except Refusal as refusal:
+            raise refusal.inside(step) from None
+
+
+_PACKERS: Final[dict[type, Callable[..., Any]]] = {
+    list: Packer.sequence,
+    tuple: Packer.tuple,
+    dict: Packer.mapping,
+    set: partial(Packer.unordered, code=SET),
+    frozenset: partial(Packer.unordered, code=FROZENSET),
+}
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refusal("a str with a lone surrogate cannot be stored", "store bytes, or clean the text") from None
+    return text
+
+
+def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
+    if (scalar := SCALAR_READERS.get(code)) is not None:
+        return scalar(bytes(payload))
+    if code not in NESTING_TAGS:
+        raise Refusal(f"its type, extension code {code}, is not known to this release", "upgrade wsgessions")
+    if depth >= MAX_DEPTH:
+        raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+    members = _DECODERS[depth + 1].decode(payload)
+    if type(members) is not list:
+        raise Refusal("the stored bytes hold a malformed container")
+    return _READERS[code](members)
+
+
+def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any:
+    value = kind(members)
+    if len(value) != len(members):
+        raise Refusal("the stored bytes hold a set with duplicates")
+    return value
+
+
+def _read_mapping(members: list[Any]) -> dict[Any, Any]:
+    value = dict(zip(members[::2], members[1::2], strict=True))
+    if 2 * len(value) != len(members):
+        raise Refusal("the stored bytes hold a dict with duplicate keys")
+    return value
+
+
+_READERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
+    TUPLE: tuple,
+    SET: partial(_read_unordered, set),
+    FROZENSET: partial(_read_unordered, frozenset),
+    MAPPING: _read_mapping,
+}
+
+# One decoder for each level of our own nesting, so that the depth of hostile bytes is known while they are read.
+_DECODERS: Final = [msgspec.msgpack.Decoder(ext_hook=partial(_read_extension, depth)) for depth in range(MAX_DEPTH + 1)]
+
+read: Final = _DECODERS[0].decode
+"""Decode bytes that `wsgessions.codec_scan.needs_scan` does not doubt. Raises `Refusal` or what a constructor raises."""
+
+
+def check_depth(value: Any, depth: int = 1) -> None:
+    """Refuse a decoded container that nests deeper than `MAX_DEPTH`, keys left out."""
+    if depth > MAX_DEPTH:
+        raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+    for item in value.values() if type(value) is dict else value:
+        if type(item) in CONTAINERS:
+            check_depth(item, depth + 1)
+
+
+def count_members(value: Any) -> int:
+    """The members of all containers in a decoded value, a pair of a dict counted as two."""
+    if type(value) not in CONTAINERS:
+        return 0
+    parts = [*value.keys(), *value.values()] if type(value) is dict else value
+    return len(parts) + sum(map(count_members, parts))

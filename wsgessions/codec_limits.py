@@ -1,0 +1,48 @@
+"""The limits on one stored value, and the two ways in which a value can fall short of being storable (S-72, R-04)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "MAX_ATTRIBUTE_BYTES",
+    "MAX_DECIMAL_CHARACTERS",
+    "MAX_DEPTH",
+    "MAX_INT_BITS",
+    "MAX_ITEMS",
+    "MAX_NAME_BYTES",
+    "Refusal",
+]
+
+MAX_NAME_BYTES: Final = 256
+"""The longest attribute name, in bytes of UTF-8."""
+MAX_ATTRIBUTE_BYTES: Final = 4 * 1024 * 1024
+"""The longest encoded value that is ever written or read; the setting ``max_session_bytes`` is usually far below."""
+MAX_DEPTH: Final = 32
+"""Containers inside containers: ``[]`` is 1 deep, ``[[]]`` is 2. This also ends cycles."""
+MAX_ITEMS: Final = 262_144
+"""Members of all containers of a value together; a pair of a dict counts as two."""
+MAX_INT_BITS: Final = 8_192
+"""The longest int: 2 467 decimal digits."""
+MAX_DECIMAL_CHARACTERS: Final = 2_500
+"""The longest text form of a `decimal.Decimal`."""
+
+
+class Refusal(Exception):
+    """A value or its bytes are refused. Never leaves the codec; on its way out of the containers it gathers where."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.steps: list[str] = []
+
+    def inside(self, step: str) -> Refusal:
+        """The same refusal, seen from the container that holds the refused value at ``step``."""
+        self.steps.append(step)
+        return self
+
+    @property
+    def path(self) -> str:
+        """The steps from the attribute to the refused value: ``".items[3]"``."""
+        return "".join(reversed(self.steps))

@@ -1,0 +1,110 @@
+"""An exact scan of MessagePack bytes that decodes nothing, for bytes that must be judged first (S-72).
+
+It goes token by token and keeps one number per open container, so that hostile bytes cost time in proportion to the
+limits, and no memory. Ordinary values never come here: `needs_scan` bounds them at memory speed.
+"""
+# ruff: noqa: PLR2004 - the figures are the first bytes of the MessagePack specification
+
+from __future__ import annotations
+
+from typing import Final
+
+from .codec_limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .codec_tags import NESTING_TAGS
+
+__all__ = ["members_in", "needs_scan"]
+
+_ALWAYS_SAFE: Final = 1_000
+"""So many nested containers do not exhaust a small stack (512 KiB), whatever the recursion limit is set to."""
+
+_STARTS: Final = bytes(range(0x80, 0xA0)) + b"\xc7\xc8\xc9\xd4\xd5\xd6\xd7\xd8\xdc\xdd\xde\xdf"
+"""The bytes that can begin a container or an extension."""
+
+_FIXED_LENGTHS: Final = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+_COUNTED_LENGTHS: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+_CONTAINERS: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+_COUNTED_EXTENSIONS: Final = {0xC7: 1, 0xC8: 2, 0xC9: 4}
+_FIXED_EXTENSIONS: Final = {0xD4: 1, 0xD5: 2, 0xD6: 4, 0xD7: 8, 0xD8: 16}
+
+_LEAF: Final = -1
+
+
+def needs_scan(raw: bytes) -> bool:
+    """Whether ``raw`` could, when decoded, exhaust the stack or hold more than `MAX_ITEMS`."""
+    if len(raw) <= _ALWAYS_SAFE:
+        return False
+    return len(raw) > MAX_ITEMS or len(raw) - len(raw.translate(None, _STARTS)) > _ALWAYS_SAFE
+
+
+def members_in(raw: bytes) -> int:
+    """The number of members of all containers in ``raw``, a pair of a map counted as two.
+
+    Raises:
+        Refusal: a limit on depth or members is exceeded, or the bytes are truncated.
+    """
+    try:
+        return _scan(raw)
+    except IndexError:
+        raise Refusal("the stored bytes are truncated") from None
+
+
+def _scan(raw: bytes) -> int:
+    position, total = 0, 0
+    left = [1]  # members still to come, of each open container
+    while left:
+        if not left[-1]:
+            left.pop()
+            continue
+        left[-1] -= 1
+        position, members = _token(raw, position)
+        if members != _LEAF:
+            total += members
+            if len(left) > MAX_DEPTH:
+                raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+            if total > MAX_ITEMS:
+                raise Refusal(f"the stored bytes hold more than {MAX_ITEMS} items")
+            left.append(members)
+    return total
+
+
+def _token(raw: bytes, position: int) -> tuple[int, int]:
+    """Read one token: where the next one begins, and how many members follow if it opens a container."""
+    head = raw[position]
+    position += 1
+    if head < 0x80 or head >= 0xE0:
+        return position, _LEAF
+    if head < 0x90:
+        return position, 2 * (head & 0x0F)
+    if head < 0xA0:
+        return position, head & 0x0F
+    if head < 0xC0:
+        return position + (head & 0x1F), _LEAF
+    return _long_token(raw, position, head)
+
+
+def _long_token(raw: bytes, position: int, head: int) -> tuple[int, int]:
+    """The tokens whose length stands in bytes of its own, or is given by their type."""
+    if head in _COUNTED_LENGTHS:
+        width = _COUNTED_LENGTHS[head]
+        return position + width + _number(raw, position, width), _LEAF
+    if head in _CONTAINERS:
+        width, per_member = _CONTAINERS[head]
+        return position + width, per_member * _number(raw, position, width)
+    if head in _COUNTED_EXTENSIONS:
+        width = _COUNTED_EXTENSIONS[head]
+        return _extension(raw, position + width, _number(raw, position, width))
+    if head in _FIXED_EXTENSIONS:
+        return _extension(raw, position, _FIXED_EXTENSIONS[head])
+    return position + _FIXED_LENGTHS.get(head, 0), _LEAF
+
+
+def _extension(raw: bytes, position: int, length: int) -> tuple[int, int]:
+    """One of our tags: those that hold an array are read into, which makes them one container with it."""
+    code, payload = raw[position], position + 1
+    if code in NESTING_TAGS and length and (0x90 <= raw[payload] <= 0x9F or raw[payload] in (0xDC, 0xDD)):
+        return _token(raw, payload)
+    return payload + length, _LEAF
+
+
+def _number(raw: bytes, position: int, width: int) -> int:
+    return int.from_bytes(raw[position : position + width])
