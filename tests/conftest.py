@@ -3,11 +3,75 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections import Counter
+from collections.abc import Generator
+from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+IN_CI = bool(os.environ.get("CI"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 # A deadline would measure the machine, not the code. In CI the examples are the same on every run, so that a red run
 # can be repeated; on a developer's machine they differ, so that new ones are found.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+settings.load_profile("ci" if IN_CI else "dev")
+
+
+def find_chromium() -> str | None:
+    """The Chromium that drives the browser tests: the setting, or the first that is on PATH."""
+    return os.environ.get("WSGESSIONS_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    found = find_chromium()
+    assert found is not None, "ask for this fixture only in tests that are marked `browser`"
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if find_chromium() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium; `./dev browser` says how to get one"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _failed_in_ci((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _failed_in_ci((yield))
+
+
+def _failed_in_ci(report: R) -> R:
+    """CI must not pass because something was missing: there, what cannot run has failed."""
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"could not run, which CI takes for a failure: {_reason(report)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run and why, where a reader who only looks at the end will see it."""
+    reports = terminalreporter.stats.get("skipped", [])
+    counts = Counter((_kind(report), _reason(report)) for report in reports)
+    for (kind, reason), count in sorted(counts.items()):
+        terminalreporter.write_line(f"{kind}: {count} not run, {reason}", yellow=True)
+
+
+def _kind(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return "browser" if "browser" in getattr(report, "keywords", ()) else report.nodeid.partition("::")[0]
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
