@@ -1,7 +1,7 @@
 """Values to bytes and back: exactly, or not at all.
 
 A session holds `wsgessions.codec_refusals.SUPPORTED`, nested as one likes. Each attribute is one MessagePack document,
-with the extension codes of `wsgessions.codec_tags` for the types that MessagePack lacks. Nothing in it can name a class,
+with the extension codes of `wsgessions.codec_tags` for types that MessagePack lacks. Nothing in it can name a class,
 call a function, or open any file but a time zone's (S-70); pickle and its like have no part in this.
 
 * **Exact.** What comes back is equal and of the same type, down to the sign of a zero, the exponent of a

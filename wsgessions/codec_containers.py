@@ -142,7 +142,7 @@ _READERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
 _DECODERS: Final = [msgspec.msgpack.Decoder(ext_hook=partial(_read_extension, depth)) for depth in range(MAX_DEPTH + 1)]
 
 read: Final = _DECODERS[0].decode
-"""Decode bytes that `wsgessions.codec_scan.needs_scan` does not doubt. Raises `Refusal` or what a constructor raises."""
+"""Decode bytes that `wsgessions.codec_scan.needs_scan` trusts. Raises `Refusal`, or what a constructor raises."""
 
 
 def check_depth(value: Any, depth: int = 1) -> None:

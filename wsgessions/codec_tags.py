@@ -14,9 +14,9 @@
 | 10 | `datetime.time` | wall time since midnight, then the zone |
 | 11 | `datetime.timedelta` | microseconds, as code 5 |
 
-Wall time is 8 bytes: microseconds since the start of year 1 (of a time: since midnight), times two, plus ``fold``. The
-zone is nothing where there is none; ``1`` and the offset in microseconds, 8 bytes signed; ``2``, the offset, and the name
-that the `datetime.timezone` was given; or ``3`` and the key of the `zoneinfo.ZoneInfo`.
+Wall time is 8 bytes: microseconds since year 1 began (of a time: since midnight), times two, plus ``fold``. The zone is
+nothing where there is none; ``1`` and the offset in microseconds, 8 bytes signed; ``2``, the offset, and the name that
+the `datetime.timezone` was given; or ``3`` and the key of the `zoneinfo.ZoneInfo`.
 
 The codes are for ever: a new type gets a new code, and a reader that does not know it refuses that attribute (R-25).
 MessagePack's own timestamp (code -1), which `wsgessions.codec` never writes, is read as an aware datetime in UTC.
