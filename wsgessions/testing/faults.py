@@ -1,0 +1,164 @@
+"""A proxy that makes faults: put between a program and its server, it delays, drops, cuts and refuses on command.
+
+```python
+async with FaultProxy(("127.0.0.1", 6379)) as proxy:
+    store_url = f"valkey://{proxy.host}:{proxy.port}"
+    proxy.delay(0.05)                   # seconds, each way
+    proxy.drop(Direction.TO_CLIENT)     # replies vanish, the connections stay open
+    proxy.heal()
+```
+
+Every mode holds for the connections there are and for those to come, until `FaultProxy.heal`. Where no direction is
+given, it holds for both. Within a direction bytes keep their order, but for pushes that were held back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+from .frames import FrameSplitter
+from .pipes import Direction, Ending, Faults, Passage, ProxyCounts, shut
+
+__all__ = ["Direction", "Ending", "FaultProxy", "ProxyCounts", "Upstream"]
+
+Upstream: TypeAlias = tuple[str, int] | str | os.PathLike[str]
+"""The server behind the proxy: host and port, or the path of a unix socket."""
+
+
+class FaultProxy:
+    """Listens on a free port of the loopback interface and forwards to a server; an async context manager.
+
+    Args:
+        upstream: the server.
+        watch_pushes: split the server's stream into RESP3 messages, which `hold_pushes` and `drop_pushes` need. Such a
+            proxy cannot stand before a server that speaks anything else, TLS included.
+    """
+
+    def __init__(self, upstream: Upstream, *, watch_pushes: bool = False) -> None:
+        self.counts = ProxyCounts()
+        self.host: Final = "127.0.0.1"
+        self.port = 0
+        """The port it listens on: chosen at start, kept from then on."""
+        self._upstream = upstream
+        self._watch_pushes = watch_pushes
+        self._faults = {direction: Faults() for direction in Direction}
+        self._server: asyncio.Server | None = None
+        self._passages: set[Passage] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.accept()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.refuse()
+        self.end_connections()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # Connections
+
+    async def accept(self) -> None:
+        """Take connections, again after `refuse`, on the same port."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, self.host, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Refuse new connections, as a host does where nothing listens. Those there are go on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def end_connections(self, ending: Ending = Ending.CLOSE) -> None:
+        """End the connections there are. New ones are taken."""
+        for passage in self._passages:
+            passage.end(ending)
+
+    def cut_after(
+        self, number: int, direction: Direction = Direction.TO_CLIENT, *, ending: Ending = Ending.CLOSE
+    ) -> None:
+        """End a connection once ``number`` more bytes have passed in ``direction``; happens once, then all is well.
+
+        The bytes of all connections count together, and the one that carried the last is ended. With 0, that is the
+        first that would carry any.
+        """
+        faults = self._faults[direction]
+        faults.cut_after, faults.ending = number, ending
+
+    # Bytes
+
+    def heal(self) -> None:
+        """End all modes. Connections that lost bytes to `drop` stay without; they are to be ended or given up."""
+        for faults in self._faults.values():
+            faults.heal()
+
+    def delay(self, seconds: float, *directions: Direction) -> None:
+        """Let bytes arrive ``seconds`` later, at full throughput."""
+        for faults in self._chosen(directions):
+            faults.delay = seconds
+
+    def throttle(self, bytes_per_second: float, *directions: Direction) -> None:
+        """Let each connection carry no more than so many bytes per second; 1 makes a slow-loris."""
+        for faults in self._chosen(directions):
+            faults.rate = bytes_per_second
+
+    def drop(self, *directions: Direction) -> None:
+        """Let bytes vanish while the connections stay open.
+
+        A connection that has lost bytes carries none in that direction ever after: no network goes on in the middle.
+        """
+        for faults in self._chosen(directions):
+            faults.dropping = True
+
+    def hold(self, *directions: Direction) -> None:
+        """Keep bytes back until `heal`, which delivers them: a server that is stopped for a while."""
+        for faults in self._chosen(directions):
+            faults.flowing.clear()
+
+    # Push messages
+
+    def hold_pushes(self, seconds: float) -> None:
+        """Let push messages arrive ``seconds`` later, overtaken by the replies that follow them."""
+        self._pushes().push_delay = seconds
+
+    def drop_pushes(self) -> None:
+        """Let push messages vanish; replies pass."""
+        self._pushes().dropping_pushes = True
+
+    def _pushes(self) -> Faults:
+        if not self._watch_pushes:
+            raise ValueError("this proxy does not look into the stream; make it with watch_pushes=True")
+        return self._faults[Direction.TO_CLIENT]
+
+    def _chosen(self, directions: tuple[Direction, ...]) -> list[Faults]:
+        return [self._faults[direction] for direction in directions or Direction]
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.counts.connections += 1
+        try:
+            server = await self._connect()
+        except OSError:
+            return await shut(writer, Ending.RESET)
+        passage = Passage(
+            (reader, writer), server, self._faults, self.counts, FrameSplitter() if self._watch_pushes else None
+        )
+        self._passages.add(passage)
+        try:
+            await passage.run()
+        finally:
+            self._passages.discard(passage)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._upstream, tuple):
+            return await asyncio.open_connection(*self._upstream)
+        return await asyncio.open_unix_connection(self._upstream)
