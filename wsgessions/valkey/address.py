@@ -23,6 +23,7 @@ Options, all but ``db`` for TLS only:
 from __future__ import annotations
 
 import difflib
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -193,9 +194,13 @@ def _host(text: str) -> tuple[str, int]:
     if not host:
         raise _wrong("the URL lacks a host", hint="write for instance valkey://localhost:6379")
     # What cannot be read may be part of a password with an unencoded character, and is not repeated.
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+    if not (_is_number(port) and 0 < int(port) < 1 << 16):
         raise _wrong("the URL's port is not a number from 1 to 65535", hint="write host:port")
     return host, int(port)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,9}", text) is not None
 
 
 def _options(parts: SplitResult, *, allowed: frozenset[str]) -> dict[str, str]:
@@ -215,7 +220,7 @@ def _database(path: str, options: dict[str, str]) -> int:
     if path and "db" in options:
         raise _wrong("the URL names the database twice", hint="write either /1 or ?db=1")
     text = path or options.get("db", "") or "0"
-    if not (text.isascii() and text.isdigit()):
+    if not _is_number(text):
         raise _wrong("the URL's database is not a number", hint="write for instance valkey://localhost:6379/1")
     return int(text)
 

@@ -76,7 +76,8 @@ class Keeper:
         self.trouble = f"{self.address}: {connection.lost}"
         now = time.monotonic()
         self._failures = 0 if now - connection.since >= _STEADY else self._failures + 1
-        self._rest(_FIRST_BACKOFF)
+        if self._failures > 1:
+            self._rest(_FIRST_BACKOFF)
         _log.warning("the link to the store was lost: %s", self.trouble, extra={"event": "link_lost"})
 
     async def stop(self) -> None:
@@ -131,9 +132,8 @@ class Keeper:
 
     def _rest(self, first: float) -> None:
         """Wait before the next attempt, the longer the more failed in a row, and no two processes in step."""
-        if self._failures:
-            longest = max(first, min(_MAX_BACKOFF, first * 2.0 ** (self._failures - 1)))
-            self._not_before = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311 - hides nothing
+        longest = max(first, min(_MAX_BACKOFF, first * 2.0 ** min(self._failures - 1, 10)))
+        self._not_before = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311 - hides nothing
 
 
 def _lasting(error: Exception) -> WsgessionsError | None:
