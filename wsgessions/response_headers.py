@@ -19,7 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def with_session_headers(message: Message, cookies: list[bytes], *, credential: bool) -> Message:
-    """A copy of a response's opening message for a session that was looked at; the application's own stays as it is (S-229).
+    """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
 
     Args:
         message: the opening message.
@@ -44,10 +44,11 @@ def _vary_by_cookie(headers: Headers) -> Headers:
 
 
 def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
-    present = {directive.partition(b"=")[0] for directive in _values_of(headers, b"cache-control")}
+    present = _values_of(headers, b"cache-control")
+    headers = [header for header in headers if not _overrules_cache_control(header[0].lower())]
     if b"no-store" in present or (demand is _PRIVATE and {b"private", b"no-cache"} <= present):
         return headers
-    if present & {b"public", b"s-maxage"}:
+    if {directive.partition(b"=")[0] for directive in present} & {b"public", b"s-maxage"}:
         _log.warning(
             "shared_caching_overridden",
             "a response that sets a session cookie was marked for shared caches; Cache-Control is now %s",
@@ -55,6 +56,11 @@ def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
         )
     kept = [header for header in headers if header[0].lower() != b"cache-control"]
     return [*kept, (b"cache-control", demand)]
+
+
+def _overrules_cache_control(name: bytes) -> bool:
+    """Whether caches that know this field do not look at Cache-Control (RFC 9213, section 2.1)."""
+    return name == b"surrogate-control" or name.endswith(b"-cache-control")
 
 
 def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
