@@ -1,0 +1,138 @@
+"""The settings of the session cookie, and the contradictions that browsers would punish in silence (S-20 to S-28)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from .setting_types import Seconds, Switch, choice, wrong
+
+__all__ = ["MAX_COOKIE_AGE", "CookieSettings"]
+
+MAX_COOKIE_AGE: Final = timedelta(days=400)
+"""Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
+
+MAX_NAME: Final = 100
+"""So long a name leaves room for the longest value within 200 bytes (S-26)."""
+MAX_ATTRIBUTE: Final = 1024
+"""Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PATH: Final = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE
+)
+
+
+def _check_name(name: str) -> str:
+    if not _TOKEN.fullmatch(name) or len(name) > MAX_NAME:
+        raise wrong(
+            f'expected a cookie name: up to {MAX_NAME} ASCII letters, digits and marks, without spaces and ; , = "',
+            "the default is __Host-sid",
+        )
+    return name
+
+
+def _check_path(path: str) -> str:
+    if not _PATH.fullmatch(path) or len(path) > MAX_ATTRIBUTE:
+        raise wrong(f"expected a path: / and up to {MAX_ATTRIBUTE} printable ASCII characters, without spaces and ;")
+    return path
+
+
+def _check_domain(domain: str | None) -> str | None:
+    if domain is not None and not _DOMAIN.fullmatch(domain):
+        raise wrong("expected a host name, such as example.org, without a dot in front")
+    return domain
+
+
+class CookieSettings(BaseModel):
+    """How the browser is told to keep the session's id. The watermark's cookie differs in its name only (C-11)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    insecure: Switch = Field(
+        default=False,
+        description="For plain http on loopback only: leaves Secure out and makes `sid` the default name, since a "
+        "browser takes no `__Host-` cookie without Secure (S-24).",
+    )
+    name: Annotated[str, AfterValidator(_check_name)] = Field(
+        default_factory=lambda data: "sid" if data.get("insecure") else "__Host-sid",
+        description="The id cookie's name; the watermark's cookie bears it with `-v` at the end. With "
+        "`cookie.insecure` the default is `sid`.",
+    )
+    path: Annotated[str, AfterValidator(_check_path)] = Field(
+        default="/", description="The path below which the browser sends the cookie; `__Host-` names allow only `/`."
+    )
+    domain: Annotated[str | None, AfterValidator(_check_domain)] = Field(
+        default=None,
+        description="The domain whose hosts all receive the cookie; by default only the host that set it does. "
+        "`__Host-` names allow none.",
+    )
+    secure: Switch = Field(
+        default_factory=lambda data: not data.get("insecure"),
+        description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`.",
+    )
+    httponly: Switch = Field(default=True, description="Whether scripts in the page are kept from reading the cookie.")
+    samesite: Annotated[Literal["lax", "strict", "none"], choice("lax", "strict", "none")] = Field(
+        default="lax",
+        description="Whether requests that come from other sites carry the cookie: `lax`, `strict` or `none`, which "
+        "needs Secure (S-22).",
+    )
+    partitioned: Switch = Field(
+        default=False,
+        description="Whether an embedded page has a cookie of its own for each embedding site (CHIPS, S-23).",
+    )
+    max_age: Seconds = Field(
+        default=None,
+        description="How long the browser keeps the cookie, in whole seconds; at most 400 days, and never beyond the "
+        "session's absolute deadline (S-27). By default until the browser is closed.",
+    )
+
+    @property
+    def watermark_name(self) -> str:
+        """The name of the cookie that tells which version the client has seen (C-11)."""
+        return f"{self.name}-v"
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        details = [
+            InitErrorDetails(type=problem, loc=(setting,), input=None) for setting, problem in _contradictions(self)
+        ]
+        if details:
+            raise ValidationError.from_exception_data(type(self).__name__, details, hide_input=True)
+        return self
+
+
+def _contradictions(cookie: CookieSettings) -> Iterator[tuple[str, PydanticCustomError]]:
+    yield from _prefix_contradictions(cookie)
+    if cookie.secure and cookie.insecure:
+        yield "secure", wrong("it contradicts cookie.insecure", "set one of the two only")
+    if not cookie.secure and not cookie.insecure:
+        yield (
+            "secure",
+            wrong("a cookie without Secure is readable on the way", "for plain http on loopback set cookie.insecure"),
+        )
+    if cookie.samesite == "none" and not cookie.secure:
+        yield "samesite", wrong("'none' needs Secure: browsers refuse the cookie otherwise", "use 'lax'")
+    if cookie.partitioned and not cookie.secure:
+        yield "partitioned", wrong("it needs Secure: browsers refuse the cookie otherwise")
+    if cookie.max_age is not None and cookie.max_age > MAX_COOKIE_AGE.total_seconds():
+        yield "max_age", wrong("browsers keep no cookie longer than 400 days")
+
+
+def _prefix_contradictions(cookie: CookieSettings) -> Iterator[tuple[str, PydanticCustomError]]:
+    # Browsers compare the prefix without regard to case (RFC 6265bis, section 5.7).
+    name = cookie.name.lower()
+    if name.startswith(("__host-", "__secure-", "__http-")) and not cookie.secure:
+        yield "name", wrong("the name's prefix needs Secure", "leave cookie.name out, or drop cookie.insecure")
+    if name.startswith(("__http-", "__host-http-")) and not cookie.httponly:
+        yield "name", wrong("the name's prefix needs HttpOnly", "leave cookie.httponly at true")
+    if name.startswith("__host-") and cookie.domain is not None:
+        yield "domain", wrong("a __Host- cookie has no domain", "use the prefix __Secure- to share it among hosts")
+    if name.startswith("__host-") and cookie.path != "/":
+        yield "path", wrong("a __Host- cookie has the path /", "use the prefix __Secure- to limit the path")

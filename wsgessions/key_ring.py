@@ -1,0 +1,76 @@
+"""The setting ``secrets``: what may serve as a secret, and where it may come from (S-78)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from .setting_types import items, wrong
+
+__all__ = ["MIN_SECRET_BYTES", "KeyRing", "SecretsFile", "read_secrets"]
+
+MIN_SECRET_BYTES: Final = 32
+"""Shorter secrets are refused: they could be guessed from a cookie, without asking a server."""
+
+_MIN_DISTINCT: Final = 8
+_EXAMPLES: Final = re.compile(
+    "change.?(me|this)|passw[o0]rd|secret|example|default|placeholder|insecure|your.?key", re.IGNORECASE
+)
+_HINT: Final = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
+
+def _secrets_from(value: Any) -> Any:
+    """The secrets themselves, where they were given as text, as one secret, or as a function that fetches them."""
+    if callable(value):
+        value = value()
+    if isinstance(value, SecretStr):
+        return (value,)
+    return items(value)
+
+
+def _check_secrets(ring: Sequence[SecretStr]) -> tuple[SecretStr, ...]:
+    """Refuse a ring with a secret that is short, well known or repeated. Error texts name its place, never its text."""
+    for place, secret in enumerate(ring):
+        text = secret.get_secret_value()
+        if len(text.encode("utf-8", "surrogatepass")) < MIN_SECRET_BYTES:
+            raise wrong(f"secret {place + 1} is shorter than {MIN_SECRET_BYTES} bytes", _HINT)
+        if _EXAMPLES.search(text) or len(set(text)) < _MIN_DISTINCT:
+            raise wrong(f"secret {place + 1} looks like an example, or like a word typed again and again", _HINT)
+        if secret in ring[:place]:
+            raise wrong(f"secret {place + 1} stands in the ring twice", "name each secret once")
+    return tuple(ring)
+
+
+def read_secrets(path: Path | None) -> tuple[SecretStr, ...]:
+    """The secrets in a file, one a line; blank lines are passed over."""
+    if path is None:
+        return ()
+    return tuple(SecretStr(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+
+
+def _check_secret_file(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be read, or holds no fit secrets."""
+    if path is not None:
+        ring: tuple[SecretStr, ...] = ()
+        reason = ""
+        try:
+            ring = read_secrets(path)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = str(error.strerror) if isinstance(error, OSError) else "it is no text in UTF-8"
+        if reason:
+            raise wrong(f"the file cannot be read: {reason}", "give a readable file with one secret a line")
+        if not ring:
+            raise wrong("the file holds no secret", _HINT)
+        _check_secrets(ring)
+    return path
+
+
+KeyRing = Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets_from), AfterValidator(_check_secrets)]
+"""The type of ``secrets``."""
+
+SecretsFile = Annotated[Path | None, AfterValidator(_check_secret_file)]
+"""The type of ``secrets_file``."""

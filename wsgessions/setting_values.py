@@ -1,0 +1,92 @@
+"""What single settings may be, beyond their types: names, paths, sizes and times (R-07)."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BeforeValidator
+
+from .codec import MAX_ATTRIBUTE_BYTES
+from .cookie_settings import MAX_COOKIE_AGE
+from .setting_types import Duration, Size, ZeroOrMore, items, wrong
+
+__all__ = [
+    "AbsoluteTimeout",
+    "AdapterName",
+    "Concurrency",
+    "ContextPath",
+    "LeaseTime",
+    "Namespace",
+    "PathPrefixes",
+    "SessionBytes",
+]
+
+_MAX_CONCURRENCY: Final = 4096
+_MAX_LEASE: Final = timedelta(seconds=5)
+_MIN_SESSION_BYTES: Final = 1024
+_ADAPTER: Final = re.compile(r"[A-Za-z_][\w.\-]*(:[A-Za-z_][\w.]*)?")
+_NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+_PATH: Final = re.compile(r"/[^\x00-\x20\x7f?#]{0,255}")
+
+
+def _check_adapter(name: str) -> str:
+    if not _ADAPTER.fullmatch(name):
+        raise wrong("expected a name, a class name or package.module:Class", 'for instance "fastapi"')
+    return name
+
+
+def _check_namespace(namespace: str) -> str:
+    if not _NAMESPACE.fullmatch(namespace):
+        raise wrong(
+            "expected 1 to 64 letters, digits and . _ -, beginning with a letter or digit", "the default is wsg"
+        )
+    return namespace
+
+
+def _check_context_path(path: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise wrong("expected a path of up to 256 characters that begins with /", 'for instance "/shop"')
+    return path.rstrip("/") or "/"
+
+
+def _check_exclude(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    for prefix in prefixes:
+        if not _PATH.fullmatch(prefix) or not prefix.strip("/"):
+            raise wrong("expected path prefixes that begin with / and name something", 'for instance "/static"')
+    return prefixes
+
+
+def _check_concurrency(segments: int) -> int:
+    if not 0 <= segments <= _MAX_CONCURRENCY or segments & (segments - 1):
+        raise wrong(f"expected 0, or a power of two up to {_MAX_CONCURRENCY}", "0 lets the store choose")
+    return segments
+
+
+def _check_session_bytes(size: int) -> int:
+    if not _MIN_SESSION_BYTES <= size <= MAX_ATTRIBUTE_BYTES:
+        raise wrong("expected a size from 1K to 4M", "keep large data elsewhere and a reference to it in the session")
+    return size
+
+
+def _check_absolute(timeout: timedelta) -> timedelta:
+    if timeout > MAX_COOKIE_AGE:
+        raise wrong("expected at most 400 days", "no browser keeps a cookie longer")
+    return timeout
+
+
+def _check_lease(lease: timedelta) -> timedelta:
+    if lease > _MAX_LEASE:
+        raise wrong("expected at most 5s", "a longer lease would serve revoked sessions for longer (S-60)")
+    return lease
+
+
+AbsoluteTimeout = Annotated[Duration, AfterValidator(_check_absolute)]
+AdapterName = Annotated[str, AfterValidator(_check_adapter)]
+Concurrency = Annotated[int, AfterValidator(_check_concurrency)]
+ContextPath = Annotated[str, AfterValidator(_check_context_path)]
+LeaseTime = Annotated[ZeroOrMore, AfterValidator(_check_lease)]
+Namespace = Annotated[str, AfterValidator(_check_namespace)]
+PathPrefixes = Annotated[tuple[str, ...], BeforeValidator(items), AfterValidator(_check_exclude)]
+SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]

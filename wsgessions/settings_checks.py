@@ -1,0 +1,65 @@
+"""What is wrong between settings that are each right, and what ``env = "production"`` refuses (R-07, S-26, S-27)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .settings import SessionSettings
+
+__all__ = ["Contradiction", "contradictions"]
+
+_HEARTBEATS_PER_LEASE = 3
+
+
+class Contradiction(NamedTuple):
+    """One finding; of the settings involved, the one that most likely is the mistake."""
+
+    setting: str
+    message: str
+    hint: str
+
+
+def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
+    """All findings, in the order of the settings."""
+    yield from _between_times(settings)
+    if settings.secrets and settings.secrets_file is not None and "secrets" in settings.model_fields_set:
+        yield Contradiction("secrets_file", "secrets are given too", "keep either secrets or secrets_file")
+    if settings.env == "production":
+        yield from _unfit_for_production(settings)
+
+
+def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
+    idle = settings.max_inactive_interval
+    if idle > settings.absolute_timeout:
+        yield Contradiction(
+            "max_inactive_interval", "it is longer than absolute_timeout", "no session outlives absolute_timeout"
+        )
+    if idle and settings.touch_interval > idle:
+        yield Contradiction(
+            "touch_interval", "it is longer than max_inactive_interval", "sessions in use would end; shorten it"
+        )
+    if settings.lease and settings.lease < _HEARTBEATS_PER_LEASE * settings.heartbeat:
+        yield Contradiction(
+            "lease", "it is shorter than three times heartbeat", "one lost heartbeat must not end it (C-4)"
+        )
+    max_age = settings.cookie.max_age
+    if max_age is not None and timedelta(seconds=max_age) > settings.absolute_timeout:
+        yield Contradiction(
+            "cookie.max_age", "it is longer than absolute_timeout", "the cookie would outlive every session (S-27)"
+        )
+
+
+def _unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
+    if settings.store_url.scheme == "memory":
+        yield Contradiction(
+            "store_url", "memory: loses all sessions when the process ends, and env is production", "name a real store"
+        )
+    if not settings.cookie.secure:
+        yield Contradiction("cookie.insecure", "env is production", "serve over TLS, and leave it out")
+    if not settings.cookie.httponly:
+        yield Contradiction(
+            "cookie.httponly", "env is production", "leave it at true: no script needs the session's id"
+        )

@@ -1,0 +1,228 @@
+"""Where settings come from: the constructor, the environment and the files of the working directory.
+
+Each source gives canonical names, with values as they were written and a note of where; `wsgessions.settings` lets
+pydantic-settings merge them. Within one source a setting has one value, whatever names it goes by (R-07).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from .errors import ConfigError
+from .settings_names import GUIDE_NAMES, nested_model, setting_names
+from .settings_problems import combined
+
+__all__ = [
+    "CONSTRUCTOR",
+    "ENV_PREFIX",
+    "EnvironmentSource",
+    "FileSource",
+    "Sourced",
+    "from_constructor",
+    "merged",
+    "shielded",
+    "unwrapped",
+]
+
+CONSTRUCTOR: Final = "constructor"
+ENV_PREFIX: Final = "WSGESSIONS_"
+OWN_FILE: Final = "wsgessions.toml"
+PROJECT_FILE: Final = "pyproject.toml"
+
+# What Kubernetes and Docker put into the environment for a service named "wsgessions" or "wsgessions-store".
+_SERVICE_LINK: Final = re.compile(
+    r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_PORT: Final = re.compile(r"(\w+_)?PORT")
+_SERVICE_URL: Final = re.compile(r"(tcp|udp|sctp)://")
+
+# Read by the tests and by ./dev, not by the library.
+_OTHER_VARIABLES: Final = frozenset({"CHROMIUM"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A value on its way from a source to its field. Never shows the value, which may be a secret (S-79)."""
+
+    value: Any
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"<from {self.origin}>"
+
+
+class _Entry(NamedTuple):
+    """One setting as a source has it."""
+
+    path: tuple[str, ...]
+    """Its name, and before it those of the tables it stands in."""
+    sourced: Sourced
+
+
+def shielded(value: Any) -> Any:
+    """A value given to the constructor, hidden; those of a table one by one."""
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {name: shielded(item) for name, item in value.items()}
+    return value if isinstance(value, Sourced) else Sourced(value, CONSTRUCTOR)
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two sets of sourced values in one, those of tables setting by setting."""
+    result = {**below, **above}
+    for name in below.keys() & above.keys():
+        if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
+            result[name] = {**below[name], **above[name]}
+    return result
+
+
+def from_constructor(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The source "constructor". Values that have an origin already keep it."""
+    return _gathered(model, _table_entries(model, given, CONSTRUCTOR), folded=False)
+
+
+class EnvironmentSource(PydanticBaseSettingsSource):
+    """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` goes into a table, blank means not set (R-08)."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """``wsgessions.toml`` and the table ``[tool.wsgessions]`` of ``pyproject.toml``, both of the working directory."""
+
+    def __call__(self) -> dict[str, Any]:
+        project = _read_toml(PROJECT_FILE).get("tool", {}).get("wsgessions", {})
+        entries = [
+            *_table_entries(self.settings_cls, _read_toml(OWN_FILE), OWN_FILE),
+            *_table_entries(self.settings_cls, project, f"{PROJECT_FILE} [tool.wsgessions]"),
+        ]
+        return _gathered(self.settings_cls, entries, folded=False)
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+
+def unwrapped(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Take values and origins apart: values as the fields take them, origins by dotted name."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, entry in data.items():
+        if isinstance(entry, Sourced):
+            values[name], origins[name] = entry.value, entry.origin
+        else:
+            values[name], inner = unwrapped(entry)
+            origins |= {f"{name}.{key}": origin for key, origin in inner.items()}
+    return values, origins
+
+
+def _environment_entries(environment: Mapping[str, str]) -> Iterator[_Entry]:
+    for variable, value in environment.items():
+        name = variable.upper()
+        if name.startswith(ENV_PREFIX) and value.strip() and not _is_foreign(name.removeprefix(ENV_PREFIX), value):
+            path = tuple(name.removeprefix(ENV_PREFIX).lower().split("__"))
+            yield _Entry(path, Sourced(value.strip(), f"environment {variable}"))
+
+
+def _is_foreign(name: str, value: str) -> bool:
+    if name in _OTHER_VARIABLES or _SERVICE_LINK.fullmatch(name):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_URL.match(value))
+
+
+def _table_entries(model: type[BaseModel], table: Any, origin: str) -> Iterator[_Entry]:
+    for key, value in table.items():
+        inner = nested_model(model, key) if key in model.model_fields else None
+        if inner is not None and isinstance(value, Mapping):
+            for entry in _table_entries(inner, value, origin):
+                yield _Entry((key, *entry.path), entry.sourced)
+        else:
+            yield _Entry((key,), value if isinstance(value, Sourced) else Sourced(value, origin))
+
+
+def _read_toml(name: str) -> dict[str, Any]:
+    try:
+        with Path(name).open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+    raise ConfigError(f"the file cannot be read: {reason}", setting=name, hint="the working directory's file is meant")
+
+
+def _gathered(model: type[BaseModel], entries: Iterable[_Entry], *, folded: bool) -> dict[str, Any]:
+    """Entries by canonical names, nested as the model is.
+
+    Args:
+        model: the settings.
+        entries: what the source has.
+        folded: whether names have lost their case and their hyphens, as in the environment.
+    """
+    result: dict[str, Any] = {}
+    taken: dict[tuple[str, ...], _Entry] = {}
+    problems: list[ConfigError] = []
+    for entry in entries:
+        path, sourced = _resolved(entry, folded=folded)
+        problem = _name_problem(model, path, entry)
+        if problem is None and path in taken:
+            problem = _twice(path, taken[path], entry)
+        if problem is not None:
+            problems.append(problem)
+            continue
+        taken[path] = entry
+        table = result
+        for part in path[:-1]:
+            table = table.setdefault(part, {})
+        table[path[-1]] = sourced
+    if problems:
+        raise combined(problems)
+    return result
+
+
+def _resolved(entry: _Entry, *, folded: bool) -> tuple[tuple[str, ...], Sourced]:
+    names = _FOLDED_GUIDE_NAMES if folded else GUIDE_NAMES
+    guide = names.get(entry.path[0]) if len(entry.path) == 1 else None
+    if guide is None:
+        return entry.path, entry.sourced
+    return (guide.setting,), Sourced(guide.convert(entry.sourced.value), entry.sourced.origin)
+
+
+_FOLDED_GUIDE_NAMES: Final = {name.replace("-", "_").lower(): guide for name, guide in GUIDE_NAMES.items()}
+
+
+def _name_problem(model: type[BaseModel], path: tuple[str, ...], entry: _Entry) -> ConfigError | None:
+    known = list(setting_names(model))
+    name = ".".join(map(str, path))
+    if name in known:
+        return None
+    if any(each.startswith(f"{name}.") for each in known):
+        hint = f"set {name}.{{name}} for single settings"
+        return ConfigError(
+            "it is a table of settings, not a value", setting=name, origin=entry.sourced.origin, hint=hint
+        )
+    near = difflib.get_close_matches(name, known + list(GUIDE_NAMES), n=3)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    hint = f"{meant}the reference of settings lists all names"
+    return ConfigError("there is no such setting", setting=name, origin=entry.sourced.origin, hint=hint)
+
+
+def _twice(path: tuple[str, ...], first: _Entry, second: _Entry) -> ConfigError:
+    origin = second.sourced.origin
+    where = f"also as {'.'.join(first.path)!r}" if first.path != second.path else f"also in {first.sourced.origin}"
+    return ConfigError(f"it is given twice, {where}", setting=".".join(path), origin=origin, hint="keep one of them")

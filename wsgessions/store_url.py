@@ -1,0 +1,93 @@
+"""The setting ``store_url``: checked at start, and never shown with the credentials that it may hold (S-79)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, NoReturn, Self
+
+from pydantic import BeforeValidator, Secret
+from pydantic_core import PydanticCustomError
+
+from .errors import ConfigError
+from .setting_types import nearest, wrong
+
+__all__ = ["CheckedStoreUrl", "StoreUrl"]
+
+_SERVERS: Final = frozenset({"valkey", "valkeys", "redis", "rediss", "unix"})
+_LATER: Final = frozenset({"sentinel", "cluster", "aiocache"})
+_SUPPORTED: Final = "embedded:[directory], memory:, valkey://, valkeys:// (TLS), redis://, rediss:// (TLS), unix://"
+
+
+class StoreUrl(Secret[str]):
+    """A store's URL. `get_secret_value` gives it whole; ``str()`` and ``repr()`` show no user name and no password.
+
+    It refuses to be pickled, since the bytes would hold the password.
+    """
+
+    @property
+    def scheme(self) -> str:
+        """What stands before the first colon: ``embedded``, ``memory``, ``valkey`` ..."""
+        return self.get_secret_value().partition(":")[0].lower()
+
+    def _display(self) -> str:
+        scheme, slashes, rest = self.get_secret_value().partition("//")
+        _, at, place = rest.rpartition("@")
+        return f"{scheme}{slashes}{'***@' if at else ''}{place}"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a store URL may hold a password and is not pickled; make the settings anew in the other process"
+        )
+
+
+def _check_store_url(value: Any) -> str:
+    """Refuse what no store can be opened with. Error texts never repeat the value (S-79).
+
+    Raises:
+        PydanticCustomError: the URL is malformed, or of a kind that this release does not know.
+    """
+    if isinstance(value, Secret):
+        value = value.get_secret_value()
+    if not isinstance(value, str):
+        raise wrong(f"expected a URL, not a {type(value).__name__}", f"valid: {_SUPPORTED}")
+    url = value.strip()
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
+    if scheme in _SERVERS:
+        _check_server(url)
+    elif not colon or not ((scheme == "memory" and not rest) or (scheme == "embedded" and "\0" not in rest)):
+        raise _unknown(scheme if colon else "", rest, url)
+    return url
+
+
+def _check_server(url: str) -> None:
+    from .valkey.address import Address
+
+    reason, hint = "", ""
+    try:
+        Address.parse_seeds(url)
+    except ConfigError as error:
+        reason, hint = str(error.args[0]).partition(": ")[2], error.hint
+    if reason:
+        raise wrong(reason, hint)
+
+
+def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
+    if scheme in _LATER or url.endswith((".toml", ".xml")):
+        return wrong("stores of this kind are not in this release", f"valid: {_SUPPORTED}")
+    if re.fullmatch(r"\d{1,5}", rest):
+        return wrong("the URL lacks a scheme", "write for instance valkey://localhost:6379")
+    if scheme == "memory":
+        return wrong("nothing follows memory:", "write memory:")
+    near = nearest(scheme, ["embedded", "memory", *_SERVERS]).partition("valid")[0]
+    return wrong("the URL's scheme is not known", f"{near}valid: {_SUPPORTED}")
+
+
+CheckedStoreUrl = Annotated[StoreUrl, BeforeValidator(_check_store_url)]
+"""The type of the setting."""
