@@ -93,8 +93,10 @@ class SessionCookies:
         ids: set[bytes] = set()
         marks: set[bytes] = set()
         for pair in pairs:
-            name, _, value = pair.partition(b"=")
+            name, equals, value = pair.partition(b"=")
             name = name.strip(b" \t")
+            if not equals:
+                continue  # a cookie without a name; this is its value
             if name == self._id_name:
                 ids.add(value.strip(b" \t"))
             elif name == self._mark_name:
