@@ -1,0 +1,31 @@
+"""The store in Valkey keeps the contract of all stores, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.valkey.raw_server import RawServer
+from tests.valkey.shared_server import age, shared_server, started, store_at
+from wsgessions.stores.base import Store
+from wsgessions.testing.store_suite import CountableSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.valkey.store import ValkeyStore
+
+__all__ = ["shared_server"]
+
+
+class TestValkeyStore(StoreSuite, CountableSuite, SecretKeepingSuite):
+    @pytest.fixture(autouse=True)
+    def _on_the_shared_server(self, shared_server: RawServer) -> None:
+        self.url = shared_server.url
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[ValkeyStore]:
+        async with started(store_at(self.url)) as store:
+            yield store
+
+    async def advance(self, store: Store, seconds: float) -> None:
+        assert isinstance(store, ValkeyStore)
+        await age(store, seconds)

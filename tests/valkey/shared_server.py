@@ -1,0 +1,76 @@
+"""One server for all tests of a module; each test has a namespace of its own there."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.valkey.raw_server import RawServer
+from wsgessions.valkey.address import Address, in_turn
+from wsgessions.valkey.script import Script
+from wsgessions.valkey.store import ValkeyStore
+
+_numbers = itertools.count()
+
+# Moves all times that the store keeps into the past, which is as good as waiting. A sorted set holds instants; so do
+# the fields `created` and `deadline` of the metadata, which stand behind format, incarnation and version.
+AGE = Script(
+    "age",
+    """
+    local by = tonumber(ARGV[2])
+    for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+      local kind = redis.call('TYPE', key).ok
+      if kind == 'zset' then
+        local entries = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+        for i = 1, #entries, 2 do redis.call('ZADD', key, entries[i + 1] - by, entries[i]) end
+      elseif kind == 'hash' then
+        for _, field in ipairs({'m', 't'}) do
+          local raw = redis.call('HGET', key, field)
+          if raw then
+            local created, interval, deadline = struct.unpack('>I8I8I8', raw, 18)
+            raw = raw:sub(1, 17) .. struct.pack('>I8I8I8', created - by, interval, deadline - by) .. raw:sub(42)
+            redis.call('HSET', key, field, raw)
+          end
+        end
+      end
+      local ttl = redis.call('PTTL', key)
+      if ttl > 0 then redis.call('PEXPIRE', key, math.max(ttl - by, 1)) end
+    end
+    """,
+)
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[RawServer]:
+    """A running server; its directory has a short name, as the path of a socket must."""
+    with tempfile.TemporaryDirectory(prefix="wsg") as directory:
+        server = RawServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()
+
+
+def store_at(url: str, **options: Any) -> ValkeyStore:
+    """A store that sweeps only when told to, in a namespace of its own unless one is given."""
+    options = {"namespace": f"t{next(_numbers)}", "reap_interval": None, **options}
+    return ValkeyStore(in_turn([Address.parse(url)]), **options)
+
+
+@asynccontextmanager
+async def started(store: ValkeyStore) -> AsyncIterator[ValkeyStore]:
+    try:
+        await store.start()
+        yield store
+    finally:
+        await store.close()
+
+
+async def age(store: ValkeyStore, seconds: float) -> None:
+    """Let time pass for what is in the store."""
+    await store.link.call(AGE, [], [f"{store._namespace}:*", round(seconds * 1000)])

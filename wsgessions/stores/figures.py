@@ -1,0 +1,22 @@
+"""The figures that every store of sessions keeps to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "TOMBSTONE_MS"]
+
+TOMBSTONE_MS: Final = 15 * 60 * 1000
+"""The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
+request commits late must still meet it (C-15)."""
+
+COMMITS_REMEMBERED: Final = 8
+"""So many of a session's latest commits can be recognised when they are sent again (C-9)."""
+
+DEFAULT_GRACE: Final = 2.5
+"""Seconds for which an idle session may still be touched or changed after its time, because a use before that time may
+be reported late: the default touch interval plus the default lease. It is not served meanwhile, and removed after
+(C-16)."""
+
+EXACT: Final = 2**53
+"""Numbers computed at the store stay below this, where a double holds every integer exactly (C-8, C-10)."""

@@ -1,0 +1,65 @@
+"""The contract of `wsgessions.stores.base.Store` as tests: a new store is a few lines of test.
+
+```python
+class TestMyStore(StoreSuite, CountableSuite):
+    @asynccontextmanager
+    async def opened(self):
+        store = MyStore(...)
+        await store.start()
+        yield store
+        await store.close()
+
+    async def advance(self, store, seconds):
+        store.clock_of_the_test += seconds
+```
+
+It needs pytest, hypothesis, and pytest-asyncio with ``asyncio_mode = "auto"``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+from ..stores.base import Countable, SecretKeeping, Store, find_power
+from .store_commits import CommitCases
+from .store_harness import IDLE, StoreHarness, change, created, successor_of
+from .store_life import LifeCases
+from .store_model import ModelCases
+
+__all__ = ["CountableSuite", "SecretKeepingSuite", "StoreSuite"]
+
+
+class StoreSuite(LifeCases, CommitCases, ModelCases):
+    """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
+
+
+class CountableSuite(StoreHarness):
+    """What holds for a store that counts its sessions (E-7, K-10)."""
+
+    async def test_the_count_is_that_of_the_living(self, store: Store) -> None:
+        counter = find_power(store, Countable)  # type: ignore[type-abstract]
+        assert counter is not None
+        before = await counter.count()
+        records = [await created(store) for _ in range(5)]
+        assert await counter.count() == before + 5
+        await store.delete(records[0].key)
+        await store.rotate(change(records[1]), successor_of(records[1].key))
+        assert await counter.count() == before + 4
+        await self.advance(store, IDLE - 60)
+        await store.touch([records[2].key])
+        await self.advance(store, 120)
+        assert await counter.count() == 1
+
+
+class SecretKeepingSuite(StoreHarness):
+    """What holds for a store that keeps the common secret (C-11)."""
+
+    async def test_the_first_proposal_is_the_secret_for_everybody(self, store: Store) -> None:
+        keeper = find_power(store, SecretKeeping)  # type: ignore[type-abstract]
+        assert keeper is not None
+        proposals = [secrets.token_bytes(32) for _ in range(10)]
+        answers = await asyncio.gather(*map(keeper.shared_secret, proposals))
+        assert len(set(answers)) == 1
+        assert answers[0] in proposals
+        assert await keeper.shared_secret(secrets.token_bytes(32)) == answers[0]

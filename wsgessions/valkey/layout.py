@@ -1,0 +1,274 @@
+"""The bytes between this process and the scripts: what they are given, and what they answer (C-7).
+
+`scripts/record.lua` says how a session lies in the store. Names of attributes travel with the prefix they have there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from struct import Struct
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ..record import (
+    CommitOutcome,
+    CommitStatus,
+    NewSession,
+    Seen,
+    SessionChanges,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    Successor,
+)
+from ..stores.figures import COMMITS_REMEMBERED, EXACT, TOMBSTONE_MS
+from .replies import Reply
+
+__all__ = [
+    "FORMAT",
+    "HEAD",
+    "METADATA_FIELD",
+    "TOMBSTONE_FIELD",
+    "Head",
+    "Refusal",
+    "as_fields",
+    "pack_commit",
+    "pack_creation",
+    "pack_seen",
+    "read_changes",
+    "read_head",
+    "read_outcome",
+    "read_record",
+]
+
+HEAD: Final = Struct(">B8sQQQQQQB")
+"""The fixed part of a record's metadata; see `Head`."""
+
+FORMAT: Final = 1
+"""The format of records that this release writes, and the highest that it reads."""
+METADATA_FIELD: Final = b"m"
+TOMBSTONE_FIELD: Final = b"t"
+
+_CREATION: Final = Struct(">8sQQ")
+_COMMIT: Final = Struct(">8sQ8sBII8sqHHH")
+_SEEN: Final = Struct(">8sQ")
+_COMMIT_SIZE: Final = 18
+_STAMP_SIZE: Final = 8
+_DAY_MS: Final = 86_400_000
+_ATTRIBUTE: Final = b"a"
+_NIL: Final = b"\xc0"
+_NO_SUCCESSOR: Final = bytes(8)
+_KEEP_INTERVAL: Final = -1
+
+_encode_number = msgspec.msgpack.Encoder().encode
+
+
+class Refusal(IntEnum):
+    """Why a script did nothing. 0 means that it did what it was asked; the first four are a `CommitStatus`, too."""
+
+    GONE = 1
+    CONFLICT = 2
+    NOT_A_NUMBER = 3
+    UNKNOWN = 4
+    TOO_NEW = 5
+    UNREADABLE = 6
+
+
+_STATUSES: Final = (
+    CommitStatus.APPLIED,
+    CommitStatus.GONE,
+    CommitStatus.CONFLICT,
+    CommitStatus.NOT_A_NUMBER,
+    CommitStatus.UNKNOWN,
+    CommitStatus.GONE,  # a record of a later release: the caller of `read_outcome` has raised before
+    CommitStatus.GONE,  # an unreadable record is no session, and stays as it is (R-20)
+)
+
+
+class Head(NamedTuple):
+    """The metadata of a record; times in milliseconds, versions in microseconds."""
+
+    format: int
+    incarnation: bytes
+    version: int
+    created: int
+    interval: int
+    deadline: int
+    removed: int
+    """The version of the latest removal of an attribute, or 0."""
+    floor: int
+    """The version before the oldest remembered commit."""
+    commits: int
+    """How many commits are remembered behind this head."""
+
+    def idle_end(self) -> int:
+        """When idling ends a session of which no use is known but its last commit (C-16)."""
+        return min(self.version // 1000 + self.interval, self.deadline) if self.interval else self.deadline
+
+
+# What scripts are given
+
+
+def pack_creation(new: NewSession) -> list[bytes]:
+    """The arguments of ``create.lua``."""
+    args = [_CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms)]
+    return _with_pairs(args, new.attributes)
+
+
+def pack_seen(seen: Seen | None) -> bytes:
+    """The argument of ``load.lua``."""
+    return b"" if seen is None else _SEEN.pack(seen.incarnation.to_bytes(8), seen.version)
+
+
+def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool) -> list[bytes]:
+    """The arguments of ``commit.lua``."""
+    header = _COMMIT.pack(
+        delta.incarnation.to_bytes(8),
+        delta.base,
+        delta.commit_id,
+        resend,
+        grace_ms,
+        TOMBSTONE_MS,
+        _NO_SUCCESSOR if successor is None else successor.incarnation.to_bytes(8),
+        _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
+        len(delta.changed),
+        len(delta.removed),
+        len(delta.increments),
+    )
+    args = _with_pairs([header], delta.changed)
+    args += map(_field, delta.removed)
+    _with_pairs(args, {name: _number(by) for name, by in delta.increments.items()})
+    args += map(_field, delta.guarded)
+    return args
+
+
+def _with_pairs(args: list[bytes], pairs: Mapping[str, bytes]) -> list[bytes]:
+    for name, raw in pairs.items():
+        args += (_field(name), raw)
+    return args
+
+
+def _field(name: str) -> bytes:
+    return _ATTRIBUTE + name.encode("utf-8", "surrogatepass")
+
+
+def _number(by: float) -> bytes:
+    """``by`` for the script, or what the script refuses as no number, if it is not exact there."""
+    return _NIL if isinstance(by, int) and abs(by) >= EXACT else _encode_number(by)
+
+
+# What scripts answer
+
+
+def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
+    """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
+
+    Args:
+        metadata: the field; empty if the record lacks it.
+        now_ms: the store's time. A creation far in the future would carry the session beyond any deadline.
+    """
+    if not metadata:
+        return Refusal.UNREADABLE
+    if metadata[0] != FORMAT:
+        return Refusal.TOO_NEW if metadata[0] > FORMAT else Refusal.UNREADABLE
+    if len(metadata) < HEAD.size:
+        return Refusal.UNREADABLE
+    head = Head._make(HEAD.unpack_from(metadata))
+    whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * _COMMIT_SIZE
+    in_range = max(head.version, head.interval, head.deadline) < EXACT
+    in_order = head.created <= min(now_ms + _DAY_MS, head.deadline)
+    return head if whole and in_range and in_order else Refusal.UNREADABLE
+
+
+def read_record(
+    key: SessionKey, fields: Mapping[bytes, bytes], expires_ms: int | None, now_ms: int
+) -> SessionRecord | Refusal:
+    """The session in the fields of its hash.
+
+    Args:
+        key: the session.
+        fields: all of them; none is no session.
+        expires_ms: its score in the index, or None if it has none.
+        now_ms: the store's time.
+    """
+    if not fields or TOMBSTONE_FIELD in fields:
+        return Refusal.GONE
+    head = read_head(fields.get(METADATA_FIELD, b""), now_ms)
+    if isinstance(head, Refusal):
+        return head
+    try:
+        attributes = {_name(field): value for field, value in fields.items() if field[:1] == _ATTRIBUTE}
+    except UnicodeDecodeError:
+        return Refusal.UNREADABLE
+    if any(len(value) < _STAMP_SIZE for value in attributes.values()):
+        return Refusal.UNREADABLE
+    return SessionRecord(
+        key=key,
+        incarnation=int.from_bytes(head.incarnation),
+        version=head.version,
+        created_ms=head.created,
+        interval_ms=head.interval,
+        deadline_ms=head.deadline,
+        expires_ms=head.idle_end() if expires_ms is None else expires_ms,
+        attributes={name: value[_STAMP_SIZE:] for name, value in attributes.items()},
+    )
+
+
+def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The fields of a hash as a script returns them: name, value, name, value."""
+    values = iter(flat)
+    return dict(zip(values, values, strict=True))
+
+
+def read_changes(
+    version: int, interval_ms: int, expires_ms: int, changed: Sequence[bytes], live: Iterable[bytes] | None
+) -> SessionChanges:
+    """Changes as scripts tell them."""
+    return SessionChanges(
+        version=version,
+        interval_ms=interval_ms,
+        expires_ms=expires_ms,
+        changed={_name(changed[i]): changed[i + 1] for i in range(0, len(changed), 2)},
+        live=None if live is None else frozenset(map(_name, live)),
+    )
+
+
+def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
+    """The answer of ``commit.lua``."""
+    status = _STATUSES[reply[0]]
+    if len(reply) == 1:
+        return CommitOutcome(status)
+    _, version, previous, expires_ms, results, names, *others = reply
+    changes = None
+    if others:
+        present, interval_ms, changed, live = others
+        changes = read_changes(present, interval_ms, expires_ms, changed, live)
+    named = tuple(map(_name, names))
+    applied = status is CommitStatus.APPLIED
+    return CommitOutcome(
+        status,
+        version,
+        previous,
+        expires_ms,
+        _read_results(delta, results),
+        changes,
+        overwritten=named if applied else (),
+        names=() if applied else named,
+    )
+
+
+def _read_results(delta: SessionDelta, results: bytes) -> dict[str, bytes]:
+    """Each result is preceded by its length; they come in the order in which the increments were sent."""
+    computed: dict[str, bytes] = {}
+    at = 0
+    for name in delta.increments if results else ():
+        end = at + 1 + results[at]
+        computed[name] = results[at + 1 : end]
+        at = end
+    return computed
+
+
+def _name(field: bytes) -> str:
+    return field[1:].decode("utf-8", "surrogatepass")

@@ -1,0 +1,90 @@
+"""Whether a server may keep sessions: looked at on every fresh connection, before anything else is sent over it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from ..errors import ConfigError, StoreUnavailable
+from ..log_throttle import LogThrottle
+from .commands import Commands
+from .segments import DEFAULT_CONCURRENCY
+from .version import MINIMUM, Standing, standing, warn_once
+
+__all__ = ["agree_on_concurrency", "check_server"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.valkey"))
+
+_KEEPS_ALL: Final = "noeviction"
+
+
+async def check_server(commands: Commands, *, allow_eviction: bool = False) -> None:
+    """Check role, release and memory policy.
+
+    Args:
+        commands: the server.
+        allow_eviction: accept a server that throws sessions away when memory is short, with a warning.
+
+    Raises:
+        StoreUnavailable: it is a replica; after a failover that passes when the address leads to the primary again.
+        ConfigError: it must not be used (S-88, C-18).
+    """
+    info = _parse_info(await commands.request(b"INFO", b"server", b"memory", b"replication"))
+    if info.get("role") != "master":
+        raise StoreUnavailable("the server is a replica", hint="name the primary in store_url")
+    _check_release(info)
+    _check_policy(info, allow_eviction=allow_eviction)
+
+
+async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int) -> int:
+    """The number of segments that the sessions in this store are spread over, recorded by whoever comes first (E-1).
+
+    Args:
+        commands: the server.
+        config_key: the hash that records it.
+        wanted: the setting; 0 takes what is recorded, or the default.
+
+    Raises:
+        ConfigError: another number is recorded: most sessions would be looked for in the wrong place.
+    """
+    proposed = wanted or DEFAULT_CONCURRENCY
+    await commands.request(b"HSETNX", config_key, b"concurrency", proposed)
+    recorded = int(await commands.request(b"HGET", config_key, b"concurrency"))
+    if wanted not in (0, recorded):
+        raise ConfigError(
+            f"the sessions in this store are spread over {recorded} segments, not {wanted}",
+            setting="concurrency",
+            hint=f"set concurrency={recorded} or 0, or choose another namespace, which starts with no sessions",
+        )
+    return recorded
+
+
+def _parse_info(raw: bytes) -> dict[str, str]:
+    lines = raw.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _check_release(info: dict[str, str]) -> None:
+    flavour = "valkey" if "valkey_version" in info else "redis"
+    release = info.get(f"{flavour}_version", "")
+    if standing(flavour, release) is Standing.UNSUPPORTED:
+        needed = ", ".join(f"{name} {'.'.join(map(str, first))}" for name, first in MINIMUM.items())
+        raise ConfigError(
+            f"the server is {flavour} {release or 'of an unknown release'}",
+            setting="store_url",
+            hint=f"needed is at least {needed}",
+        )
+    warn_once(flavour, release)
+
+
+def _check_policy(info: dict[str, str], *, allow_eviction: bool) -> None:
+    policy = info.get("maxmemory_policy", _KEEPS_ALL)
+    if policy == _KEEPS_ALL:
+        return
+    if not allow_eviction:
+        raise ConfigError(
+            f"the server throws data away when memory is short (maxmemory-policy {policy})",
+            setting="store_url",
+            hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}",
+        )
+    _log.warning("eviction", "the store has maxmemory-policy %s: it drops sessions when memory is short", policy)

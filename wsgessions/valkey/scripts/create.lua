@@ -1,0 +1,26 @@
+#!lua
+-- Store a new session and nothing else: whatever lies under the key stays (S-09). A repeated creation is recognised by
+-- its incarnation (C-9).
+-- KEYS: record, index. ARGV: header, then name and value of each attribute.
+-- Returns {version, now, expires}, {} if this very session is there already, or nil if the key is taken.
+local incarnation, interval, lifetime = struct.unpack('>c8I8I8', ARGV[1])
+local now, version = clock()
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  local there = read(KEYS[1], now)
+  return there and not there.dead and there.incarnation == incarnation and {} or false
+end
+
+local s = {
+  incarnation = incarnation, version = version, created = now, interval = interval, deadline = now + lifetime,
+  removed = 0, floor = version, count = 0, commits = '',
+}
+local fields, stamp = {'m', pack(s)}, struct.pack('>I8', version)
+for i = 2, #ARGV, 2 do
+  fields[#fields + 1] = ARGV[i]
+  fields[#fields + 1] = stamp .. ARGV[i + 1]
+end
+local ends = idle_end(s, now)
+redis.call('ZADD', KEYS[2], ends, KEYS[1]:sub(-16)) -- first, since it fails where the index is no sorted set
+redis.call('HSET', KEYS[1], unpack(fields))
+ensure_ttl(KEYS[1], s)
+return {version, now, ends}

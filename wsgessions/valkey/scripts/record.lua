@@ -1,0 +1,105 @@
+-- How a session lies in its hash: the common head of all scripts (C-7).
+--
+--   m        metadata: HEAD, then the remembered commits, oldest first
+--   a<name>  one attribute: the version that wrote it (8 bytes), then its value
+--   r        ids and times of commits that were applied when they were sent again; seldom there
+--   t        instead of all others: a tombstone, holding the metadata that the session had at its end
+--
+-- Fields of any other name belong to other releases and are never touched (R-24). Numbers are big-endian. Times are
+-- milliseconds and versions microseconds by this server's clock, exact in Lua's doubles until the year 2255 (C-8).
+-- A remembered commit is its id, its version, and the length-prefixed results of its increments.
+
+local FORMAT, REMEMBERED, DAY = 1, 8, 86400000
+local HEAD, HEAD_SIZE = '>Bc8I8I8I8I8I8I8B', 58
+local COMMIT, COMMIT_SIZE = '>c8I8H', 18
+local EXACT = 2 ^ 53
+
+local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE = 0, 1, 2, 3, 4, 5, 6
+
+-- The time in milliseconds, and in microseconds.
+local function clock()
+  local time = redis.call('TIME')
+  local micros = time[1] * 1000000 + time[2]
+  return math.floor(micros / 1000), micros
+end
+
+local function pack(s)
+  return struct.pack(
+    HEAD, FORMAT, s.incarnation, s.version, s.created, s.interval, s.deadline, s.removed, s.floor, s.count) .. s.commits
+end
+
+-- What `pack` has packed; nil and why if it was not this release that did. The length and the ranges show most damage, and
+-- a creation far in the future would carry a session beyond any deadline (R-20).
+local function parse(raw, now)
+  local format = raw:byte() or 0
+  if format > FORMAT then return nil, TOO_NEW end
+  if format < FORMAT or #raw < HEAD_SIZE then return nil, UNREADABLE end
+  local _, incarnation, version, created, interval, deadline, removed, floor, count = struct.unpack(HEAD, raw)
+  local sound = count <= REMEMBERED and #raw >= HEAD_SIZE + count * COMMIT_SIZE and version < EXACT
+    and interval < EXACT and created <= now + DAY and created <= deadline and deadline < EXACT
+  if not sound then return nil, UNREADABLE end
+  return {
+    incarnation = incarnation, version = version, created = created, interval = interval, deadline = deadline,
+    removed = removed, floor = floor, count = count, commits = raw:sub(HEAD_SIZE + 1), dead = false, resent = '',
+  }
+end
+
+-- The session under `key`, or its tombstone (`dead`); otherwise nil and GONE, TOO_NEW or UNREADABLE (R-20 to R-22).
+local function read(key, now)
+  local found = redis.pcall('HMGET', key, 'm', 't', 'r')
+  if found.err then return nil, UNREADABLE end -- no hash
+  if found[1] or found[2] then
+    local s, refusal = parse(found[1] or found[2], now)
+    if s then s.dead, s.resent = not found[1], found[3] or '' end
+    return s, refusal
+  end
+  return nil, redis.call('EXISTS', key) == 1 and UNREADABLE or GONE
+end
+
+-- When idling ends a session that was last used at `used`.
+local function idle_end(s, used)
+  if s.interval == 0 then return s.deadline end
+  return math.min(used + s.interval, s.deadline)
+end
+
+-- The same for a session that has lost its score: its last commit is the only use on record (C-16, R-28).
+local function idle_end_unindexed(s)
+  return idle_end(s, math.floor(s.version / 1000))
+end
+
+-- Whether a session may still be used. A use may be reported late, by as much as `grace`; the deadline knows no grace.
+local function alive(s, ends, now, grace)
+  return s.deadline > now and ends > now - grace
+end
+
+-- The record must be gone a day after the deadline whatever happens; NX, so that use never moves or invalidates it (E-5).
+local function ensure_ttl(key, s)
+  redis.call('PEXPIREAT', key, s.deadline + DAY, 'NX')
+end
+
+-- The attributes written after `since`, as name, value, name, value, but not those that `mine(name, written)` claims.
+local function written_since(key, since, mine)
+  local fields, changed, written = redis.call('HGETALL', key), {}, {}
+  for i = 1, #fields, 2 do
+    local name, value = fields[i], fields[i + 1]
+    if name:byte() == 97 and #value >= 8 then
+      local version = struct.unpack('>I8', value)
+      written[name] = version
+      if version > since and not (mine and mine(name, version)) then
+        changed[#changed + 1] = name
+        changed[#changed + 1] = value:sub(9)
+      end
+    end
+  end
+  return changed, written
+end
+
+-- The names of all attributes, if the latest removal came after `since`; otherwise false.
+local function live_names(key, removed, since)
+  if removed <= since then return false end
+  local names = {}
+  for _, name in ipairs(redis.call('HKEYS', key)) do
+    if name:byte() == 97 then names[#names + 1] = name end
+  end
+  return names
+end
