@@ -109,7 +109,7 @@ class Keeper:
         self.trouble = "still connecting"
         try:
             self.address = await self._locate()
-            self.trouble = f"{self.address}: still connecting"
+            self.trouble = f"{self.address}: still connecting{self._tls_doubt()}"
             async with asyncio.timeout(self._timeout):
                 return await self._connect(self.address)
         except Exception as error:  # noqa: BLE001 - each kind is told to somebody below
@@ -124,11 +124,16 @@ class Keeper:
             self._refuse(lambda: _told(lasting, self.address))
         else:
             self._rest(_FIRST_BACKOFF)
-        reason = f"no answer within {self._timeout:g} s" if isinstance(error, TimeoutError) else lasting or error
+        late = f"no answer within {self._timeout:g} s{self._tls_doubt()}"
+        reason = late if isinstance(error, TimeoutError) else lasting or error
         self.trouble = f"{self.address}: {reason}"
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
         _log.log(level, "no link to the store: %s", self.trouble, extra={"event": "link_failed"})
+
+    def _tls_doubt(self) -> str:
+        """A server without TLS takes our greeting for the beginning of a command, and waits for the rest of it."""
+        return "; does it speak TLS at this port?" if self.address is not None and self.address.tls is not None else ""
 
     def _rest(self, first: float) -> None:
         """Wait before the next attempt, the longer the more failed in a row, and no two processes in step."""
