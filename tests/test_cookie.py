@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, CookieFinding, Presented, SessionCookies
-from wsgessions.cookie_settings import CookieSettings
 from wsgessions.identity import new_session_id
+from wsgessions.settings import CookieSettings
 
 COOKIES = SessionCookies(CookieSettings())
 INSECURE = SessionCookies(CookieSettings(insecure=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..settings_table import SettingValue
+    from ..settings import SettingValue
 
 __all__ = ["register"]
 
@@ -27,8 +27,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show all settings of this directory and environment. Secrets are masked."""
-    from ..settings import SessionSettings
-    from ..settings_table import effective_settings
+    from ..settings import SessionSettings, effective_settings
 
     values = effective_settings(SessionSettings())
     print(_as_json(values) if as_json else "\n".join(_as_table(values, with_origin=origin)))

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from msgspec.msgpack import Ext
 
-from .codec_limits import MAX_DEPTH, MAX_ITEMS, Refusal
-from .codec_refusals import key_step, unsupported
-from .codec_scalars import SCALAR_PACKERS, SCALAR_READERS
-from .codec_tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
+from .limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .refusals import key_step, unsupported
+from .scalars import SCALAR_PACKERS, SCALAR_READERS
+from .tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
 
 __all__ = ["CONTAINERS", "Packer", "check_depth", "count_members", "read"]
 
@@ -142,7 +142,7 @@ _READERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
 _DECODERS: Final = [msgspec.msgpack.Decoder(ext_hook=partial(_read_extension, depth)) for depth in range(MAX_DEPTH + 1)]
 
 read: Final = _DECODERS[0].decode
-"""Decode bytes that `wsgessions.codec_scan.needs_scan` trusts. Raises `Refusal`, or what a constructor raises."""
+"""Decode bytes that `wsgessions.codec.scan.needs_scan` trusts. Raises `Refusal`, or what a constructor raises."""
 
 
 def check_depth(value: Any, depth: int = 1) -> None:

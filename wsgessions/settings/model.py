@@ -6,8 +6,8 @@ constructor > WSGESSIONS_* variables > wsgessions.toml or [tool.wsgessions] in p
 
 Files are those of the working directory. In the environment ``__`` goes into a table, as in
 ``WSGESSIONS_COOKIE__SAMESITE=strict``. Names of the Terracotta guide, such as ``sessionLocking``, are accepted in every
-source. Whatever is wrong, unknown names and values of later releases included, is a `ConfigError` at start that names the
-setting and where its value came from.
+source. Whatever is wrong, unknown names and values of later releases included, is a `ConfigError` at start that names
+the setting and where its value came from.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from .cookie_settings import CookieSettings
-from .errors import ConfigError
+from ..errors import ConfigError
+from .checks import contradictions
+from .cookie import CookieSettings
 from .key_ring import KeyRing, SecretsFile, read_secrets
-from .setting_types import (
+from .names import GUIDE_NAMES
+from .problems import combined, config_errors
+from .sources import EnvironmentSource, FileSource, from_constructor, merged, shielded, unwrapped
+from .store_url import CheckedStoreUrl, StoreUrl
+from .types import (
     Duration,
     IdleTimeout,
     NonStop,
@@ -35,7 +40,8 @@ from .setting_types import (
     only,
     parse_off,
 )
-from .setting_values import (
+from .units import parse_size
+from .values import (
     AbsoluteTimeout,
     AdapterName,
     Concurrency,
@@ -45,14 +51,8 @@ from .setting_values import (
     PathPrefixes,
     SessionBytes,
 )
-from .settings_checks import contradictions
-from .settings_names import GUIDE_NAMES
-from .settings_problems import combined, config_errors
-from .settings_sources import EnvironmentSource, FileSource, from_constructor, merged, shielded, unwrapped
-from .store_url import CheckedStoreUrl, StoreUrl
-from .units import parse_size
 
-__all__ = ["CookieSettings", "SessionSettings", "StoreUrl"]
+__all__ = ["SessionSettings"]
 
 
 class SessionSettings(BaseSettings):
@@ -192,7 +192,7 @@ class SessionSettings(BaseSettings):
         "Without any, the store keeps a key that its first node made (C-11).",
     )
     encryption: Annotated[None, only(None, parse_off, shown="none")] = Field(
-        default=None, description="How values are encrypted in the store (S-73). This release: none only."
+        default=None, description="How values are encrypted in the store. This release: none only."
     )
     cookie: CookieSettings = Field(default_factory=CookieSettings, description="The session cookie; a table.")
 

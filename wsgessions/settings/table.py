@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from .setting_types import Shown
-from .settings import SessionSettings
-from .settings_names import guide_names_of, nested_model
+from .model import SessionSettings
+from .names import guide_names_of, nested_model
+from .types import Shown
 from .units import show_duration
 
 __all__ = ["SettingDescription", "SettingValue", "describe_settings", "effective_settings"]

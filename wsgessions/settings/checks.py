@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .settings import SessionSettings
+    from .model import SessionSettings
 
 __all__ = ["Contradiction", "contradictions"]
 

@@ -26,9 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgessions.codec import MAX_ATTRIBUTE_BYTES, check_name, decode, encode, is_immutable
-from wsgessions.codec_limits import MAX_DEPTH, MAX_INT_BITS, MAX_ITEMS
-from wsgessions.codec_scalars import SCALAR_PACKERS
-from wsgessions.codec_tags import UUID_CODE
+from wsgessions.codec.limits import MAX_DEPTH, MAX_INT_BITS, MAX_ITEMS
+from wsgessions.codec.scalars import SCALAR_PACKERS
+from wsgessions.codec.tags import UUID_CODE
 from wsgessions.errors import CodecError, SessionTooLarge
 
 BERLIN = ZoneInfo("Europe/Berlin")

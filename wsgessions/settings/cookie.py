@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from .setting_types import Seconds, Switch, choice, wrong
+from .types import Seconds, Switch, choice, wrong
 
 __all__ = ["MAX_COOKIE_AGE", "CookieSettings"]
 

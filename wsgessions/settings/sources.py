@@ -19,9 +19,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-from .errors import ConfigError
-from .settings_names import GUIDE_NAMES, nested_model, setting_names
-from .settings_problems import combined
+from ..errors import ConfigError
+from .names import GUIDE_NAMES, nested_model, setting_names
+from .problems import combined
 
 __all__ = [
     "CONSTRUCTOR",

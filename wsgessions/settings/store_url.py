@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, NoReturn, Self
 from pydantic import BeforeValidator, Secret
 from pydantic_core import PydanticCustomError
 
-from .errors import ConfigError
-from .setting_types import nearest, wrong
+from ..errors import ConfigError
+from .types import nearest, wrong
 
 __all__ = ["CheckedStoreUrl", "StoreUrl"]
 
@@ -67,7 +67,7 @@ def _check_store_url(value: Any) -> str:
 
 
 def _check_server(url: str) -> None:
-    from .valkey.address import Address
+    from ..valkey.address import Address
 
     reason, hint = "", ""
     try:

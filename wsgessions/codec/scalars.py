@@ -1,4 +1,4 @@
-"""Scalar types to and from the payloads of their extension codes (`wsgessions.codec_tags`)."""
+"""Scalar types to and from the payloads of their extension codes (`wsgessions.codec.tags`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from .codec_limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, Refusal
-from .codec_refusals import type_name
-from .codec_tags import DATE, DATETIME, DECIMAL, INT, INT64, TIME, TIMEDELTA, UUID_CODE
+from .limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, Refusal
+from .refusals import type_name
+from .tags import DATE, DATETIME, DECIMAL, INT, INT64, TIME, TIMEDELTA, UUID_CODE
 
 __all__ = ["SCALAR_PACKERS", "SCALAR_READERS"]
 

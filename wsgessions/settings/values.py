@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
 
-from .codec import MAX_ATTRIBUTE_BYTES
-from .cookie_settings import MAX_COOKIE_AGE
-from .setting_types import Duration, Size, ZeroOrMore, items, wrong
+from ..codec import MAX_ATTRIBUTE_BYTES
+from .cookie import MAX_COOKIE_AGE
+from .types import Duration, Size, ZeroOrMore, items, wrong
 
 __all__ = [
     "AbsoluteTimeout",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from .setting_types import items, wrong
+from .types import items, wrong
 
 __all__ = ["MIN_SECRET_BYTES", "KeyRing", "SecretsFile", "read_secrets"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .codec_limits import MAX_DEPTH, MAX_ITEMS, Refusal
-from .codec_tags import NESTING_TAGS
+from .limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .tags import NESTING_TAGS
 
 __all__ = ["members_in", "needs_scan"]
 

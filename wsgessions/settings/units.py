@@ -62,13 +62,14 @@ def _split(value: object, form: re.Pattern[str], expected: str) -> tuple[float, 
 
 
 def show_duration(value: timedelta) -> str:
-    """The shortest text that `parse_duration` reads as ``value``: ``30m``, ``24h``, ``1.5s``, ``500ms``."""
-    milliseconds = value / timedelta(milliseconds=1)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
-        # 24 h read better as hours, and 90 s than as 1.5 m
-        if milliseconds % size == 0 and (unit != "d" or milliseconds > size) and milliseconds:
-            return f"{milliseconds / size:.0f}{unit}"
-    return f"{milliseconds / 1000:g}s" if milliseconds > 1000 else f"{milliseconds:g}ms"  # noqa: PLR2004 - ms in a second
+    """A short text that `parse_duration` reads as ``value``: ``30m``, ``24h``, ``1.5s``, ``500ms``."""
+    for unit in ("d", "h", "m", "s"):
+        size = timedelta(seconds=_SECONDS[unit])
+        # 24h reads better than 1d
+        if value and value % size == timedelta(0) and (unit != "d" or value != size):
+            return f"{value // size}{unit}"
+    seconds = value.total_seconds()
+    return f"{seconds:g}s" if seconds > 1 else f"{seconds * 1000:g}ms"
 
 
 def show_size(value: int) -> str:

@@ -1,7 +1,7 @@
 """Values to bytes and back: exactly, or not at all.
 
-A session holds `wsgessions.codec_refusals.SUPPORTED`, nested as one likes. Each attribute is one MessagePack document,
-with the extension codes of `wsgessions.codec_tags` for types that MessagePack lacks. Nothing in it can name a class,
+A session holds `wsgessions.codec.refusals.SUPPORTED`, nested as one likes. Each attribute is one MessagePack document,
+with the extension codes of `wsgessions.codec.tags` for types that MessagePack lacks. Nothing in it can name a class,
 call a function, or open any file but a time zone's (S-70); pickle and its like have no part in this.
 
 * **Exact.** What comes back is equal and of the same type, down to the sign of a zero, the exponent of a
@@ -26,10 +26,10 @@ from uuid import UUID
 
 import msgspec
 
-from .codec_containers import CONTAINERS, Packer, check_depth, count_members, read
-from .codec_limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
-from .codec_scan import members_in, needs_scan
-from .errors import CodecError, SessionTooLarge
+from ..errors import CodecError, SessionTooLarge
+from .containers import CONTAINERS, Packer, check_depth, count_members, read
+from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
+from .scan import members_in, needs_scan
 
 __all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
 

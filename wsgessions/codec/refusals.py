@@ -10,7 +10,7 @@ import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from .codec_limits import Refusal
+from .limits import Refusal
 
 __all__ = ["SUPPORTED", "key_step", "type_name", "unsupported"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 __all__ = ["combined", "config_errors"]
 

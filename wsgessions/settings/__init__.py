@@ -1,0 +1,21 @@
+"""All settings: what they mean, where they come from, and what is wrong with them.
+
+`model` has the settings themselves; `sources` reads them, `checks` finds contradictions, `table` shows them to people.
+"""
+
+from __future__ import annotations
+
+from .cookie import CookieSettings
+from .model import SessionSettings
+from .store_url import StoreUrl
+from .table import SettingDescription, SettingValue, describe_settings, effective_settings
+
+__all__ = [
+    "CookieSettings",
+    "SessionSettings",
+    "SettingDescription",
+    "SettingValue",
+    "StoreUrl",
+    "describe_settings",
+    "effective_settings",
+]
