@@ -1,0 +1,188 @@
+"""Where a store lives: one event loop holds the links of a process, whoever calls (R-57).
+
+A store with connections belongs to an event loop. A process may have several of those, one after another or at the same
+time, and threads without any; and it may fork. `HomedStore` stands before such a store and sees to it that there is one
+of it per process, in one loop, its *home*:
+
+* the loop that ran `HomedStore.start`, as a server does at its start-up;
+* without that, a loop of its own in a daemon thread.
+
+Calls on the home loop go straight through; others are carried there and back. When the home ends, with its loop or by a
+fork, the next call makes a new store in a new home.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Final, Self, TypeVar, cast
+
+from ..clock import StoreClock
+from ..errors import StoreUnavailable
+from ..record import (
+    CommitOutcome,
+    NewSession,
+    Seen,
+    SessionChanges,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    Successor,
+)
+from .base import NEVER, Countable, SecretKeeping, Store
+from .home_loop import Ask, Home
+
+__all__ = ["HomedStore"]
+
+T = TypeVar("T")
+
+
+class HomedStore:
+    """A `Store` before another one that belongs to an event loop; may be called from any loop and thread.
+
+    It has the optional powers of the store behind it. Once it is closed it refuses calls until it is started again.
+
+    Args:
+        factory: makes the store behind. Called at once, so that wrong settings show early, and again for each new home.
+    """
+
+    def __new__(cls, factory: Callable[[], Store]) -> Self:
+        store = factory()
+        kind = _KINDS[isinstance(store, Countable), isinstance(store, SecretKeeping)] if cls is HomedStore else cls
+        homed = super().__new__(cast("type[Self]", kind))
+        homed._store = store
+        return homed
+
+    def __init__(self, factory: Callable[[], Store]) -> None:
+        self._store: Store
+        self._factory = factory
+        self._fresh = True
+        self._closed = False
+        self._home: Home | None = None
+        self._lock = threading.Lock()
+        _homed.add(self)
+
+    @property
+    def clock(self) -> StoreClock:
+        return self._store.clock
+
+    async def start(self, *, deadline: float = NEVER) -> None:
+        """Make the running event loop the home, unless there is one, and connect."""
+        self._closed = False
+        home = self._find_home(Home)
+        if home.loop is asyncio.get_running_loop():
+            await home.make_ready(deadline)
+        else:
+            await home.call(_nothing, deadline)
+
+    async def close(self) -> None:
+        with self._lock:
+            home, self._home, self._closed = self._home, None, True
+        if home is None or not home.alive:
+            return
+        if home.loop is asyncio.get_running_loop():
+            await home.close()
+        elif home.thread is not None:
+            await asyncio.to_thread(home.leave)
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(home.close(), home.loop))
+
+    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+        return await self._at_home(lambda store: store.create(new, deadline=deadline), deadline)
+
+    async def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> SessionRecord | SessionChanges | None:
+        return await self._at_home(lambda store: store.load(key, since=since, deadline=deadline), deadline)
+
+    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+        return await self._at_home(lambda store: store.apply(delta, deadline=deadline), deadline)
+
+    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+        return await self._at_home(lambda store: store.rotate(delta, successor, deadline=deadline), deadline)
+
+    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+        await self._at_home(lambda store: store.touch(keys, deadline=deadline), deadline)
+
+    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        return await self._at_home(lambda store: store.delete(key, deadline=deadline), deadline)
+
+    def _at_home(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
+        home = self._home
+        if home is not None and home.ready and home.loop is asyncio.get_running_loop():
+            return ask(home.store)
+        return self._from_abroad(ask, deadline)
+
+    async def _from_abroad(self, ask: Ask[T], deadline: float) -> T:
+        home = self._find_home(Home.in_thread)
+        if home.loop is asyncio.get_running_loop():
+            return await home.serve(ask, deadline)
+        return await home.call(ask, deadline)
+
+    def _find_home(self, make: Callable[[Store], Home]) -> Home:
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the store is closed", hint="start it again")
+            if self._home is None or not self._home.alive:
+                self._store = self._store if self._fresh else self._factory()
+                self._fresh = False
+                self._home = make(self._store)
+                if self._home.thread is not None:
+                    weakref.finalize(self, _say_farewell, self._home, os.getpid())
+            return self._home
+
+    def _start_anew(self) -> None:
+        """In a forked child: leave the parent's home alone; its locks and threads mean nothing here (F-25)."""
+        if self._home is not None:
+            _left_to_parent.append(self._home)
+        self._home = None
+        self._lock = threading.Lock()
+
+
+class _Counting(HomedStore):
+    async def count(self, *, deadline: float = NEVER) -> int:
+        return await self._at_home(lambda store: cast("Countable", store).count(deadline=deadline), deadline)
+
+
+class _KeepingSecrets(HomedStore):
+    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
+        return await self._at_home(
+            lambda store: cast("SecretKeeping", store).shared_secret(proposal, deadline=deadline), deadline
+        )
+
+
+class _CountingAndKeepingSecrets(_Counting, _KeepingSecrets):
+    pass
+
+
+_KINDS: Final = {
+    (False, False): HomedStore,
+    (True, False): _Counting,
+    (False, True): _KeepingSecrets,
+    (True, True): _CountingAndKeepingSecrets,
+}
+
+_homed: Final[weakref.WeakSet[HomedStore]] = weakref.WeakSet()
+_left_to_parent: Final[list[Home]] = []
+
+
+async def _nothing(_: Store) -> None:
+    pass
+
+
+def _say_farewell(home: Home, process: int) -> None:
+    """When the `HomedStore` goes, or the interpreter ends. A forked child inherits this call, but not the thread."""
+    if process == os.getpid():
+        home.leave()
+
+
+def _start_all_anew() -> None:
+    for homed in list(_homed):
+        homed._start_anew()  # noqa: SLF001 - its class is of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_all_anew)
