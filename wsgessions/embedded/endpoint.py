@@ -1,0 +1,59 @@
+"""Where the embedded store listens, and with what one signs in."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import NoReturn
+
+__all__ = ["Endpoint", "Secret"]
+
+
+class Secret:
+    """A text that shows itself only when asked, not in ``repr``, ``str``, ``asdict``, tracebacks or pickles (S-79)."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    __hash__ = object.__hash__
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled: attach in the process that needs it")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address of the store: a unix socket, or else a host and a port; and the user to sign in as.
+
+    Attributes:
+        socket: path of the unix socket, or None: then ``host`` and ``port`` are given.
+        host: a numeric address, or None.
+        port: a TCP port, or None.
+        username: the one user that may do anything; the server's default user is switched off (S-87).
+        password: random, drawn by the supervisor.
+        server_version: such as ``"9.1.2"``.
+    """
+
+    socket: str | None
+    host: str | None
+    port: int | None
+    username: str
+    password: Secret
+    server_version: str

@@ -1,0 +1,77 @@
+"""Advisory locks that a process holds by an open file, so that they end with it, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+
+from .private_files import PRIVATE
+
+__all__ = ["FORK_GUARD", "FileLock"]
+
+FORK_GUARD = threading.RLock()
+"""Held while a process opens a lock that it is about to hand over or to close. A fork waits for it: a child that
+inherited such a file would hold the lock as well, for as long as it lives."""
+
+os.register_at_fork(before=FORK_GUARD.acquire, after_in_parent=FORK_GUARD.release, after_in_child=FORK_GUARD.release)
+
+
+class FileLock:
+    """One open file and the lock that comes with it.
+
+    The lock belongs to the open file, not to the process: a forked child shares it, and it ends when the last of them
+    has closed the file or ended. It is therefore given up by closing, never by unlocking, which would take it from all
+    of them. A program that is started does not inherit it, unless it is handed the file.
+    """
+
+    def __init__(self, path: Path, file: int | None = None) -> None:
+        """
+        Args:
+            path: the lock file; made if missing.
+            file: an open file of it that was handed over, with its lock.
+
+        Raises:
+            OSError: the file cannot be opened; a symbolic link is refused.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._path = path
+        self._file = os.open(path, flags, PRIVATE) if file is None else file
+        os.set_inheritable(self._file, False)
+
+    def fileno(self) -> int:
+        return self._file
+
+    def try_shared(self) -> bool:
+        """Take the lock beside others who share it. False if someone holds it alone."""
+        return self._try(fcntl.LOCK_SH)
+
+    def try_alone(self) -> bool:
+        """Take the lock for this open file alone. False if anyone else holds it."""
+        return self._try(fcntl.LOCK_EX)
+
+    def give_back(self) -> None:
+        """Unlock and stay open, for one who tries again and again and shares the file with nobody."""
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to this file. False once the directory was removed or replaced."""
+        try:
+            found = self._path.stat(follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._file))
+
+    def close(self) -> None:
+        """Close this process's file, and with the last one the lock ends. Closing twice does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _try(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self._file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
