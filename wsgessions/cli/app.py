@@ -1,0 +1,56 @@
+"""The command's skeleton: global options, the list of sub-commands, and what an error looks like."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from .. import __version__
+from ..errors import WsgessionsError
+from . import cart, config, server
+from .exit_code import ExitCode
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(name="wsgessions", no_args_is_help=True, pretty_exceptions_enable=False)
+
+for part in (server, cart, config):
+    part.register(app)
+
+
+def run() -> NoReturn:
+    """Run the command line of this process."""
+    try:
+        app(prog_name="wsgessions")
+    except WsgessionsError as error:
+        print(f"wsgessions: {error}", file=sys.stderr)
+        sys.exit(ExitCode.of(error))
+    sys.exit(ExitCode.OK)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"wsgessions {__version__}")
+        raise typer.Exit
+
+
+def _forbid_color(is_wanted: bool) -> None:
+    # Everything that colours, rich and ours, asks this variable when it starts to print.
+    if is_wanted:
+        os.environ["NO_COLOR"] = "1"
+
+
+@app.callback()
+def _global_options(
+    no_color: Annotated[
+        bool,
+        typer.Option("--no-color", is_eager=True, callback=_forbid_color, help="Plain text; NO_COLOR=1 does the same."),
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Web sessions that any server can serve."""
