@@ -1,0 +1,75 @@
+"""Every snippet of the documentation does what the page says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs import settings_page
+from tests.docs.page import blocks
+from wsgessions import errors
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+RUN = ROOT / "tests" / "docs" / "page.py"
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def environment() -> dict[str, str]:
+    """Ours without its settings: a page says itself what it needs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WSGESSIONS_")}
+    folders = (ROOT, ROOT / "adapters", ROOT / "samples" / "cart")
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, filter(Path.exists, folders))), "PYTHONWARNINGS": "error"}
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.language == "python" for block in blocks(page))], ids=name_of
+)
+def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, RUN, page],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def all_errors(root: type[errors.WsgessionsError] = errors.WsgessionsError) -> list[type[errors.WsgessionsError]]:
+    return [kind for child in root.__subclasses__() for kind in (child, *all_errors(child))]
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.__name__)
+def test_the_page_that_an_error_names_exists(error: type[errors.WsgessionsError]) -> None:
+    assert (DOCS / f"{error.docs.rstrip('/')}.md").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_of_a_page_lead_to_pages_that_exist(page: Path) -> None:
+    """mkdocs sees to the links inside docs/; this one sees to those of the README too, without mkdocs."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    targets = [target for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_no_page_is_missing_from_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert [page for page in DOCS.rglob("*.md") if page.relative_to(DOCS).as_posix() not in navigation] == []
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
+    """S-111. `python -m tests.docs.settings_page` writes the table anew."""
+    page = settings_page.PAGE.read_text()
+    assert page == settings_page.with_table(page)
