@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,10 +26,19 @@ _HINT: Final = "make one with: python -c 'import secrets; print(secrets.token_ur
 def _secrets_from(value: Any) -> Any:
     """The secrets themselves, where they were given as text, as one secret, or as a function that fetches them."""
     if callable(value):
-        value = value()
+        value = _fetched(value)
     if isinstance(value, SecretStr):
         return (value,)
     return items(value)
+
+
+def _fetched(function: Callable[[], Any]) -> Any:
+    kind = ""
+    try:
+        return function()
+    except Exception as error:  # noqa: BLE001 - a vault's client may raise anything, and its text may hold anything
+        kind = type(error).__name__
+    raise wrong(f"the function that fetches them raised {kind}", "call it by itself to see why")
 
 
 def _check_secrets(ring: Sequence[SecretStr]) -> tuple[SecretStr, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -26,28 +26,24 @@ from .cookie import CookieSettings
 from .key_ring import KeyRing, SecretsFile, read_secrets
 from .names import GUIDE_NAMES
 from .problems import combined, config_errors
-from .sources import EnvironmentSource, FileSource, from_constructor, merged, shielded, unwrapped
+from .sources import EnvironmentSource, FileSource, from_constructor, is_sourced, merged, shielded, unwrapped
 from .store_url import CheckedStoreUrl, StoreUrl
-from .types import (
-    Duration,
-    IdleTimeout,
-    NonStop,
-    OnlyFalse,
-    OnlyTrue,
-    Size,
-    Switch,
-    choice,
-    only,
-    parse_off,
-)
-from .units import parse_size
+from .types import Duration, IdleTimeout, NonStop, OnlyFalse, OnlyTrue, Size, Switch
 from .values import (
     AbsoluteTimeout,
     AdapterName,
     Concurrency,
+    ConflictRule,
     ContextPath,
+    Environment,
+    FsyncPolicy,
+    LateCommit,
     LeaseTime,
     Namespace,
+    NoAnonymousTimeout,
+    NoEncryption,
+    NonStopBehavior,
+    NoOffHeap,
     PathPrefixes,
     SessionBytes,
 )
@@ -75,7 +71,7 @@ class SessionSettings(BaseSettings):
         description="The adapter that `install(app)` uses: a registered name (`fastapi`), a class name "
         "(`FastAPIAdapter`) or a path (`package.module:Class`). `auto` goes by the class of the app.",
     )
-    env: Annotated[Literal["development", "production"], choice("development", "production")] = Field(
+    env: Environment = Field(
         default="development",
         description="`production` refuses to start with a store that forgets, or a cookie that can be read on the way "
         "or by scripts.",
@@ -115,7 +111,7 @@ class SessionSettings(BaseSettings):
     max_bytes_on_heap: Size = Field(
         default=128 * 2**20, ge=0, description="Memory for hot sessions in each process, once there is a near cache."
     )
-    max_bytes_off_heap: Annotated[int, only(0, parse_size, shown="0")] = Field(
+    max_bytes_off_heap: NoOffHeap = Field(
         default=0, description="Memory for encoded sessions outside the heap. This release: 0 only."
     )
     nonstop_timeout: NonStop = Field(
@@ -123,10 +119,9 @@ class SessionSettings(BaseSettings):
         description="One deadline for all store work of a request. -1: wait for ever. A number under the guide's name "
         "is of milliseconds.",
     )
-    nonstop_behavior: Annotated[
-        Literal["exception"],
-        choice("exception", later=("noop", "local_reads", "local_reads_and_exception_on_write")),
-    ] = Field(default="exception", description="What happens after that deadline. This release: `exception` only.")
+    nonstop_behavior: NonStopBehavior = Field(
+        default="exception", description="What happens after that deadline. This release: `exception` only."
+    )
     rejoin: OnlyTrue = Field(
         default=True, description="Whether a node that was cut off comes back by itself. This release: true only."
     )
@@ -156,7 +151,7 @@ class SessionSettings(BaseSettings):
     lock_wait: Duration = Field(
         default=timedelta(seconds=10), description="How long a request waits for a locked session (D-6)."
     )
-    late_commit: Annotated[Literal["allow", "refuse"], choice("allow", "refuse", later=("barrier",))] = Field(
+    late_commit: LateCommit = Field(
         default="allow",
         description="Changes made after the response has started: `allow` stores them at the end, `refuse` raises an "
         "error (C-13).",
@@ -169,15 +164,15 @@ class SessionSettings(BaseSettings):
     save_on_error: Switch = Field(
         default=False, description="Whether changes are stored although the response is a 5xx (R-33)."
     )
-    conflicts: Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")] = Field(
+    conflicts: ConflictRule = Field(
         default="overwrite",
         description="When two requests change the same attribute: `overwrite` lets the last win and counts it, "
         "`raise` refuses the second (C-10).",
     )
-    anonymous_timeout: Annotated[timedelta | None, only(None, parse_off, shown="off")] = Field(
+    anonymous_timeout: NoAnonymousTimeout = Field(
         default=None, description="A shorter idle time until somebody logs in (S-51). This release: off only."
     )
-    fsync: Annotated[Literal["everysec", "always"], choice("everysec", "always")] = Field(
+    fsync: FsyncPolicy = Field(
         default="everysec",
         description="How often the embedded store writes to disk: `everysec` loses at most the last two seconds with "
         "the machine, `always` nothing.",
@@ -191,7 +186,7 @@ class SessionSettings(BaseSettings):
         description="Key ring of at least 32 bytes each: the first signs, all verify. In text: separated by commas. "
         "Without any, the store keeps a key that its first node made (C-11).",
     )
-    encryption: Annotated[None, only(None, parse_off, shown="none")] = Field(
+    encryption: NoEncryption = Field(
         default=None, description="How values are encrypted in the store. This release: none only."
     )
     cookie: CookieSettings = Field(default_factory=CookieSettings, description="The session cookie; a table.")
@@ -201,7 +196,8 @@ class SessionSettings(BaseSettings):
 
     def __init__(self, **values: Any) -> None:
         # Error trackers show the variables of an error's frames: from here on no frame holds a bare value (S-79).
-        given = {name: shielded(values.pop(name)) for name in list(values)}
+        given = shielded(type(self), values)
+        values.clear()
         super().__init__(**from_constructor(type(self), given))
 
     @classmethod
@@ -215,7 +211,7 @@ class SessionSettings(BaseSettings):
         Raises:
             ConfigError: a setting is wrong.
         """
-        given = from_constructor(cls, {name: shielded(value) for name, value in overrides.items()})
+        given = from_constructor(cls, shielded(cls, overrides))
         below = {} if base is None else base._given  # noqa: SLF001 - of this class
         return cls(**merged(below, given))
 
@@ -236,6 +232,8 @@ class SessionSettings(BaseSettings):
     def _checked(cls, data: dict[str, Any] | Self, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(data, SessionSettings):
             return data
+        if not is_sourced(data):  # from model_validate, which knows no sources
+            return cls(**data)
         values, origins = unwrapped(data)
         problems: list[ConfigError] = []
         settings: Self | None = None
@@ -244,8 +242,9 @@ class SessionSettings(BaseSettings):
         except ValidationError as error:
             problems = config_errors(error, origins)
         del values
-        if settings is not None:
+        if settings is not None and data:
             settings._given, settings._origins = data, origins  # noqa: SLF001 - of this class
+        if settings is not None:
             problems = [
                 ConfigError(message, setting=name, origin=settings.origin(name), hint=hint)
                 for name, message, hint in contradictions(settings)

@@ -30,6 +30,7 @@ __all__ = [
     "FileSource",
     "Sourced",
     "from_constructor",
+    "is_sourced",
     "merged",
     "shielded",
     "unwrapped",
@@ -39,6 +40,7 @@ CONSTRUCTOR: Final = "constructor"
 ENV_PREFIX: Final = "WSGESSIONS_"
 OWN_FILE: Final = "wsgessions.toml"
 PROJECT_FILE: Final = "pyproject.toml"
+PROJECT_TABLE: Final = "pyproject.toml [tool.wsgessions]"
 
 # What Kubernetes and Docker put into the environment for a service named "wsgessions" or "wsgessions-store".
 _SERVICE_LINK: Final = re.compile(
@@ -70,12 +72,17 @@ class _Entry(NamedTuple):
     sourced: Sourced
 
 
-def shielded(value: Any) -> Any:
-    """A value given to the constructor, hidden; those of a table one by one."""
-    if isinstance(value, BaseModel):
+def shielded(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the constructor was given, each value hidden, and those of tables one by one."""
+    return {name: _shielded(model, name, value) for name, value in given.items()}
+
+
+def _shielded(model: type[BaseModel], name: str, value: Any) -> Any:
+    inner = nested_model(model, name) if name in model.model_fields else None
+    if inner is not None and isinstance(value, BaseModel):
         value = {name: getattr(value, name) for name in value.model_fields_set}
-    if isinstance(value, Mapping):
-        return {name: shielded(item) for name, item in value.items()}
+    if inner is not None and isinstance(value, Mapping):
+        return shielded(inner, value)
     return value if isinstance(value, Sourced) else Sourced(value, CONSTRUCTOR)
 
 
@@ -107,15 +114,19 @@ class FileSource(PydanticBaseSettingsSource):
     """``wsgessions.toml`` and the table ``[tool.wsgessions]`` of ``pyproject.toml``, both of the working directory."""
 
     def __call__(self) -> dict[str, Any]:
-        project = _read_toml(PROJECT_FILE).get("tool", {}).get("wsgessions", {})
         entries = [
             *_table_entries(self.settings_cls, _read_toml(OWN_FILE), OWN_FILE),
-            *_table_entries(self.settings_cls, project, f"{PROJECT_FILE} [tool.wsgessions]"),
+            *_table_entries(self.settings_cls, _read_toml(PROJECT_FILE, "tool", "wsgessions"), PROJECT_TABLE),
         ]
         return _gathered(self.settings_cls, entries, folded=False)
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self().get(field_name), field_name, False
+
+
+def is_sourced(data: Mapping[str, Any]) -> bool:
+    """Whether all values have come through a source."""
+    return all(isinstance(value, Sourced) or (isinstance(value, dict) and is_sourced(value)) for value in data.values())
 
 
 def unwrapped(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -145,7 +156,7 @@ def _is_foreign(name: str, value: str) -> bool:
     return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_URL.match(value))
 
 
-def _table_entries(model: type[BaseModel], table: Any, origin: str) -> Iterator[_Entry]:
+def _table_entries(model: type[BaseModel], table: Mapping[str, Any], origin: str) -> Iterator[_Entry]:
     for key, value in table.items():
         inner = nested_model(model, key) if key in model.model_fields else None
         if inner is not None and isinstance(value, Mapping):
@@ -155,15 +166,26 @@ def _table_entries(model: type[BaseModel], table: Any, origin: str) -> Iterator[
             yield _Entry((key,), value if isinstance(value, Sourced) else Sourced(value, origin))
 
 
-def _read_toml(name: str) -> dict[str, Any]:
+def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
+    """A file's content, or that of one of its tables; empty where there is no such file or table."""
+    content: Any = None
+    reason = ""
     try:
         with Path(name).open("rb") as file:
-            return tomllib.load(file)
+            content = tomllib.load(file)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-    raise ConfigError(f"the file cannot be read: {reason}", setting=name, hint="the working directory's file is meant")
+        reason = str(error.strerror) if isinstance(error, OSError) else str(error)
+    if reason:
+        raise ConfigError(
+            f"the file cannot be read: {reason}", setting=name, hint="the working directory's file is meant"
+        )
+    for table in tables:
+        content = content.get(table, {}) if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping):
+        raise ConfigError("expected a table", setting=".".join(tables), origin=name, hint=f"write [{'.'.join(tables)}]")
+    return content
 
 
 def _gathered(model: type[BaseModel], entries: Iterable[_Entry], *, folded: bool) -> dict[str, Any]:
@@ -212,7 +234,7 @@ def _name_problem(model: type[BaseModel], path: tuple[str, ...], entry: _Entry) 
     if name in known:
         return None
     if any(each.startswith(f"{name}.") for each in known):
-        hint = f"set {name}.{{name}} for single settings"
+        hint = f"give its settings one by one, such as {next(each for each in known if each.startswith(name))}"
         return ConfigError(
             "it is a table of settings, not a value", setting=name, origin=entry.sourced.origin, hint=hint
         )

@@ -81,10 +81,10 @@ def _check_server(url: str) -> None:
 def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
     if scheme in _LATER or url.endswith((".toml", ".xml")):
         return wrong("stores of this kind are not in this release", f"valid: {_SUPPORTED}")
+    if scheme == "memory" and rest:
+        return wrong("nothing follows memory:", "write memory:")
     if re.fullmatch(r"\d{1,5}", rest):
         return wrong("the URL lacks a scheme", "write for instance valkey://localhost:6379")
-    if scheme == "memory":
-        return wrong("nothing follows memory:", "write memory:")
     near = nearest(scheme, ["embedded", "memory", *_SERVERS]).partition("valid")[0]
     return wrong("the URL's scheme is not known", f"{near}valid: {_SUPPORTED}")
 

@@ -118,11 +118,9 @@ Size = Annotated[int, _reader(parse_size), Shown(show_size)]
 
 def _parse_switch(value: object) -> bool:
     """Read a truth value; no text but those of `_TRUE` is ever true (R-08)."""
-    word = value.strip().lower() if isinstance(value, str) else value
-    if word is True or word in _TRUE:
-        return True
-    if word is False or word in _FALSE:
-        return False
+    word = str(value).strip().lower() if isinstance(value, str | int) else ""
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
     raise ValueError("expected true or false")
 
 

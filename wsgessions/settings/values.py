@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator
 
 from ..codec import MAX_ATTRIBUTE_BYTES
 from .cookie import MAX_COOKIE_AGE
-from .types import Duration, Size, ZeroOrMore, items, wrong
+from .types import Duration, Size, ZeroOrMore, choice, items, only, parse_off, wrong
+from .units import parse_size
 
 __all__ = [
     "AbsoluteTimeout",
     "AdapterName",
     "Concurrency",
+    "ConflictRule",
     "ContextPath",
+    "Environment",
+    "FsyncPolicy",
+    "LateCommit",
     "LeaseTime",
     "Namespace",
+    "NoAnonymousTimeout",
+    "NoEncryption",
+    "NoOffHeap",
+    "NonStopBehavior",
     "PathPrefixes",
     "SessionBytes",
 ]
@@ -90,3 +99,13 @@ LeaseTime = Annotated[ZeroOrMore, AfterValidator(_check_lease)]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 PathPrefixes = Annotated[tuple[str, ...], BeforeValidator(items), AfterValidator(_check_exclude)]
 SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]
+ConflictRule = Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")]
+Environment = Annotated[Literal["development", "production"], choice("development", "production")]
+FsyncPolicy = Annotated[Literal["everysec", "always"], choice("everysec", "always")]
+LateCommit = Annotated[Literal["allow", "refuse"], choice("allow", "refuse", later=("barrier",))]
+NoAnonymousTimeout = Annotated[timedelta | None, only(None, parse_off, shown="off")]
+NoEncryption = Annotated[None, only(None, parse_off, shown="none")]
+NoOffHeap = Annotated[int, only(0, parse_size, shown="0")]
+NonStopBehavior = Annotated[
+    Literal["exception"], choice("exception", later=("noop", "local_reads", "local_reads_and_exception_on_write"))
+]

@@ -1,0 +1,108 @@
+"""What browsers would punish in silence is refused at start (S-20 to S-28)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wsgessions.errors import ConfigError
+from wsgessions.settings import CookieSettings, SessionSettings
+
+
+def refused(**cookie: Any) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        SessionSettings(cookie=cookie)
+    return caught.value
+
+
+def accepted(**cookie: Any) -> CookieSettings:
+    return SessionSettings(cookie=cookie).cookie
+
+
+def test_the_default_is_the_safest_cookie_that_works() -> None:
+    cookie = accepted()
+    assert (cookie.name, cookie.path, cookie.domain, cookie.samesite) == ("__Host-sid", "/", None, "lax")
+    assert (cookie.secure, cookie.httponly, cookie.partitioned, cookie.insecure) == (True, True, False, False)
+    assert cookie.max_age is None
+
+
+@pytest.mark.parametrize(
+    ("cookie", "setting"),
+    [
+        ({"domain": "example.org"}, "cookie.domain"),
+        ({"path": "/shop"}, "cookie.path"),
+        ({"name": "__hOsT-sid", "domain": "example.org"}, "cookie.domain"),
+        ({"name": "__HOST-sid", "path": "/shop"}, "cookie.path"),
+        ({"name": "__Host-sid", "insecure": True}, "cookie.name"),
+        ({"name": "__sEcUrE-sid", "insecure": True}, "cookie.name"),
+        ({"name": "__Http-sid", "httponly": False}, "cookie.name"),
+        ({"name": "__Host-Http-sid", "httponly": False}, "cookie.name"),
+        ({"secure": False, "name": "sid"}, "cookie.secure"),
+        ({"secure": True, "insecure": True}, "cookie.secure"),
+        ({"samesite": "none", "insecure": True}, "cookie.samesite"),
+        ({"partitioned": True, "insecure": True}, "cookie.partitioned"),
+        ({"samesite": "Loose"}, "cookie.samesite"),
+        ({"samesite": None}, "cookie.samesite"),
+        ({"max_age": "401d"}, "cookie.max_age"),
+        ({"max_age": 0}, "cookie.max_age"),
+        ({"max_age": -1}, "cookie.max_age"),
+        ({"max_age": "1.5s"}, "cookie.max_age"),
+        ({"secure": "Falsch"}, "cookie.secure"),
+    ],
+)
+def test_a_contradiction_is_refused_by_the_name_of_the_setting(cookie: dict[str, Any], setting: str) -> None:
+    error = refused(**cookie)
+    assert setting in str(error)
+    assert error.origin in {"constructor", "default"}
+
+
+@pytest.mark.parametrize("bad", ["\r\nSet-Cookie: x", "a\nb", "a;b", "a\0b", "ä", "a b", "\x7f", ""])
+@pytest.mark.parametrize("setting", ["name", "path", "domain", "samesite"])
+def test_nothing_that_could_split_a_header_is_accepted(setting: str, bad: str) -> None:
+    value = f"/{bad}" if setting == "path" and bad else bad
+    assert refused(**{"name": "sid", setting: value}).setting == f"cookie.{setting}"
+
+
+@pytest.mark.parametrize("name", ["a=b", "a,b", 'a"b', "a\\b", "(a)", "x" * 101])
+def test_a_name_is_a_short_token(name: str) -> None:
+    assert refused(name=name).setting == "cookie.name"
+
+
+def test_attribute_values_have_a_limit() -> None:
+    accepted(name="sid", path="/" + "x" * 1023)
+    assert refused(name="sid", path="/" + "x" * 1024).setting == "cookie.path"
+    assert refused(name="sid", domain=".".join(["x" * 60] * 5)).setting == "cookie.domain"
+
+
+@pytest.mark.parametrize("domain", ["example.org", "a.b-c.example", "localhost"])
+def test_a_domain_is_a_host_name(domain: str) -> None:
+    assert accepted(name="__Secure-sid", domain=domain).domain == domain
+
+
+@pytest.mark.parametrize("domain", [".example.org", "example..org", "-a.org", "a_b.org", "https://example.org"])
+def test_other_domains_are_refused(domain: str) -> None:
+    assert refused(name="sid", domain=domain).setting == "cookie.domain"
+
+
+@pytest.mark.parametrize("insecure", [True, "true", "on", 1])
+def test_the_insecure_mode_renames_the_cookie_and_drops_secure(insecure: Any) -> None:
+    cookie = accepted(insecure=insecure)
+    assert (cookie.name, cookie.watermark_name, cookie.secure) == ("sid", "sid-v", False)
+    assert accepted(insecure=insecure, name="shop").name == "shop"
+
+
+@pytest.mark.parametrize("samesite", ["Lax", "STRICT", " none "])
+def test_samesite_is_read_in_any_case(samesite: str) -> None:
+    assert accepted(samesite=samesite).samesite == samesite.strip().lower()
+
+
+@pytest.mark.parametrize(("max_age", "seconds"), [(3600, 3600), ("1h", 3600), ("86400", 86400)])
+def test_max_age_is_kept_in_seconds(max_age: Any, seconds: int) -> None:
+    assert accepted(max_age=max_age).max_age == seconds
+
+
+def test_several_contradictions_are_told_at_once() -> None:
+    text = str(refused(domain="example.org", path="/shop"))
+    assert "cookie.domain" in text
+    assert "cookie.path" in text
