@@ -17,9 +17,9 @@ Headers = list[tuple[bytes, bytes]]
 ID_COOKIE = b"__Host-sid=x; Path=/"
 
 
-def headers_after(headers: Any, cookies: list[bytes] | None = None, *, credential: bool = False) -> Headers:
+def headers_after(headers: Any, cookies: list[bytes] | None = None, *, no_store: bool = False) -> Headers:
     message = {"type": "http.response.start", "status": 200, "headers": headers}
-    result: Headers = with_session_headers(message, cookies or [], credential=credential)["headers"]
+    result: Headers = with_session_headers(message, cookies or [], no_store=no_store)["headers"]
     return result
 
 
@@ -88,7 +88,7 @@ def test_vary_keeps_what_it_said_and_adds_the_cookie_at_most_once(headers: Heade
 )
 def test_a_response_with_a_credential_is_never_stored(before: list[bytes], after: list[bytes]) -> None:
     """S-41."""
-    headers = headers_after([(b"cache-control", value) for value in before], [ID_COOKIE], credential=True)
+    headers = headers_after([(b"cache-control", value) for value in before], [ID_COOKIE], no_store=True)
     assert values(headers, b"cache-control") == after
 
 
@@ -112,7 +112,7 @@ def test_a_response_with_a_watermark_is_private_and_checked_again(before: list[b
 @pytest.mark.parametrize("name", [b"CDN-Cache-Control", b"Surrogate-Control", b"cloudflare-cdn-cache-control"])
 def test_headers_that_would_overrule_cache_control_are_taken_out(name: bytes) -> None:
     """S-41. A cache that knows such a field does not look at Cache-Control (RFC 9213)."""
-    headers = headers_after([(name, b"max-age=600")], [ID_COOKIE], credential=True)
+    headers = headers_after([(name, b"max-age=600")], [ID_COOKIE], no_store=True)
     assert values(headers, name.lower()) == []
 
 
@@ -126,7 +126,7 @@ def test_overruling_a_handler_is_logged(caplog: pytest.LogCaptureFixture, monkey
     from wsgessions.log_throttle import LogThrottle
 
     monkeypatch.setattr(response_headers, "_log", LogThrottle(logging.getLogger("wsgessions.response")))
-    headers_after([(b"cache-control", b"public, max-age=60")], [ID_COOKIE], credential=True)
+    headers_after([(b"cache-control", b"public, max-age=60")], [ID_COOKIE], no_store=True)
     assert [record.__dict__["event"] for record in caplog.records] == ["shared_caching_overridden"]
 
 
@@ -143,10 +143,10 @@ DIRECTIVES = [
 
 
 @given(st.lists(st.lists(st.sampled_from(DIRECTIVES), max_size=4).map(b", ".join), max_size=3), st.booleans())
-def test_no_shared_cache_may_ever_keep_our_cookies(fields: list[bytes], credential: bool) -> None:
-    headers = headers_after([(b"Cache-Control", value) for value in fields], [ID_COOKIE], credential=credential)
+def test_no_shared_cache_may_ever_keep_our_cookies(fields: list[bytes], no_store: bool) -> None:
+    headers = headers_after([(b"Cache-Control", value) for value in fields], [ID_COOKIE], no_store=no_store)
     after = set(directives(headers, b"cache-control"))
-    assert b"no-store" in after or (not credential and {b"private", b"no-cache"} <= after)
+    assert b"no-store" in after or (not no_store and {b"private", b"no-cache"} <= after)
 
 
 # -- the message itself (R-54, S-229) ----------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_no_shared_cache_may_ever_keep_our_cookies(fields: list[bytes], credenti
 def test_the_applications_message_and_headers_stay_as_they_are() -> None:
     headers = [(b"vary", b"Accept"), (b"cache-control", b"public")]
     message = {"type": "http.response.start", "status": 200, "headers": headers}
-    with_session_headers(message, [ID_COOKIE], credential=True)
+    with_session_headers(message, [ID_COOKIE], no_store=True)
     assert headers == [(b"vary", b"Accept"), (b"cache-control", b"public")]
     assert message == {"type": "http.response.start", "status": 200, "headers": headers}
 
@@ -175,10 +175,10 @@ def test_headers_may_be_of_any_sort(headers: Any) -> None:
 
 
 def test_a_message_without_headers_gets_them() -> None:
-    message = with_session_headers({"type": "websocket.accept"}, [ID_COOKIE], credential=True)
+    message = with_session_headers({"type": "websocket.accept"}, [ID_COOKIE], no_store=True)
     assert (b"set-cookie", ID_COOKIE) in message["headers"]
 
 
 def test_the_applications_own_cookies_stay() -> None:
-    headers = headers_after([(b"set-cookie", b"theme=dark")], [ID_COOKIE, b"__Host-sid-v=y"], credential=True)
+    headers = headers_after([(b"set-cookie", b"theme=dark")], [ID_COOKIE, b"__Host-sid-v=y"], no_store=True)
     assert values(headers, b"set-cookie") == [b"theme=dark", ID_COOKIE, b"__Host-sid-v=y"]

@@ -14,48 +14,25 @@ from __future__ import annotations
 from _collections_abc import dict_items, dict_keys, dict_values
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Self, SupportsIndex
+from typing import Any, Final, Self, SupportsIndex
 
 from pydantic_core import SchemaSerializer, core_schema
 
+from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
 from .codec import check_name, encode, is_immutable
 from .undecoded import Undecoded
 
-__all__ = ["AttributeChanges", "Attributes", "Gate"]
+__all__ = ["Attributes"]
 
 _NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 _MISSING: Final = object()
 
 
-class Gate(Enum):
-    """What may be done with the attributes at the moment."""
-
-    UNTOUCHED = "untouched"
-    """Everything; nobody has looked yet."""
-    OPEN = "open"
-    """Everything."""
-    READ_ONLY = "read_only"
-    """Reading: a change could no longer be kept."""
-    SHUT = "shut"
-    """Nothing: they were not loaded, could not be loaded, or their request is over."""
-
-
-class AttributeChanges(NamedTuple):
-    """What a commit has to send."""
-
-    changed: Mapping[str, bytes]
-    removed: frozenset[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.changed or self.removed)
-
-
 class Attributes(dict[str, Any]):
     """See the module's text. Not for use by itself: `wsgessions.Session` is made of it."""
 
-    __slots__ = ("_drafts", "_gate", "_stored")
+    __slots__ = ("_drafts", "_gate", "_stored", "_views")
 
     __hash__ = None  # as dict has it; named because __eq__ is defined here
     __pydantic_serializer__ = SchemaSerializer(
@@ -67,11 +44,14 @@ class Attributes(dict[str, Any]):
     _drafts: dict[str, bytes | None]
     """Names whose values may differ from the store's, with the bytes they rest on; None where there were none."""
     _gate: Gate
+    _views: dict[str, AttributeView]
+    """Typed values that were handed out in place of an attribute; setting or removing the attribute ends them."""
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
         super().__init__()
         self._stored = _NOTHING
         self._drafts = {}
+        self._views = {}
         self._gate = Gate.UNTOUCHED
         for name, value in dict(values, **more).items():
             self._put(name, value)
@@ -109,6 +89,7 @@ class Attributes(dict[str, Any]):
         Raises:
             CodecError: a value cannot be stored.
         """
+        self._draw_in()
         changed: dict[str, bytes] = {}
         removed: set[str] = set()
         for name, origin in list(self._drafts.items()):
@@ -120,6 +101,19 @@ class Attributes(dict[str, Any]):
                 removed.add(name)
         return AttributeChanges(changed, frozenset(removed))
 
+    def _draw_in(self) -> None:
+        """Take over what was changed in typed values.
+
+        Raises:
+            CodecError: a typed value is not valid any more, or cannot be stored.
+        """
+        for name, view in list(self._views.items()):
+            value = view.changes()
+            if value is not UNCHANGED:
+                self._before_write()
+                self._put(name, value)
+                self._views[name] = view
+
     def _settle(self, sent: AttributeChanges) -> None:
         """The store has accepted ``sent``: from now on the drafts rest on that."""
         for name, raw in sent.changed.items():
@@ -130,26 +124,40 @@ class Attributes(dict[str, Any]):
             else:
                 self._drafts.pop(name, None)
 
-    def _release_unchanged(self) -> None:
-        """Let go of handed-out values that nobody has changed, so that `_rest_on` may renew them."""
+    def _release_unchanged(self) -> AttributeChanges:
+        """Let go of handed-out values that nobody has changed, so that `_rest_on` may renew them; the rest is returned."""
         pending = self._collect()
         for name in self._drafts.keys() - pending.changed.keys() - pending.removed:
             self._restore(name)
+        self._views = {name: view for name, view in self._views.items() if name in pending.changed}
+        return pending
+
+    def _moved(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` whose changes rest on another value than the store's present one."""
+        return [name for name in names if name in self._drafts and self._drafts[name] != self._stored.get(name)]
+
+    def _rebase(self, names: Iterable[str]) -> None:
+        """From now on these names, which were changed here, are compared with what the store holds now."""
+        for name in self._moved(names):
+            self._drafts[name] = self._stored.get(name)
 
     def _discard(self) -> None:
         """Forget all changes that the store has not accepted."""
         for name in list(self._drafts):
             self._restore(name)
+        self._views = {}
 
     def _blank(self) -> None:
         """Become empty, resting on nothing."""
         super().clear()
         self._stored = _NOTHING
         self._drafts = {}
+        self._views = {}
 
     def _restore(self, name: str) -> None:
         """Take the store's value again, as far as it is known here."""
         self._drafts.pop(name, None)
+        self._views.pop(name, None)
         raw = self._stored.get(name)
         if raw is None:
             super().pop(name, None)
@@ -162,9 +170,11 @@ class Attributes(dict[str, Any]):
     def _put(self, name: str, value: Any) -> None:
         check_name(name)
         self._drafts.setdefault(name, self._stored.get(name))
+        self._views.pop(name, None)
         super().__setitem__(name, value)
 
     def _drop(self, name: str) -> None:
+        self._views.pop(name, None)
         self._drafts.setdefault(name, self._stored.get(name))
         super().__delitem__(name)
 

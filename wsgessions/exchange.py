@@ -7,14 +7,16 @@ overtake what it relies on (C-13). What changes later is committed at the end, i
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
-from .errors import SessionClosed, StoreUnavailable, WsgessionsError
+from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
 from .refusal import close_message, refusal_for, send_refusal
 from .response_headers import with_session_headers
+from .session import too_late_to_change
 
 if TYPE_CHECKING:
     from .cookie import Presented, SessionCookies
@@ -25,6 +27,8 @@ __all__ = ["Exchange"]
 
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
+_log_once = LogThrottle(_logger, interval=math.inf)
+_PLAIN: Final = frozenset({"http", "ws"})
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
 
 
@@ -39,7 +43,7 @@ class Exchange:
         "_budget",
         "_closed",
         "_cookies",
-        "_disconnected",
+        "_lost",
         "_manager",
         "_presented",
         "_replaced",
@@ -59,8 +63,8 @@ class Exchange:
         self._send = send
         self._started = False
         self._closed = False
-        self._replaced = False
-        self._disconnected = False
+        self._replaced: WsgessionsError | None = None
+        self._lost: OSError | None = None
         self._budget = manager.settings.nonstop_seconds
         self.session: Session = manager.begin(presented)
 
@@ -79,9 +83,9 @@ class Exchange:
             try:
                 await app(self._scope, receive, self.send)
             except Exception as error:
-                await self._after_error(error)
+                await self._conclude(error)
             else:
-                await self._after_return()
+                await self._conclude(None)
         finally:
             self._manager.retire(self.session)
 
@@ -91,7 +95,7 @@ class Exchange:
             return
         began = time.monotonic()
         try:
-            await self._manager.load(self.session, self._presented.watermark, deadline=began + self._budget)
+            await self._manager.load(self.session, deadline=began + self._budget)
         except StoreUnavailable as error:
             # No error until somebody touches the session (R-30); the session has kept it.
             _log.warning("load_failed", "a session could not be loaded: %s", error)
@@ -101,7 +105,7 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """The application's send channel."""
-        if self._replaced:
+        if self._replaced is not None:
             return
         if not self._started and opens_response(message):
             message = await self._open_response(message)
@@ -109,8 +113,8 @@ class Exchange:
             self._closed = True
         try:
             await self._send(message)
-        except OSError:
-            self._disconnected = True
+        except OSError as error:
+            self._lost = error
             raise
 
     async def _open_response(self, message: Message) -> Message:
@@ -127,7 +131,7 @@ class Exchange:
         if not session.accessed:
             return message
         cookies, credential = self._decide_cookies()
-        return with_session_headers(message, cookies, credential=credential)
+        return with_session_headers(message, cookies, no_store=credential or session._uncacheable)
 
     async def _refuse_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
@@ -146,7 +150,7 @@ class Exchange:
         """Replace the response, and end the application's call."""
         refusal = refusal_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
-        self._started = self._replaced = True
+        self._started, self._replaced = True, error
         await send_refusal(refusal, self._scope, self._send)
         raise _Refused from error
 
@@ -162,6 +166,8 @@ class Exchange:
         max_age = self._manager.cookie_max_age(session)
         cookies = []
         credential = session.id != presented
+        if credential and self._scope.get("scheme") in _PLAIN and self._manager.settings.cookie.secure:
+            self._warn_of_plain_http()
         if credential or (max_age is not None and session._committed):
             cookies.append(self._cookies.set_id(session.id, max_age=max_age))
         watermark = self._manager.watermark_of(session)
@@ -169,44 +175,58 @@ class Exchange:
             cookies.append(self._cookies.set_watermark(watermark, max_age=max_age))
         return cookies, credential
 
+    @staticmethod
+    def _warn_of_plain_http() -> None:
+        """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
+        _log_once.warning(
+            "plain_http",
+            "a request came over plain http, and browsers send a Secure cookie back over TLS only; that is in order behind "
+            "a proxy that speaks TLS, and for development on loopback there is the setting cookie.insecure",
+        )
+
     def _freeze(self) -> None:
         """From here on the client cannot be told any more: a session it does not know must not come into being (R-38)."""
-        if self.session.is_new:
-            self.session._make_read_only(_too_late_to_create)
-        elif self._manager.settings.late_commit == "refuse":
-            self.session._make_read_only(_too_late_to_change)
+        self.session._freeze(takes_late_changes=self._manager.settings.late_commit == "allow")
 
     # -- at the end ----------------------------------------------------------------------------------------------------
+
+    async def _conclude(self, error: Exception | None) -> None:
+        """The application's call is over: it has returned, or ``error`` has come out of it."""
+        if self._replaced is not None:
+            self._after_refusal(self._replaced, error)
+        elif error is None:
+            await self._after_return()
+        elif self._lost is not None and _stems_from(error, self._lost):
+            await self._after_return()
+            raise error
+        else:
+            await self._after_error(error)
 
     async def _after_return(self) -> None:
         """Keep what was changed after the headers had left (R-37, C-13)."""
         session = self.session
         if session._pending and (self._started or self._scope["type"] == "websocket"):
-            if self._manager.settings.late_commit == "refuse" and self._started and session.modified:
-                raise _too_late_to_change()
+            if self._manager.settings.late_commit == "refuse" and self._started and session._changed:
+                raise too_late_to_change()
             await self._manager.commit(session, create=False)
-        await self._manager.touch(session)
+        if self._scope.get("method") != "OPTIONS":
+            await self._manager.touch(session)
 
     async def _after_error(self, error: Exception) -> None:
-        if self._replaced:
-            self._after_refusal(error)
-            return
-        if self._disconnected and isinstance(error, OSError):
-            await self._after_return()
-            raise error
         self.session._drop_changes()
         await self._carry_out()
-        if isinstance(error, WsgessionsError) and refusal_for(error).operational and await self._answer(error):
-            return
-        raise error
+        # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
+        trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
+        answered = trouble is not None and refusal_for(trouble).operational and await self._answer(trouble)
+        if not answered or trouble is not error:
+            raise error
 
-    def _after_refusal(self, error: Exception) -> None:
+    def _after_refusal(self, trouble: WsgessionsError, error: Exception | None) -> None:
         """The response is out. Faults of the application go on to the server's log; operational ones are logged already."""
-        cause = error.__cause__ if isinstance(error, _Refused) else None
-        if isinstance(cause, WsgessionsError) and not refusal_for(cause).operational:
-            raise cause
-        if not isinstance(error, _Refused):
+        if error is not None and not isinstance(error, _Refused):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
+        if not refusal_for(trouble).operational:
+            raise trouble
 
     async def _carry_out(self) -> None:
         """What was invalidated or rotated stays so, although the request failed (R-31)."""
@@ -230,12 +250,11 @@ class Exchange:
         return True
 
 
-def _too_late_to_create() -> SessionClosed:
-    return SessionClosed(
-        "the response has started, so no session can be created for this client any more",
-        hint="put something into the session before the response starts",
-    )
-
-
-def _too_late_to_change() -> SessionClosed:
-    return SessionClosed('the response has started, and late_commit = "refuse" is set')
+def _stems_from(error: BaseException, origin: BaseException) -> bool:
+    """Whether ``error`` is ``origin``, or was raised on its account: frameworks have their own word for a lost client."""
+    met: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and at is not origin and id(at) not in met:
+        met.add(id(at))
+        at = at.__cause__ or at.__context__
+    return at is origin

@@ -28,13 +28,20 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
     An application without lifespan events raises, as ASGI has it; the manager then starts with the first request instead.
     """
 
+    failed = False
+
     async def receive_and_start() -> Message:
+        nonlocal failed
         message = await receive()
         if message["type"] == "lifespan.startup":
+            failed = True
             await _start(manager, send)
+            failed = False
         return message
 
     async def close_and_send(message: Message) -> None:
+        if failed:
+            return  # the server has been told, and takes it once only
         if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"}:
             await manager.close()
         await send(message)

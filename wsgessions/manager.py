@@ -45,9 +45,8 @@ class SessionManager:
         self.settings = settings if settings is not None and not overrides else SessionSettings.load(settings, overrides)
         self.statistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
-        self.owner = OperatingOwner(
-            self.store, Identity(self.settings.namespace, self.settings.context_path), self.settings, self.statistics
-        )
+        identity = Identity(self.settings.namespace, self.settings.context_path)
+        self.owner = OperatingOwner(self.store, self._ready, identity, self.settings, self.statistics)
         self._seal: WatermarkSeal | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -62,7 +61,14 @@ class SessionManager:
         deadline = deadline or self.owner.deadline()
         await self.store.start(deadline=deadline)
         if self._seal is None:
-            self._seal = WatermarkSeal(await self._watermark_keys(deadline))
+            keys = await self._watermark_keys(deadline)
+            self._seal = WatermarkSeal(keys)
+
+    async def _ready(self, deadline: float) -> WatermarkSeal:
+        if self._seal is None:
+            await self.start(deadline=deadline)
+        assert self._seal is not None
+        return self._seal
 
     async def _watermark_keys(self, deadline: float) -> list[bytes]:
         if self.settings.secrets:
@@ -72,7 +78,8 @@ class SessionManager:
         return [proposal if keeper is None else await keeper.shared_secret(proposal, deadline=deadline)]
 
     async def close(self) -> None:
-        """Leave the store. The manager may be started again."""
+        """Leave the store. The manager may be started again, and starts itself where a request needs it."""
+        self._seal = None
         await self.store.close()
 
     # -- sessions ------------------------------------------------------------------------------------------------------
@@ -92,24 +99,14 @@ class SessionManager:
     def begin(self, presented: Presented) -> Session:
         """The session for what a client presented, not loaded yet."""
         self._count(presented.finding)
-        return Session._of(self.owner, presented.id)
+        return Session._of(self.owner, presented.id, presented.watermark)
 
-    async def load(self, session: Session, watermark: str | None = None, *, deadline: float | None = None) -> None:
+    async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load a session that was begun with an id.
 
         Raises:
             StoreUnavailable: the store did not answer. The session raises it again whenever it is touched.
         """
-        try:
-            if self._seal is None:
-                await self.start(deadline=deadline)
-        except StoreUnavailable as error:
-            failure = error
-            session._shut(lambda: failure)
-            raise
-        if watermark is not None and self._seal is not None:
-            session._carried = self._seal.unseal(watermark)
-            self.statistics.forged_watermarks += session._carried is None
         await self.owner.load(session, deadline=deadline)
 
     def leave_unloaded(self, session: Session) -> None:
@@ -122,8 +119,6 @@ class SessionManager:
 
     async def commit(self, session: Session, *, deadline: float | None = None, create: bool = True) -> None:
         """Send what has changed; arguments and errors as for `Session.commit`."""
-        if self._seal is None:
-            await self.start(deadline=deadline)
         await self.owner.commit(session, deadline=deadline, create=create)
 
     def watermark_of(self, session: Session) -> str | None:
@@ -142,13 +137,13 @@ class SessionManager:
         if record is None or session._committed or not session.accessed:
             return
         try:
-            await self.store.touch([record.key])
+            await self.store.touch([record.key], deadline=self.owner.deadline())
         except StoreUnavailable as error:
             _log.warning("touch_failed", "sessions could not be touched: %s", error)
 
     def retire(self, session: Session) -> None:
         """The request is over: nobody may use the object any more (R-39)."""
-        session._shut(_over)
+        session._close(_over)
 
     def cookie_max_age(self, session: Session) -> int | None:
         """Seconds that a persistent cookie may live: never beyond the session's absolute deadline; None if not persistent."""

@@ -39,6 +39,7 @@ class SessionMiddleware:
     def __init__(
         self,
         app: ASGIApp,
+        /,
         *,
         manager: SessionManager | None = None,
         settings: SessionSettings | None = None,
@@ -80,5 +81,5 @@ class SessionMiddleware:
         """Whether the path lies under an excluded one; as the application sees it, without the part it is mounted at (R-48)."""
         if not self._excluded:
             return False
-        path = f"{scope['path'].removeprefix(scope.get('root_path', ''))}/"
-        return path.startswith(self._excluded)
+        path, root = f"{scope['path']}/", f"{scope.get('root_path', '').rstrip('/')}/"
+        return path.removeprefix(root[:-1] if path.startswith(root) else "").startswith(self._excluded)

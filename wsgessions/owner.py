@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Generator
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
+from .codec import check_name
 from .errors import CodecError
 
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["ALONE", "CommitReport", "Deferred", "ServedFrom", "SessionOwner", "SessionStatus", "add_numbers"]
 
 T = TypeVar("T")
+
+_EXACT: Final = 2**53
+"""Below it a store's script, which computes in doubles, holds every integer exactly (C-10)."""
 
 
 class SessionStatus(Enum):
@@ -83,12 +88,21 @@ def add_numbers(name: str, value: object, by: float) -> float:
     """``value + by`` under the rules of an in-store increment.
 
     Raises:
-        CodecError: ``value`` or ``by`` is no number.
+        CodecError: ``value`` or ``by`` is no number, or one of the three is not exact in a double.
     """
+    check_name(name)
     for number in (value, by):
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
-    return value + by  # type: ignore[operator]  # the loop has proved it
+    if _is_exact(value) and _is_exact(by):
+        total: float = value + by  # type: ignore[operator]  # the loop has proved it
+        if _is_exact(total):
+            return total
+    raise CodecError("incremented, it would not be finite or would leave the range of 2**53", path=name)
+
+
+def _is_exact(number: Any) -> bool:
+    return math.isfinite(number) if isinstance(number, float) else abs(number) < _EXACT
 
 
 class _Alone:
@@ -98,7 +112,8 @@ class _Alone:
         """There is nothing to load."""
 
     async def commit(self, session: Session) -> None:
-        """There is nowhere to send to."""
+        """There is nowhere to send to; typed values are written back, as everywhere."""
+        session._draw_in()
 
     carry_out = refresh = commit
 

@@ -46,7 +46,7 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send) -> None:
     """Send the whole response; on a WebSocket that is not accepted yet its denial, or a close where that is impossible."""
     if scope["type"] == "http":
         prefix = "http.response"
-    elif "websocket.http.response" in scope.get("extensions", {}) or {}:
+    elif "websocket.http.response" in (scope.get("extensions") or {}):
         prefix = "websocket.http.response"
     else:
         await send(close_message(refusal))

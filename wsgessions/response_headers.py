@@ -18,17 +18,17 @@ _PRIVATE: Final = b"private, no-cache"
 Headers = list[tuple[bytes, bytes]]
 
 
-def with_session_headers(message: Message, cookies: list[bytes], *, credential: bool) -> Message:
+def with_session_headers(message: Message, cookies: list[bytes], *, no_store: bool) -> Message:
     """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
 
     Args:
         message: the opening message.
         cookies: Set-Cookie values to add.
-        credential: whether they set or clear the id, so that the response must not be kept anywhere.
+        no_store: whether the response must not be kept anywhere: the cookies set or clear the id, or the application says so.
     """
     headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers", ())])
-    if cookies:
-        headers = _guard_from_caches(headers, _NO_STORE if credential else _PRIVATE)
+    if cookies or no_store:
+        headers = _guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE)
         headers.extend((b"set-cookie", cookie) for cookie in cookies)
     return {**message, "headers": headers}
 
@@ -51,7 +51,7 @@ def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
     if {directive.partition(b"=")[0] for directive in present} & {b"public", b"s-maxage"}:
         _log.warning(
             "shared_caching_overridden",
-            "a response that sets a session cookie was marked for shared caches; Cache-Control is now %s",
+            "a response of one visitor's session was marked for shared caches; Cache-Control is now %s",
             demand.decode(),
         )
     kept = [header for header in headers if header[0].lower() != b"cache-control"]

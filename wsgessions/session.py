@@ -10,15 +10,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, overload
 
-from .attributes import Attributes, Gate
+from .attribute_changes import Gate
+from .attributes import Attributes
+from .codec import check_name
 from .errors import SessionClosed, WsgessionsError
 from .owner import ALONE, CommitReport, Deferred, ServedFrom, SessionOwner, SessionStatus
+from .undecoded import Withheld
 
 if TYPE_CHECKING:
     from .record import SessionKey, SessionRecord
     from .watermark import Watermark
 
-__all__ = ["Session"]
+__all__ = ["Session", "too_late_to_change"]
 
 
 class Session(Attributes):
@@ -35,6 +38,7 @@ class Session(Attributes):
         "_committed",
         "_doomed",
         "_ended",
+        "_frozen",
         "_id",
         "_interval_ms",
         "_owner",
@@ -42,7 +46,10 @@ class Session(Attributes):
         "_record",
         "_rolled_back",
         "_successor",
+        "_takes_late_changes",
         "_trouble",
+        "_uncacheable",
+        "_watermark",
     )
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
@@ -50,11 +57,12 @@ class Session(Attributes):
         self._begin(ALONE, None)
 
     @classmethod
-    def _of(cls, owner: SessionOwner, session_id: str | None) -> Session:
-        """The session of a request that presented this id, or none; still to be loaded if it did."""
+    def _of(cls, owner: SessionOwner, session_id: str | None, watermark: str | None = None) -> Session:
+        """The session of a request that presented these, or nothing; still to be loaded if there is an id."""
         session = cls.__new__(cls)
         Attributes.__init__(session)
         session._begin(owner, session_id)
+        session._watermark = watermark
         return session
 
     def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
@@ -64,10 +72,14 @@ class Session(Attributes):
         self._record: SessionRecord | None = None
         self._doomed: SessionKey | None = None
         self._ended = False
+        self._frozen = False
+        self._takes_late_changes = True
         self._interval_ms: int | None = None
         self._accessed = False
+        self._uncacheable = False
         self._committed = False
         self._rolled_back = False
+        self._watermark: str | None = None
         self._carried: Watermark | None = None
         self._reason: Callable[[], WsgessionsError] = _unexplained
         self._trouble: WsgessionsError | None = None
@@ -77,6 +89,7 @@ class Session(Attributes):
     @property
     def id(self) -> str | None:
         """The credential in the client's cookie. None before creation and after invalidation. Never log it: see `ref`."""
+        self._look()
         return self._successor or self._id
 
     @property
@@ -87,38 +100,44 @@ class Session(Attributes):
     @property
     def status(self) -> SessionStatus:
         """Where the session stands now."""
-        if self._record is None:
-            return SessionStatus.INVALIDATED if self._ended else SessionStatus.NEW
-        return SessionStatus.DIRTY if self.modified else SessionStatus.CLEAN
+        if self._look() is None:
+            return SessionStatus.INVALIDATED if self._ended and not self._names() else SessionStatus.NEW
+        return SessionStatus.DIRTY if self._changed else SessionStatus.CLEAN
 
     @property
     def is_new(self) -> bool:
         """Whether the store knows nothing of this session."""
-        return self._record is None
+        return self._look() is None
 
     @property
     def version(self) -> int:
         """The version this object rests on, in microseconds of the store's clock; 0 for a new session (C-8)."""
-        return 0 if self._record is None else self._record.version
+        record = self._look()
+        return 0 if record is None else record.version
 
     @property
     def created_at(self) -> datetime | None:
         """When the session was created, by the store's clock; None for a new one."""
-        return None if self._record is None else _instant(self._record.created_ms)
+        record = self._look()
+        return None if record is None else _instant(record.created_ms)
 
     @property
     def last_accessed_at(self) -> datetime | None:
         """When the session was last accessed before this request, by the store's clock; None for a new one.
 
-        Once the absolute deadline is nearer than the idle timeout, a lower bound.
+        Once the absolute deadline is nearer than the idle timeout, a lower bound; without an idle timeout, the creation.
         """
-        record = self._record
-        return None if record is None else _instant(max(record.created_ms, record.expires_ms - record.interval_ms))
+        record = self._look()
+        if record is None:
+            return None
+        idle_since_ms = record.expires_ms - record.interval_ms if record.interval_ms else 0
+        return _instant(max(record.created_ms, idle_since_ms))
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session ends if nobody accesses it any more, by the store's clock; None for a new one."""
-        return None if self._record is None else _instant(self._record.expires_ms)
+        record = self._look()
+        return None if record is None else _instant(record.expires_ms)
 
     @property
     def max_inactive_interval(self) -> timedelta | None:
@@ -126,9 +145,9 @@ class Session(Attributes):
 
         A session made by hand, or new and not given its own, shows None until it is created with the setting's value.
         """
-        interval_ms = self._interval_ms
-        if interval_ms is None and self._record is not None:
-            interval_ms = self._record.interval_ms
+        record, interval_ms = self._look(), self._interval_ms
+        if interval_ms is None and record is not None:
+            interval_ms = record.interval_ms
         return timedelta(milliseconds=interval_ms) if interval_ms else None
 
     @max_inactive_interval.setter
@@ -141,7 +160,7 @@ class Session(Attributes):
     @property
     def served_from(self) -> ServedFrom:
         """Where this request's session came from."""
-        return ServedFrom.NEW if self._record is None else ServedFrom.STORE
+        return ServedFrom.NEW if self._look() is None else ServedFrom.STORE
 
     @property
     def last_commit(self) -> CommitReport | None:
@@ -160,19 +179,26 @@ class Session(Attributes):
         Raises:
             CodecError: a value cannot be stored.
         """
-        return self._interval_ms is not None or self._successor is not None or bool(self._collect())
+        return self._changed
 
     @property
     def rolled_back(self) -> bool:
         """Whether the store has lost a commit that this client had seen, by a failover (C-12)."""
         return self._rolled_back
 
+    def forbid_caching(self) -> None:
+        """Have the response marked ``Cache-Control: no-store``: it shows what only this visitor may see (S-42).
+
+        Until the response starts; afterwards it changes nothing.
+        """
+        self._accessed = self._uncacheable = True
+
     def mark_accessed(self) -> None:
         """Count the session as looked at. Starlette calls this when ``request.session`` is used."""
         self._accessed = True
 
     def __repr__(self) -> str:
-        names = ", ".join(sorted(self._names())) or "empty"
+        names = ", ".join(name if name.isprintable() else repr(name) for name in sorted(self._names())) or "empty"
         return f"<Session {self.ref or 'new'}: {names}>"
 
     # -- what it does --------------------------------------------------------------------------------------------------
@@ -192,6 +218,7 @@ class Session(Attributes):
             self._doomed, self._ended = self._record.key, True
         self._record = self._id = self._successor = self._interval_ms = None
         self._blank()
+        self._limit()
         return Deferred(lambda: self._owner.carry_out(self))
 
     def rotate_id(self) -> Deferred[None]:
@@ -205,6 +232,8 @@ class Session(Attributes):
             StoreUnavailable: when awaited, if the store did not answer.
         """
         self._before_write()
+        if self._frozen:
+            raise _too_late_to_rotate()
         if self._record is not None and self._id is not None:
             self._successor = self._owner.successor(self._id)
         return Deferred(lambda: self._owner.carry_out(self))
@@ -213,8 +242,11 @@ class Session(Attributes):
         """Load the session now. Only needed on paths that are excluded from loading, or to try again.
 
         Raises:
+            SessionClosed: the request is over.
             StoreUnavailable: the store did not answer.
         """
+        if self._gate is Gate.CLOSED:
+            raise self._reason()
         await self._owner.load(self)
 
     async def commit(self) -> None:
@@ -250,6 +282,7 @@ class Session(Attributes):
             SessionGone: the session has ended elsewhere.
             StoreUnavailable: the store did not answer.
         """
+        check_name(name)
         self._before_write()
         return await self._owner.increment(self, name, by)
 
@@ -277,6 +310,7 @@ class Session(Attributes):
         if fn is None:
             super().update(first, **more)
             return None
+        check_name(first)
         self._before_write()
         return self._owner.update(self, first, fn)
 
@@ -286,9 +320,18 @@ class Session(Attributes):
         self._accessed = True
         if self._gate is Gate.UNTOUCHED:
             self._gate = Gate.OPEN
-        elif self._gate is Gate.SHUT or (write and self._gate is Gate.READ_ONLY):
+        elif write or self._gate is not Gate.READ_ONLY:
             self._trouble = self._reason()
             raise self._trouble
+
+    def _look(self) -> SessionRecord | None:
+        """The record, for those who ask about the session. Counts as an access, and is refused where nothing was loaded:
+        "could not be loaded" must never pass for "new" (F-00a).
+        """
+        self._accessed = True
+        if self._gate is Gate.SHUT:
+            self._enter(write=False)
+        return self._record
 
     def _enter_structural(self) -> None:
         if self._gate is not Gate.READ_ONLY:
@@ -304,19 +347,43 @@ class Session(Attributes):
         self._id = None
 
     def _open(self) -> None:
-        self._gate = Gate.UNTOUCHED
+        """What there is has been loaded."""
+        dict.pop(self, "", None)
+        if self._gate is not Gate.CLOSED:
+            self._gate = Gate.UNTOUCHED
+            self._limit()
 
     def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
-        self._gate, self._reason = Gate.SHUT, reason
+        if self._gate is not Gate.CLOSED:
+            self._gate, self._reason = Gate.SHUT, reason
+            dict.__setitem__(self, "", Withheld.by(reason))
 
-    def _make_read_only(self, reason: Callable[[], WsgessionsError]) -> None:
-        if self._gate is not Gate.SHUT:
-            self._gate, self._reason = Gate.READ_ONLY, reason
+    def _close(self, reason: Callable[[], WsgessionsError]) -> None:
+        self._gate, self._reason = Gate.CLOSED, reason
+
+    def _freeze(self, *, takes_late_changes: bool) -> None:
+        """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
+        self._frozen = True
+        self._takes_late_changes = takes_late_changes
+        self._limit()
+
+    def _limit(self) -> None:
+        if not self._frozen or self._gate in {Gate.SHUT, Gate.CLOSED}:
+            return
+        if self._record is None:
+            self._gate, self._reason = Gate.READ_ONLY, _too_late_to_create
+        elif not self._takes_late_changes:
+            self._gate, self._reason = Gate.READ_ONLY, too_late_to_change
 
     @property
     def _pending(self) -> bool:
         """Whether a commit may have something to do; cheap, and never wrongly False."""
-        return bool(self._drafts or self._doomed or self._successor) or self._interval_ms is not None
+        return bool(self._drafts or self._views or self._doomed or self._successor) or self._interval_ms is not None
+
+    @property
+    def _changed(self) -> bool:
+        """Whether a commit would change a session that exists, or create one."""
+        return self._interval_ms is not None or self._successor is not None or bool(self._collect())
 
     def _drop_changes(self) -> None:
         """Forget changed attributes; what was invalidated or rotated stays so (R-31, R-33)."""
@@ -326,6 +393,25 @@ class Session(Attributes):
 
 def _unexplained() -> SessionClosed:
     return SessionClosed("the session cannot be used now")
+
+
+def _too_late_to_create() -> SessionClosed:
+    return SessionClosed(
+        "the response has started, so no session can be created for this client any more",
+        hint="put something into the session before the response starts",
+    )
+
+
+def too_late_to_change() -> SessionClosed:
+    """The error of a change after the headers, where ``late_commit`` refuses it (C-13)."""
+    return SessionClosed('the response has started, and late_commit = "refuse" is set')
+
+
+def _too_late_to_rotate() -> SessionClosed:
+    return SessionClosed(
+        "the response has started, so the client could not be told its new id",
+        hint="call rotate_id() before the response starts",
+    )
 
 
 def _instant(milliseconds: int) -> datetime:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from .attributes import AttributeChanges
+from .attribute_changes import AttributeChanges
 from .errors import CodecError, SessionConflict, SessionGone, SessionTooLarge, StoreRefused, StoreUnavailable, WsgessionsError
 from .identity import Identity, new_session_id, successor_id
 from .log_throttle import LogThrottle
@@ -18,6 +18,7 @@ from .record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
@@ -30,6 +31,7 @@ from .session_limits import SessionLimits, size_of
 from .settings import SessionSettings
 from .statistics import SessionStatistics
 from .stores.base import Store
+from .watermark import Watermark, WatermarkSeal
 
 __all__ = ["StoreOwner"]
 
@@ -39,17 +41,32 @@ MAX_REPORTS: Final = 1024
 """Sessions whose last commit is remembered for `Session.last_commit`."""
 MAX_ID_DRAWS: Final = 8
 """Attempts at an unused id. One suffices, unless the generator is broken (S-09)."""
+_LARGEST_NUMBER: Final = bytes(9)
 WARN_SESSION_BYTES: Final = 64 * 1024
 """Sessions above this are logged as large (R-04)."""
 
 
 class StoreOwner:
-    """The `SessionOwner` of all sessions of one manager, but for operations on single attributes."""
+    """The `SessionOwner` of all sessions of one manager, but for operations on single attributes.
+
+    Args:
+        store: where they are kept.
+        ready: starts the store, unless it is started, until a deadline; gives the seal of watermarks.
+        identity: makes store keys of ids.
+        settings: limits, timeouts and what to do on conflicts.
+        statistics: what to count in.
+    """
 
     def __init__(
-        self, store: Store, identity: Identity, settings: SessionSettings, statistics: SessionStatistics
+        self,
+        store: Store,
+        ready: Callable[[float], Awaitable[WatermarkSeal]],
+        identity: Identity,
+        settings: SessionSettings,
+        statistics: SessionStatistics,
     ) -> None:
         self._store = store
+        self._ready = ready
         self._identity = identity
         self._settings = settings
         self._statistics = statistics
@@ -74,12 +91,13 @@ class StoreOwner:
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
-        session._open()
         if session._id is None or session._record is not None:
             return
+        deadline = deadline or self.deadline()
         try:
             with self._noting_trouble(session):
-                record = await self._read(self._identity.key(session._id), None, deadline or self.deadline())
+                self._unseal(session, await self._ready(deadline))
+                record = await self._read(self._identity.key(session._id), None, deadline)
         except StoreUnavailable as error:
             failure = error
             session._shut(lambda: failure)
@@ -90,26 +108,36 @@ class StoreOwner:
             session._start_anew()
         else:
             session._adopt(record)
-            self._look_for_rollback(session, record)
+            self._look_for_rollback(session, record, session._carried)
+        session._open()
+
+    def _unseal(self, session: Session, seal: WatermarkSeal) -> None:
+        if session._watermark is not None:
+            session._carried = seal.unseal(session._watermark)
+            self._statistics.forged_watermarks += session._carried is None
+            session._watermark = None
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""
-        if session._record is None:
+        held = session._record
+        if held is None:
             return
         with self._noting_trouble(session):
-            record = await self._read(session._record.key, session._record, self.deadline())
+            record = await self._read(held.key, held, self.deadline())
             if record is None:
                 raise self._gone(session)
-        session._release_unchanged()
+        pending = session._release_unchanged()
         session._adopt(record)
+        session._rebase((*pending.changed, *pending.removed))
+        self._look_for_rollback(session, record, held.seen)
 
     async def _read(self, key: SessionKey, held: SessionRecord | None, deadline: float) -> SessionRecord | None:
         found = await self._store.load(key, since=None if held is None else held.seen, deadline=deadline)
         return held.merged(found) if held and isinstance(found, SessionChanges) else found  # type: ignore[return-value]
 
-    def _look_for_rollback(self, session: Session, record: SessionRecord) -> None:
-        carried = session._carried
-        if carried and carried.incarnation == record.incarnation and record.version < carried.version:
+    def _look_for_rollback(self, session: Session, record: SessionRecord, known: Seen | Watermark | None) -> None:
+        """C-12: whether the store is behind a state that is known to have been."""
+        if known and known.incarnation == record.incarnation and record.version < known.version:
             session._rolled_back = True
             self._statistics.lost_commits_detected += 1
             _log.warning("rolled_back", "session %s came back older than its client has seen it", session.ref)
@@ -126,10 +154,12 @@ class StoreOwner:
         """
         deadline = deadline or self.deadline()
         with self._noting_trouble(session):
+            session._draw_in()
+            await self._ready(deadline)
             await self._end(session, deadline)
             if session._record is not None:
                 await self._send_all(session, session._record, deadline)
-            elif create and session._names():
+            elif create and session._names() and not session._frozen:
                 await self._create(session, deadline)
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
@@ -152,6 +182,9 @@ class StoreOwner:
         if not changes and session._successor is None and session._interval_ms is None:
             return
         names = frozenset(changes.changed) | changes.removed
+        moved = session._moved(names)
+        if moved and self._settings.conflicts == "raise":
+            raise self._conflict(session, moved)
         delta = SessionDelta(
             record.key,
             record.incarnation,
@@ -163,10 +196,15 @@ class StoreOwner:
         )
         outcome = await self._send(session, record, delta, deadline)
         if outcome.status is CommitStatus.CONFLICT:
-            self._statistics.conflicts += 1
-            raise SessionConflict(
-                "attributes were changed by another request: " + ", ".join(map(repr, outcome.names)), names=outcome.names
-            )
+            raise self._conflict(session, outcome.names)
+        self._statistics.overwritten_attributes += len(moved)
+
+    def _conflict(self, session: Session, names: Sequence[str]) -> SessionConflict:
+        """Who commits again, knowing of this error, means to overwrite: the changes then rest on what is stored now."""
+        self._statistics.conflicts += 1
+        session._rebase(names)
+        listed = ", ".join(map(repr, names))
+        return SessionConflict(f"attributes were changed by another request: {listed}", names=tuple(names))
 
     async def _send(
         self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float
@@ -176,7 +214,7 @@ class StoreOwner:
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
-        whole = self._limits.check(_with(record.attributes, delta), delta.changed.keys())
+        whole = self._limits.check(_with(record.attributes, delta), delta.changed.keys() | delta.increments.keys())
         new_id = session._successor
         if new_id is None:
             successor = None
@@ -194,10 +232,11 @@ class StoreOwner:
 
     def _judge(self, session: Session, outcome: CommitOutcome) -> None:
         if outcome.status is CommitStatus.GONE:
+            self._statistics.refused_commits += 1
             raise self._gone(session)
         if outcome.status is CommitStatus.NOT_A_NUMBER:
             name = outcome.names[0]
-            raise CodecError("is not a number that can be incremented, or would leave the range of 2**53", path=name)
+            raise CodecError("it is no number that can be incremented, or would leave the range of 2**53", path=name)
         if outcome.status is CommitStatus.UNKNOWN:
             raise StoreUnavailable("the connection broke while a change was on its way, and nobody can tell whether it arrived")
 
@@ -205,16 +244,19 @@ class StoreOwner:
         self, session: Session, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None
     ) -> None:
         record = session._record
-        assert record is not None
+        self._statistics.commits += 1
+        self._statistics.rotated += successor is not None
+        self._statistics.overwritten_attributes += len(outcome.overwritten)
+        if record is None:
+            # A task of the same request has called invalidate() meanwhile: what is to end has just moved.
+            session._doomed = session._doomed if successor is None else successor.key
+            return
         session._settle(AttributeChanges(delta.changed, delta.removed))
         session._adopt(record.after(delta, outcome, successor))
-        if delta.interval_ms is not None:
+        if session._interval_ms == delta.interval_ms:
             session._interval_ms = None
         if successor is not None:
             session._id, session._successor = session._successor, None
-            self._statistics.rotated += 1
-        self._statistics.commits += 1
-        self._statistics.overwritten_attributes += len(outcome.overwritten)
 
     async def _create(self, session: Session, deadline: float) -> None:
         changes = session._collect()
@@ -240,7 +282,8 @@ class StoreOwner:
 
     def _report(self, session: Session, changes: AttributeChanges, whole: int) -> None:
         record = session._record
-        assert record is not None
+        if record is None:
+            return
         session._committed = True
         sent = size_of(changes.changed) + sum(map(len, changes.removed))
         self._statistics.bytes_sent += sent
@@ -255,10 +298,11 @@ class StoreOwner:
             _log.warning("large_session", "session %s takes %d bytes", session.ref, whole)
 
     def _gone(self, session: Session) -> SessionGone:
-        self._statistics.refused_commits += 1
-        error = SessionGone(f"session {session.ref} was ended elsewhere; nothing of this request was stored in it")
-        session._shut(lambda: error)
-        return error
+        """Who is told this way need not be told again: nothing of the session is left to commit."""
+        ref, session._successor = session.ref, None
+        session._drop_changes()
+        session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
+        return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
 
     @contextmanager
     def _noting_trouble(self, session: Session) -> Iterator[None]:
@@ -272,5 +316,6 @@ class StoreOwner:
 
 
 def _with(attributes: Mapping[str, bytes], delta: SessionDelta) -> dict[str, bytes]:
+    """What the session will hold, with the largest number there is for each that only the store can compute."""
     kept = {name: raw for name, raw in attributes.items() if name not in delta.removed} if delta.removed else attributes
-    return {**kept, **delta.changed}
+    return {**kept, **dict.fromkeys(delta.increments, _LARGEST_NUMBER), **delta.changed}

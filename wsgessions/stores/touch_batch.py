@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Collection
 
 from ..clock import StoreClock
@@ -55,7 +56,8 @@ class TouchBatch:
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         """Gather these sessions for the next batch."""
         self._pending.update(keys)
-        if self._flusher is None and self._pending:
+        # It may have ended with the event loop before this one, or by a fault of the store behind.
+        if self._pending and (self._flusher is None or self._flusher.done()):
             self._flusher = asyncio.get_running_loop().create_task(self._flush_later(), name="wsgessions touches")
 
     async def _flush_later(self) -> None:
@@ -69,7 +71,7 @@ class TouchBatch:
         if not keys:
             return
         try:
-            await self.below.touch(keys, deadline=asyncio.get_running_loop().time() + self._interval)
+            await self.below.touch(keys, deadline=time.monotonic() + self._interval)
         except StoreUnavailable as error:
             self._pending |= keys
             _log.warning("touches_kept", "%d sessions could not be touched and stay in the batch: %s", len(keys), error)

@@ -1,0 +1,43 @@
+"""Two servers that share one store, as far as sessions can tell."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tests.spy_store import SpyStore
+from wsgessions.clock import StoreClock
+from wsgessions.manager import SessionManager
+from wsgessions.settings import SessionSettings
+from wsgessions.stores.memory import MemoryStore
+
+
+class Time:
+    """The clocks of a store, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += seconds
+
+    def clock(self) -> StoreClock:
+        return StoreClock(monotonic=lambda: self.now, wall=lambda: self.now)
+
+
+class Node(NamedTuple):
+    """One server's part."""
+
+    manager: SessionManager
+    store: SpyStore
+
+
+def make_node(shared: MemoryStore, **settings: Any) -> Node:
+    """A node of its own on the shared store."""
+    store = SpyStore(shared)
+    return Node(SessionManager(SessionSettings(store_url="memory:", **settings), store=store), store)
+
+
+def two_nodes(time: Time | None = None, **settings: Any) -> tuple[Node, Node]:
+    """Two nodes on one memory store; its time is the machine's if none is given."""
+    shared = MemoryStore(clock=None if time is None else time.clock())
+    return make_node(shared, **settings), make_node(shared, **settings)
