@@ -344,7 +344,7 @@ class TestMasking:
     def test_a_copy_opens_the_same_store(self) -> None:
         settings = SessionSettings(**WITH_SECRETS)
         assert copy.deepcopy(settings).store_url == settings.store_url
-        assert hash(settings.store_url) == hash(copy.copy(settings).store_url)
+        assert hash(settings.store_url) == hash(copy.copy(settings.store_url))
 
     @pytest.mark.parametrize(
         "values",

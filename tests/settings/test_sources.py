@@ -10,6 +10,7 @@ import pytest
 
 from wsgessions.errors import ConfigError
 from wsgessions.settings import CookieSettings, SessionSettings
+from wsgessions.settings.sources import EnvironmentSource
 
 
 def write(path: Path, text: str) -> None:
@@ -156,6 +157,13 @@ class TestEnvironment:
     def test_a_port_of_ones_own_invention_is_an_unknown_setting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WSGESSIONS_PORT", "9510")
         assert refused().setting == "port"
+
+    def test_a_single_field_can_be_asked_for_as_of_any_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WSGESSIONS_NAMESPACE", "shop")
+        source = EnvironmentSource(SessionSettings)
+        value, name, is_complex = source.get_field_value(SessionSettings.model_fields["namespace"], "namespace")
+        assert (value.value, name, is_complex) == ("shop", "namespace", False)
+        assert repr(value) == "<from environment WSGESSIONS_NAMESPACE>"
 
 
 class TestNames:

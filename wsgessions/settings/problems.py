@@ -21,9 +21,6 @@ def config_errors(error: ValidationError, origins: Mapping[str, str]) -> list[Co
 
 def _config_error(detail: Any, origins: Mapping[str, str]) -> ConfigError:
     name = ".".join(part for part in detail["loc"] if isinstance(part, str) and part.isidentifier())
-    # A field of a list or a union is located deeper than the setting that people know.
-    while name not in origins and "." in name and name.rpartition(".")[0] in origins:
-        name = name.rpartition(".")[0]
     hint = detail.get("ctx", {}).get("hint", "")
     return ConfigError(_sentence(detail["msg"]), setting=name, origin=origins.get(name, "default"), hint=hint)
 

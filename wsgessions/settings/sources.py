@@ -100,17 +100,21 @@ def from_constructor(model: type[BaseModel], given: Mapping[str, Any]) -> dict[s
     return _gathered(model, _table_entries(model, given, CONSTRUCTOR), folded=False)
 
 
-class EnvironmentSource(PydanticBaseSettingsSource):
-    """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` goes into a table, blank means not set (R-08)."""
-
-    def __call__(self) -> dict[str, Any]:
-        return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
+class _Source(PydanticBaseSettingsSource):
+    """A source that gives all its settings in one go."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self().get(field_name), field_name, False
 
 
-class FileSource(PydanticBaseSettingsSource):
+class EnvironmentSource(_Source):
+    """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` goes into a table, blank means not set (R-08)."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
+
+
+class FileSource(_Source):
     """``wsgessions.toml`` and the table ``[tool.wsgessions]`` of ``pyproject.toml``, both of the working directory."""
 
     def __call__(self) -> dict[str, Any]:
@@ -119,9 +123,6 @@ class FileSource(PydanticBaseSettingsSource):
             *_table_entries(self.settings_cls, _read_toml(PROJECT_FILE, "tool", "wsgessions"), PROJECT_TABLE),
         ]
         return _gathered(self.settings_cls, entries, folded=False)
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return self().get(field_name), field_name, False
 
 
 def is_sourced(data: Mapping[str, Any]) -> bool:
