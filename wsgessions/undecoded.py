@@ -9,13 +9,14 @@ past those methods, and meet the placeholder. So it poses as what all of them un
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pydantic_core import SchemaSerializer, core_schema
 
 from .codec import decode
 
-__all__ = ["Undecoded", "Unreadable"]
+__all__ = ["Undecoded", "Unreadable", "Withheld"]
 
 
 class Unreadable:
@@ -76,6 +77,24 @@ class Undecoded(enum.Enum):
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return Undecoded.of, (self._raw, self._attribute)
+
+
+class Withheld(Undecoded):
+    """Stands in a session that could not be loaded, so that nobody in C takes it for an empty one (F-00a)."""
+
+    _reason: Callable[[], Exception]
+
+    @staticmethod
+    def by(reason: Callable[[], Exception]) -> Withheld:
+        """A placeholder that raises ``reason()`` whenever its value is asked for."""
+        placeholder: Withheld = object.__new__(Withheld)
+        object.__setattr__(placeholder, "_raw", b"")
+        object.__setattr__(placeholder, "_attribute", "")
+        object.__setattr__(placeholder, "_reason", reason)
+        return placeholder
+
+    def decoded(self) -> Any:
+        raise self._reason()
 
 
 def _decoded(placeholder: Undecoded) -> Any:
