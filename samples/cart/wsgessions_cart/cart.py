@@ -1,0 +1,85 @@
+"""The shop's session: what is kept in it, and every change made to it. The same for every framework.
+
+A session is a mapping. Nothing here knows which server runs it, where the session is stored, or what of it is sent:
+changes, nested ones included, are found when the request ends, and only the attributes that changed travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
+
+from .catalog import find
+from .customer import CUSTOMER
+
+__all__ = ["HISTORY_LENGTH", "UnknownAction", "UnknownItem", "cart_of", "change", "history_of", "look_at"]
+
+HISTORY_LENGTH: Final = 5
+
+
+class UnknownItem(LookupError):
+    """The shop has no product of that sku."""
+
+
+class UnknownAction(ValueError):
+    """The cart can be asked to ``add``, ``remove`` or ``clear``."""
+
+
+def change(session: MutableMapping[str, Any], action: str, sku: str) -> None:
+    """Carry out what the visitor asked of the cart.
+
+    Args:
+        session: the visitor's session.
+        action: ``"add"`` (one more), ``"remove"`` (one less; the line goes at none) or ``"clear"`` (``sku`` is unused).
+        sku: the product.
+
+    Raises:
+        UnknownItem: there is no such product.
+        UnknownAction: there is no such action.
+    """
+    if action == "clear":
+        session.pop("cart", None)
+    elif action not in ("add", "remove"):
+        raise UnknownAction(action)
+    elif find(sku) is None:
+        raise UnknownItem(sku)
+    elif action == "add":
+        add(session, sku)
+    else:
+        remove(session, sku)
+
+
+def add(session: MutableMapping[str, Any], sku: str) -> None:
+    greet(session)
+    cart = session.setdefault("cart", {})
+    cart[sku] = cart.get(sku, 0) + 1  # a change inside the attribute; it need not be assigned again
+
+
+def remove(session: MutableMapping[str, Any], sku: str) -> None:
+    cart = session.get("cart", {})
+    if cart.get(sku, 0) > 1:
+        cart[sku] -= 1
+    else:
+        cart.pop(sku, None)
+
+
+def look_at(session: MutableMapping[str, Any], sku: str) -> None:
+    """Put a product at the head of the browsing history: the last five, each once, newest first."""
+    greet(session)
+    session["history"] = [sku, *(seen for seen in history_of(session) if seen != sku)][:HISTORY_LENGTH]
+
+
+def greet(session: MutableMapping[str, Any]) -> None:
+    """At the first change, put into the session what real shops keep there besides the cart: about 2 kB."""
+    if "customer" not in session:
+        session["customer"] = CUSTOMER
+
+
+def cart_of(session: Mapping[str, Any]) -> dict[str, int]:
+    """Quantities by sku, in the order of buying; products that the shop no longer sells are passed over."""
+    return {sku: quantity for sku, quantity in session.get("cart", {}).items() if find(sku)}
+
+
+def history_of(session: Mapping[str, Any]) -> list[str]:
+    """What was looked at lately, newest first."""
+    return [sku for sku in session.get("history", []) if find(sku)]

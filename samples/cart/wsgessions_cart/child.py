@@ -1,0 +1,73 @@
+"""The program of the supervisor's children: ``python -m wsgessions_cart.child app PORT APPLICATION`` or ``store PORT``.
+
+A child ends with its supervisor, however that ends: the supervisor holds the other end of the child's standard input,
+and the system closes it even after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from .places import BIND_HOST
+from .reports import report
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["main"]
+
+_GRACEFUL_SECONDS: Final = 1
+"""An open response may delay the end of a server that long and no longer."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run one child until it is told to stop."""
+    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
+    match arguments:
+        case ["app", port, application]:
+            _serve(int(port), application)
+        case ["store", port]:
+            _store(int(port))
+        case _:
+            sys.exit(__doc__)
+
+
+def _end_with_supervisor() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _serve(port: int, application: str) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                report("ready")
+
+    config = uvicorn.Config(
+        application,
+        host=BIND_HOST,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+    )
+    Server(config).run()
+
+
+def _store(port: int) -> None:
+    from wsgessions.cli.server import server
+
+    server(port=port)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

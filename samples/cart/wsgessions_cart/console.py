@@ -1,0 +1,60 @@
+"""What the supervisor prints: facts and links once, then one line for each thing that happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, TextIO
+
+from .inspection import quantity_of_bytes
+from .places import Place
+
+__all__ = ["Console"]
+
+_ANSI: Final = {"goldenrod": "38;5;178", "darkseagreen": "38;5;108", "lightskyblue": "38;5;117", "plum": "38;5;182"}
+_BAD: Final = "31"
+_FAINT: Final = "2"
+
+
+class Console:
+    """Prints for people. Colours only on a terminal, and not where ``NO_COLOR`` is set."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+        self._coloured = self._out.isatty() and not os.environ.get("NO_COLOR")
+
+    def say(self, text: str = "") -> None:
+        """One line as it is."""
+        print(text, file=self._out, flush=True)
+
+    def fact(self, name: str, text: str) -> None:
+        """One line of the start."""
+        self.say(f"{name:<11}{text}")
+
+    def link(self, place: Place) -> None:
+        """Where a visitor finds a server."""
+        name = self._paint(f"{place.framework.title:<11}", _ANSI[place.colour])
+        self.say(f"{name}{place.url('localhost', '/Cart')}")
+
+    def commit(self, place: Place, facts: Mapping[str, Any]) -> None:
+        """One change that a server sent to the store."""
+        fields = " ".join([*(f"~{name}" for name in facts["changed"]), *(f"-{name}" for name in facts["removed"])])
+        size = f"{quantity_of_bytes(facts['bytes_sent'])} of {quantity_of_bytes(facts['bytes_whole'])}"
+        self._event(place.label, _ANSI[place.colour], f"{facts['session']}  {fields:<24} {size}")
+
+    def event(self, place: Place, text: str) -> None:
+        """Something about a server."""
+        self._event(place.label, _ANSI[place.colour], text)
+
+    def trouble(self, name: str, text: str) -> None:
+        """Something that went wrong."""
+        self._event(name, _BAD, text)
+
+    def _event(self, name: str, style: str, text: str) -> None:
+        clock = self._paint(f"{datetime.now().astimezone():%H:%M:%S}", _FAINT)
+        self.say(f"{clock}  {self._paint(f'{name:<16}', style)}  {text}")
+
+    def _paint(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text

@@ -1,0 +1,147 @@
+"""The shop's pages, rendered from one set of templates for every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wsgessions import Session
+
+from .cart import cart_of, history_of
+from .catalog import CATALOG, SHOP, Category, Product, in_category, money
+from .experiments import BALLAST, race_of
+from .guard import may_control
+from .inspection import inspect, quantity_of_bytes
+from .neighbours import answers, wait_until
+from .notices import killed_server, note_of, notice_of
+from .places import Place, Servers, visitor_host
+
+__all__ = ["Pages"]
+
+_KILLED_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the cart."""
+
+    product: Product
+    quantity: int
+
+    @property
+    def amount(self) -> int:
+        return self.product.price * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class CartView:
+    """The cart as the page shows it."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+    @property
+    def total(self) -> int:
+        return sum(line.amount for line in self.lines)
+
+    def quantity_of(self, sku: str) -> int:
+        return sum(line.quantity for line in self.lines if line.product.sku == sku)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherServer:
+    """Another server as the page shows it: the same page there, if it is up."""
+
+    place: Place
+    url: str
+    up: bool
+
+
+class Pages:
+    """Renders pages for one server of the sample."""
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers = servers
+        environment = Environment(
+            loader=PackageLoader("wsgessions_cart"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals.update(
+            shop=SHOP, categories=list(Category), shelf=in_category, money=money, bytes=quantity_of_bytes
+        )
+        self._environment = environment
+
+    async def goods(self, scope: Mapping[str, Any]) -> str:
+        """The shop: all goods, the cart, the history, the server and the inspector."""
+        return await self._render("cart.html", scope)
+
+    async def product(self, scope: Mapping[str, Any], product: Product) -> str:
+        """One product, beside the same boxes."""
+        # The response's start would commit what was changed until here; done now, the inspector can show it.
+        await _session(scope).commit()
+        return await self._render("product.html", scope, product=product)
+
+    async def missing(self, scope: Mapping[str, Any]) -> str:
+        """The page for what does not exist."""
+        await _session(scope).load()  # paths without a session can be missing too
+        return await self._render("missing.html", scope)
+
+    def summary(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``/Cart/session.json`` answers."""
+        session, here = _session(scope), self.servers.here
+        last = inspect(session).last
+        return {
+            "server": here.framework.title,
+            "port": here.port,
+            "session": session.ref,
+            "version": session.version,
+            "cart": cart_of(session),
+            "history": history_of(session),
+            "served_from": session.served_from.value,
+            "bytes_sent": last.sent if last else 0,
+            "bytes_whole": last.whole if last else 0,
+        }
+
+    async def _render(self, template: str, scope: Mapping[str, Any], **more: Any) -> str:
+        session = _session(scope)
+        others = await self._others(scope)
+        note = note_of(scope)
+        context: dict[str, Any] = {
+            "here": self.servers.here,
+            "others": others,
+            "may_restart": may_control(scope, self.servers),
+            "may_kill": may_control(scope, self.servers) and any(other.up for other in others),
+            "notice": notice_of(note, self.servers),
+            "cart": CartView(tuple(Line(PRODUCTS[sku], quantity) for sku, quantity in cart_of(session).items())),
+            "history": [PRODUCTS[sku] for sku in history_of(session)],
+            "inspection": inspect(session),
+            "ballast": BALLAST in session,
+            "may_race": not session.is_new and any(other.up for other in others),
+            "race": race_of(self.servers, session) if note == "raced" else None,
+        }
+        return self._environment.get_template(template).render(context | more)
+
+    async def _others(self, scope: Mapping[str, Any]) -> list[OtherServer]:
+        killed = killed_server(note_of(scope), self.servers)
+        if killed is not None:
+            await wait_until(killed, up=False, seconds=_KILLED_SECONDS)
+        host, path = visitor_host(scope), quote(scope["path"])
+        return [OtherServer(place, place.url(host, path), await answers(place)) for place in self.servers.others]
+
+
+def _session(scope: Mapping[str, Any]) -> Session:
+    session: Session = scope["session"]
+    return session
+
+
+PRODUCTS: Final = {product.sku: product for product in CATALOG}

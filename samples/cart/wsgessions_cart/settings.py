@@ -1,0 +1,15 @@
+"""The session settings that both servers share; the store comes from the supervisor, as ``WSGESSIONS_STORE_URL``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wsgessions import SessionSettings
+
+__all__ = ["SETTINGS"]
+
+SETTINGS: Final = SessionSettings(
+    context_path="/Cart",
+    cookie={"insecure": True},  # plain http, which the sample only speaks on this machine
+    exclude=["/Cart/static"],
+)
