@@ -19,7 +19,7 @@ from wsgessions.valkey.store import ValkeyStore
 _numbers = itertools.count()
 
 # Moves all times that the store keeps into the past, which is as good as waiting. A sorted set holds instants; so do
-# the fields `created` and `deadline` of the metadata, which stand behind format, incarnation and version.
+# the fields `created` and `deadline` of the metadata, which stand behind magic, format, incarnation and version.
 AGE = Script(
     "age",
     """
@@ -33,8 +33,8 @@ AGE = Script(
         for _, field in ipairs({'m', 't'}) do
           local raw = redis.call('HGET', key, field)
           if raw then
-            local created, interval, deadline = struct.unpack('>I8I8I8', raw, 18)
-            raw = raw:sub(1, 17) .. struct.pack('>I8I8I8', created - by, interval, deadline - by) .. raw:sub(42)
+            local created, interval, deadline = struct.unpack('>I8I8I8', raw, 19)
+            raw = raw:sub(1, 18) .. struct.pack('>I8I8I8', created - by, interval, deadline - by) .. raw:sub(43)
             redis.call('HSET', key, field, raw)
           end
         end

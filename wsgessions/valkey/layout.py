@@ -27,7 +27,6 @@ from ..stores.figures import COMMITS_REMEMBERED, EXACT, TOMBSTONE_MS
 from .replies import Reply
 
 __all__ = [
-    "FORMAT",
     "HEAD",
     "METADATA_FIELD",
     "TOMBSTONE_FIELD",
@@ -43,14 +42,16 @@ __all__ = [
     "read_record",
 ]
 
-HEAD: Final = Struct(">B8sQQQQQQB")
+HEAD: Final = Struct(">BB8sQQQQQQB")
 """The fixed part of a record's metadata; see `Head`."""
 
-FORMAT: Final = 1
-"""The format of records that this release writes, and the highest that it reads."""
 METADATA_FIELD: Final = b"m"
 TOMBSTONE_FIELD: Final = b"t"
 
+_MAGIC: Final = b"w"
+"""Begins the metadata of records of every release; what begins otherwise is no record."""
+_FORMAT: Final = b"\x01"
+"""The format of records that this release writes, and the highest that it reads."""
 _CREATION: Final = Struct(">8sQQ")
 _COMMIT: Final = Struct(">8sQ8sBII8sqHHH")
 _SEEN: Final = Struct(">8sQ")
@@ -90,6 +91,7 @@ _STATUSES: Final = (
 class Head(NamedTuple):
     """The metadata of a record; times in milliseconds, versions in microseconds."""
 
+    magic: int
     format: int
     incarnation: bytes
     version: int
@@ -169,11 +171,9 @@ def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
         metadata: the field; empty if the record lacks it.
         now_ms: the store's time. A creation far in the future would carry the session beyond any deadline.
     """
-    if not metadata:
-        return Refusal.UNREADABLE
-    if metadata[0] != FORMAT:
-        return Refusal.TOO_NEW if metadata[0] > FORMAT else Refusal.UNREADABLE
-    if len(metadata) < HEAD.size:
+    if metadata[:1] == _MAGIC and metadata[1:2] > _FORMAT:
+        return Refusal.TOO_NEW
+    if metadata[:2] != _MAGIC + _FORMAT or len(metadata) < HEAD.size:
         return Refusal.UNREADABLE
     head = Head._make(HEAD.unpack_from(metadata))
     whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * _COMMIT_SIZE

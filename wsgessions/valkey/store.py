@@ -47,6 +47,7 @@ class ValkeyStore:
 
     Args:
         locate: asked for the server's address before every attempt to connect.
+        release: called when the store is closed, to give back what ``locate`` holds.
         namespace: the first part of every key; default ``"wsg"``.
         context_path: the application; applications with the same one share sessions.
         concurrency: the number of segments; 0 takes the number recorded in the store, or 64 in a new one (E-1).
@@ -59,6 +60,7 @@ class ValkeyStore:
         self,
         locate: Locate,
         *,
+        release: Callable[[], None] | None = None,
         namespace: str = "wsg",
         context_path: str = "/",
         concurrency: int = 0,
@@ -73,6 +75,7 @@ class ValkeyStore:
         """Known from the first connection on."""
         self.reaper = None if reap_interval is None else Reaper(self, interval=reap_interval)
         self.grace_ms: Final = round(grace * 1000)
+        self._release = release
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
@@ -87,6 +90,8 @@ class ValkeyStore:
         if self.reaper is not None:
             await self.reaper.stop()
         await self.link.close()
+        if self._release is not None:
+            self._release()
 
     async def _admit(self, commands: Commands) -> None:
         await check_server(commands, allow_eviction=self._allow_eviction)

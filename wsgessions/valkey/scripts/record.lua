@@ -9,8 +9,8 @@
 -- milliseconds and versions microseconds by this server's clock, exact in Lua's doubles until the year 2255 (C-8).
 -- A remembered commit is its id, its version, and the length-prefixed results of its increments.
 
-local FORMAT, REMEMBERED, DAY = 1, 8, 86400000
-local HEAD, HEAD_SIZE = '>Bc8I8I8I8I8I8I8B', 58
+local MAGIC, FORMAT, REMEMBERED, DAY = 119, 1, 8, 86400000
+local HEAD, HEAD_SIZE = '>BBc8I8I8I8I8I8I8B', 59
 local COMMIT, COMMIT_SIZE = '>c8I8H', 18
 local EXACT = 2 ^ 53
 
@@ -25,16 +25,16 @@ end
 
 local function pack(s)
   return struct.pack(
-    HEAD, FORMAT, s.incarnation, s.version, s.created, s.interval, s.deadline, s.removed, s.floor, s.count) .. s.commits
+    HEAD, MAGIC, FORMAT, s.incarnation, s.version, s.created, s.interval, s.deadline, s.removed, s.floor, s.count) .. s.commits
 end
 
 -- What `pack` has packed; nil and why if it was not this release that did. The length and the ranges show most damage, and
 -- a creation far in the future would carry a session beyond any deadline (R-20).
 local function parse(raw, now)
-  local format = raw:byte() or 0
-  if format > FORMAT then return nil, TOO_NEW end
-  if format < FORMAT or #raw < HEAD_SIZE then return nil, UNREADABLE end
-  local _, incarnation, version, created, interval, deadline, removed, floor, count = struct.unpack(HEAD, raw)
+  local magic, format = raw:byte(1, 2)
+  if magic == MAGIC and format and format > FORMAT then return nil, TOO_NEW end
+  if magic ~= MAGIC or format ~= FORMAT or #raw < HEAD_SIZE then return nil, UNREADABLE end
+  local _, _, incarnation, version, created, interval, deadline, removed, floor, count = struct.unpack(HEAD, raw)
   local sound = count <= REMEMBERED and #raw >= HEAD_SIZE + count * COMMIT_SIZE and version < EXACT
     and interval < EXACT and created <= now + DAY and created <= deadline and deadline < EXACT
   if not sound then return nil, UNREADABLE end

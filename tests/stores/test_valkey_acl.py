@@ -1,0 +1,58 @@
+"""The store needs no more rights than the rules that we ship give (S-86): the contract holds under them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+
+import pytest
+
+from tests.valkey.links import at
+from tests.valkey.links import started as started_link
+from tests.valkey.raw_server import RawServer
+from tests.valkey.shared_server import AGE, shared_server, started, store_at
+from wsgessions.errors import StoreRefused
+from wsgessions.stores.base import Store
+from wsgessions.testing.store_harness import created
+from wsgessions.testing.store_suite import CountableSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.valkey.store import ValkeyStore
+
+__all__ = ["shared_server"]
+
+_contexts = itertools.count()
+
+
+class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, SecretKeepingSuite):
+    examples = 10
+
+    @pytest.fixture(autouse=True)
+    async def _as_the_user_of_the_rules(self, shared_server: RawServer) -> None:
+        self.admin_url = shared_server.url
+        self.url = shared_server.url.replace("unix://", "unix://wsgessions:a-password@")
+        _, name, *rules = resources.files("wsgessions.valkey").joinpath("acl.txt").read_text().split()
+        async with started_link(at(self.admin_url)) as admin:
+            await admin.request("ACL", "SETUSER", name, "reset", *rules, "on", ">a-password")
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[ValkeyStore]:
+        store = store_at(self.url, namespace="wsg", context_path=f"/{next(_contexts)}", reap_interval=0.01)
+        async with started(store):
+            yield store
+
+    async def advance(self, store: Store, seconds: float) -> None:
+        """By another user: no store may do what this does."""
+        assert isinstance(store, ValkeyStore)
+        assert store.segments is not None
+        prefix = next(iter(store.segments)).expiries.partition(b"{")[0]
+        async with started_link(at(self.admin_url)) as admin:
+            await admin.call(AGE, [], [prefix + b"*", round(seconds * 1000)])
+
+    async def test_the_rules_give_no_more_than_the_keys_of_the_namespace(self, store: Store) -> None:
+        assert isinstance(store, ValkeyStore)
+        await created(store)
+        for command in (("GET", "other"), ("KEYS", "*"), ("FLUSHALL",), ("CONFIG", "GET", "*"), ("DEL", "wsg:x")):
+            with pytest.raises(StoreRefused) as refused:
+                await store.link.request(*command)
+            assert refused.value.server_code == "NOPERM"

@@ -1,0 +1,94 @@
+"""Opens the store that the settings name: the one place that knows all kinds of stores, and the order of their layers.
+
+```
+memory:                                 MemoryStore
+valkey: valkeys: redis: rediss: unix:   HomedStore > TouchBatch > ValkeyStore
+embedded:                               the same, at the address that EmbeddedServer tells
+```
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import quote
+
+from ..settings import SessionSettings
+from ..valkey.address import Address, in_turn
+from ..valkey.store import ValkeyStore
+from .base import NEVER, Store
+from .home import HomedStore
+from .memory import MemoryStore
+from .touch_batch import TouchBatch
+
+__all__ = ["open_store"]
+
+_DEFAULT_DIRECTORY: Final = ".wsgessions"
+_ATTACH_SECONDS: Final = 10.0
+
+
+def open_store(settings: SessionSettings) -> Store:
+    """The store of these settings, not yet started; it may be used from any event loop and thread.
+
+    Raises:
+        ConfigError: there is no such store on this platform.
+    """
+    grace = (settings.touch_interval + settings.lease).total_seconds()
+    scheme, _, rest = settings.store_url.get_secret_value().partition(":")
+    if scheme.lower() == "memory":
+        return MemoryStore(grace=grace)
+    connect = _embedded if scheme.lower() == "embedded" else _servers
+
+    def make() -> Store:
+        locate, release = connect(settings, rest)
+        store = ValkeyStore(
+            locate,
+            release=release,
+            namespace=settings.namespace,
+            context_path=settings.context_path,
+            concurrency=settings.concurrency,
+            grace=grace,
+        )
+        return _BatchedStore(store, interval=settings.touch_interval.total_seconds())
+
+    return HomedStore(make)
+
+
+Connection = tuple[Callable[[], Awaitable[Address]], Callable[[], None] | None]
+"""What tells where the server is, and what is called when the store is closed."""
+
+
+def _servers(settings: SessionSettings, _: str) -> Connection:
+    return in_turn(Address.parse_seeds(settings.store_url.get_secret_value())), None
+
+
+def _embedded(settings: SessionSettings, directory: str) -> Connection:
+    from ..embedded import EmbeddedServer, FsyncPolicy
+
+    server = EmbeddedServer(directory or _DEFAULT_DIRECTORY, fsync=FsyncPolicy(settings.fsync))
+    # A directory that cannot be used is an error of configuration when the store is first started, and an outage later.
+    find = server.attach
+
+    async def locate() -> Address:
+        nonlocal find
+        endpoint = await find(deadline=time.monotonic() + _ATTACH_SECONDS)
+        find = server.endpoint
+        user = f"{quote(endpoint.username, safe='')}:{quote(endpoint.password.reveal(), safe='')}@"
+        if endpoint.socket is not None:
+            return Address.parse(f"unix://{user}{quote(endpoint.socket)}")
+        return Address.parse(f"valkey://{user}{endpoint.host}:{endpoint.port}")
+
+    return locate, server.detach
+
+
+class _BatchedStore(TouchBatch):
+    """Touches gathered before a `ValkeyStore`, whose optional powers stay in sight."""
+
+    below: ValkeyStore
+
+    async def count(self, *, deadline: float = NEVER) -> int:
+        return await self.below.count(deadline=deadline)
+
+    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
+        return await self.below.shared_secret(proposal, deadline=deadline)
