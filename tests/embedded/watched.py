@@ -19,7 +19,7 @@ import hiredis
 from wsgessions.embedded.connection import Connection
 from wsgessions.embedded.directory import StoreDirectory
 from wsgessions.embedded.endpoint import Endpoint, Secret
-from wsgessions.embedded.processes import ProcessMark
+from wsgessions.embedded.processes import ProcessMark, program_name
 
 PATIENCE = 30.0
 USER_PROGRAM = Path(__file__).with_name("user_program.py")
@@ -74,10 +74,12 @@ class Place:
 
     def servers(self) -> list[int]:
         """The server processes that hold a file of this directory open (Linux)."""
-        return [pid for pid in processes_about("valkey-server ") if self._is_open_in(pid)]
+        return [pid for pid in processes_about("valkey-server") if self._is_open_in(pid)]
 
     def _is_open_in(self, pid: int) -> bool:
         with contextlib.suppress(OSError):
+            if not program_name(pid).startswith("valkey-server"):
+                return False
             files = list(Path(f"/proc/{pid}/fd").iterdir())
             return any(file.is_symlink() and str(file.readlink()).startswith(f"{self.path}/") for file in files)
         return False

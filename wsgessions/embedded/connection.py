@@ -101,15 +101,17 @@ class Connection:
         if content is None:
             return None
         try:
-            return cls._parsed(json.loads(content))
+            return cls._parsed(json.loads(content), str(directory.socket))
         except (ValueError, KeyError, TypeError) as error:
             hint = "upgrade wsgessions here, or end all processes that use the directory and remove the file"
             raise StoreUnavailable(f"{directory.connection} cannot be understood", hint=hint) from error
 
     @classmethod
-    def _parsed(cls, told: dict[str, Any]) -> Connection:
+    def _parsed(cls, told: dict[str, Any], socket: str) -> Connection:
         if told.pop("format") != _FORMAT or told.pop("username") != USERNAME:
             raise ValueError("another format")
+        # The socket is where the directory is seen from here: another container may have it elsewhere.
+        told["socket"] = told["socket"] and socket
         told["password"] = Secret(told["password"])
         told["fsync"] = FsyncPolicy(told["fsync"])
         told["served_by"] = ServedBy(told["served_by"])

@@ -35,6 +35,7 @@ _PREDECESSOR_PATIENCE: Final = 3.0
 _SILENCE_PATIENCE: Final = 30.0
 _HEALTH_INTERVAL: Final = 5.0
 _SETTLED_AFTER: Final = 10.0
+_LONGEST_PAUSE: Final = 2.0
 _MOST_FAILURES: Final = 5
 _PORT_TRIES: Final = 3
 
@@ -203,7 +204,7 @@ class Supervisor:
             self._failures = 0
         while not self._wakeups.stop_requested:
             self._failures += 1
-            self._wakeups.wait(0.05 * 2**self._failures)
+            self._wakeups.wait(min(0.05 * 2**self._failures, _LONGEST_PAUSE))
             try:
                 self._start()
             except StoreUnavailable as error:

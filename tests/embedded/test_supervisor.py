@@ -1,0 +1,224 @@
+"""What a supervisor does about a server that is slow, silent, broken or gone."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.embedded.watched import PATIENCE, ROOT, Place, end, wait_until
+from wsgessions.embedded import EmbeddedServer
+from wsgessions.embedded import server as server_module
+from wsgessions.embedded.binary import find_server
+from wsgessions.embedded.locks import FileLock
+from wsgessions.errors import StoreUnavailable
+from wsgessions.valkey import version
+
+HERE = Path(__file__).parent
+
+
+class Fake:
+    """An executable that plays a server."""
+
+    def __init__(self, folder: Path, role: str) -> None:
+        self.path = folder / f"valkey-server-{role}"
+        self._counter = folder / "runs"
+        text = (HERE / "fake_server.py").read_text().replace("{role}", role).replace("{counter}", str(self._counter))
+        self.path.write_text(f"#!{sys.executable}\n{text}")
+        self.path.chmod(0o700)
+
+    def runs(self) -> int:
+        return self._counter.stat().st_size if self._counter.exists() else 0
+
+
+class Watched:
+    """A supervisor in a process, and what it says."""
+
+    def __init__(self, place: Place, server: Path, served_by: str, patience: float) -> None:
+        arguments: list[str | Path] = [place.path, server, served_by, str(patience)]
+        self._is_ending = False
+        self._process = subprocess.Popen(
+            [sys.executable, HERE / "supervisor_program.py", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+
+    def next(self, kind: str) -> str:
+        """The next note of this kind; an error or the end instead is a failure."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            heard, note = json.loads(line)
+            self._is_ending |= heard in {"error", "end"}
+            if heard == kind:
+                return str(note)
+            assert not self._is_ending, note
+        raise AssertionError(f"it ended without {kind}")
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        if not self._is_ending:
+            self.stop()
+        try:
+            self._process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise
+
+
+class Supervise(Protocol):
+    def __call__(self, server: Path, *, served_by: str = "server", patience: float = 30.0) -> Watched: ...
+
+
+@pytest.fixture
+def supervise(place: Place) -> Iterator[Supervise]:
+    watched: list[Watched] = []
+
+    def make(server: Path, *, served_by: str = "server", patience: float = 30.0) -> Watched:
+        watched.append(Watched(place, server, served_by, patience))
+        return watched[-1]
+
+    yield make
+    for each in watched:
+        each.close()
+
+
+def test_a_server_that_reads_a_long_file_is_waited_for_with_its_progress(supervise: Supervise, tmp_path: Path) -> None:
+    """F-05: loading is no failure."""
+    watched = supervise(Fake(tmp_path, "loading").path)
+    assert watched.next("starting") == "reading its file, 3.00 %"
+    assert watched.next("starting") == "reading its file, 64.00 %"
+    assert watched.next("ready") == "9.0.1"
+    watched.stop()
+    watched.next("end")
+
+
+async def test_an_older_server_is_warned_of_by_whoever_attaches(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S-88."""
+    fake = Fake(tmp_path, "loading")
+    monkeypatch.setattr(server_module, "find_server", lambda: fake.path)
+    monkeypatch.setattr(version, "_warned", set())
+    server = EmbeddedServer(place.path)
+    with caplog.at_level(logging.WARNING, "wsgessions"):
+        await server.attach(deadline=time.monotonic() + PATIENCE)
+    assert f"valkey 9.0.1, which has known security holes (advisories as of {version.ADVISORIES_AS_OF})" in caplog.text
+    server.detach()
+
+
+def test_a_server_that_never_answers_is_given_up_and_ended(supervise: Supervise, tmp_path: Path, place: Place) -> None:
+    watched = supervise(Fake(tmp_path, "silent").path, patience=0.3)
+    assert "started and does not answer" in watched.next("error")
+    assert not place.servers()
+
+
+def test_a_server_that_does_not_start_is_told_in_its_own_words(supervise: Supervise, tmp_path: Path) -> None:
+    fake = Fake(tmp_path, "broken")
+    assert "ended: Fatal error: something of the server's own (see " in supervise(fake.path).next("error")
+    assert fake.runs() == 1
+
+
+async def test_a_drawn_port_that_was_lost_is_drawn_again(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = Fake(tmp_path, "port")
+    monkeypatch.setattr(server_module, "find_server", lambda: fake.path)
+    server = EmbeddedServer(place.path, port=0)
+    with pytest.raises(StoreUnavailable, match=r"port \d+ is taken by another program"):
+        await server.attach(deadline=time.monotonic() + PATIENCE)
+    assert fake.runs() == 3
+    server.detach()
+
+
+def test_a_server_that_cannot_be_restarted_is_given_up_after_some_tries(
+    supervise: Supervise, place: Place, tmp_path: Path
+) -> None:
+    fake = Fake(tmp_path, "once")
+    watched = supervise(fake.path)
+    watched.next("ready")
+    end(place.connection().server_pid)
+    assert "something of the server's own" in watched.next("error")
+    assert fake.runs() == 1 + 5
+    assert not place.directory.connection.exists()
+
+
+def test_a_server_that_dies_again_and_again_is_restarted_again_and_again(supervise: Supervise, place: Place) -> None:
+    watched = supervise(find_server())
+    for _ in range(6):
+        watched.next("ready")
+        end(place.connection().server_pid)
+        assert "ended" in watched.next("trouble")
+    watched.next("ready")
+    watched.stop()
+    watched.next("end")
+
+
+def test_it_stops_by_itself_when_nobody_uses_the_directory(supervise: Supervise, place: Place) -> None:
+    watched = supervise(find_server(), served_by="embedded")
+    watched.next("ready")
+    watched.next("end")
+    assert not place.servers()
+
+
+def test_users_keep_it_and_its_end_waits_for_the_last(supervise: Supervise, place: Place) -> None:
+    place.directory.prepare()
+    user = FileLock(place.directory.users_lock)
+    assert user.try_shared()
+    watched = supervise(find_server(), served_by="embedded")
+    watched.next("ready")
+    user.close()
+    watched.next("end")
+    late = FileLock(place.directory.users_lock)
+    wait_until(late.try_shared, "the end of a supervisor that keeps newcomers out")
+    late.close()
+
+
+def test_told_to_stop_while_it_waits_for_an_earlier_server_it_kills_nobody(supervise: Supervise, place: Place) -> None:
+    place.directory.prepare()
+    held = FileLock(place.directory.server_lock)
+    assert held.try_alone()
+    watched = supervise(find_server())
+    watched.next("starting")
+    watched.stop()
+    watched.next("end")
+    held.close()
+
+
+def test_what_a_killed_server_had_begun_to_rewrite_is_removed(supervise: Supervise, place: Place) -> None:
+    place.directory.prepare()
+    (place.directory.data / "appendonlydir").mkdir(parents=True)
+    draft = place.directory.data / "appendonlydir" / "temp-rewriteaof-bg-123.aof"
+    draft.touch()
+    supervise(find_server()).next("ready")
+    assert not draft.exists()
+
+
+def test_a_large_log_is_put_aside_when_the_server_starts(supervise: Supervise, place: Place) -> None:
+    place.directory.prepare()
+    place.directory.server_log.write_bytes(b"x" * (5 << 20))
+    supervise(find_server()).next("ready")
+    assert place.directory.server_log.with_suffix(".log.1").stat().st_size == 5 << 20
+    assert place.directory.server_log.stat().st_size < 1 << 20
+
+
+def test_a_removed_directory_ends_it_with_a_word(supervise: Supervise, place: Place, tmp_path: Path) -> None:
+    watched = supervise(find_server())
+    watched.next("ready")
+    place.path.rename(tmp_path / "elsewhere")
+    assert "was removed or replaced" in watched.next("trouble")
+    watched.next("end")
+    wait_until(lambda: not place.servers(), "the end of the server")
