@@ -50,7 +50,7 @@ def run(page: Path) -> None:
                 Path(block.title).write_text(block.code)
             elif block.language == "python":
                 source = "\n" * block.line + block.code  # so that a traceback names the line of the page
-                code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+                code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
                 if code.co_flags & inspect.CO_COROUTINE:
                     runner.run(eval(code, namespace))  # noqa: S307 - the page is ours
                 else:

@@ -36,13 +36,14 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.errors = (folder / "stderr").open("w")
         self.process = subprocess.Popen(
             ["bash", "-m"],
             cwd=folder,
             env={**environment(), "PATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=(folder / "stderr").open("w"),
+            stderr=self.errors,
             text=True,
         )
 
@@ -57,6 +58,7 @@ class Shell:
 
     def close(self) -> None:
         self.process.communicate("kill -9 $(jobs -p)\nwait\n", timeout=30)
+        self.errors.close()
 
 
 def free_port() -> int:
