@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
+from .cookie import CookieFinding
 from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
 from .refusal import close_message, refusal_for, send_refusal
@@ -161,15 +162,16 @@ class Exchange:
     def _decide_cookies(self) -> tuple[list[bytes], bool]:
         """The cookies to send, and whether they concern the credential itself (S-33)."""
         session, presented = self.session, self._presented.id
-        if session.id is None:
-            return (self._cookies.clear(), True) if session._ended and presented is not None else ([], False)
+        if session._id is None:
+            sent = self._presented.finding is not CookieFinding.ABSENT
+            return (self._cookies.clear(), True) if session._ended and sent else ([], False)
         max_age = self._manager.cookie_max_age(session)
         cookies = []
-        credential = session.id != presented
+        credential = session._id != presented
         if credential and self._scope.get("scheme") in _PLAIN and self._manager.settings.cookie.secure:
             self._warn_of_plain_http()
         if credential or (max_age is not None and session._committed):
-            cookies.append(self._cookies.set_id(session.id, max_age=max_age))
+            cookies.append(self._cookies.set_id(session._id, max_age=max_age))
         watermark = self._manager.watermark_of(session)
         if watermark is not None:
             cookies.append(self._cookies.set_watermark(watermark, max_age=max_age))
@@ -206,7 +208,8 @@ class Exchange:
         """Keep what was changed after the headers had left (R-37, C-13)."""
         session = self.session
         if session._pending and (self._started or self._scope["type"] == "websocket"):
-            if self._manager.settings.late_commit == "refuse" and self._started and session._changed:
+            refuses = self._manager.settings.late_commit == "refuse" and self._started
+            if refuses and session._record is not None and session._changed:
                 raise too_late_to_change()
             await self._manager.commit(session, create=False)
         if self._scope.get("method") != "OPTIONS":

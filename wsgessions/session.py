@@ -215,7 +215,8 @@ class Session(Attributes):
         """
         self._enter_structural()
         if self._record is not None:
-            self._doomed, self._ended = self._record.key, True
+            self._doomed = self._record.key
+        self._ended = True
         self._record = self._id = self._successor = self._interval_ms = None
         self._blank()
         self._limit()
