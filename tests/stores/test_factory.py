@@ -1,0 +1,150 @@
+"""The settings choose the store, and each kind works through all its layers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.embedded.watched import Place
+from tests.valkey.links import soon
+from tests.valkey.raw_server import RawServer
+from tests.valkey.shared_server import shared_server
+from wsgessions.errors import ConfigError, StoreUnavailable
+from wsgessions.record import CommitStatus, SessionRecord
+from wsgessions.settings import SessionSettings
+from wsgessions.stores.base import Countable, SecretKeeping, Store, find_power
+from wsgessions.stores.factory import open_store
+from wsgessions.stores.memory import MemoryStore
+from wsgessions.testing.store_harness import change, created, new_key, stored
+
+__all__ = ["shared_server"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path / "store")
+    yield made
+    made.end_everything()
+
+
+@pytest.fixture(params=["unix", "embedded"])
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "unix":
+        server: RawServer = request.getfixturevalue("shared_server")
+        return server.url
+    directory: Place = request.getfixturevalue("place")
+    return f"embedded:{directory.path}"
+
+
+def settings(url: str, **others: Any) -> SessionSettings:
+    return SessionSettings(store_url=url, namespace=f"n{secrets.token_hex(4)}", **others)
+
+
+@asynccontextmanager
+async def opened(settings: SessionSettings) -> AsyncIterator[Store]:
+    store = open_store(settings)
+    try:
+        await store.start(deadline=soon())
+        yield store
+    finally:
+        await store.close()
+
+
+def test_memory_is_the_store_of_this_process() -> None:
+    assert isinstance(open_store(settings("memory:")), MemoryStore)
+
+
+async def test_two_processes_with_the_same_settings_share_their_sessions(url: str) -> None:
+    common = settings(url)
+    async with opened(common) as one, opened(common) as other:
+        record = await created(one, {"a": b"1"})
+        assert await stored(other, record) == record
+        assert (await other.apply(change(record, a=b"2"))).status is CommitStatus.APPLIED
+        assert (await stored(one, record)).attributes == {"a": b"2"}
+        assert await one.delete(record.key)
+        assert await other.load(record.key) is None
+
+
+async def test_the_optional_powers_are_there_through_all_layers(url: str) -> None:
+    async with opened(settings(url)) as store:
+        await created(store)
+        counter = find_power(store, Countable)  # type: ignore[type-abstract]
+        assert counter is not None
+        assert await counter.count() == 1
+        keeper = find_power(store, SecretKeeping)  # type: ignore[type-abstract]
+        assert keeper is not None
+        assert await keeper.shared_secret(b"1" * 32) == await keeper.shared_secret(b"2" * 32) == b"1" * 32
+
+
+async def test_touches_are_gathered_and_arrive_within_their_interval(url: str) -> None:
+    async with opened(settings(url, touch_interval=timedelta(milliseconds=20))) as store:
+        record = await created(store)
+        await store.touch([record.key])
+        async with asyncio.timeout(20):
+            while (await stored(store, record)).expires_ms == record.expires_ms:
+                await store.touch([record.key])
+                await asyncio.sleep(0.01)
+
+
+async def test_closing_sends_the_last_touches(shared_server: RawServer) -> None:
+    common = settings(shared_server.url, touch_interval=timedelta(seconds=60))
+    async with opened(common) as watching:
+        async with opened(common) as store:
+            record = await created(store)
+            now = record.created_ms
+            while now == record.created_ms:  # the touch is to come in another millisecond
+                now = (await created(watching)).created_ms
+            await store.touch([record.key])
+        assert (await stored(watching, record)).expires_ms > record.expires_ms
+
+
+async def test_sessions_outlive_all_their_users(place: Place) -> None:
+    common = settings(f"embedded:{place.path}", fsync="always")
+    async with opened(common) as store:
+        record = await created(store, {"a": b"1"})
+    place.end_everything()
+    async with opened(common) as store:
+        assert await stored(store, record) == record
+
+
+async def test_a_killed_server_comes_back_with_every_acknowledged_change(place: Place) -> None:
+    """F-05: within the deadline of the request that meets it."""
+    async with opened(settings(f"embedded:{place.path}", fsync="always")) as store:
+        record = await created(store)
+        for value in range(20):
+            outcome = await store.apply(change(record, **{f"a{value}": b"1"}), deadline=soon())
+            assert outcome.status is CommitStatus.APPLIED
+        os.kill(place.connection().server_pid, signal.SIGKILL)
+        found = await store.load(record.key, deadline=soon())
+        assert isinstance(found, SessionRecord)
+        assert found.attributes == {f"a{value}": b"1" for value in range(20)}
+        assert (await store.apply(change(found, more=b"1"), deadline=soon())).status is CommitStatus.APPLIED
+
+
+async def test_a_directory_that_cannot_be_used_is_an_error_of_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    store = open_store(settings(f"embedded:{file}"))
+    with pytest.raises(ConfigError):
+        await store.start(deadline=soon())
+    await store.close()
+
+
+async def test_a_server_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
+    store = open_store(settings(f"unix://{tmp_path}/nobody"))
+    with pytest.raises(StoreUnavailable):
+        await store.start(deadline=soon(0.2))
+    with pytest.raises(StoreUnavailable):
+        await store.load(new_key(), deadline=soon(0.1))
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.load(new_key())
