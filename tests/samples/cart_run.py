@@ -33,9 +33,9 @@ def free_port_base() -> int:
 class CartRun:
     """The supervisor's process with all that it says, and its children's processes by their ports."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, base: int | None = None) -> None:
         self.folder = folder
-        self.base = free_port_base()
+        self.base = base or free_port_base()
         self.lines: list[str] = []
         self._said = threading.Condition()
         self.process = subprocess.Popen(
@@ -52,9 +52,9 @@ class CartRun:
         self._reading.start()
 
     @classmethod
-    def started(cls, folder: Path, *options: str) -> Self:
+    def started(cls, folder: Path, *options: str, base: int | None = None) -> Self:
         """Start one and wait until all of it is up."""
-        run = cls(folder, *options)
+        run = cls(folder, *options, base=base)
         try:
             run.wait_for("Ctrl-C stops everything")
         except BaseException:
