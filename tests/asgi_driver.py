@@ -214,6 +214,14 @@ def answering(handler: Handler, status: int = 200, headers: RawHeaders = ()) -> 
     return app
 
 
+def logout(session: Session) -> None:
+    session.invalidate()
+
+
+def rotate(session: Session) -> None:
+    session.rotate_id()
+
+
 async def untouched(scope: Scope, receive: Receive, send: Send) -> None:
     """An application that never looks at its session."""
     await respond(send, b"untouched")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.asgi_driver import Browser, answering, http_scope, respond, untouched
+from tests.asgi_driver import Browser, answering, http_scope, logout, respond, rotate, untouched
 from tests.nodes import Time, make_node, two_nodes
 from wsgessions import errors, exchange
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
@@ -30,14 +30,6 @@ def app_with(handler: Callable[[Session], Any], node: Any = None, **answer: Any)
 
 def remember(session: Session) -> None:
     session["visits"] = session.get("visits", 0) + 1
-
-
-def logout(session: Session) -> None:
-    session.invalidate()
-
-
-def rotate(session: Session) -> None:
-    session.rotate_id()
 
 
 # -- cookies -----------------------------------------------------------------------------------------------------------
