@@ -260,12 +260,13 @@ def test_a_fork_during_a_start_does_not_keep_the_supervisors_lock(place: Place) 
 
     attaching = threading.Thread(target=asyncio.run, args=(attach(),))
     attaching.start()
-    while attaching.is_alive():
+    while attaching.is_alive() and len(children) < 40:
         if (child := os.fork()) == 0:
             signal.pause()
             os._exit(0)
         children.append(child)
         time.sleep(0.002)
+    attaching.join()
     try:
         place.kill_supervisor()
         lock = FileLock(place.directory.supervisor_lock)
