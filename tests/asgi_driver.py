@@ -186,6 +186,7 @@ class Call:
         return found
 
     async def _send(self, message: Message) -> None:
+        await asyncio.sleep(0)  # a server may take its time, and others their turn
         if self._broken is not None:
             raise self._broken
         self.response.messages.append(message)

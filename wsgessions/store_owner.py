@@ -155,11 +155,11 @@ class StoreOwner:
         deadline = deadline or self.deadline()
         with self._noting_trouble(session):
             session._draw_in()
-            await self._ready(deadline)
             await self._end(session, deadline)
             if session._record is not None:
                 await self._send_all(session, session._record, deadline)
             elif create and session._names() and not session._frozen:
+                await self._ready(deadline)
                 await self._create(session, deadline)
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
