@@ -84,7 +84,7 @@ def test_each_look_at_the_value_gives_an_object_of_its_own() -> None:
 
 def test_it_shows_its_name_and_nothing_of_the_value() -> None:
     user = placeholder("user")
-    assert repr(user) == str(user) == f"{user}" == "<Undecoded attribute 'user'>"
+    assert repr(user) == str(user) == f"{user}" == "<Undecoded attribute 'user': dict(session) has its value>"
     assert user.name == "user"
     assert user.raw == encode(VALUES["user"], name="user")
 

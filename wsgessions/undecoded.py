@@ -70,7 +70,7 @@ class Undecoded(enum.Enum):
             return Unreadable()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} attribute {self._attribute!r}>"
+        return f"<{type(self).__name__} attribute {self._attribute!r}: dict(session) has its value>"
 
     __str__ = __repr__
     __hash__ = object.__hash__

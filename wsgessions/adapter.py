@@ -1,0 +1,53 @@
+"""What an adapter is: it puts sessions into the applications of one web framework.
+
+An adapter holds no session logic. It installs the `SessionMiddleware` where the framework wants its middleware, as the
+outermost, and gives the framework's own way to reach the session. `wsgessions.testing.AdapterSuite` is its contract as
+tests.
+
+An adapter is registered under the import name of its framework; so ``install(app)`` finds it by the class of the app:
+
+```toml
+[project.entry-points."wsgessions.adapters"]
+sanic = "my_package:SanicAdapter"
+```
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .manager import SessionManager
+from .settings import SessionSettings
+
+__all__ = ["Adapter"]
+
+
+class Adapter(Protocol):
+    """Installs sessions into applications of one framework.
+
+    Args:
+        settings: the settings; by default those of the environment and the files.
+        manager: the manager to use, when applications share one; by default one of its own, made from the settings.
+        overrides: single settings by name, in place of ``settings``.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    def __init__(
+        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+    ) -> None: ...
+
+    @classmethod
+    def fits(cls, app: object) -> bool:
+        """Whether ``app`` is an application of this framework."""
+
+    def install(self, app: Any) -> Any:
+        """Give the application sessions. Installed twice, the first installation acts, and a warning is logged (R-50).
+
+        Returns:
+            The application, or what takes its place.
+
+        Raises:
+            ConfigError: the application has started already, or has sessions of another kind.
+        """

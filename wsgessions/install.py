@@ -1,0 +1,147 @@
+"""``install(app)``: the adapter for an application, chosen by the settings or by the class of the application.
+
+The guide chooses the filter class for its container in the same way. Adapters are found through the entry-point group
+`GROUP`, so that other packages can bring their own, and only the chosen one is imported.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, TypeVar
+
+from .adapter import Adapter
+from .asgi import ASGIApp
+from .errors import ConfigError
+from .middleware import SessionMiddleware
+from .settings import SessionSettings
+
+__all__ = ["GROUP", "install"]
+
+AppT = TypeVar("AppT", bound=ASGIApp)
+
+GROUP: Final = "wsgessions.adapters"
+"""The entry-point group in which adapters are registered, each under the import name of its framework."""
+AUTO: Final = "auto"
+
+
+def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: Any) -> AppT:
+    """Give an application sessions, through the adapter that ``settings.adapter`` names.
+
+    Args:
+        app: the application. With the default ``adapter = "auto"`` its class tells the framework; an application of no
+            framework that has an adapter is wrapped in a `SessionMiddleware`.
+        settings: the settings; by default those of the environment and the files.
+        overrides: single settings by name: ``install(app, adapter="fastapi", store_url="valkey://localhost")``.
+
+    Returns:
+        The application to serve: the same, or what wraps it.
+
+    Raises:
+        ConfigError: a setting is wrong; the adapter is unknown, does not fit the application, or lacks its framework.
+    """
+    chosen = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
+    adapter = _choose(app, chosen.adapter)
+    if adapter is not None:
+        return adapter(chosen).install(app)  # type: ignore[no-any-return]  # an adapter returns what takes the app's place
+    _check_asgi(app)
+    return SessionMiddleware(app, settings=chosen)  # type: ignore[return-value]  # the same callable, one layer more
+
+
+def _choose(app: object, wanted: str) -> type[Adapter] | None:
+    registry = {point.name: point for point in entry_points(group=GROUP)}
+    if wanted == AUTO:
+        return _by_class(app, registry)
+    adapter = _by_name(wanted, registry)
+    if not adapter.fits(app):
+        raise ConfigError(
+            f"{wanted!r} does not fit an application of class {type(app).__module__}.{type(app).__qualname__}",
+            setting="adapter",
+            hint=f"valid: {_listed(registry)}",
+        )
+    return adapter
+
+
+def _by_class(app: object, registry: Mapping[str, EntryPoint]) -> type[Adapter] | None:
+    """The adapter of the nearest base class whose framework has one; FastAPI comes before Starlette, its base."""
+    for ancestor in type(app).__mro__:
+        point = registry.get(ancestor.__module__.partition(".")[0])
+        if point is not None and (adapter := _load(point)).fits(app):
+            return adapter
+    return None
+
+
+def _by_name(wanted: str, registry: Mapping[str, EntryPoint]) -> type[Adapter]:
+    if ":" in wanted:
+        return _import(wanted)
+    point = registry.get(wanted) or next((point for point in registry.values() if point.attr == wanted), None)
+    if point is None:
+        raise _unknown(wanted, registry)
+    return _load(point)
+
+
+def _load(point: EntryPoint) -> type[Adapter]:
+    try:
+        return _checked(point.load(), point.value)
+    except ImportError as error:
+        ours = point.dist is not None and point.dist.name == "wsgessions"
+        remedy = f'pip install "wsgessions[{point.name}]"' if ours else f"install what {point.module} needs"
+        raise ConfigError(f"{point.name!r} cannot be imported: {error}", setting="adapter", hint=remedy) from error
+
+
+def _import(path: str) -> type[Adapter]:
+    module_name, _, name = path.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"{module_name!r} cannot be imported: {error}", setting="adapter") from error
+    if not hasattr(module, name):
+        raise ConfigError(
+            f"module {module_name!r} has no {name!r}", setting="adapter", hint=_nearest(name, vars(module))
+        )
+    return _checked(getattr(module, name), path)
+
+
+def _checked(found: Any, path: str) -> type[Adapter]:
+    if not (isinstance(found, type) and hasattr(found, "fits") and hasattr(found, "install")):
+        raise ConfigError(
+            f"{path!r} is not the class of an adapter", setting="adapter", hint="see wsgessions.adapter.Adapter"
+        )
+    return found
+
+
+def _unknown(wanted: str, registry: Mapping[str, EntryPoint]) -> ConfigError:
+    nearest = _nearest(wanted, [AUTO, *registry, *(point.attr for point in registry.values())])
+    valid = f"valid: {_listed(registry)}"
+    return ConfigError(
+        f"no adapter is called {wanted!r}", setting="adapter", hint=f"{nearest}; {valid}" if nearest else valid
+    )
+
+
+def _listed(registry: Mapping[str, EntryPoint]) -> str:
+    """Every name that can be given: the registered ones, each with its class, and the two that need no registration."""
+    names = [f"{name} or {point.attr}" for name, point in sorted(registry.items())]
+    return ", ".join([AUTO, *names, "package.module:Class"])
+
+
+def _nearest(wanted: str, known: Iterable[str]) -> str:
+    by_lower = {name.lower(): name for name in known}
+    close = get_close_matches(wanted.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def _check_asgi(app: object) -> None:
+    """An application of ASGI takes scope, receive and send; one of WSGI takes two, and would fail at every request."""
+    try:
+        inspect.signature(app).bind(None, None, None)  # type: ignore[arg-type]  # an app of any kind may be given
+    except TypeError as error:
+        raise ConfigError(
+            f"an object of class {type(app).__module__}.{type(app).__qualname__} is not an ASGI application",
+            setting="adapter",
+            hint="give the application itself",
+        ) from error
+    except ValueError:
+        return  # a callable without a signature, such as one written in C
