@@ -1,0 +1,79 @@
+"""The adapter for Starlette, and for what is made of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeVar
+
+try:
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.types import ASGIApp
+except ModuleNotFoundError as error:
+    raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from error
+
+from wsgessions import SessionManager, SessionMiddleware, SessionSettings
+from wsgessions.errors import ConfigError
+
+__all__ = ["StarletteAdapter"]
+
+AppT = TypeVar("AppT", bound=Starlette)
+
+_logger = logging.getLogger("wsgessions.adapter")
+
+
+class StarletteAdapter:
+    """Gives a Starlette application sessions, as ``request.session`` and ``websocket.session``.
+
+    ``request.session`` is a `wsgessions.Session`, a dict as before; using it counts as an access, so that the response
+    carries ``Vary: Cookie`` (S-40). Arguments are those of `wsgessions.adapter.Adapter`.
+    """
+
+    def __init__(
+        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+    ) -> None:
+        self.manager = SessionManager(settings, **overrides) if manager is None else manager
+
+    @classmethod
+    def fits(cls, app: object) -> bool:
+        """Whether ``app`` is a Starlette application."""
+        return isinstance(app, Starlette)
+
+    def install(self, app: AppT) -> AppT:
+        """Install the middleware, outside of all that the application adds, before or after this call.
+
+        Only Starlette's own handling of server errors stays outside of it. ``app.state.wsgessions`` is the manager.
+
+        Raises:
+            ConfigError: the application has started already, or has another session middleware.
+        """
+        if hasattr(app.state, "wsgessions"):
+            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            return app
+        if app.middleware_stack is not None:
+            raise ConfigError("the application has started already", setting="adapter", hint="install sessions before")
+        app.state.wsgessions = self.manager
+        _put_outermost(app, Middleware(SessionMiddleware, manager=self.manager))
+        return app
+
+
+def _put_outermost(app: Starlette, ours: Middleware) -> None:
+    build = app.build_middleware_stack
+
+    def build_middleware_stack() -> ASGIApp:
+        others = [entry for entry in app.user_middleware if entry is not ours]
+        _refuse_foreign(others)
+        app.user_middleware[:] = [ours, *others]
+        return build()
+
+    # Starlette builds the stack when it starts. Whoever calls add_middleware until then would come to stand outside.
+    app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
+
+
+def _refuse_foreign(entries: list[Middleware]) -> None:
+    """Two kinds of sessions under one key of the scope would be a mix of two dicts (R-50)."""
+    for entry in entries:
+        factory: object = entry.cls
+        name, module = getattr(factory, "__name__", ""), getattr(factory, "__module__", "")
+        if name == "SessionMiddleware" and factory is not SessionMiddleware:
+            raise ConfigError(f"the application has {module}.{name} too", setting="adapter", hint="remove it")
