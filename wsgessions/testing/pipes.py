@@ -205,12 +205,10 @@ class Passage:
 
 
 async def shut(writer: asyncio.StreamWriter, ending: Ending) -> None:
-    """Close a connection and wait until it is."""
+    """Close a connection, which for a reset must be of TCP, and wait until it is closed."""
     if ending is Ending.RESET:
-        connection = writer.get_extra_info("socket")
-        if connection.family != getattr(socket, "AF_UNIX", None):
-            # To linger for no time at all is how one asks for a reset.
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # To linger for no time at all is how one asks for a reset.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
     writer.close()
     with suppress(OSError):

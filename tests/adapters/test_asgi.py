@@ -1,0 +1,16 @@
+"""The adapter suite over the bare middleware."""
+
+from __future__ import annotations
+
+from tests.adapters.bare_app import app
+from tests.adapters.every_store import EveryStore, shared_server
+from wsgessions import SessionManager, SessionMiddleware
+from wsgessions.asgi import ASGIApp
+from wsgessions.testing.adapter_suite import AdapterSuite
+
+__all__ = ["shared_server"]
+
+
+class TestBareMiddleware(EveryStore, AdapterSuite):
+    def get_app(self, manager: SessionManager) -> ASGIApp:
+        return SessionMiddleware(app, manager=manager)

@@ -1,0 +1,158 @@
+"""What the routes of an adapter's test application do with the session: one vocabulary, whatever the framework.
+
+A route is given an action by its path, ``/do/set-color``, and carries it out with `perform`. So the application of a
+new framework is nothing but the framework's own ways to reach the session and to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from ..session import Session
+
+__all__ = ["Pause", "pauses", "perform", "perform_now", "retained"]
+
+
+class Pause:
+    """A point in a handler: the test learns that it is reached, and says when to go on."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.resume = asyncio.Event()
+
+    async def wait(self) -> None:
+        """What the handler does."""
+        self.reached.set()
+        await self.resume.wait()
+
+
+pauses: Final[dict[str, Pause]] = {}
+"""The pauses of the running test, by name: ``/do/pause-NAME`` waits there and then sets the attribute NAME."""
+
+retained: Final[list[Session]] = []
+"""Sessions that ``/do/retain`` kept beyond their request."""
+
+
+def perform_now(session: Any, action: str) -> Any:
+    """Carry out an action that awaits nothing.
+
+    Args:
+        session: the session, by whatever way the framework gives it.
+        action: a name, or a name and an argument: ``"set-color"``.
+
+    Returns:
+        What the route answers, as JSON.
+    """
+    name, _, argument = action.partition("-")
+    return _NOW[name](session, argument)
+
+
+async def perform(session: Any, action: str) -> Any:
+    """Carry out any action; as `perform_now`."""
+    name, _, argument = action.partition("-")
+    if name in _AWAITED:
+        return await _AWAITED[name](session, argument)
+    return _NOW[name](session, argument)
+
+
+def _set(session: Session, name: str) -> None:
+    session[name] = name
+
+
+def _fill(session: Session, names: str) -> None:
+    session.update({f"name{index}": "x" * 100 for index in range(int(names))})
+
+
+def _cart(session: Session, _: str) -> None:
+    session["cart"] = {"lines": []}
+
+
+def _append(session: Session, sku: str) -> None:
+    session["cart"]["lines"].append(sku)
+
+
+def _delete(session: Session, name: str) -> None:
+    del session[name]
+
+
+def _invalidate(session: Session, _: str) -> None:
+    session.invalidate()
+
+
+def _login(session: Session, user: str) -> None:
+    session.rotate_id()
+    session["user"] = user
+
+
+def _relogin(session: Session, user: str) -> None:
+    session.invalidate()
+    session["user"] = user
+
+
+def _put_lambda(session: Session, name: str) -> None:
+    session["good"] = "good"
+    session[name] = lambda: None
+
+
+def _put_large(session: Session, name: str) -> None:
+    session["good"] = "good"
+    session[name] = "x" * 300_000
+
+
+async def _increment(session: Session, name: str) -> float:
+    return await session.increment(name)
+
+
+async def _commit(session: Session, name: str) -> int:
+    session[name] = name
+    await session.commit()
+    return session.version
+
+
+async def _end_now(session: Session, _: str) -> None:
+    await session.invalidate()
+
+
+async def _load(session: Session, name: str) -> Any:
+    await session.load()
+    return session.get(name)
+
+
+async def _pause(session: Session, name: str) -> None:
+    session.get(name)
+    await pauses[name].wait()
+    session[name] = name
+
+
+_NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
+    "read": lambda session, _: dict(session),
+    "get": lambda session, name: session.get(name),
+    "contains": lambda session, name: name in session,
+    "length": lambda session, _: len(session),
+    "truth": lambda session, _: bool(session),
+    "names": lambda session, _: sorted(session),
+    "equality": lambda session, _: session == {},
+    "set": _set,
+    "fill": _fill,
+    "cart": _cart,
+    "append": _append,
+    "delete": _delete,
+    "clear": lambda session, _: session.clear(),
+    "invalidate": _invalidate,
+    "login": _login,
+    "relogin": _relogin,
+    "lambda": _put_lambda,
+    "large": _put_large,
+    "retain": lambda session, _: retained.append(session),
+    "nothing": lambda _session, _: None,
+}
+
+_AWAITED: Final[dict[str, Callable[[Session, str], Awaitable[Any]]]] = {
+    "increment": _increment,
+    "commit": _commit,
+    "end": _end_now,
+    "load": _load,
+    "pause": _pause,
+}

@@ -1,0 +1,27 @@
+"""What every adapter does, as tests: one list of cases through every framework (R-60).
+
+```python
+class TestMyFramework(AdapterSuite):
+    def get_app(self, manager):
+        return MyAdapter(manager=manager).install(make_app())
+```
+
+``make_app`` makes an application with the routes that `AdapterHarness.get_app` lists, in the framework's own ways.
+Override the fixture ``store_url`` to run against a real store. It needs pytest, httpx2, and pytest-asyncio with
+``asyncio_mode = "auto"``.
+"""
+
+from __future__ import annotations
+
+from .adapter_actions import perform, perform_now
+from .adapter_cookies import CookieCases
+from .adapter_reading import ReadingCases
+from .adapter_responses import ResponseCases
+from .adapter_sockets import SocketCases
+from .adapter_trouble import TroubleCases
+
+__all__ = ["AdapterSuite", "perform", "perform_now"]
+
+
+class AdapterSuite(ReadingCases, CookieCases, ResponseCases, TroubleCases, SocketCases):
+    """What holds for every adapter. A subclass gives the framework's test application; see `AdapterHarness.get_app`."""
