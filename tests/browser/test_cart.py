@@ -179,6 +179,25 @@ def test_a_server_that_died_is_reported_where_the_visitor_clicks(cart: CartRun, 
     expect(page.locator(".notice")).to_contain_text("is back")
 
 
+def test_a_store_that_does_not_answer_is_reported_where_the_visitor_clicks(cart: CartRun, page: Page) -> None:
+    page.goto(cart.url(0))
+    add(page, "Terracotta pot")
+    expect_quantity(page, "Terracotta pot", 1)
+    store = cart.store_pid()
+    os.kill(store, signal.SIGSTOP)
+    try:
+        add(page, "Honey jar")
+        notice = page.locator(".notice")
+        expect(notice).to_contain_text(
+            "The store does not answer. What you have is safe there", timeout=20_000
+        )
+    finally:
+        os.kill(store, signal.SIGCONT)
+    expect_quantity(page, "Terracotta pot", 1)
+    add(page, "Linen notebook")
+    expect_quantity(page, "Linen notebook", 1)
+
+
 def test_the_shop_works_without_javascript(cart: CartRun, open_page: OpenPage) -> None:
     page = open_page(java_script_enabled=False)
     page.goto(cart.url(0))
@@ -303,6 +322,7 @@ def test_the_readmes_picture_can_be_made(cart: CartRun, page: Page, images: Path
         add(page, name)
         expect_quantity(page, name, before + 1)
     page.goto(cart.url(0))
+    page.set_viewport_size({"width": 1280, "height": 980})
     page.screenshot(path=images / "cart.png", animations="disabled")
     picture = (images / "cart.png").read_bytes()
     assert int.from_bytes(picture[16:20]) == 1280

@@ -23,10 +23,10 @@ PATIENCE: Final = 60.0
 
 
 def free_port_base() -> int:
-    """A port base below the ports that the system hands out, whose three ports are free now."""
+    """A port base below the ports that the system hands out; the ports of three servers and the store are free now."""
     while True:
         base = 10_000 + secrets.randbelow(20_000)
-        if not holders((base, base + 1, base + 429)):
+        if not holders((base, base + 1, base + 2, base + 429)):
             return base
 
 
@@ -87,9 +87,13 @@ class CartRun:
 
     def store_pid(self) -> int:
         """The process of the Valkey server."""
+        return self.store_told("server_pid")
+
+    def store_told(self, name: str) -> int:
+        """A number that the store's connection file tells."""
         told = json.loads((self.folder / ".wsgessions" / "connection.json").read_text())
-        pid: int = told["server_pid"]
-        return pid
+        number: int = told[name]
+        return number
 
     def wait_until_up(self, port: int, *, up: bool = True) -> None:
         """Wait until a port accepts connections, or accepts none any more."""

@@ -196,6 +196,51 @@ def test_two_concurrent_requests_on_two_servers_both_keep_their_changes(cart: Ca
     assert "Both had read the same version" in page
 
 
+def test_when_the_stores_supervisor_is_killed_the_servers_keep_the_store_going(
+    tmp_path: Path, visitor: httpx2.Client
+) -> None:
+    run = CartRun.started(tmp_path)
+    try:
+        change(visitor, run, 0, "add", "pot")
+        os.kill(run.store_told("supervisor_pid"), signal.SIGKILL)
+        assert "The servers keep the store going" in run.wait_for("wsgessions server is down: killed by SIGKILL")
+        until = time.monotonic() + PATIENCE
+        while (answer := visitor.get(run.url(1, "/Cart/session.json"))).status_code == 503:
+            assert time.monotonic() < until, run.text
+        assert answer.json()["cart"] == {"pot": 1}
+        assert run.interrupt() == 0
+        assert "Traceback" not in run.text
+    finally:
+        run.destroy()
+
+
+def test_a_store_that_cannot_start_is_reported_in_its_own_words(tmp_path: Path) -> None:
+    (tmp_path / ".wsgessions").write_text("not a folder")
+    run = CartRun(tmp_path)
+    try:
+        assert run.wait() == 1
+        assert ".wsgessions" in run.wait_for("store  ")
+        assert "cart: the store did not start: ended with code 1" in run.lines
+        assert "Traceback" not in run.text
+    finally:
+        run.destroy()
+
+
+def test_a_store_of_the_visitors_own_is_used_instead(tmp_path: Path, visitor: httpx2.Client) -> None:
+    run = CartRun.started(tmp_path, "--store", f"embedded:{tmp_path / 'own'}", "--servers", "starlette,fastapi,fastapi")
+    try:
+        assert run.wait_for("store  ").endswith(f"embedded:{tmp_path / 'own'}")
+        for server in (0, 1, 2):
+            change(visitor, run, server, "add", "pot")
+        told = session_of(visitor, run, 2)
+        assert (told["server"], told["cart"]) == ("FastAPI", {"pot": 3})
+        assert (tmp_path / "own").is_dir()
+        assert not (tmp_path / ".wsgessions").exists()
+        assert run.interrupt() == 0
+    finally:
+        run.destroy()
+
+
 def test_ctrl_c_stops_the_servers_then_the_store_and_leaves_nothing_behind(tmp_path: Path) -> None:
     run = CartRun.started(tmp_path)
     try:

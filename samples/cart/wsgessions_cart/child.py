@@ -64,9 +64,10 @@ def _serve(port: int, application: str) -> None:
 
 
 def _store(port: int) -> None:
-    from wsgessions.cli.server import server
+    from wsgessions.cli import main as wsgessions
 
-    server(port=port)
+    sys.argv = ["wsgessions", "server", "--port", str(port)]
+    wsgessions()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ __all__ = ["Supervisor"]
 
 _APP_STOP_SECONDS: Final = 1.5
 _STORE_STOP_SECONDS: Final = 1.0
-_MOST_STORE_STARTS: Final = 5
 
 
 class Supervisor:
@@ -174,15 +173,13 @@ class Supervisor:
             self._restarting.discard(port)
 
     async def _watch_store(self, store: Child) -> None:
-        for _ in range(_MOST_STORE_STARTS):
-            how = await store.ended()
-            if self._stopping.is_set():
-                return
-            self._console.trouble("store", f"is down: {how}. Starting it again.")
-            try:
-                await store.start()
-            except StartFailed as error:
-                self._console.trouble("store", str(error))
+        """Not started again: the servers that use the store's directory have done so already, faster than we could."""
+        how = await store.ended()
+        if not self._stopping.is_set():
+            remedy = (
+                "The servers keep the store going by themselves; only its port is gone, until you start the cart anew."
+            )
+            self._console.trouble("store", f"wsgessions server is down: {how}. {remedy}")
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

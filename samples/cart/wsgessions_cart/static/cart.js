@@ -30,9 +30,25 @@ function say(text, tone) {
   document.getElementById("notices").replaceChildren(notice);
 }
 
+class Refused extends Error {
+  constructor(status) {
+    super(`answered ${status}`);
+    this.status = status;
+  }
+}
+
+function explain(error) {
+  if (!(error instanceof Refused)) {
+    return "This server does not answer. Your cart is safe in the store: go on at another server.";
+  }
+  return error.status === 503
+    ? "The store does not answer. What you have is safe there: look again in a moment."
+    : `The server refused that (${error.status}). Nothing was changed.`;
+}
+
 async function fetchPage(url, options) {
   const answer = await fetch(url, options);
-  if (!answer.ok) throw new Error(`answered ${answer.status}`);
+  if (!answer.ok) throw new Refused(answer.status);
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
@@ -44,8 +60,8 @@ async function change(form, button) {
     const page = await fetchPage(form.getAttribute("action"), { method: "POST", body, keepalive: true });
     take(page, ["to-cart", "server", "side", "try", "notices"]);
     document.getElementById("inspector").classList.add("updated");
-  } catch {
-    say("This server does not answer. Your cart is safe in the store: go on at another server.", "bad");
+  } catch (error) {
+    say(explain(error), "bad");
   } finally {
     busy = false;
   }
