@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from .attribute_operations import OperatingOwner
 from .cookie import CookieFinding, Presented
-from .errors import SessionClosed, SessionNotLoaded, StoreUnavailable
+from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
 from .session import Session
@@ -22,7 +23,7 @@ from .stores.base import SecretKeeping, Store, find_power
 from .stores.factory import open_store
 from .watermark import WatermarkSeal
 
-__all__ = ["OpenedSession", "SessionManager"]
+__all__ = ["OpenedSession", "SessionManager", "manager_for"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
 
@@ -163,6 +164,22 @@ class SessionManager:
                 self.statistics.oversized_cookies += 1
             case CookieFinding.ABSENT | CookieFinding.PRESENT:
                 pass
+
+
+def manager_for(
+    manager: SessionManager | None, settings: SessionSettings | None, overrides: Mapping[str, Any]
+) -> SessionManager:
+    """The given manager, or a new one of these settings.
+
+    Raises:
+        ConfigError: a setting is wrong, or both are given, so that the settings would be without effect (R-07).
+    """
+    if manager is None:
+        return SessionManager(settings, **overrides)
+    if settings is not None or overrides:
+        setting = next(iter(overrides), "settings")
+        raise ConfigError("a manager is given, which has its own", setting=setting, hint="give one of the two")
+    return manager
 
 
 def _not_loaded() -> SessionNotLoaded:

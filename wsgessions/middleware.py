@@ -14,7 +14,7 @@ from .errors import ConfigError
 from .exchange import Exchange
 from .lifespan import run_lifespan
 from .log_throttle import LogThrottle
-from .manager import SessionManager
+from .manager import SessionManager, manager_for
 from .session import Session
 from .settings import SessionSettings
 
@@ -33,7 +33,7 @@ class SessionMiddleware:
         overrides: single settings by name: ``SessionMiddleware(app, store_url="valkey://localhost")``.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or a manager is given and settings too.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class SessionMiddleware:
         **overrides: Any,
     ) -> None:
         self.app = app
-        self.manager = SessionManager(settings, **overrides) if manager is None else manager
+        self.manager = manager_for(manager, settings, overrides)
         self.cookies = SessionCookies(self.manager.settings.cookie)
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
 
