@@ -51,6 +51,7 @@ class Store(Protocol):
     @property
     def clock(self) -> StoreClock:
         """The store's time, as far as it is known here."""
+        ...
 
     async def start(self, *, deadline: float = NEVER) -> None:
         """Connect and check that the store is fit for use; starting a started store does nothing.
@@ -59,9 +60,11 @@ class Store(Protocol):
             StoreUnavailable: the store cannot be reached in time. `start` may be called again.
             ConfigError: the store can be reached and must not be used as configured.
         """
+        ...
 
     async def close(self) -> None:
         """Free what `start` took. Closing a closed or never started store does nothing."""
+        ...
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         """Store a new session, its idle time starting now.
@@ -69,6 +72,7 @@ class Store(Protocol):
         Returns:
             The stored record, or None if the key is in use or bears a tombstone: draw another id.
         """
+        ...
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
@@ -80,18 +84,22 @@ class Store(Protocol):
             since: the state the caller holds. If the session still has that incarnation, and no older version, the
                 answer is a `SessionChanges`; otherwise the whole record.
         """
+        ...
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
         """Change an existing session, all or nothing. The idle time starts anew."""
+        ...
 
     async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
         """Apply ``delta`` and move the session to its successor's key, in one step.
 
         The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
         """
+        ...
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         """Start the idle time of these sessions anew; those that are gone are passed over (C-16)."""
+        ...
 
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
         """Remove a session and leave a tombstone.
@@ -99,6 +107,7 @@ class Store(Protocol):
         Returns:
             Whether there was a session.
         """
+        ...
 
 
 @runtime_checkable
@@ -107,6 +116,7 @@ class Countable(Protocol):
 
     async def count(self, *, deadline: float = NEVER) -> int:
         """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
+        ...
 
 
 @runtime_checkable
@@ -119,10 +129,11 @@ class SecretKeeping(Protocol):
         Args:
             proposal: 32 random bytes, used if there is no secret yet.
         """
+        ...
 
 
 def find_power(store: Store, power: type[Power]) -> Power | None:
-    """The outermost layer of ``store`` that has an optional power, or None. A layer names the one behind it ``below``."""
+    """The outermost layer of ``store`` with an optional power, or None. A layer names the one behind it ``below``."""
     layer: object | None = store
     while layer is not None and not isinstance(layer, power):
         layer = getattr(layer, "below", None)
