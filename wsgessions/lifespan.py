@@ -25,9 +25,9 @@ class _StartFailed(Exception):
 async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Run the application's lifespan inside the manager's.
 
-    An application without lifespan events raises, as ASGI has it; the manager then starts with the first request instead.
+    An application without lifespan events raises, as ASGI has it; the manager then starts with the first request
+    instead.
     """
-
     failed = False
 
     async def receive_and_start() -> Message:
