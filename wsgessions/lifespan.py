@@ -48,8 +48,10 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
 
     try:
         await app(scope, receive_and_start, close_and_send)
-    except _StartFailed:
+    except BaseException as error:
         await manager.close()
+        if not isinstance(error, _StartFailed):
+            raise
 
 
 async def _start(manager: SessionManager, send: Send) -> None:
