@@ -253,21 +253,22 @@ async def test_a_forked_worker_counts_although_its_parent_has_gone(place: Place,
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a fork beside a thread is what is tested
 def test_a_fork_during_a_start_does_not_keep_the_supervisors_lock(place: Place) -> None:
     """A child that inherited that lock would stop everyone from starting a supervisor, for as long as it lives."""
-    children = []
+    children: list[int] = []
 
     async def attach() -> None:
         await EmbeddedServer(place.path).attach(deadline=soon())
 
     attaching = threading.Thread(target=asyncio.run, args=(attach(),))
     attaching.start()
-    while attaching.is_alive() and len(children) < 40:
-        if (child := os.fork()) == 0:
-            signal.pause()
-            os._exit(0)
-        children.append(child)
-        time.sleep(0.002)
-    attaching.join()
     try:
+        while attaching.is_alive() and len(children) < 300:
+            if (child := os.fork()) == 0:
+                signal.pause()
+                os._exit(0)
+            children.append(child)
+            time.sleep(0.002)
+        attaching.join(PATIENCE)
+        assert not attaching.is_alive()
         place.kill_supervisor()
         lock = FileLock(place.directory.supervisor_lock)
         assert lock.try_alone()
@@ -276,6 +277,7 @@ def test_a_fork_during_a_start_does_not_keep_the_supervisors_lock(place: Place) 
         for child in children:
             end(child)
             os.waitpid(child, 0)
+        attaching.join(PATIENCE)
 
 
 async def test_an_attach_that_comes_too_late_says_so_and_may_be_repeated(place: Place) -> None:

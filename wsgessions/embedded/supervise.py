@@ -75,7 +75,7 @@ def _supervise(place: str, lock_file: str, plan: str) -> int:
     try:
         Supervisor(directory, Plan.from_json(plan), lock, report).run()
     except WsgessionsError as error:
-        log.error("%s", error)  # noqa: TRY400 - the sentence says it all
+        log.error("%s", error)
         report.tell({"code": error.code, "message": error.args[0], "hint": error.hint})
         return 1
     log.info("stopped")
