@@ -147,12 +147,14 @@ def test_when_one_server_is_killed_the_other_goes_on_and_it_can_be_started_again
 
 def test_a_server_kills_itself_only_if_another_one_can_take_over(cart: CartRun, visitor: httpx2.Client) -> None:
     answer = visitor.post(cart.url(0, "/Cart/kill"))
-    assert answer.headers["location"] == cart.url(1, f"/Cart?note=moved-{cart.base}")
-    cart.wait_until_up(cart.base, up=False)
+    moved = answer.headers["location"]
+    assert moved == cart.url(1, f"/Cart?note=moved-{cart.base}")
+    assert f"FastAPI :{cart.base} was killed and is down" in visitor.get(moved).text
     answer = visitor.post(cart.url(1, "/Cart/kill"))
     assert answer.headers["location"] == "/Cart?note=alone"
     visitor.post(cart.url(1, "/Cart/restart"), data={"port": str(cart.base)})
     assert visitor.get(cart.url(0)).status_code == 200
+    assert "was killed" not in visitor.get(moved).text
 
 
 def test_a_restart_of_a_server_that_is_up_changes_nothing(cart: CartRun, visitor: httpx2.Client) -> None:

@@ -121,7 +121,7 @@ class Pages:
             "others": others,
             "may_restart": may_control(scope, self.servers),
             "may_kill": may_control(scope, self.servers) and any(other.up for other in others),
-            "notice": notice_of(note, self.servers),
+            "notice": None if _is_over(killed_server(note, self.servers), others) else notice_of(note, self.servers),
             "cart": CartView(tuple(Line(PRODUCTS[sku], quantity) for sku, quantity in cart_of(session).items())),
             "history": [PRODUCTS[sku] for sku in history_of(session)],
             "inspection": inspect(session),
@@ -137,6 +137,11 @@ class Pages:
             await wait_until(killed, up=False, seconds=_KILLED_SECONDS)
         host, path = visitor_host(scope), quote(scope["path"])
         return [OtherServer(place, place.url(host, path), await answers(place)) for place in self.servers.others]
+
+
+def _is_over(killed: Place | None, others: list[OtherServer]) -> bool:
+    """Whether the killed server that the address tells of is up again: somebody has come back to an old address."""
+    return any(other.place == killed and other.up for other in others)
 
 
 def _session(scope: Mapping[str, Any]) -> Session:

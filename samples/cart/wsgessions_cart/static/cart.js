@@ -88,6 +88,9 @@ document.addEventListener("submit", (event) => {
   if (!busy) change(event.target, event.submitter);
 });
 
+// What a button did is told once, and not again when the page is loaded anew.
+if (location.search) history.replaceState(null, "", location.pathname + location.hash);
+
 for (const sign of ["pointerdown", "keydown", "visibilitychange"]) {
   document.addEventListener(sign, () => { lastActive = Date.now(); });
 }
