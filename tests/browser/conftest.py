@@ -29,7 +29,7 @@ MAKES_PICTURES = os.environ.get("WSGESSIONS_MAKE_PICTURES") == "1"
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while it lives, its event loop is in the way of asynchronous tests
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
@@ -37,7 +37,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CartRun]:
     """One running cart for all these tests; each visitor has a session of their own."""
     run = CartRun.started(tmp_path_factory.mktemp("cart"), base=9081 if MAKES_PICTURES else None)
