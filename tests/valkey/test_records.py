@@ -13,7 +13,7 @@ import pytest
 from tests.valkey.links import PATIENCE
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
-from wsgessions.errors import RecordTooNew
+from wsgessions.errors import RecordTooNew, StoreRefused
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.testing.store_harness import DAY, IDLE, change, created, new_key, stored, successor_of
@@ -117,9 +117,7 @@ async def test_a_damaged_record_is_no_session_and_is_kept(store: ValkeyStore, da
 
 
 @pytest.mark.parametrize("field", [(b"a\xff\xfe", b"12345678v"), (b"aname", b"1234567")])
-async def test_a_damaged_attribute_makes_the_session_unreadable(
-    store: ValkeyStore, field: tuple[bytes, bytes]
-) -> None:
+async def test_a_damaged_attribute_makes_the_session_unreadable(store: ValkeyStore, field: tuple[bytes, bytes]) -> None:
     record = await created(store, {"a": b"1"})
     await store.link.request("HSET", name_of(store, record), *field)
     assert await store.load(record.key) is None
@@ -249,6 +247,27 @@ async def test_without_a_score_the_last_commit_tells_when_idling_ends(store: Val
     async with asyncio.timeout(PATIENCE):
         while await store.load(record.key) is not None:
             await store.link.request("DEL", index_of(store, record))
+
+
+async def test_an_index_of_another_kind_is_an_outage_and_changes_nothing(store: ValkeyStore) -> None:
+    """Not to be read as "no such session": all sessions of the segment are concerned."""
+    record = await created(store, {"a": b"1"})
+    await store.link.request("SET", index_of(store, record), "x")
+    before = await store.link.request("DUMP", name_of(store, record))
+    successor = successor_of(record.key)
+    for operation in (
+        store.load(record.key),
+        store.apply(change(record, a=b"2")),
+        store.rotate(change(record), successor),
+        store.touch([record.key]),
+        store.delete(record.key),
+        store.create(NewSession(new_key(record.key.prefix), {}, 1000, 1000)),
+        store.count(),
+    ):
+        with pytest.raises(StoreRefused):
+            await operation
+    assert await store.link.request("DUMP", name_of(store, record)) == before
+    assert await records_in(store) == [name_of(store, record)]
 
 
 async def test_a_touch_never_lowers_a_score(store: ValkeyStore) -> None:

@@ -118,6 +118,7 @@ async def test_when_memory_is_short_nothing_is_written_in_part_and_sessions_can_
     async with started(store_at(server.url, reap_interval=1000.0, grace=0.0)) as store:
         record, leaving = await created(store, filled(20)), await created(store)
         gone = await created(store, idle=0.001)
+        await store.shared_secret(b"1" * 32)
         await store.link.request("CONFIG", "SET", "maxmemory", 1)
         with pytest.raises(StoreRefused) as refused:
             await store.apply(change(record, a=b"1", b=b"2"))
@@ -125,6 +126,9 @@ async def test_when_memory_is_short_nothing_is_written_in_part_and_sessions_can_
         with pytest.raises(StoreRefused):
             await created(store)
         assert await stored(store, record) == record
+        async with started(store_at(server.url, namespace=store._namespace)) as late:
+            assert await stored(late, record) == record
+            assert await late.shared_secret(b"2" * 32) == b"1" * 32
         await store.touch([record.key])
         assert await store.delete(leaving.key)
         assert await store.load(leaving.key) is None

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.valkey.links import soon
+from tests.valkey.links import soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
@@ -182,6 +182,31 @@ async def test_a_store_that_is_not_there_is_an_error_and_never_a_missing_session
         ):
             with pytest.raises(StoreUnavailable):
                 await operation
+
+
+async def test_a_write_whose_link_does_not_come_back_is_unknown(proxy: FaultProxy) -> None:
+    """C-9: the text does not say that nothing was sent."""
+    async with behind(proxy) as store:
+        record = await created(store)
+        await store.apply(adding(record))
+        proxy.refuse()
+        proxy.cut_after(0)
+        with pytest.raises(NonStopTimeout, match="may or may not have been carried out"):
+            await store.apply(adding(record), deadline=soon(0.2))
+        await proxy.accept()
+        assert (await stored(store, record)).attributes == {"n": number(2)}
+
+
+async def test_closing_under_way_makes_a_write_unknown(proxy: FaultProxy) -> None:
+    async with behind(proxy) as store:
+        record = await created(store)
+        proxy.hold(Direction.TO_CLIENT)
+        sent = proxy.counts.bytes_to_server
+        task = asyncio.ensure_future(store.apply(adding(record)))
+        await until(lambda: proxy.counts.bytes_to_server > sent)
+        await store.close()
+        with pytest.raises(NonStopTimeout):
+            await task
 
 
 async def test_a_closed_store_says_so(shared_server: RawServer) -> None:

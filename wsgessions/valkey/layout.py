@@ -28,8 +28,6 @@ from .replies import Reply
 
 __all__ = [
     "HEAD",
-    "METADATA_FIELD",
-    "TOMBSTONE_FIELD",
     "Head",
     "Refusal",
     "as_fields",
@@ -37,7 +35,6 @@ __all__ = [
     "pack_creation",
     "pack_seen",
     "read_changes",
-    "read_head",
     "read_outcome",
     "read_record",
 ]
@@ -45,8 +42,8 @@ __all__ = [
 HEAD: Final = Struct(">BB8sQQQQQQB")
 """The fixed part of a record's metadata; see `Head`."""
 
-METADATA_FIELD: Final = b"m"
-TOMBSTONE_FIELD: Final = b"t"
+_METADATA: Final = b"m"
+_TOMBSTONE: Final = b"t"
 
 _MAGIC: Final = b"w"
 """Begins the metadata of records of every release; what begins otherwise is no record."""
@@ -164,7 +161,7 @@ def _number(by: float) -> bytes:
 # What scripts answer
 
 
-def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
+def _read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
     """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
 
     Args:
@@ -193,9 +190,9 @@ def read_record(
         expires_ms: its score in the index, or None if it has none.
         now_ms: the store's time.
     """
-    if not fields or TOMBSTONE_FIELD in fields:
+    if not fields or _TOMBSTONE in fields:
         return Refusal.GONE
-    head = read_head(fields.get(METADATA_FIELD, b""), now_ms)
+    head = _read_head(fields.get(_METADATA, b""), now_ms)
     if isinstance(head, Refusal):
         return head
     try:

@@ -47,9 +47,11 @@ async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int)
     Raises:
         ConfigError: another number is recorded: most sessions would be looked for in the wrong place.
     """
-    proposed = wanted or DEFAULT_CONCURRENCY
-    await commands.request(b"HSETNX", config_key, b"concurrency", proposed)
-    recorded = int(await commands.request(b"HGET", config_key, b"concurrency"))
+    found = await commands.request(b"HGET", config_key, b"concurrency")
+    if found is None:  # a store that is out of memory may still be read, and takes no HSETNX (F-09)
+        await commands.request(b"HSETNX", config_key, b"concurrency", wanted or DEFAULT_CONCURRENCY)
+        found = await commands.request(b"HGET", config_key, b"concurrency")
+    recorded = int(found)
     if wanted not in (0, recorded):
         raise ConfigError(
             f"the sessions in this store are spread over {recorded} segments, not {wanted}",

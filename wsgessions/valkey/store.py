@@ -212,9 +212,12 @@ class ValkeyStore:
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""
-        command: tuple[Argument, ...] = (b"SET", f"{self._namespace}:mac", proposal, b"NX", b"GET")
-        earlier: bytes | None = await self._send(lambda _: self.link.request(*command, deadline=deadline))
-        return earlier or proposal
+        name = f"{self._namespace}:mac"
+        there: bytes | None = await self._send(lambda _: self.link.request(b"GET", name, deadline=deadline))
+        if there is None:  # a store that is out of memory may still be read, and takes no SET (F-09)
+            propose: tuple[Argument, ...] = (b"SET", name, proposal, b"NX", b"GET")
+            there = await self._send(lambda _: self.link.request(*propose, deadline=deadline))
+        return there or proposal
 
     # Sending
 
@@ -237,17 +240,18 @@ class ValkeyStore:
         for _ in range(_SENDINGS):
             try:
                 return await send(resend)
-            except LinkLost as lost:
-                if not lost.sent:
-                    raise StoreUnavailable("the store was closed", hint="start it again") from lost
-                resend = True
-                self.trouble.resent += 1
             except NonStopTimeout:
                 raise
             except StoreUnavailable as error:
-                if not resend:
+                if isinstance(error, LinkLost) and error.sent:
+                    resend = True
+                    self.trouble.resent += 1
+                elif resend:
+                    raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {error}") from error
+                elif isinstance(error, LinkLost):
+                    raise StoreUnavailable("the store is closed", hint="start it again") from error
+                else:
                     raise
-                raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {error}") from error
         raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times")
 
 
@@ -268,23 +272,18 @@ def _read(
     key: SessionKey, found: Reply, now_ms: int, score: int | None
 ) -> tuple[SessionRecord | SessionChanges, int] | Refusal:
     """The session in the answer to the read of a record, with its absolute deadline."""
-    if isinstance(found, StoreRefused):
-        if found.server_code == "WRONGTYPE":
-            return Refusal.UNREADABLE
-        raise found
-    if isinstance(found, Mapping):
+    if isinstance(found, StoreRefused) and found.server_code == "WRONGTYPE":
+        return Refusal.UNREADABLE
+    if isinstance(_answer(found), Mapping):
         return _whole(key, found, now_ms, score)
     status, *parts = found
     if status:
         return Refusal(status)
     if len(parts) == 1:
         return _whole(key, layout.as_fields(parts[0]), now_ms, score)
-    metadata, changed, live = parts
-    head = layout.read_head(metadata, now_ms)
-    if isinstance(head, Refusal):
-        return head
-    ends = head.idle_end() if score is None else score
-    return layout.read_changes(head.version, head.interval, ends, changed, live), head.deadline
+    version, interval_ms, deadline_ms, idle_end, changed, live = parts
+    ends = idle_end if score is None else score
+    return layout.read_changes(version, interval_ms, ends, changed, live), deadline_ms
 
 
 def _whole(

@@ -3,10 +3,12 @@
 -- Reads the record and no other key, so that it may be tracked (C-3b); whether the session has expired is told by the time
 -- and the score that travel in the same pipeline (C-16).
 -- KEYS: record. ARGV: incarnation and version that the caller holds.
--- Returns {status}, {status, all fields} or {status, metadata, changed attributes, live names or false}.
+-- Returns {status}, {status, all fields}, or {status, version, interval, deadline, when idling ends it if it has no score,
+-- changed attributes, live names or false}.
 local incarnation, since = struct.unpack('>c8I8', ARGV[1])
 local s, refusal = read(KEYS[1], clock())
 if not s or s.dead then return {refusal or GONE} end
 if s.incarnation ~= incarnation or s.version < since then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
 local changed = s.version > since and written_since(KEYS[1], since) or {}
-return {APPLIED, pack(s), changed, live_names(KEYS[1], s.removed, since)}
+local live = live_names(KEYS[1], s.removed, since)
+return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live}
