@@ -263,6 +263,73 @@ async def test_a_home_that_is_stuck_is_not_waited_for_beyond_the_deadline() -> N
     await homes.store.close()
 
 
+async def test_a_home_that_stopped_in_a_hurry_is_noticed() -> None:
+    homes, loop = Homes(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(homes.store.start(), loop).result(PATIENCE)
+    waiting = asyncio.create_task(homes.store.delete(new_key()))
+    await until(homes.latest.waiting.is_set)
+    loop.call_soon_threadsafe(loop.stop)
+    await asyncio.to_thread(thread.join)
+    with pytest.raises(StoreUnavailable, match="has ended"):
+        await waiting
+    await created(homes.store)
+    assert len(homes.made) == 2
+    await homes.store.close()
+    await asyncio.to_thread(_wind_up, loop)
+
+
+def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+async def test_a_home_that_ends_just_when_it_is_called_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(serving: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    homes = Homes()
+    await created(homes.store)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "run_coroutine_threadsafe", closed)
+        with pytest.raises(StoreUnavailable, match="just ended"):
+            await created(homes.store)
+    await homes.store.close()
+
+
+async def test_a_thread_that_gets_no_event_loop_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> None:
+        raise OSError("too many open files")
+
+    homes = Homes()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda _: None)
+        patch.setattr(asyncio, "Runner", exhausted)
+        with pytest.raises(StoreUnavailable, match="no event loop"):
+            await created(homes.store)
+    await created(homes.store)
+    await homes.store.close()
+
+
+async def test_a_long_call_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsgessions.stores.home_loop._WATCH", 0.001)
+    homes = Homes()
+    await created(homes.store)
+    loop = homes.latest.loop
+    assert loop is not None
+    task, turns = asyncio.create_task(homes.store.delete(new_key())), 0
+    while turns < 50:
+        turns += 1
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0.001), loop))
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await homes.store.close()
+
+
 @pytest.mark.parametrize("closing", ["with the loop", "by close"])
 async def test_who_waits_for_a_home_that_ends_is_told(closing: str) -> None:
     homes, leave = Homes(), threading.Event()
@@ -390,13 +457,14 @@ class TestHomedValkeyStore(StoreSuite, CountableSuite, SecretKeepingSuite):
 
 
 PRELUDE = """
-import asyncio, os, sys
+import asyncio, logging, os, sys
 from wsgessions.record import NewSession
 from wsgessions.stores.home import HomedStore
 from wsgessions.testing.store_harness import created, stored
 from wsgessions.valkey.address import Address, in_turn
 from wsgessions.valkey.store import ValkeyStore
 
+logging.getLogger("wsgessions").addHandler(logging.NullHandler())
 made = []
 
 def make():
@@ -409,8 +477,8 @@ homed = HomedStore(make)
 
 def program(server: RawServer, text: str) -> str:
     """Run a program with warnings as errors; what it prints. It must end well and complain about nothing."""
-    # Python 3.12 warns of any fork with threads; ours is meant.
-    options = ["-X", "dev", "-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", PRELUDE + text]
+    # Not `-X dev`: asyncio would complain of a slow machine. Python 3.12 warns of any fork with threads; ours is meant.
+    options = ["-W", "error", "-W", "ignore:This process:DeprecationWarning", "-c", PRELUDE + text]
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, *options, server.url], cwd=root, capture_output=True, text=True, timeout=60, check=False

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from wsgessions.testing.faults import Direction, Ending, FaultProxy
 from wsgessions.testing.frames import FrameSplitter
+from wsgessions.testing.pipes import shut
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0
@@ -203,6 +204,7 @@ async def test_connections_are_ended_and_new_ones_taken(peer: Server) -> None:
     async with FaultProxy(peer[1]) as proxy:
         pair = await Pair.open(proxy, peer[0])
         proxy.end_connections(Ending.RESET)
+        proxy.end_connections()
         with pytest.raises(ConnectionResetError):
             await pair.received()
         fresh = await Pair.open(proxy, peer[0])
@@ -212,13 +214,23 @@ async def test_connections_are_ended_and_new_ones_taken(peer: Server) -> None:
         pair.close()
 
 
+async def test_a_client_that_resets_ends_the_servers_side_too(peer: Server) -> None:
+    async with FaultProxy(peer[1]) as proxy:
+        pair = await Pair.open(proxy, peer[0])
+        await pair.to_server(b"x")
+        await shut(pair.client[1], Ending.RESET)
+        assert await asyncio.wait_for(pair.server[0].read(), PATIENCE) == b""
+
+
 async def test_it_refuses_connections_and_takes_them_again_on_the_same_port(peer: Server) -> None:
     async with FaultProxy(peer[1]) as proxy:
         pair, port = await Pair.open(proxy, peer[0]), proxy.port
         proxy.refuse()
+        proxy.refuse()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection(proxy.host, proxy.port)
         await pair.to_client(b"those there are go on")
+        await proxy.accept()
         await proxy.accept()
         assert proxy.port == port
         fresh = await Pair.open(proxy, peer[0])

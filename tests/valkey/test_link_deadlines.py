@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -85,3 +86,13 @@ async def test_a_reply_that_stops_half_way_ends_the_connection_at_the_deadline()
         assert isinstance(first, NonStopTimeout)
         assert isinstance(second, LinkLost)
         assert "half-way" in str(second)
+
+
+async def test_a_reply_that_came_while_the_loop_was_blocked_counts_as_in_time(server: RawServer) -> None:
+    async with started(at(server.url, stall_limit=0.1)) as link:
+        asking = asyncio.ensure_future(link.request(b"ECHO", b"came", deadline=soon(0.1)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it is made, and it is sent
+        time.sleep(0.3)  # noqa: ASYNC251 - blocks the loop
+        assert await asking == b"came"
+        assert link.generation == 1

@@ -220,3 +220,27 @@ def test_a_link_shows_its_state_and_no_secret() -> None:
     link = at("valkey://user:s3cr3t@h")
     assert "s3cr3t" not in repr(link)
     assert "not yet tried" in repr(link)
+
+
+async def test_bytes_that_come_after_a_connection_was_given_up_are_passed_over(server: RawServer) -> None:
+    async with started(at(server.url)) as link:
+        connection = link._connection
+        assert connection is not None
+        connection.drop("a test")
+        connection.drop("a test, again")
+        connection.data_received(b"+too late\r\n")
+        await works(link)
+
+
+async def test_a_close_that_is_cancelled_has_closed_all_the_same(server: RawServer) -> None:
+    link = at(server.url)
+    await link.start(deadline=soon())
+    connection = link._connection
+    assert connection is not None
+    closing = asyncio.create_task(link.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert connection.lost is not None
+    assert not link.connected
+    await link.close()

@@ -6,10 +6,11 @@ import pytest
 
 from tests.valkey.links import ADD, at, behind, soon, started, stubbed, until, works
 from tests.valkey.raw_server import RawServer
-from tests.valkey.stub_server import HELLO, StubServer
+from tests.valkey.stub_server import HELLO, StubServer, greeting_then
 from wsgessions.errors import ConfigError, StoreRefused, StoreUnavailable
 from wsgessions.testing.faults import FaultProxy
 from wsgessions.valkey.commands import Commands
+from wsgessions.valkey.replies import LinkLost
 
 
 async def test_every_fresh_connection_is_checked_before_others_use_it(server: RawServer) -> None:
@@ -106,3 +107,18 @@ async def test_wrong_credentials_fail_at_once_and_are_not_hammered(
             await link.request(b"GET", b"k", deadline=soon(0.4))
         assert proxy.counts.connections == 1
         await link.close()
+
+
+async def test_a_fresh_connection_that_was_lost_says_so_to_its_check() -> None:
+    seen: list[bool] = []
+
+    async def check(fresh: Commands) -> None:
+        for _ in range(0 if seen else 2):
+            with pytest.raises(LinkLost) as caught:
+                await fresh.request(b"BAD")
+            seen.append(caught.value.sent)
+
+    answer = greeting_then(lambda command: b"rubbish\r\n" if command[0] == b"BAD" else b"+OK\r\n")
+    async with StubServer(answer) as stub, started(stubbed(stub, on_connect=check)):
+        assert seen == [True, False]
+        assert stub.connections == 2

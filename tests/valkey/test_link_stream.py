@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.valkey.links import ADD, at, behind, soon, started, stubbed, until, works
@@ -156,6 +158,26 @@ async def test_cancelled_at_any_await_the_link_stays_right(server: RawServer, na
                 await task
             await works(link)
             await link.close()
+
+
+@pytest.mark.parametrize("scope", [anyio.move_on_after, asyncio.timeout])
+async def test_scopes_that_time_out_leave_the_link_right(
+    server: RawServer, scope: Callable[[float], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
+) -> None:
+    """R-36: anyio's scopes cancel again and again, until the task has left them."""
+    async with FaultProxy(server.path) as proxy, started(behind(proxy)) as link:
+        proxy.delay(0.003)
+        for number in range(20):
+            with contextlib.suppress(TimeoutError):
+                async with contextlib.AsyncExitStack() as stack:
+                    entered = scope(number / 2000)
+                    if isinstance(entered, AbstractContextManager):
+                        stack.enter_context(entered)
+                    else:
+                        await stack.enter_async_context(entered)
+                    await link.pipeline([[b"ECHO", b"given up"], [b"ECHO", b"too"]])
+            await works(link)
+        assert link.generation == 1
 
 
 async def test_a_request_cancelled_before_it_was_sent_is_never_sent() -> None:

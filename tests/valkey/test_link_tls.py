@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ssl
 from pathlib import Path
@@ -131,3 +132,17 @@ async def test_an_encrypted_connection_that_breaks_is_made_again(authority: trus
             proxy.end_connections()
             await until(lambda: not link.connected)
             assert await link.request(b"GET", b"k", deadline=soon()) == b"OK"
+
+
+async def test_a_server_that_speaks_something_else_fails_the_start_at_once(ca: Path) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 this is a mail server\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    link = at(f"valkeys://localhost:{server.sockets[0].getsockname()[1]}?ca={ca}")
+    with pytest.raises(StoreUnavailable, match=r"TLS failed.*TLS port"):
+        await link.start(deadline=soon())
+    await link.close()
+    server.close()

@@ -181,8 +181,8 @@ def _say_farewell(home: Home, process: int) -> None:
 
 def _start_all_anew() -> None:
     for homed in list(_homed):
-        homed._start_anew()  # noqa: SLF001 - its class is of this module
+        homed._start_anew()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_start_all_anew)

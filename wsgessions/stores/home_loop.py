@@ -58,7 +58,8 @@ class Home:
 
         def run() -> None:
             try:
-                asyncio.run(live())
+                with asyncio.Runner() as runner:
+                    runner.run(live())
             finally:
                 begun.set()
 

@@ -74,7 +74,7 @@ async def _greet(fresh: Commands, address: Address, name: str) -> None:
     if address.password is not None:
         greeting += [b"AUTH", address.username or "default", address.password.get_secret_value()]
     answer = await fresh.request(*greeting, b"SETNAME", name)
-    if not isinstance(answer, dict) or answer.get(b"proto") != 3:  # noqa: PLR2004 - RESP3
+    if not isinstance(answer, dict) or answer.get(b"proto") != 3:
         raise StoreRefused("the server does not speak RESP3", hint="use Valkey 8 or Redis 7.2, or newer")
     if address.database:
         await fresh.request(b"SELECT", address.database)

@@ -196,14 +196,12 @@ def _leave_to_parent() -> None:
         return
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for connection in list(_open):
-        descriptor = connection.descriptor
-        if descriptor >= 0:
-            os.dup2(null, descriptor, inheritable=False)
+        os.dup2(null, connection.descriptor, inheritable=False)
         connection.lost = "it belongs to the parent process"
         _forked_off.append(connection)
     _open.clear()
     os.close(null)
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_leave_to_parent)
