@@ -158,17 +158,19 @@ def test_an_adapter_that_does_not_fit_is_refused(app: Any) -> None:
     assert caught.value.setting == "adapter"
 
 
+@pytest.mark.parametrize("framework", ["fastapi", "starlette"])
 @pytest.mark.usefixtures("ours")
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-09."""
-    for name in [name for name in sys.modules if name.startswith("wsgessions_fastapi")]:
+    for name in [name for name in sys.modules if name.startswith(("wsgessions_fastapi", "wsgessions_starlette"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "fastapi", None)
+    for name in [name for name in sys.modules if name.split(".")[0] == framework]:
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError) as caught:
-        install(bare, adapter="fastapi")
-    assert caught.value.hint == 'pip install "wsgessions[fastapi]"'
-    with pytest.raises(ImportError, match=r'pip install "wsgessions\[fastapi\]"'):
-        __import__("wsgessions_fastapi")
+        install(bare, adapter=framework)
+    assert caught.value.hint == f'pip install "wsgessions[{framework}]"'
+    with pytest.raises(ImportError, match=rf'pip install "wsgessions\[{framework}\]"'):
+        __import__(f"wsgessions_{framework}")
 
 
 @pytest.mark.usefixtures("ours")
@@ -197,6 +199,10 @@ def test_a_path_that_leads_to_no_adapter_is_refused(path: str, text: str) -> Non
 def test_without_any_registration_the_middleware_still_does_it() -> None:
     """As from a folder or an archive without metadata: nothing is named that is not there."""
     assert isinstance(install(bare, store_url="memory:"), SessionMiddleware)
+
+
+def test_a_callable_that_does_not_tell_its_arguments_is_believed() -> None:
+    assert isinstance(install(dict, store_url="memory:"), SessionMiddleware)  # type: ignore[type-var]
 
 
 def wsgi(environ: Any, start_response: Any) -> None: ...

@@ -6,12 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-try:
-    from fastapi import Depends, params
-    from fastapi.requests import HTTPConnection
-    from fastapi.security import APIKeyCookie
-except ModuleNotFoundError as error:
-    raise ImportError('wsgessions_fastapi needs FastAPI: pip install "wsgessions[fastapi]"') from error
+from fastapi import Depends, params
+from fastapi.requests import HTTPConnection
+from fastapi.security import APIKeyCookie
 
 from wsgessions import Session
 from wsgessions.typed import TypedAttribute

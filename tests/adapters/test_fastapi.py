@@ -383,6 +383,19 @@ def test_each_application_names_its_own_cookie() -> None:
     assert name(document()) == "__Host-sid"
 
 
+def test_installed_twice_the_first_stays(caplog: pytest.LogCaptureFixture) -> None:
+    """R-50."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def home(session: SessionDep) -> None: ...
+
+    client_of(app, cookie={"name": "__Host-first"})
+    document = client_of(app).get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["session"]["name"] == "__Host-first"
+    assert [record.__dict__["event"] for record in caplog.records] == ["installed_twice"]
+
+
 def test_an_application_without_sessions_in_its_endpoints_has_no_scheme() -> None:
     assert "components" not in client_of(FastAPI()).get("/openapi.json").json()
 

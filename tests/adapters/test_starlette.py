@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +28,9 @@ from tests.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
+from wsgessions.testing.adapter_client import Browser
 from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.testing.faults import FaultProxy
 from wsgessions_starlette import StarletteAdapter, get_session
 
 __all__ = ["shared_server"]
@@ -256,6 +259,29 @@ def test_the_middleware_alone_does_it_as_well() -> None:
     app.add_middleware(SessionMiddleware, store_url="memory:")
     client = client_of(app)
     assert [client.get("/visits").json() for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_store_out_of_reach_is_a_503_and_the_same_cookies_work_afterwards(shared_server: RawServer) -> None:
+    """F-00a, F-00b: over real connections, refused and cut."""
+    async with FaultProxy(shared_server.path) as proxy:
+        store_url = f"valkey://{proxy.host}:{proxy.port}"
+        manager = SessionManager(store_url=store_url, nonstop_timeout=timedelta(seconds=0.5))
+        app = StarletteAdapter(manager=manager).install(make_app())
+        browser = Browser(app, "__Host-sid")
+        await browser.do("set-color")
+        proxy.refuse()
+        proxy.end_connections()
+        for path in ("/do/read", "/do/set-size", "/do/invalidate"):
+            response = await browser.get(path)
+            assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+            assert "set-cookie" not in response.headers
+        assert (await browser.get("/untouched")).status_code == 200
+        await proxy.accept()
+        async with asyncio.timeout(20):
+            while (await browser.get("/do/read")).status_code == 503:
+                pass  # each try waits for the link by itself
+        assert await browser.do("names") == ["color"]
+        await manager.close()
 
 
 def test_a_websocket_of_the_test_client_shares_the_session() -> None:

@@ -167,18 +167,11 @@ async def talk(app: ASGIApp, scope: Scope, *, send: Send | None = None) -> list[
         send: a channel to use in place of one that collects.
     """
     sent: list[Message] = []
-    incoming = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-    async def receive() -> Message:
-        message = next(incoming, None)
-        if message is None:
-            await asyncio.Event().wait()
-        assert message is not None
-        return message
+    incoming: asyncio.Queue[Message] = asyncio.Queue()
+    incoming.put_nowait({"type": "http.request", "body": b"", "more_body": False})
 
     async def collect(message: Message) -> None:
         sent.append(message)
 
-    channel: Receive = receive
-    await app(scope, channel, send or collect)
+    await app(scope, incoming.get, send or collect)
     return sent
