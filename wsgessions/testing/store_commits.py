@@ -32,6 +32,18 @@ class CommitCases(StoreHarness):
         assert now.attributes == {"a": b"2", "c": b"1", "d": b"2"}
         assert now == record.after(delta, outcome)
 
+    async def test_a_commit_may_name_thousands_of_attributes(self, store: Store) -> None:
+        many = {f"a{place}": b"1" for place in range(8000)}
+        record = await created(store, many)
+        assert (await stored(store, record)).attributes == many
+        await store.apply(change(record, **dict.fromkeys(many, b"2")))
+        assert (await stored(store, record)).attributes == dict.fromkeys(many, b"2")
+        added = replace(change(record), increments=dict.fromkeys(many, 0.5), removed=frozenset(many))
+        assert (await store.apply(added)).computed == dict.fromkeys(many, number(0.5))
+        assert (await store.apply(added)).computed == dict.fromkeys(many, number(0.5))
+        await store.apply(replace(change(record, left=b"3"), removed=frozenset(many)))
+        assert (await stored(store, record)).attributes == {"left": b"3"}
+
     async def test_versions_grow_with_every_commit(self, store: Store) -> None:
         """K-04, C-8."""
         record = await created(store)

@@ -50,9 +50,9 @@ _MAGIC: Final = b"w"
 _FORMAT: Final = b"\x01"
 """The format of records that this release writes, and the highest that it reads."""
 _CREATION: Final = Struct(">8sQQ")
-_COMMIT: Final = Struct(">8sQ8sBII8sqHHH")
+_COMMIT: Final = Struct(">8sQ8sBII8sqIII")
 _SEEN: Final = Struct(">8sQ")
-_COMMIT_SIZE: Final = 18
+_COMMIT_SIZE: Final = 19
 _STAMP_SIZE: Final = 8
 _DAY_MS: Final = 86_400_000
 _ATTRIBUTE: Final = b"a"

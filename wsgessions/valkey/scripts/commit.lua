@@ -11,7 +11,7 @@
 -- records. Whether idling has ended the session is decided here nevertheless: `ZADD XX INCR 0` tells a member's score,
 -- and the server takes it for a write, which tracks nothing, and which here changes and propagates nothing.
 local incarnation, base, id, resend, grace, tombstone, successor, interval, n_changed, n_removed, n_added =
-  struct.unpack('>c8I8c8BI4I4c8i8HHH', ARGV[1])
+  struct.unpack('>c8I8c8BI4I4c8i8I4I4I4', ARGV[1])
 local removed_at = 2 + 2 * n_changed
 local added_at = removed_at + n_removed
 local guarded_at = added_at + 2 * n_added
@@ -131,7 +131,7 @@ if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 1 then return {CONFLICT, s.versi
 local was_removed = s.removed
 previous, s.version = s.version, math.max(s.version + 1, micros)
 if interval >= 0 then s.interval = interval end
-if n_removed > 0 and redis.call('HDEL', key, unpack(ARGV, removed_at, added_at - 1)) > 0 then s.removed = s.version end
+if in_parts('HDEL', key, ARGV, removed_at, added_at - 1) > 0 then s.removed = s.version end
 remember(s, results)
 if resend == 1 then remember_resend(s) end
 if KEYS[3] then
@@ -146,7 +146,7 @@ for name, value in pairs(values) do
   fields[#fields + 1] = name
   fields[#fields + 1] = stamp .. value
 end
-redis.call('HSET', key, unpack(fields))
+in_parts('HSET', key, fields, 1, #fields)
 ensure_ttl(key, s)
 ends = idle_end(s, now)
 redis.call('ZADD', index, ends, member)

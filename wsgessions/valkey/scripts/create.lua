@@ -21,6 +21,6 @@ for i = 2, #ARGV, 2 do
 end
 local ends = idle_end(s, now)
 redis.call('ZADD', KEYS[2], ends, KEYS[1]:sub(-16)) -- first, since it fails where the index is no sorted set
-redis.call('HSET', KEYS[1], unpack(fields))
+in_parts('HSET', KEYS[1], fields, 1, #fields)
 ensure_ttl(KEYS[1], s)
 return {version, now, ends}

@@ -11,7 +11,7 @@
 
 local MAGIC, FORMAT, REMEMBERED, DAY = 119, 1, 8, 86400000
 local HEAD, HEAD_SIZE = '>BBc8I8I8I8I8I8I8B', 59
-local COMMIT, COMMIT_SIZE = '>c8I8H', 18
+local COMMIT, COMMIT_SIZE = '>c8I8I3', 19
 local EXACT = 2 ^ 53
 
 local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE = 0, 1, 2, 3, 4, 5, 6
@@ -75,6 +75,16 @@ end
 -- The record must be gone a day after the deadline whatever happens; NX, so that use never moves or invalidates it (E-5).
 local function ensure_ttl(key, s)
   redis.call('PEXPIREAT', key, s.deadline + DAY, 'NX')
+end
+
+-- Run a command on `key` with items `first` to `last`, in parts: Lua hands over no more than some thousand values at once,
+-- and an error in the middle of a script would leave half a change.
+local function in_parts(command, key, items, first, last)
+  local done = 0
+  for i = first, last, 1000 do
+    done = done + redis.call(command, key, unpack(items, i, math.min(i + 999, last)))
+  end
+  return done
 end
 
 -- The attributes written after `since`, as name, value, name, value, but not those that `mine(name, written)` claims.
