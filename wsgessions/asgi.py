@@ -17,5 +17,5 @@ _OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websock
 
 
 def opens_response(message: Message) -> bool:
-    """Whether this message carries the headers of the response: its start, a WebSocket's accept or its denial (R-41)."""
+    """Whether this message carries the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
     return message["type"] in _OPENING

@@ -39,8 +39,8 @@ class OperatingOwner(StoreOwner):
         with self._noting_trouble(session):
             await self._send(session, record, delta, self.deadline())
         session._restore(name)
-        total = session[name]
-        return total  # type: ignore[no-any-return]  # the store has added to a number
+        result: float = session[name]
+        return result
 
     async def update(self, session: Session, name: str, fn: Callable[[Any], Any]) -> Any:
         """See `Session.update`."""
@@ -49,7 +49,9 @@ class OperatingOwner(StoreOwner):
             return value
         if self._draft_of(session, name):
             raise SessionConflict(
-                f"attribute {name!r} has changes that are not committed", names=(name,), hint="await session.commit() first"
+                f"attribute {name!r} has changes that are not committed",
+                names=(name,),
+                hint="await session.commit() first",
             )
         deadline = self.deadline()
         with self._noting_trouble(session):
@@ -58,7 +60,7 @@ class OperatingOwner(StoreOwner):
                     session._restore(name)
                     return session[name]
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
-                await asyncio.sleep(random.uniform(0, pause))  # jitter, not a secret
+                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, not a secret
             self._statistics.conflicts += 1
             raise SessionConflict(
                 f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)
@@ -69,9 +71,7 @@ class OperatingOwner(StoreOwner):
     ) -> bool:
         stored = record.attributes.get(name)
         raw = encode(fn(None if stored is None else decode(stored, name=name)), name=name)
-        delta = SessionDelta(
-            record.key, record.incarnation, record.version, {name: raw}, guarded=frozenset({name})
-        )
+        delta = SessionDelta(record.key, record.incarnation, record.version, {name: raw}, guarded=frozenset({name}))
         outcome = await self._send(session, record, delta, deadline)
         return outcome.status is CommitStatus.APPLIED
 

@@ -1,4 +1,4 @@
-"""The store's clock, as a node sees it. All times of sessions are the store's; a node only estimates them (C-16, F-12)."""
+"""The store's clock, as a node sees it: all times of sessions are the store's, a node only estimates (C-16, F-12)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class StoreClock:
     """Estimates the store's time from the times in its replies.
 
     Until the first reply it shows this machine's wall clock. Afterwards it runs on the monotonic clock from the last
-    observation, so that a step of the wall clock changes nothing. The error is at most half the round trip of that reply,
-    plus the drift since.
+    observation, so that a step of the wall clock changes nothing. The error is at most half the round trip of that
+    reply, plus the drift since.
     """
 
     __slots__ = ("_monotonic", "_offset")

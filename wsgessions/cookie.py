@@ -1,7 +1,7 @@
 """The two cookies: reading them from a request in one scan, and writing them (C-11, S-20..S-33).
 
-The id cookie holds the plain id; the watermark cookie, named like it with ``-v`` behind, holds what the browser has seen.
-They are apart so that a late response of an old id can never overwrite the credential of a newer login (S-209).
+The id cookie holds the plain id; the watermark cookie, named like it with ``-v`` behind, holds what the browser has
+seen. They are apart so that a late response of an old id can never overwrite the credential of a newer login (S-209).
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _OVERSIZED: Final = Presented(finding=CookieFinding.OVERSIZED)
 class SessionCookies:
     """Reads and writes the cookies of one configuration.
 
-    No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between semicolons, and
-    our names either match exactly or not at all (S-30).
+    No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between
+    semicolons, and our names either match exactly or not at all (S-30).
     """
 
     __slots__ = ("_deletion", "_id_name", "_id_prefix", "_mark_name", "_mark_prefix", "_needle", "_suffix")

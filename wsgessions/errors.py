@@ -106,7 +106,7 @@ class SessionTooLarge(CodecError):
 
 
 class SessionClosed(WsgessionsError):
-    """The session was used after its request, or created or changed after the client could still be told (R-38, R-39)."""
+    """The session was used after its request, or created or changed when the client could not be told (R-38, R-39)."""
 
     code = "session_closed"
     docs = "how-to/background-work/"

@@ -1,7 +1,8 @@
 """One HTTP request, or one WebSocket, with its session: from the cookie that came in to the cookie that goes out.
 
-Changes are committed before the headers leave, and the headers wait for the store's reply; a redirect can therefore never
-overtake what it relies on (C-13). What changes later is committed at the end, if the client holds the id already.
+Changes are committed before the headers leave, and the headers wait for the store's reply; a redirect can therefore
+never overtake what it relies on (C-13). What changes later is committed at the end, if the client holds the id
+already.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
 from .refusal import close_message, refusal_for, send_refusal
 from .response_headers import with_session_headers
-from .session import too_late_to_change
+from .session_state import too_late_to_change
 
 if TYPE_CHECKING:
     from .cookie import Presented, SessionCookies
@@ -83,7 +84,7 @@ class Exchange:
             self._scope["session"] = self.session
             try:
                 await app(self._scope, receive, self.send)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is raised again, or answered
                 await self._conclude(error)
             else:
                 await self._conclude(None)
@@ -182,12 +183,12 @@ class Exchange:
         """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
         _log_once.warning(
             "plain_http",
-            "a request came over plain http, and browsers send a Secure cookie back over TLS only; that is in order behind "
-            "a proxy that speaks TLS, and for development on loopback there is the setting cookie.insecure",
+            "a request came over plain http, and browsers send a Secure cookie back over TLS only; that is in order "
+            "behind a proxy that speaks TLS, and for development on loopback there is the setting cookie.insecure",
         )
 
     def _freeze(self) -> None:
-        """From here on the client cannot be told any more: a session it does not know must not come into being (R-38)."""
+        """The client cannot be told from here on: a session that it does not know must not come into being (R-38)."""
         self.session._freeze(takes_late_changes=self._manager.settings.late_commit == "allow")
 
     # -- at the end ----------------------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ class Exchange:
             raise error
 
     def _after_refusal(self, trouble: WsgessionsError, error: Exception | None) -> None:
-        """The response is out. Faults of the application go on to the server's log; operational ones are logged already."""
+        """The response is out. Faults of the application go on to the server's log; others are logged already."""
         if error is not None and not isinstance(error, _Refused):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
         if not refusal_for(trouble).operational:
@@ -237,7 +238,9 @@ class Exchange:
             await self._manager.owner.carry_out(self.session)
         except WsgessionsError as error:
             _logger.error(
-                "a session could not be ended or rotated after a failed request: %s", error, extra={"event": "carry_out"}
+                "a session could not be ended or rotated after a failed request: %s",
+                error,
+                extra={"event": "carry_out"},
             )
 
     async def _answer(self, error: WsgessionsError) -> bool:
@@ -254,7 +257,7 @@ class Exchange:
 
 
 def _stems_from(error: BaseException, origin: BaseException) -> bool:
-    """Whether ``error`` is ``origin``, or was raised on its account: frameworks have their own word for a lost client."""
+    """Whether ``error`` is ``origin`` or was raised on its account: frameworks have own words for a lost client."""
     met: set[int] = set()
     at: BaseException | None = error
     while at is not None and at is not origin and id(at) not in met:

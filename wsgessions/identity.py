@@ -40,8 +40,8 @@ def is_well_formed(value: str) -> bool:
 class Identity:
     """Derives store keys for one namespace and context path.
 
-    Namespace, context and id enter the digest length-delimited, so that no two combinations ever meet (S-12, S-212), and
-    one id means different sessions in different applications.
+    Namespace, context and id enter the digest length-delimited, so that no two combinations ever meet (S-12, S-212),
+    and one id means different sessions in different applications.
     """
 
     __slots__ = ("_seed",)

@@ -43,7 +43,9 @@ class SessionManager:
     def __init__(
         self, settings: SessionSettings | None = None, *, store: Store | None = None, **overrides: Any
     ) -> None:
-        self.settings = settings if settings is not None and not overrides else SessionSettings.load(settings, overrides)
+        if settings is None or overrides:
+            settings = SessionSettings.load(settings, overrides)
+        self.settings: SessionSettings = settings
         self.statistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
         identity = Identity(self.settings.namespace, self.settings.context_path)
@@ -59,16 +61,13 @@ class SessionManager:
             StoreUnavailable: the store cannot be reached.
             ConfigError: the store must not be used as configured.
         """
-        deadline = deadline or self.owner.deadline()
-        await self.store.start(deadline=deadline)
-        if self._seal is None:
-            keys = await self._watermark_keys(deadline)
-            self._seal = WatermarkSeal(keys)
+        await self._ready(deadline or self.owner.deadline(), start_store=True)
 
-    async def _ready(self, deadline: float) -> WatermarkSeal:
+    async def _ready(self, deadline: float, *, start_store: bool = False) -> WatermarkSeal:
+        if self._seal is None or start_store:
+            await self.store.start(deadline=deadline)
         if self._seal is None:
-            await self.start(deadline=deadline)
-        assert self._seal is not None
+            self._seal = WatermarkSeal(await self._watermark_keys(deadline))
         return self._seal
 
     async def _watermark_keys(self, deadline: float) -> list[bytes]:
@@ -88,8 +87,8 @@ class SessionManager:
     def open(self, session_id: str | None = None) -> OpenedSession:
         """A session outside a request: in a job, a test, a WebSocket of another framework.
 
-        Use it with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes and
-        carries out what was invalidated or rotated.
+        Use it with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes
+        and carries out what was invalidated or rotated.
 
         Args:
             session_id: the session's id; None, or an id that nobody issued, for a new session.
@@ -127,10 +126,10 @@ class SessionManager:
         record, carried = session._record, session._carried
         if record is None or self._seal is None:
             return None
-        if carried and carried.incarnation == record.incarnation:
-            if record.version == carried.version or (record.version < carried.version and not session.rolled_back):
-                return None
-        return self._seal.seal(record.incarnation, record.version)
+        known = carried.version if carried and carried.incarnation == record.incarnation else 0
+        if record.version > known or (record.version < known and session.rolled_back):
+            return self._seal.seal(record.incarnation, record.version)
+        return None
 
     async def touch(self, session: Session) -> None:
         """Count the request as an access, if the session was looked at; a commit has done so already (C-16)."""
@@ -147,7 +146,7 @@ class SessionManager:
         session._close(_over)
 
     def cookie_max_age(self, session: Session) -> int | None:
-        """Seconds that a persistent cookie may live: never beyond the session's absolute deadline; None if not persistent."""
+        """Seconds that a persistent cookie may live, never beyond the absolute deadline; None if not persistent."""
         wanted, record = self.settings.cookie.max_age, session._record
         if wanted is None or record is None:
             return None

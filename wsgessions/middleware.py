@@ -1,4 +1,4 @@
-"""The middleware: puts a session into the scope of every request. Install it outermost, as the guide's filter comes first.
+"""The middleware: puts a session into the scope of every request. Install it outermost, as the guide's filter is.
 
 Reads as: `Exchange.run` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
 """
@@ -78,7 +78,7 @@ class SessionMiddleware:
         return shared
 
     def _is_excluded(self, scope: Scope) -> bool:
-        """Whether the path lies under an excluded one; as the application sees it, without the part it is mounted at (R-48)."""
+        """Whether the path, without the part that the application is mounted at, lies under an excluded one (R-48)."""
         if not self._excluded:
             return False
         path, root = f"{scope['path']}/", f"{scope.get('root_path', '').rstrip('/')}/"

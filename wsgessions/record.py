@@ -115,7 +115,6 @@ class SessionRecord:
         if outcome.version <= self.version:
             return self
         below = self if outcome.changes is None else self.merged(outcome.changes)
-        kept = {name: raw for name, raw in below.attributes.items() if name not in delta.removed}
         key, incarnation = (self.key, self.incarnation) if successor is None else successor
         return replace(
             below,
@@ -124,7 +123,7 @@ class SessionRecord:
             version=outcome.version,
             interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
             expires_ms=outcome.expires_ms,
-            attributes={**kept, **delta.changed, **outcome.computed},
+            attributes={**delta.on(below.attributes), **outcome.computed},
         )
 
 
@@ -158,6 +157,12 @@ class SessionDelta:
     interval_ms: int | None = None
     """A new idle timeout, or None to keep the present one."""
     commit_id: bytes = field(default_factory=new_commit_id)
+
+    def on(self, attributes: Mapping[str, bytes]) -> dict[str, bytes]:
+        """These attributes after the commit, but for the results of increments, which only the store can know."""
+        removed = self.removed
+        kept = {name: raw for name, raw in attributes.items() if name not in removed} if removed else attributes
+        return {**kept, **self.changed}
 
 
 class Successor(NamedTuple):

@@ -20,7 +20,7 @@ class Refusal(NamedTuple):
     status: int
     text: str
     operational: bool
-    """Whether this can happen to a correct application, so that the error need not reach the server's log as a crash."""
+    """Whether this can happen to a correct application, so that it need not reach the server's log as a crash."""
 
 
 _UNAVAILABLE: Final = Refusal(503, "The session store did not answer in time. Please try again.", True)
@@ -43,7 +43,7 @@ def refusal_for(error: WsgessionsError) -> Refusal:
 
 
 async def send_refusal(refusal: Refusal, scope: Scope, send: Send) -> None:
-    """Send the whole response; on a WebSocket that is not accepted yet its denial, or a close where that is impossible."""
+    """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible."""
     if scope["type"] == "http":
         prefix = "http.response"
     elif "websocket.http.response" in (scope.get("extensions") or {}):

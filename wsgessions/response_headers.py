@@ -24,7 +24,8 @@ def with_session_headers(message: Message, cookies: list[bytes], *, no_store: bo
     Args:
         message: the opening message.
         cookies: Set-Cookie values to add.
-        no_store: whether the response must not be kept anywhere: the cookies set or clear the id, or the application says so.
+        no_store: whether the response must not be kept anywhere: the cookies set or clear the id, or the application
+        says so.
     """
     headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers", ())])
     if cookies or no_store:

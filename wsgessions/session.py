@@ -1,94 +1,41 @@
 """The session that one request sees: a dict with a life of its own.
 
-A `Session` belongs to one request. What it does to the store it does through its owner, the manager; a ``Session({...})``
-made by hand has none and works alone, for tests.
+A `Session` belongs to one request. What it does to the store it does through its owner, the manager; a
+``Session({...})`` made by hand has none and works alone, for tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from .attribute_changes import Gate
-from .attributes import Attributes
 from .codec import check_name
-from .errors import SessionClosed, WsgessionsError
-from .owner import ALONE, CommitReport, Deferred, ServedFrom, SessionOwner, SessionStatus
-from .undecoded import Withheld
+from .owner import ALONE, CommitReport, Deferred, ServedFrom, SessionStatus
+from .session_state import SessionState, too_late_to_rotate
 
-if TYPE_CHECKING:
-    from .record import SessionKey, SessionRecord
-    from .watermark import Watermark
-
-__all__ = ["Session", "too_late_to_change"]
+__all__ = ["Session"]
 
 
-class Session(Attributes):
+class Session(SessionState):
     """A mapping of attribute names to values, shared by all servers.
 
-    Behaves as a dict everywhere. Attributes are decoded on first touch; in-place changes are found at the commit. What is
-    in force for values, names and sizes: see `wsgessions.codec`.
+    Behaves as a dict everywhere. Attributes are decoded on first touch; in-place changes are found at the commit.
+    What is in force for values, names and sizes: see `wsgessions.codec`.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_accessed",
-        "_carried",
-        "_committed",
-        "_doomed",
-        "_ended",
-        "_frozen",
-        "_id",
-        "_interval_ms",
-        "_owner",
-        "_reason",
-        "_record",
-        "_rolled_back",
-        "_successor",
-        "_takes_late_changes",
-        "_trouble",
-        "_uncacheable",
-        "_watermark",
-    )
+    __slots__ = ()
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
         super().__init__(values, **more)
         self._begin(ALONE, None)
 
-    @classmethod
-    def _of(cls, owner: SessionOwner, session_id: str | None, watermark: str | None = None) -> Session:
-        """The session of a request that presented these, or nothing; still to be loaded if there is an id."""
-        session = cls.__new__(cls)
-        Attributes.__init__(session)
-        session._begin(owner, session_id)
-        session._watermark = watermark
-        return session
-
-    def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
-        self._owner = owner
-        self._id = session_id
-        self._successor: str | None = None
-        self._record: SessionRecord | None = None
-        self._doomed: SessionKey | None = None
-        self._ended = False
-        self._frozen = False
-        self._takes_late_changes = True
-        self._interval_ms: int | None = None
-        self._accessed = False
-        self._uncacheable = False
-        self._committed = False
-        self._rolled_back = False
-        self._watermark: str | None = None
-        self._carried: Watermark | None = None
-        self._reason: Callable[[], WsgessionsError] = _unexplained
-        self._trouble: WsgessionsError | None = None
-
     # -- what it is ----------------------------------------------------------------------------------------------------
 
     @property
     def id(self) -> str | None:
-        """The credential in the client's cookie. None before creation and after invalidation. Never log it: see `ref`."""
+        """The credential in the client's cookie. None before creation and after invalidation. Never to be logged."""
         self._look()
         return self._successor or self._id
 
@@ -125,7 +72,8 @@ class Session(Attributes):
     def last_accessed_at(self) -> datetime | None:
         """When the session was last accessed before this request, by the store's clock; None for a new one.
 
-        Once the absolute deadline is nearer than the idle timeout, a lower bound; without an idle timeout, the creation.
+        Once the absolute deadline is nearer than the idle timeout, a lower bound; without an idle timeout, the
+        creation.
         """
         record = self._look()
         if record is None:
@@ -206,9 +154,9 @@ class Session(Attributes):
     def invalidate(self) -> Deferred[None]:
         """End the session: remove it from the store, and the cookies from the client.
 
-        Takes effect on this object at once and at the store with the commit, also when the handler fails; awaited, at the
-        store now. Requests in flight on any server can no longer change it (S-62). What is put in afterwards makes a new
-        session with a new id.
+        Takes effect on this object at once and at the store with the commit, also when the handler fails; awaited, at
+        the store now. Requests in flight on any server can no longer change it (S-62). What is put in afterwards
+        makes a new session with a new id.
 
         Raises:
             StoreUnavailable: when awaited, if the store did not answer.
@@ -223,7 +171,7 @@ class Session(Attributes):
         return Deferred(lambda: self._owner.carry_out(self))
 
     def rotate_id(self) -> Deferred[None]:
-        """Give the session a new id and end the old one, in one atomic step. Do this at login and privilege changes (S-06).
+        """Give the session a new id and end the old one, in one atomic step, as at every login (S-06).
 
         Takes effect as described for `invalidate`. A new session, which has no id yet, is left as it is.
 
@@ -234,7 +182,7 @@ class Session(Attributes):
         """
         self._before_write()
         if self._frozen:
-            raise _too_late_to_rotate()
+            raise too_late_to_rotate()
         if self._record is not None and self._id is not None:
             self._successor = self._owner.successor(self._id)
         return Deferred(lambda: self._owner.carry_out(self))
@@ -294,10 +242,10 @@ class Session(Attributes):
     def update(self, name: str, fn: Callable[[Any], Any], /) -> Awaitable[Any]: ...
 
     def update(self, first: Any = (), fn: Callable[[Any], Any] | None = None, /, **more: Any) -> Awaitable[Any] | None:
-        """``update(mapping)`` is `dict.update`; ``await update(name, fn)`` changes one attribute at the store.
+        """Take over a mapping, as a dict does; with a name and a function, awaited, change an attribute at the store.
 
-        The second form replaces the attribute by ``fn`` of the value that the store has now (None if it has none), and
-        does so again until no other request came between. ``fn`` may therefore run several times.
+        ``await session.update(name, fn)`` replaces the attribute by ``fn`` of what the store has now (None if nothing),
+        and does so again until no other request came between. ``fn`` may therefore run several times.
 
         Returns:
             The new value, for the second form.
@@ -314,105 +262,6 @@ class Session(Attributes):
         check_name(first)
         self._before_write()
         return self._owner.update(self, first, fn)
-
-    # -- for the owner -------------------------------------------------------------------------------------------------
-
-    def _enter(self, *, write: bool) -> None:
-        self._accessed = True
-        if self._gate is Gate.UNTOUCHED:
-            self._gate = Gate.OPEN
-        elif write or self._gate is not Gate.READ_ONLY:
-            self._trouble = self._reason()
-            raise self._trouble
-
-    def _look(self) -> SessionRecord | None:
-        """The record, for those who ask about the session. Counts as an access, and is refused where nothing was loaded:
-        "could not be loaded" must never pass for "new" (F-00a).
-        """
-        self._accessed = True
-        if self._gate is Gate.SHUT:
-            self._enter(write=False)
-        return self._record
-
-    def _enter_structural(self) -> None:
-        if self._gate is not Gate.READ_ONLY:
-            self._before_write()
-
-    def _adopt(self, record: SessionRecord) -> None:
-        """Rest on this record from now on."""
-        self._record = record
-        self._rest_on(record.attributes)
-
-    def _start_anew(self) -> None:
-        """The presented id is unknown: this is a new session without an id (S-03)."""
-        self._id = None
-
-    def _open(self) -> None:
-        """What there is has been loaded."""
-        dict.pop(self, "", None)
-        if self._gate is not Gate.CLOSED:
-            self._gate = Gate.UNTOUCHED
-            self._limit()
-
-    def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
-        if self._gate is not Gate.CLOSED:
-            self._gate, self._reason = Gate.SHUT, reason
-            dict.__setitem__(self, "", Withheld.by(reason))
-
-    def _close(self, reason: Callable[[], WsgessionsError]) -> None:
-        self._gate, self._reason = Gate.CLOSED, reason
-
-    def _freeze(self, *, takes_late_changes: bool) -> None:
-        """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
-        self._frozen = True
-        self._takes_late_changes = takes_late_changes
-        self._limit()
-
-    def _limit(self) -> None:
-        if not self._frozen or self._gate in {Gate.SHUT, Gate.CLOSED}:
-            return
-        if self._record is None:
-            self._gate, self._reason = Gate.READ_ONLY, _too_late_to_create
-        elif not self._takes_late_changes:
-            self._gate, self._reason = Gate.READ_ONLY, too_late_to_change
-
-    @property
-    def _pending(self) -> bool:
-        """Whether a commit may have something to do; cheap, and never wrongly False."""
-        return bool(self._drafts or self._views or self._doomed or self._successor) or self._interval_ms is not None
-
-    @property
-    def _changed(self) -> bool:
-        """Whether a commit would change a session that exists, or create one."""
-        return self._interval_ms is not None or self._successor is not None or bool(self._collect())
-
-    def _drop_changes(self) -> None:
-        """Forget changed attributes; what was invalidated or rotated stays so (R-31, R-33)."""
-        self._discard()
-        self._interval_ms = None
-
-
-def _unexplained() -> SessionClosed:
-    return SessionClosed("the session cannot be used now")
-
-
-def _too_late_to_create() -> SessionClosed:
-    return SessionClosed(
-        "the response has started, so no session can be created for this client any more",
-        hint="put something into the session before the response starts",
-    )
-
-
-def too_late_to_change() -> SessionClosed:
-    """The error of a change after the headers, where ``late_commit`` refuses it (C-13)."""
-    return SessionClosed('the response has started, and late_commit = "refuse" is set')
-
-
-def _too_late_to_rotate() -> SessionClosed:
-    return SessionClosed(
-        "the response has started, so the client could not be told its new id",
-        hint="call rotate_id() before the response starts",
-    )
 
 
 def _instant(milliseconds: int) -> datetime:

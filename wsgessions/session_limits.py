@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from .errors import SessionTooLarge
@@ -18,7 +19,7 @@ class SessionLimits:
     """Of all names and encoded values of one session."""
     max_attributes: int
 
-    def check(self, attributes: Mapping[str, bytes], changed: Set[str]) -> int:
+    def check(self, attributes: Mapping[str, bytes], changed: AbstractSet[str]) -> int:
         """Measure a session as it would be after a commit.
 
         Args:

@@ -6,8 +6,8 @@ from typing import Any
 
 try:
     from fastapi import FastAPI
-except ModuleNotFoundError as error:
-    raise ImportError('wsgessions_fastapi needs FastAPI: pip install "wsgessions[fastapi]"') from error
+except ModuleNotFoundError as _missing:
+    raise ImportError('wsgessions_fastapi needs FastAPI: pip install "wsgessions[fastapi]"') from _missing
 
 from wsgessions_starlette import StarletteAdapter
 from wsgessions_starlette.adapter import AppT

@@ -9,8 +9,8 @@ try:
     from starlette.applications import Starlette
     from starlette.middleware import Middleware
     from starlette.types import ASGIApp
-except ModuleNotFoundError as error:
-    raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from error
+except ModuleNotFoundError as _missing:
+    raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from _missing
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError
@@ -32,7 +32,7 @@ class StarletteAdapter:
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
-        self.manager = SessionManager(settings, **overrides) if manager is None else manager
+        self.manager: SessionManager = SessionManager(settings, **overrides) if manager is None else manager
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -3,7 +3,6 @@
 It goes token by token and keeps one number per open container, so that hostile bytes cost time in proportion to the
 limits, and no memory. Ordinary values never come here: `needs_scan` bounds them at memory speed.
 """
-# ruff: noqa: PLR2004 - the figures are the first bytes of the MessagePack specification
 
 from __future__ import annotations
 

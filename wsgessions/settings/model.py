@@ -212,7 +212,7 @@ class SessionSettings(BaseSettings):
             ConfigError: a setting is wrong.
         """
         given = from_constructor(cls, shielded(cls, overrides))
-        below = {} if base is None else base._given  # noqa: SLF001 - of this class
+        below = {} if base is None else base._given
         return cls(**merged(below, given))
 
     @classmethod
@@ -243,7 +243,7 @@ class SessionSettings(BaseSettings):
             problems = config_errors(error, origins)
         del values
         if settings is not None and data:
-            settings._given, settings._origins = data, origins  # noqa: SLF001 - of this class
+            settings._given, settings._origins = data, origins
         if settings is not None:
             problems = [
                 ConfigError(message, setting=name, origin=settings.origin(name), hint=hint)

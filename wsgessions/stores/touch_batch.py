@@ -1,4 +1,4 @@
-"""Gathers touches and sends them together, so that no request waits for one and a busy session costs one per interval."""
+"""Gathers touches and sends them together: no request waits for one, and a busy session costs one per interval."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _log = LogThrottle(logging.getLogger("wsgessions.touch"))
 class TouchBatch:
     """A `Store` in front of a store, whose `touch` returns at once and takes effect within an interval (C-16, S-63).
 
-    Touches that the store could not take are kept for the next interval. A process that is killed loses those of its last
-    interval, and can thereby shorten an idle timeout by that much and no more.
+    Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
+    last interval, and can thereby shorten an idle timeout by that much and no more.
 
     Args:
         store: the store behind; used from one event loop.

@@ -1,0 +1,190 @@
+"""How a session knows what has changed: which values were handed out or set, and the bytes they rest on.
+
+A value that can change in place, such as a list, is compared with its bytes when the session is committed, so that
+``session["cart"].append(x)`` needs no further word (R-03). One that nobody touches is never decoded, never encoded
+again and never sent.
+"""
+
+from __future__ import annotations
+
+from _collections_abc import dict_keys
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
+from .codec import check_name, encode, is_immutable
+from .undecoded import Undecoded
+
+__all__ = ["TrackedAttributes"]
+
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+
+class TrackedAttributes(dict[str, Any]):
+    """The bookkeeping under `wsgessions.attributes.Attributes`, for the owner of a session."""
+
+    __slots__ = ("_drafts", "_gate", "_stored", "_unfolded", "_views")
+
+    _stored: Mapping[str, bytes]
+    """What the store holds, as far as this object knows."""
+    _drafts: dict[str, bytes | None]
+    """Names whose values may differ from the store's, with the bytes they rest on; None where there were none."""
+    _gate: Gate
+    _views: dict[str, AttributeView]
+    """Typed values that were handed out in place of an attribute; setting or removing the attribute ends them."""
+    _unfolded: bool
+    """Whether all values have been asked for, so that nothing undecoded may be put in any more."""
+
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
+        super().__init__()
+        self._stored = _NOTHING
+        self._drafts = {}
+        self._views = {}
+        self._unfolded = False
+        self._gate = Gate.UNTOUCHED
+        for name, value in dict(values, **more).items():
+            self._put(name, value)
+
+    # -- for the owner -------------------------------------------------------------------------------------------------
+
+    def _enter(self, *, write: bool) -> None:
+        """Called before an access unless the gate is open: the place to take note of it, or to refuse it."""
+        self._gate = Gate.OPEN
+
+    def _before_read(self) -> None:
+        if self._gate is not Gate.OPEN:
+            self._enter(write=False)
+
+    def _before_write(self) -> None:
+        if self._gate is not Gate.OPEN:
+            self._enter(write=True)
+
+    def _rest_on(self, stored: Mapping[str, bytes]) -> None:
+        """Take over what the store holds now. Values that were handed out or changed stay as they are."""
+        known = self._stored
+        self._stored = stored
+        if not known and not self._drafts:
+            super().update(zip(stored, map(Undecoded.of, stored.values(), stored), strict=True))
+            return
+        for name, raw in stored.items():
+            if name not in self._drafts and known.get(name) != raw:
+                self._place(name, raw)
+        for name in known.keys() - stored.keys() - self._drafts.keys():
+            super().pop(name, None)
+
+    def _collect(self) -> AttributeChanges:
+        """What differs from the store.
+
+        Raises:
+            CodecError: a value cannot be stored.
+        """
+        self._draw_in()
+        changed: dict[str, bytes] = {}
+        removed: set[str] = set()
+        for name, origin in list(self._drafts.items()):
+            if name in self._names():
+                raw = encode(super().__getitem__(name), name=name)
+                if raw != origin:
+                    changed[name] = raw
+            elif origin is not None:
+                removed.add(name)
+        return AttributeChanges(changed, frozenset(removed))
+
+    def _draw_in(self) -> None:
+        """Take over what was changed in typed values.
+
+        Raises:
+            CodecError: a typed value is not valid any more, or cannot be stored.
+        """
+        for name, view in list(self._views.items()):
+            value = view.changes()
+            if value is not UNCHANGED:
+                self._before_write()
+                self._put(name, value)
+                self._views[name] = view
+
+    def _settle(self, sent: AttributeChanges) -> None:
+        """The store has accepted ``sent``: from now on the drafts rest on that."""
+        for name, raw in sent.changed.items():
+            self._drafts[name] = raw
+        for name in sent.removed:
+            if name in self._names():
+                self._drafts[name] = None
+            else:
+                self._drafts.pop(name, None)
+
+    def _release_unchanged(self) -> AttributeChanges:
+        """Let go of handed-out values that nobody has changed, for `_rest_on` to renew; the rest is returned."""
+        pending = self._collect()
+        for name in self._drafts.keys() - pending.changed.keys() - pending.removed:
+            self._restore(name)
+        self._views = {name: view for name, view in self._views.items() if name in pending.changed}
+        return pending
+
+    def _moved(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` whose changes rest on another value than the store's present one."""
+        return [name for name in names if name in self._drafts and self._drafts[name] != self._stored.get(name)]
+
+    def _rebase(self, names: Iterable[str]) -> None:
+        """From now on these names, which were changed here, are compared with what the store holds now."""
+        for name in self._moved(names):
+            self._drafts[name] = self._stored.get(name)
+
+    def _discard(self) -> None:
+        """Forget all changes that the store has not accepted."""
+        for name in list(self._drafts):
+            self._restore(name)
+        self._views = {}
+
+    def _blank(self) -> None:
+        """Become empty, resting on nothing."""
+        super().clear()
+        self._stored = _NOTHING
+        self._drafts = {}
+        self._views = {}
+
+    def _restore(self, name: str) -> None:
+        """Take the store's value again, as far as it is known here."""
+        self._drafts.pop(name, None)
+        self._views.pop(name, None)
+        raw = self._stored.get(name)
+        if raw is None:
+            super().pop(name, None)
+        else:
+            self._place(name, raw)
+
+    def _place(self, name: str, raw: bytes) -> None:
+        """Put a stored value in. Who has asked for all values may still hold a view of the storage itself."""
+        undecoded = Undecoded.of(raw, name)
+        if self._unfolded:
+            self._decode(name, undecoded)
+        else:
+            super().__setitem__(name, undecoded)
+
+    def _names(self) -> dict_keys[str, Any]:
+        return super().keys()
+
+    def _put(self, name: str, value: Any) -> None:
+        check_name(name)
+        self._drafts.setdefault(name, self._stored.get(name))
+        self._views.pop(name, None)
+        super().__setitem__(name, value)
+
+    def _drop(self, name: str) -> None:
+        self._views.pop(name, None)
+        self._drafts.setdefault(name, self._stored.get(name))
+        super().__delitem__(name)
+
+    def _decode(self, name: str, undecoded: Undecoded) -> Any:
+        value = undecoded.decoded()
+        if not is_immutable(value):
+            self._drafts[name] = undecoded.raw
+        super().__setitem__(name, value)
+        return value
+
+    def _decode_all(self) -> None:
+        self._unfolded = True
+        for name, value in list(super().items()):
+            if type(value) is Undecoded:
+                self._decode(name, value)

@@ -1,0 +1,124 @@
+"""Loads sessions, and notes in them what goes wrong with the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from .errors import SessionGone, StoreUnavailable, WsgessionsError
+from .identity import Identity
+from .log_throttle import LogThrottle
+from .record import Seen, SessionChanges, SessionKey, SessionRecord
+from .session import Session
+from .settings import SessionSettings
+from .statistics import SessionStatistics
+from .stores.base import Store
+from .watermark import Watermark, WatermarkSeal
+
+__all__ = ["LoadingOwner"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.sessions"))
+
+
+class LoadingOwner:
+    """The reading half of the `SessionOwner` of one manager.
+
+    Args:
+        store: where the sessions are kept.
+        ready: starts the store, unless it is started, until a deadline; gives the seal of watermarks.
+        identity: makes store keys of ids.
+        settings: limits, timeouts and what to do on conflicts.
+        statistics: what to count in.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ready: Callable[[float], Awaitable[WatermarkSeal]],
+        identity: Identity,
+        settings: SessionSettings,
+        statistics: SessionStatistics,
+    ) -> None:
+        self._store = store
+        self._ready = ready
+        self._identity = identity
+        self._settings = settings
+        self._statistics = statistics
+        self.realm = (settings.store_url, settings.namespace, settings.context_path, settings.cookie.name)
+        """What two managers have in common if a session of the one is a session of the other."""
+
+    def deadline(self) -> float:
+        """When store work that starts now must be done, by the monotonic clock (F-00b)."""
+        return time.monotonic() + self._settings.nonstop_seconds
+
+    async def load(self, session: Session, *, deadline: float | None = None) -> None:
+        """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
+        if session._id is None or session._record is not None:
+            return
+        deadline = deadline or self.deadline()
+        try:
+            with self._noting_trouble(session):
+                self._unseal(session, await self._ready(deadline))
+                record = await self._read(self._identity.key(session._id), None, deadline)
+        except StoreUnavailable as error:
+            failure = error
+            session._shut(lambda: failure)
+            raise
+        self._statistics.loads += 1
+        if record is None:
+            self._statistics.unknown_ids += 1
+            session._start_anew()
+        else:
+            session._adopt(record)
+            self._look_for_rollback(session, record, session._carried)
+        session._open()
+
+    def _unseal(self, session: Session, seal: WatermarkSeal) -> None:
+        if session._watermark is not None:
+            session._carried = seal.unseal(session._watermark)
+            self._statistics.forged_watermarks += session._carried is None
+            session._watermark = None
+
+    async def refresh(self, session: Session) -> None:
+        """See `Session.refresh`."""
+        held = session._record
+        if held is None:
+            return
+        with self._noting_trouble(session):
+            record = await self._read(held.key, held, self.deadline())
+            if record is None:
+                raise self._gone(session)
+        pending = session._release_unchanged()
+        session._adopt(record)
+        session._rebase((*pending.changed, *pending.removed))
+        self._look_for_rollback(session, record, held.seen)
+
+    async def _read(self, key: SessionKey, held: SessionRecord | None, deadline: float) -> SessionRecord | None:
+        found = await self._store.load(key, since=None if held is None else held.seen, deadline=deadline)
+        return held.merged(found) if held and isinstance(found, SessionChanges) else found  # type: ignore[return-value]
+
+    def _look_for_rollback(self, session: Session, record: SessionRecord, known: Seen | Watermark | None) -> None:
+        """C-12: whether the store is behind a state that is known to have been."""
+        if known and known.incarnation == record.incarnation and record.version < known.version:
+            session._rolled_back = True
+            self._statistics.lost_commits_detected += 1
+            _log.warning("rolled_back", "session %s came back older than its client has seen it", session.ref)
+
+    def _gone(self, session: Session) -> SessionGone:
+        """Who is told this way need not be told again: nothing of the session is left to commit."""
+        ref, session._successor = session.ref, None
+        session._drop_changes()
+        session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
+        return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
+
+    @contextmanager
+    def _noting_trouble(self, session: Session) -> Iterator[None]:
+        """Remember in the session what went wrong, so that a 500 made of it can become the right answer."""
+        try:
+            yield
+        except WsgessionsError as error:
+            session._trouble = error
+            self._statistics.store_failures += isinstance(error, StoreUnavailable)
+            raise

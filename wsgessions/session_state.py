@@ -1,0 +1,170 @@
+"""A session between its load and its commit: what its owner keeps in it, and what may still be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from .attribute_changes import Gate
+from .attributes import Attributes
+from .errors import SessionClosed, WsgessionsError
+from .undecoded import Withheld
+
+if TYPE_CHECKING:
+    from .owner import SessionOwner
+    from .record import SessionKey, SessionRecord
+    from .watermark import Watermark
+
+__all__ = ["SessionState", "too_late_to_change", "too_late_to_rotate"]
+
+
+class SessionState(Attributes):
+    """The part of a `wsgessions.Session` that is for its owner and not for the application."""
+
+    __slots__ = (
+        "__weakref__",
+        "_accessed",
+        "_carried",
+        "_committed",
+        "_doomed",
+        "_ended",
+        "_frozen",
+        "_id",
+        "_interval_ms",
+        "_owner",
+        "_reason",
+        "_record",
+        "_rolled_back",
+        "_successor",
+        "_takes_late_changes",
+        "_trouble",
+        "_uncacheable",
+        "_watermark",
+    )
+
+    @classmethod
+    def _of(cls, owner: SessionOwner, session_id: str | None, watermark: str | None = None) -> Self:
+        """The session of a request that presented these, or nothing; still to be loaded if there is an id."""
+        session = cls.__new__(cls)
+        Attributes.__init__(session)
+        session._begin(owner, session_id)
+        session._watermark = watermark
+        return session
+
+    def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
+        self._owner = owner
+        self._id = session_id
+        self._successor: str | None = None
+        self._record: SessionRecord | None = None
+        self._doomed: SessionKey | None = None
+        self._ended = False
+        self._frozen = False
+        self._takes_late_changes = True
+        self._interval_ms: int | None = None
+        self._accessed = False
+        self._uncacheable = False
+        self._committed = False
+        self._rolled_back = False
+        self._watermark: str | None = None
+        self._carried: Watermark | None = None
+        self._reason: Callable[[], WsgessionsError] = _unexplained
+        self._trouble: WsgessionsError | None = None
+
+    def _enter(self, *, write: bool) -> None:
+        self._accessed = True
+        if self._gate is Gate.UNTOUCHED:
+            self._gate = Gate.OPEN
+        elif write or self._gate is not Gate.READ_ONLY:
+            self._trouble = self._reason()
+            raise self._trouble
+
+    def _look(self) -> SessionRecord | None:
+        """The record, for those who ask about the session. Counts as an access.
+
+        Refused where nothing was loaded: "could not be loaded" must never pass for "new" (F-00a).
+        """
+        self._accessed = True
+        if self._gate is Gate.SHUT:
+            self._enter(write=False)
+        return self._record
+
+    def _enter_structural(self) -> None:
+        if self._gate is not Gate.READ_ONLY:
+            self._before_write()
+
+    def _adopt(self, record: SessionRecord) -> None:
+        """Rest on this record from now on."""
+        self._record = record
+        self._rest_on(record.attributes)
+
+    def _start_anew(self) -> None:
+        """The presented id is unknown: this is a new session without an id (S-03)."""
+        self._id = None
+
+    def _open(self) -> None:
+        """What there is has been loaded."""
+        dict.pop(self, "", None)
+        if self._gate is not Gate.CLOSED:
+            self._gate = Gate.UNTOUCHED
+            self._limit()
+
+    def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
+        if self._gate is not Gate.CLOSED:
+            self._gate, self._reason = Gate.SHUT, reason
+            dict.__setitem__(self, "", Withheld.by(reason))
+
+    def _close(self, reason: Callable[[], WsgessionsError]) -> None:
+        self._gate, self._reason = Gate.CLOSED, reason
+
+    def _freeze(self, *, takes_late_changes: bool) -> None:
+        """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
+        self._frozen = True
+        self._takes_late_changes = takes_late_changes
+        self._limit()
+
+    def _limit(self) -> None:
+        if not self._frozen or self._gate in {Gate.SHUT, Gate.CLOSED}:
+            return
+        if self._record is None:
+            self._gate, self._reason = Gate.READ_ONLY, _too_late_to_create
+        elif not self._takes_late_changes:
+            self._gate, self._reason = Gate.READ_ONLY, too_late_to_change
+
+    @property
+    def _pending(self) -> bool:
+        """Whether a commit may have something to do; cheap, and never wrongly False."""
+        return bool(self._drafts or self._views or self._doomed or self._successor) or self._interval_ms is not None
+
+    @property
+    def _changed(self) -> bool:
+        """Whether a commit would change a session that exists, or create one."""
+        return self._interval_ms is not None or self._successor is not None or bool(self._collect())
+
+    def _drop_changes(self) -> None:
+        """Forget changed attributes; what was invalidated or rotated stays so (R-31, R-33)."""
+        self._discard()
+        self._interval_ms = None
+
+
+def _unexplained() -> SessionClosed:
+    return SessionClosed("the session cannot be used now")
+
+
+def _too_late_to_create() -> SessionClosed:
+    return SessionClosed(
+        "the response has started, so no session can be created for this client any more",
+        hint="put something into the session before the response starts",
+    )
+
+
+def too_late_to_change() -> SessionClosed:
+    """The error of a change after the headers, where ``late_commit`` refuses it (C-13)."""
+    return SessionClosed('the response has started, and late_commit = "refuse" is set')
+
+
+def too_late_to_rotate() -> SessionClosed:
+    """The error of a rotation after the headers."""
+    return SessionClosed(
+        "the response has started, so the client could not be told its new id",
+        hint="call rotate_id() before the response starts",
+    )
