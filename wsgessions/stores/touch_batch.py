@@ -47,7 +47,7 @@ class TouchBatch:
     async def close(self) -> None:
         """Send what is gathered, then close the store behind."""
         flusher, self._flusher = self._flusher, None
-        if flusher is not None:
+        if flusher is not None and not flusher.done():
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
         await self._flush()
