@@ -19,8 +19,8 @@ class Pause:
     """A point in a handler: the test learns that it is reached, and says when to go on."""
 
     def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self.resume = asyncio.Event()
+        self.reached: asyncio.Event = asyncio.Event()
+        self.resume: asyncio.Event = asyncio.Event()
 
     async def wait(self) -> None:
         """What the handler does."""
