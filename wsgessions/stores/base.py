@@ -8,8 +8,8 @@ How the answers are to be read:
   the session. `NonStopTimeout` and a lost connection leave a write *unknown*: done or not done, never half done.
 * **create never overwrites, apply never creates** (S-09, S-62). What was deleted stays deleted: until its tombstone
   lapses, nothing is stored under that key again.
-* **Every write is atomic and may be repeated**: a delta with the same ``commit_id``, a creation with the same
-  incarnation and a deletion give the first outcome again (C-9, F-26).
+* **Every write is atomic and may be repeated**: a delta with the same ``commit_id`` and a creation with the same
+  incarnation give the first outcome again (C-9, F-26); what is deleted twice is deleted, and was there the first time.
 * **Time is the store's** (C-16): the caller sends durations and is told instants.
 
 Calls for different sessions, and for one session, may overlap. Every call takes ``deadline``, an instant of
@@ -98,7 +98,11 @@ class Store(Protocol):
         ...
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        """Start the idle time of these sessions anew; those that are gone are passed over (C-16)."""
+        """Start the idle time of these sessions anew; those that are gone are passed over (C-16).
+
+        A use may be reported late: for a short grace after its idle time a session is no longer loaded, and can still
+        be touched and changed (`figures.DEFAULT_GRACE`). The absolute deadline knows no grace.
+        """
         ...
 
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:

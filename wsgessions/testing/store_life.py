@@ -81,6 +81,7 @@ class LifeCases(StoreHarness):
     async def test_a_caller_that_is_up_to_date_is_told_of_no_changes(self, store: Store) -> None:
         record = await created(store, {"a": b"1"})
         changes = await store.load(record.key, since=record.seen)
+        assert isinstance(changes, SessionChanges)
         assert changes == SessionChanges(record.version, record.interval_ms, record.expires_ms)
         assert record.merged(changes) == record
 

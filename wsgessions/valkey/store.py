@@ -274,9 +274,10 @@ def _read(
     """The session in the answer to the read of a record, with its absolute deadline."""
     if isinstance(found, StoreRefused) and found.server_code == "WRONGTYPE":
         return Refusal.UNREADABLE
-    if isinstance(_answer(found), Mapping):
-        return _whole(key, found, now_ms, score)
-    status, *parts = found
+    reply = _answer(found)
+    if isinstance(reply, Mapping):
+        return _whole(key, reply, now_ms, score)
+    status, *parts = reply
     if status:
         return Refusal(status)
     if len(parts) == 1:
