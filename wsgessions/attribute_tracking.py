@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from _collections_abc import dict_keys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
 from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
 from .codec import check_name, encode, is_immutable
+from .errors import CodecError
 from .undecoded import Undecoded
 
 __all__ = ["TrackedAttributes"]
@@ -38,13 +40,16 @@ class TrackedAttributes(dict[str, Any]):
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
         super().__init__()
+        self._begin_tracking()
+        for name, value in dict(values, **more).items():
+            self._put(name, value)
+
+    def _begin_tracking(self) -> None:
         self._stored = _NOTHING
         self._drafts = {}
         self._views = {}
         self._unfolded = False
         self._gate = Gate.UNTOUCHED
-        for name, value in dict(values, **more).items():
-            self._put(name, value)
 
     # -- for the owner -------------------------------------------------------------------------------------------------
 
@@ -64,7 +69,7 @@ class TrackedAttributes(dict[str, Any]):
         """Take over what the store holds now. Values that were handed out or changed stay as they are."""
         known = self._stored
         self._stored = stored
-        if not known and not self._drafts:
+        if not known and not self._drafts and not self._unfolded:
             super().update(zip(stored, map(Undecoded.of, stored.values(), stored), strict=True))
             return
         for name, raw in stored.items():
@@ -157,10 +162,10 @@ class TrackedAttributes(dict[str, Any]):
     def _place(self, name: str, raw: bytes) -> None:
         """Put a stored value in. Who has asked for all values may still hold a view of the storage itself."""
         undecoded = Undecoded.of(raw, name)
+        super().__setitem__(name, undecoded)
         if self._unfolded:
-            self._decode(name, undecoded)
-        else:
-            super().__setitem__(name, undecoded)
+            with suppress(CodecError):  # told to whoever asks for this attribute
+                self._decode(name, undecoded)
 
     def _names(self) -> dict_keys[str, Any]:
         return super().keys()

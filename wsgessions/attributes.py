@@ -11,7 +11,7 @@ from __future__ import annotations
 from _collections_abc import dict_items, dict_keys, dict_values
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from typing import Any, Final, Self, SupportsIndex
+from typing import Any, ClassVar, Final, Self, SupportsIndex
 
 from pydantic_core import SchemaSerializer, core_schema
 
@@ -35,7 +35,7 @@ class Attributes(TrackedAttributes):
     __slots__ = ()
 
     __hash__ = None  # type: ignore[assignment]  # as dict has it; named because __eq__ is defined here
-    __pydantic_serializer__ = SchemaSerializer(
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
         core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(_as_dict))
     )
 

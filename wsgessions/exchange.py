@@ -67,7 +67,7 @@ class Exchange:
         self._closed = False
         self._replaced: WsgessionsError | None = None
         self._lost: OSError | None = None
-        self._budget = manager.settings.nonstop_seconds
+        self._budget = manager.budget
         self.session: Session = manager.begin(presented)
 
     async def run(self, app: ASGIApp, receive: Receive, *, load: bool) -> None:
@@ -213,7 +213,7 @@ class Exchange:
             if refuses and session._record is not None and session._changed:
                 raise too_late_to_change()
             await self._manager.commit(session, create=False)
-        if self._scope.get("method") != "OPTIONS":
+        if session._record is not None and self._scope.get("method") != "OPTIONS":
             await self._manager.touch(session)
 
     async def _after_error(self, error: Exception) -> None:

@@ -46,10 +46,12 @@ class SessionManager:
         if settings is None or overrides:
             settings = SessionSettings.load(settings, overrides)
         self.settings: SessionSettings = settings
-        self.statistics = SessionStatistics()
+        self.budget: float = settings.nonstop_seconds
+        """Seconds that one request may wait for the store, all in all (F-00b)."""
+        self.statistics: SessionStatistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
         identity = Identity(self.settings.namespace, self.settings.context_path)
-        self.owner = OperatingOwner(self.store, self._ready, identity, self.settings, self.statistics)
+        self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self.statistics)
         self._seal: WatermarkSeal | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -98,7 +100,8 @@ class SessionManager:
 
     def begin(self, presented: Presented) -> Session:
         """The session for what a client presented, not loaded yet."""
-        self._count(presented.finding)
+        if presented.finding is not CookieFinding.ABSENT and presented.finding is not CookieFinding.PRESENT:
+            self._count(presented.finding)
         return Session._of(self.owner, presented.id, presented.watermark)
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
@@ -161,8 +164,6 @@ class SessionManager:
                 self.statistics.conflicting_ids += 1
             case CookieFinding.OVERSIZED:
                 self.statistics.oversized_cookies += 1
-            case CookieFinding.ABSENT | CookieFinding.PRESENT:
-                pass
 
 
 def manager_for(

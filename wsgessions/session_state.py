@@ -46,7 +46,7 @@ class SessionState(Attributes):
     def _of(cls, owner: SessionOwner, session_id: str | None, watermark: str | None = None) -> Self:
         """The session of a request that presented these, or nothing; still to be loaded if there is an id."""
         session = cls.__new__(cls)
-        Attributes.__init__(session)
+        session._begin_tracking()
         session._begin(owner, session_id)
         session._watermark = watermark
         return session
@@ -123,7 +123,7 @@ class SessionState(Attributes):
         self._limit()
 
     def _limit(self) -> None:
-        if not self._frozen or self._gate in {Gate.SHUT, Gate.CLOSED}:
+        if not self._frozen or self._gate is Gate.SHUT or self._gate is Gate.CLOSED:
             return
         if self._record is None:
             self._gate, self._reason = Gate.READ_ONLY, _too_late_to_create
