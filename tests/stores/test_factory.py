@@ -116,6 +116,16 @@ async def test_sessions_outlive_all_their_users(place: Place) -> None:
         assert await stored(store, record) == record
 
 
+async def test_a_directory_with_a_name_too_long_for_a_socket_is_served_on_a_port(tmp_path: Path) -> None:
+    place = Place(tmp_path / ("long" * 30))
+    try:
+        async with opened(settings(f"embedded:{place.path}")) as store:
+            record = await created(store, {"a": b"1"})
+            assert await stored(store, record) == record
+    finally:
+        place.end_everything()
+
+
 async def test_a_killed_server_comes_back_with_every_acknowledged_change(place: Place) -> None:
     """F-05: within the deadline of the request that meets it."""
     async with opened(settings(f"embedded:{place.path}", fsync="always")) as store:

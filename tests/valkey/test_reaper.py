@@ -11,6 +11,7 @@ import pytest
 from tests.valkey.links import PATIENCE, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
+from wsgessions.errors import StoreRefused
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.testing.store_harness import IDLE, change, created, new_key, stored, successor_of
@@ -146,6 +147,14 @@ async def created_in(store: ValkeyStore, prefix: int) -> SessionRecord:
     record = await store.create(NewSession(new_key(prefix), {}, IDLE * 1000, 10 * IDLE * 1000))
     assert record is not None
     return record
+
+
+async def test_an_index_of_another_kind_is_reported(store: ValkeyStore) -> None:
+    record = await created(store)
+    assert store.segments is not None
+    await store.link.request("SET", store.segments.of(record.key).expiries, "x")
+    with pytest.raises(StoreRefused):
+        await reaper_of(store).sweep()
 
 
 async def test_one_process_at_a_time_sweeps_a_segment(store: ValkeyStore) -> None:
