@@ -41,6 +41,7 @@ class Adapter(Protocol):
     @classmethod
     def fits(cls, app: object) -> bool:
         """Whether ``app`` is an application of this framework."""
+        ...
 
     def install(self, app: Any) -> Any:
         """Give the application sessions. Installed twice, the first installation acts, and a warning is logged (R-50).
@@ -51,3 +52,4 @@ class Adapter(Protocol):
         Raises:
             ConfigError: the application has started already, or has sessions of another kind.
         """
+        ...

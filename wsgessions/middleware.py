@@ -46,8 +46,8 @@ class SessionMiddleware:
         **overrides: Any,
     ) -> None:
         self.app = app
-        self.manager = manager_for(manager, settings, overrides)
-        self.cookies = SessionCookies(self.manager.settings.cookie)
+        self.manager: SessionManager = manager_for(manager, settings, overrides)
+        self.cookies: SessionCookies = SessionCookies(self.manager.settings.cookie)
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,7 +53,7 @@ class SessionState(Attributes):
 
     def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
         self._owner = owner
-        self._id = session_id
+        self._id: str | None = session_id
         self._successor: str | None = None
         self._record: SessionRecord | None = None
         self._doomed: SessionKey | None = None

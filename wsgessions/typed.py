@@ -64,8 +64,8 @@ class TypedAttribute(Generic[T]):
 
     def __init__(self, name: str, kind: type[T], *, default_factory: Callable[[], T] | None = None) -> None:
         check_name(name)
-        self.name = name
-        self.kind = kind
+        self.name: str = name
+        self.kind: type[T] = kind
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
         self._make_default = default_factory or self._find_default()
 

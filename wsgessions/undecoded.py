@@ -73,7 +73,9 @@ class Undecoded(enum.Enum):
         return f"<{type(self).__name__} attribute {self._attribute!r}: dict(session) has its value>"
 
     __str__ = __repr__
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
         return Undecoded.of, (self._raw, self._attribute)

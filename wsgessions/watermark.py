@@ -44,7 +44,7 @@ class WatermarkSeal:
     """
 
     def __init__(self, keys: Sequence[bytes], *, node: int | None = None) -> None:
-        self.node = secrets.randbits(16) if node is None else node
+        self.node: int = secrets.randbits(16) if node is None else node
         self._ring = {_key_id(key): _mac_key(key) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
         self._signing_key = self._ring[self._signing_id]

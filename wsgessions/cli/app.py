@@ -15,10 +15,10 @@ from .exit_code import ExitCode
 
 __all__ = ["app", "run"]
 
-app = typer.Typer(name="wsgessions", no_args_is_help=True, pretty_exceptions_enable=False)
+app: typer.Typer = typer.Typer(name="wsgessions", no_args_is_help=True, pretty_exceptions_enable=False)
 
-for part in (server, cart, config):
-    part.register(app)
+for _command in (server, cart, config):
+    _command.register(app)
 
 
 def run() -> NoReturn:

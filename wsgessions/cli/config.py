@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-config = typer.Typer(no_args_is_help=True, help="Show the settings that an application started here would have.")
+config: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Show the settings that an application started here would have."
+)
 
 
 def register(app: typer.Typer) -> None:

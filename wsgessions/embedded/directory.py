@@ -35,18 +35,18 @@ class StoreDirectory:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """``path``: relative to the current directory at this moment; ``~`` is the home directory."""
-        self.path = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow symlinks
-        self.users_lock = self.path / "users.lock"
-        self.supervisor_lock = self.path / "supervisor.lock"
-        self.server_lock = self.path / "server.lock"
-        self.connection = self.path / "connection.json"
-        self.server_pid = self.path / "server.pid"
-        self.password = self.path / "password"
-        self.configuration = self.path / "valkey.conf"
-        self.server_log = self.path / "valkey.log"
-        self.supervisor_log = self.path / "supervisor.log"
-        self.socket = self.path / "valkey.sock"
-        self.data = self.path / "data"
+        self.path: Path = Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 - resolve() would follow symlinks
+        self.users_lock: Path = self.path / "users.lock"
+        self.supervisor_lock: Path = self.path / "supervisor.lock"
+        self.server_lock: Path = self.path / "server.lock"
+        self.connection: Path = self.path / "connection.json"
+        self.server_pid: Path = self.path / "server.pid"
+        self.password: Path = self.path / "password"
+        self.configuration: Path = self.path / "valkey.conf"
+        self.server_log: Path = self.path / "valkey.log"
+        self.supervisor_log: Path = self.path / "supervisor.log"
+        self.socket: Path = self.path / "valkey.sock"
+        self.data: Path = self.path / "data"
 
     def __str__(self) -> str:
         return str(self.path)

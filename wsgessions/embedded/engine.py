@@ -47,7 +47,7 @@ class Engine:
         self._log_begin = 0
         self._is_cleared = False
         self.listening = listening
-        self.started_at = 0.0
+        self.started_at: float = 0.0
 
     @property
     def pid(self) -> int:

@@ -22,7 +22,7 @@ from .plan import Plan
 
 __all__ = ["EmbeddedServer"]
 
-log = logging.getLogger("wsgessions.embedded")
+log: logging.Logger = logging.getLogger("wsgessions.embedded")
 
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.2

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-log = logging.getLogger("wsgessions.embedded")
+log: logging.Logger = logging.getLogger("wsgessions.embedded")
 
 
 class _Report:

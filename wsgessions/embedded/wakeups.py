@@ -21,7 +21,7 @@ class Wakeups:
     """
 
     def __init__(self) -> None:
-        self.stop_requested = False
+        self.stop_requested: bool = False
         self._reader, self._writer = socket.socketpair()
         self._before: dict[signal.Signals, signal.Handlers | int | None] = {}
 

@@ -30,10 +30,10 @@ class Home:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.loop = asyncio.get_running_loop()
-        self.ready = False
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.ready: bool = False
         """Whether the store is started, so that calls from this loop may go straight through."""
-        self.over = False
+        self.over: bool = False
         self.thread: threading.Thread | None = None
         self._starting = asyncio.Lock()
         self._leave = asyncio.Event()

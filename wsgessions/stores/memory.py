@@ -100,7 +100,7 @@ class MemoryStore:
     """
 
     def __init__(self, *, clock: StoreClock | None = None, grace: float = DEFAULT_GRACE) -> None:
-        self.clock = clock or StoreClock()
+        self.clock: StoreClock = clock or StoreClock()
         self._grace: Final = round(grace * 1000)
         self._entries: dict[bytes, _Entry] = {}
         self._due: list[tuple[int, bytes]] = []

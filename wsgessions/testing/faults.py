@@ -38,9 +38,9 @@ class FaultProxy:
     """
 
     def __init__(self, upstream: Upstream, *, watch_pushes: bool = False) -> None:
-        self.counts = ProxyCounts()
+        self.counts: ProxyCounts = ProxyCounts()
         self.host: Final = "127.0.0.1"
-        self.port = 0
+        self.port: int = 0
         """The port it listens on: chosen at start, kept from then on."""
         self._upstream = upstream
         self._watch_pushes = watch_pushes

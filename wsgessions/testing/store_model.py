@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from .. import codec
 from ..record import CommitOutcome, CommitStatus, NewSession, SessionChanges, SessionDelta, SessionRecord, Successor
+from ..stores.base import Store
 from .store_harness import StoreHarness, new_key, number, successor_of
 
 __all__ = ["ModelCases"]
@@ -83,10 +84,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.stack = AsyncExitStack()
-        self.store = self.run(self.stack.enter_async_context(self.harness.opened()))
-        self.now = 0
+        self.runner: asyncio.Runner = asyncio.Runner()
+        self.stack: AsyncExitStack = AsyncExitStack()
+        self.store: Store = self.run(self.stack.enter_async_context(self.harness.opened()))
+        self.now: int = 0
         self.sessions: list[Modelled] = []
 
     def run(self, job: Coroutine[Any, Any, T]) -> T:

@@ -24,7 +24,7 @@ class Alarm:
     """
 
     def __init__(self, look: Callable[[float], float]) -> None:
-        self.due = math.inf
+        self.due: float = math.inf
         """The instant of `time.monotonic` at which it rings next."""
         self._look = look
         self._timer: asyncio.TimerHandle | None = None

@@ -53,7 +53,7 @@ class Keeper:
     ) -> None:
         self.address: Address | None = None
         """The server that was tried last."""
-        self.trouble = "not yet tried to connect"
+        self.trouble: str = "not yet tried to connect"
         """Why there is no connection, without credentials."""
         self._locate = locate
         self._connect = connect

@@ -56,7 +56,7 @@ class Link(Commands):
         stall_limit: float = 5.0,
     ) -> None:
         super().__init__()
-        self.generation = 0
+        self.generation: int = 0
         """Grows with each connection made; what was learned over an earlier one may be stale (C-1)."""
         self._name = name
         self._on_push = on_push

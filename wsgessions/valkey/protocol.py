@@ -44,12 +44,12 @@ class Ticket:
 
     def __init__(self, wire: bytes, deadline: float, on_reply: OnReply | None, expected: int | None = None) -> None:
         """``expected``: the number of replies to gather into a list; None for the one reply of a single command."""
-        self.wire = wire
-        self.deadline = deadline
-        self.on_reply = on_reply
-        self.expected = expected
+        self.wire: bytes = wire
+        self.deadline: float = deadline
+        self.on_reply: OnReply | None = on_reply
+        self.expected: int | None = expected
         self.replies: list[Reply] = []
-        self.sent_at = 0.0
+        self.sent_at: float = 0.0
         self.future: asyncio.Future[Reply]
 
     def take(self, reply: Reply) -> bool:
@@ -84,15 +84,15 @@ class Connection(asyncio.Protocol):
         """
         self.waiting: deque[Ticket] = deque()
         """Tickets whose command was written and whose reply has not come, oldest first."""
-        self.paused = False
+        self.paused: bool = False
         """Whether the transport's buffer is full."""
         self.lost: str | None = None
         """Why the connection is of no further use; None while it is."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the transport has let go of the socket."""
-        self.since = time.monotonic()
+        self.since: float = time.monotonic()
         """When it was made."""
-        self.descriptor = -1
+        self.descriptor: int = -1
         self._on_push = on_push
         self._on_room = on_room
         self._on_lost = on_lost

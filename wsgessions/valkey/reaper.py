@@ -46,9 +46,9 @@ class Reaper:
     """
 
     def __init__(self, store: ValkeyStore, *, interval: float = 1.0) -> None:
-        self.expired = 0
+        self.expired: int = 0
         """Sessions that this process has removed because their time was over."""
-        self.orphans = 0
+        self.orphans: int = 0
         """Index entries removed that had no session."""
         self._store = store
         self._interval = interval

@@ -68,12 +68,12 @@ class ValkeyStore:
         reap_interval: float | None = 1.0,
         allow_eviction: bool = False,
     ) -> None:
-        self.clock = StoreClock()
-        self.trouble = Trouble()
-        self.link = Link(locate, on_connect=self._admit)
+        self.clock: StoreClock = StoreClock()
+        self.trouble: Trouble = Trouble()
+        self.link: Link = Link(locate, on_connect=self._admit)
         self.segments: Segments | None = None
         """Known from the first connection on."""
-        self.reaper = None if reap_interval is None else Reaper(self, interval=reap_interval)
+        self.reaper: Reaper | None = None if reap_interval is None else Reaper(self, interval=reap_interval)
         self.grace_ms: Final = round(grace * 1000)
         self._release = release
         self._namespace = namespace

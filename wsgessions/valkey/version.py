@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["ADVISORIES_AS_OF", "MINIMUM", "SECURE_FLOORS", "Standing", "parse", "standing", "warn_once", "warning"]
 
-log = logging.getLogger("wsgessions.valkey")
+log: logging.Logger = logging.getLogger("wsgessions.valkey")
 
 Version = tuple[int, int, int]
 
