@@ -559,8 +559,14 @@ def test_a_fork_out_of_the_home_loop_takes_nothing_along(shared_server: RawServe
     assert program(shared_server, FORK_IN_LOOP) == "child 2\nparent 1 1\n"
 
 
+FORK_BEFORE_USE = """
+child = os.fork()
+asyncio.run(created(homed))
+os.write(1, b"%d " % len(made))  # in one piece, since both processes write
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
 def test_a_store_made_before_the_fork_and_first_used_after_it_is_used_as_it_is(shared_server: RawServer) -> None:
-    text = (
-        "child = os.fork()\nasyncio.run(created(homed))\nprint(len(made), flush=True)\nif child: os.waitpid(child, 0)\n"
-    )
-    assert program(shared_server, text) == "1\n1\n"
+    assert program(shared_server, FORK_BEFORE_USE) == "1 1 "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 
 import pytest
 
-from tests.valkey.links import at, behind, echoes, soon, started, stubbed, until, works
+from tests.valkey.links import PATIENCE, at, behind, echoes, soon, started, stubbed, until, works
 from tests.valkey.raw_server import RawServer
 from tests.valkey.stub_server import StubServer, greeting_then
 from wsgessions.errors import NonStopTimeout
@@ -68,9 +69,9 @@ async def test_a_request_whose_deadline_has_passed_is_not_sent() -> None:
 
 async def test_a_connection_without_any_reply_for_long_is_given_up(server: RawServer) -> None:
     """F-06"""
-    async with FaultProxy(server.path) as proxy, started(behind(proxy, stall_limit=0.2)) as link:
+    async with FaultProxy(server.path) as proxy, started(behind(proxy, stall_limit=1.0)) as link:
         proxy.drop(Direction.TO_CLIENT)
-        with pytest.raises(LinkLost, match=r"no reply for 0\.2 s") as caught:
+        with pytest.raises(LinkLost, match="no reply for 1 s") as caught:
             await link.request(b"ECHO", b"x")
         assert caught.value.sent
         proxy.heal()
@@ -89,10 +90,14 @@ async def test_a_reply_that_stops_half_way_ends_the_connection_at_the_deadline()
 
 
 async def test_a_reply_that_came_while_the_loop_was_blocked_counts_as_in_time(server: RawServer) -> None:
-    async with started(at(server.url, stall_limit=0.1)) as link:
-        asking = asyncio.ensure_future(link.request(b"ECHO", b"came", deadline=soon(0.1)))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)  # it is made, and it is sent
-        time.sleep(0.3)  # noqa: ASYNC251 - blocks the loop
+    async with started(at(server.url)) as link:
+        deadline = soon(0.5)
+        asking = asyncio.ensure_future(link.request(b"ECHO", b"came", deadline=deadline))
+        await asyncio.sleep(0)  # it is made
+        await asyncio.sleep(0)  # it is sent
+        connection = link._connection
+        assert connection is not None
+        select.select([connection.descriptor], [], [], PATIENCE)
+        while time.monotonic() <= deadline:
+            time.sleep(0.01)  # noqa: ASYNC251 - blocks the loop, which has not seen the reply that is there
         assert await asking == b"came"
-        assert link.generation == 1

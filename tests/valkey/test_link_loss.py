@@ -99,7 +99,7 @@ async def test_attempts_to_connect_back_off_and_end_when_nobody_waits() -> None:
     link = Link(locate)
     with pytest.raises(StoreUnavailable):
         await link.start(deadline=soon(1))
-    assert 3 <= attempts <= 12
+    assert 1 < attempts <= 12
     await until(lambda: link._keeper._task is None)
     await link.close()
 
