@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from collections import Counter
 from itertools import pairwise, product
@@ -111,6 +113,17 @@ def test_a_key_is_a_digest_that_shows_nothing_of_the_id(session_id: str) -> None
     assert len(key.digest) == 16
     assert session_id.encode() not in key.digest
     assert key == Identity("wsg", "/").key(session_id)
+
+
+@given(session_ids)
+def test_a_pepper_makes_the_digest_a_keyed_one(session_id: str) -> None:
+    """S-08: HMAC-SHA256 (RFC 2104) over the same length-delimited input; C-7: plain SHA-256 without."""
+    text = b"".join(len(part).to_bytes(4) + part for part in (b"wsg", b"/", session_id.encode()))
+    plain, peppered = Identity("wsg", "/").key(session_id), Identity("wsg", "/", pepper=b"p" * 32).key(session_id)
+    assert plain.digest == hashlib.sha256(text).digest()[:16]
+    assert peppered.digest == hmac.digest(b"p" * 32, text, "sha256")[:16]
+    assert peppered.digest != Identity("wsg", "/", pepper=b"q" * 32).key(session_id).digest
+    assert peppered.prefix == plain.prefix
 
 
 def test_the_first_two_characters_are_the_prefix() -> None:

@@ -2,12 +2,14 @@
 
 An id is 43 characters of ``[A-Za-z0-9_-]``, 258 random bits, and means nothing (S-01, S-02). Its first two characters
 (12 bits) choose the segment and survive rotation; the other 41 are drawn anew, so that old and new stay in one segment
-and a rotation is one atomic step (E-10). The store never sees an id, only a digest of it (S-08).
+and a rotation is one atomic step (E-10). The store never sees an id, only a digest of it, keyed where there is a pepper
+(S-08).
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 import secrets
 from typing import Final
@@ -42,12 +44,17 @@ class Identity:
 
     Namespace, context and id enter the digest length-delimited, so that no two combinations ever meet (S-12, S-212),
     and one id means different sessions in different applications.
+
+    Args:
+        namespace: the setting.
+        context_path: the setting.
+        pepper: the key of HMAC-SHA256 in place of SHA-256; None for plain SHA-256 (S-08).
     """
 
     __slots__ = ("_seed",)
 
-    def __init__(self, namespace: str, context_path: str) -> None:
-        self._seed = hashlib.sha256(usedforsecurity=True)
+    def __init__(self, namespace: str, context_path: str, *, pepper: bytes | None = None) -> None:
+        self._seed = hashlib.sha256() if pepper is None else hmac.new(pepper, digestmod="sha256")
         for part in (namespace.encode(), context_path.encode()):
             self._seed.update(len(part).to_bytes(4))
             self._seed.update(part)

@@ -50,7 +50,7 @@ class SessionManager:
         """Seconds that one request may wait for the store, all in all (F-00b)."""
         self.statistics: SessionStatistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
-        identity = Identity(self.settings.namespace, self.settings.context_path)
+        identity = _identity_of(self.settings)
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self.statistics)
         self._seal: WatermarkSeal | None = None
 
@@ -180,6 +180,11 @@ def manager_for(
         setting = next(iter(overrides), "settings")
         raise ConfigError("a manager is given, which has its own", setting=setting, hint="give one of the two")
     return manager
+
+
+def _identity_of(settings: SessionSettings) -> Identity:
+    pepper = None if settings.pepper is None else settings.pepper.get_secret_value().encode("utf-8", "surrogatepass")
+    return Identity(settings.namespace, settings.context_path, pepper=pepper)
 
 
 def _not_loaded() -> SessionNotLoaded:

@@ -12,7 +12,7 @@ from .identity import Identity
 from .log_throttle import LogThrottle
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
-from .settings import SessionSettings, StoreUrl
+from .settings import SessionSettings
 from .statistics import SessionStatistics
 from .stores.base import Store
 from .watermark import Watermark, WatermarkSeal
@@ -46,10 +46,11 @@ class LoadingOwner:
         self._identity = identity
         self._settings = settings
         self._statistics = statistics
-        self.realm: tuple[StoreUrl, str, str, str] = (
+        self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,
             settings.context_path,
+            settings.pepper,
             settings.cookie.name,
         )
         """What two managers have in common if a session of the one is a session of the other."""

@@ -96,6 +96,8 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("secrets", SecretStr(SECRET), (SecretStr(SECRET),)),
     ("secrets", f"{SECRET}, {OTHER}", (SecretStr(SECRET), SecretStr(OTHER))),
     ("secrets", lambda: [SECRET, OTHER], (SecretStr(SECRET), SecretStr(OTHER))),
+    ("pepper", SECRET, SecretStr(SECRET)),
+    ("pepper", lambda: SECRET, SecretStr(SECRET)),
     ("save_on_error", "yes", True),
     ("rejoin", "true", True),
     ("max_bytes_off_heap", "0", 0),
@@ -179,6 +181,11 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("secrets", lambda: 1 / 0, "ZeroDivisionError"),
     ("secrets", 5, "tuple"),
     ("secrets_file", "no/such/file", "No such file"),
+    ("pepper", "", "shorter than 32 bytes"),
+    ("pepper", "changeme", "the pepper is shorter than 32 bytes"),
+    ("pepper", "changeme" * 4, "the pepper looks like an example"),
+    ("pepper", lambda: 1 / 0, "ZeroDivisionError"),
+    ("pepper", 5, "string"),
 ]
 
 LATER: list[tuple[str, Any, str]] = [
@@ -303,7 +310,11 @@ class TestSecretsFile:
         assert (error.setting, error.origin) == ("secrets_file", "constructor")
 
 
-WITH_SECRETS: dict[str, Any] = {"store_url": f"valkey://{CANARY}:{CANARY}@h:1/2", "secrets": [SECRET + CANARY]}
+WITH_SECRETS: dict[str, Any] = {
+    "store_url": f"valkey://{CANARY}:{CANARY}@h:1/2",
+    "secrets": [SECRET + CANARY],
+    "pepper": OTHER + CANARY,
+}
 
 SHOWN: dict[str, Callable[[SessionSettings], str]] = {
     "repr": repr,
@@ -318,7 +329,7 @@ SHOWN: dict[str, Callable[[SessionSettings], str]] = {
     "the table": lambda settings: repr(effective_settings(settings)),
     "a copy": lambda settings: repr(copy.deepcopy(settings)) + repr(copy.copy(settings)),
     "one field": lambda settings: (
-        f"{settings.store_url} {settings.store_url!r} {settings.secrets} {settings.secrets!r}"
+        f"{settings.store_url} {settings.store_url!r} {settings.secrets} {settings.secrets!r} {settings.pepper!r}"
     ),
 }
 
@@ -329,6 +340,7 @@ class TestMasking:
         shown = SHOWN[way](SessionSettings(**WITH_SECRETS))
         assert CANARY not in shown
         assert SECRET not in shown
+        assert OTHER not in shown
 
     def test_the_rest_of_the_url_is_shown(self) -> None:
         assert str(SessionSettings(**WITH_SECRETS).store_url) == "valkey://***@h:1/2"
@@ -356,6 +368,9 @@ class TestMasking:
             {"store_url": f"valky://a:{CANARY}@h"},
             {"store_url": [CANARY]},
             {"secrets": CANARY},
+            {"pepper": CANARY},
+            {"pepper": f"{OTHER}{CANARY}", "fsync": "wrong"},
+            {"pepper": [CANARY]},
             {"secrets": [CANARY * 9, CANARY * 9]},
             {"secrets": f"[{CANARY}"},
             {"secrets": [[CANARY]]},
@@ -397,7 +412,7 @@ class TestTable:
 
     def test_each_default_that_is_a_value_can_be_given_as_it_is_written(self) -> None:
         for each in describe_settings():
-            if each.name not in {"exclude", "secrets", "secrets_file", "cookie.max_age", "cookie.domain"}:
+            if each.name not in {"exclude", "secrets", "secrets_file", "pepper", "cookie.max_age", "cookie.domain"}:
                 table, _, name = each.name.rpartition(".")
                 SessionSettings(**({table: {name: each.default}} if table else {name: each.default}))
 

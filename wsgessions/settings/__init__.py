@@ -1,6 +1,7 @@
 """All settings: what they mean, where they come from, and what is wrong with them.
 
-`model` has the settings themselves; `sources` reads them, `checks` finds contradictions, `table` shows them to people.
+`fields` has the settings themselves; `model` and `sources` read them, `checks` finds contradictions, `table` shows them
+to people.
 """
 
 from __future__ import annotations

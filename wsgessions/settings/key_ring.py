@@ -1,4 +1,4 @@
-"""The setting ``secrets``: what may serve as a secret, and where it may come from (S-78)."""
+"""The settings ``secrets`` and ``pepper``: what may serve as a secret, and where it may come from (S-78)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from .types import items, wrong
 
-__all__ = ["MIN_SECRET_BYTES", "KeyRing", "SecretsFile", "read_secrets"]
+__all__ = ["MIN_SECRET_BYTES", "KeyRing", "Pepper", "SecretsFile", "read_secrets"]
 
 MIN_SECRET_BYTES: Final = 32
 """Shorter secrets are refused: they could be guessed from a cookie, without asking a server."""
@@ -44,14 +44,28 @@ def _fetched(function: Callable[[], Any]) -> Any:
 def _check_secrets(ring: Sequence[SecretStr]) -> tuple[SecretStr, ...]:
     """Refuse a ring with a secret that is short, well known or repeated. Error texts name its place, never its text."""
     for place, secret in enumerate(ring):
-        text = secret.get_secret_value()
-        if len(text.encode("utf-8", "surrogatepass")) < MIN_SECRET_BYTES:
-            raise wrong(f"secret {place + 1} is shorter than {MIN_SECRET_BYTES} bytes", _HINT)
-        if _EXAMPLES.search(text) or len(set(text)) < _MIN_DISTINCT:
-            raise wrong(f"secret {place + 1} looks like an example, or like a word typed again and again", _HINT)
+        _check_secret(secret, f"secret {place + 1}")
         if secret in ring[:place]:
             raise wrong(f"secret {place + 1} stands in the ring twice", "name each secret once")
     return tuple(ring)
+
+
+def _check_secret(secret: SecretStr, called: str) -> None:
+    text = secret.get_secret_value()
+    if len(text.encode("utf-8", "surrogatepass")) < MIN_SECRET_BYTES:
+        raise wrong(f"{called} is shorter than {MIN_SECRET_BYTES} bytes", _HINT)
+    if _EXAMPLES.search(text) or len(set(text)) < _MIN_DISTINCT:
+        raise wrong(f"{called} looks like an example, or like a word typed again and again", _HINT)
+
+
+def _pepper_from(value: Any) -> Any:
+    return _fetched(value) if callable(value) else value
+
+
+def _check_pepper(pepper: SecretStr | None) -> SecretStr | None:
+    if pepper is not None:
+        _check_secret(pepper, "the pepper")
+    return pepper
 
 
 def read_secrets(path: Path | None) -> tuple[SecretStr, ...]:
@@ -80,6 +94,9 @@ def _check_secret_file(path: Path | None) -> Path | None:
 
 KeyRing = Annotated[tuple[SecretStr, ...], BeforeValidator(_secrets_from), AfterValidator(_check_secrets)]
 """The type of ``secrets``."""
+
+Pepper = Annotated[SecretStr | None, BeforeValidator(_pepper_from), AfterValidator(_check_pepper)]
+"""The type of ``pepper``."""
 
 SecretsFile = Annotated[Path | None, AfterValidator(_check_secret_file)]
 """The type of ``secrets_file``."""

@@ -99,6 +99,8 @@ def _shown(name: str, field: FieldInfo, value: Any) -> str:
         return show_duration(value) if value else "0"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, SecretStr):
+        return _shown_item(value)
     if isinstance(value, tuple):
         return ", ".join(_shown_item(item) for item in value) or "none"
     return value.as_posix() if isinstance(value, Path) else str(value)

@@ -1,0 +1,173 @@
+"""What settings there are: each with its type, default and meaning, in the order of the documentation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .cookie import CookieSettings
+from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
+from .store_url import CheckedStoreUrl, StoreUrl
+from .types import Duration, IdleTimeout, NonStop, OnlyFalse, OnlyTrue, Size, Switch
+from .values import (
+    AbsoluteTimeout,
+    AdapterName,
+    Concurrency,
+    ConflictRule,
+    ContextPath,
+    Environment,
+    FsyncPolicy,
+    LateCommit,
+    LeaseTime,
+    Namespace,
+    NoAnonymousTimeout,
+    NoEncryption,
+    NonStopBehavior,
+    NoOffHeap,
+    PathPrefixes,
+    SessionBytes,
+)
+
+__all__ = ["SettingFields"]
+
+
+class SettingFields(BaseSettings):
+    """The fields of `SessionSettings`, which reads and checks them."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
+    )
+
+    adapter: AdapterName = Field(
+        default="auto",
+        description="The adapter that `install(app)` uses: a registered name (`fastapi`), a class name "
+        "(`FastAPIAdapter`) or a path (`package.module:Class`). `auto` goes by the class of the app.",
+    )
+    env: Environment = Field(
+        default="development",
+        description="`production` refuses to start with a store that forgets, or a cookie that can be read on the way "
+        "or by scripts.",
+    )
+    namespace: Namespace = Field(
+        default="wsg",
+        description="The prefix of every key in the store; one for each group of applications that share it.",
+    )
+    store_url: CheckedStoreUrl = Field(
+        default=StoreUrl("embedded:"),
+        description="Where sessions live: `embedded:[directory]` (default `./.wsgessions`), `memory:`, `valkey://` or "
+        "`redis://` (`valkeys://` and `rediss://` for TLS), `unix://`. Several servers, separated by commas, are "
+        "tried in turn.",
+    )
+    context_path: ContextPath = Field(
+        default="/",
+        description="The name of this application in the cluster, a path. Applications with the same context share "
+        "sessions.",
+    )
+    max_inactive_interval: IdleTimeout = Field(
+        default=timedelta(minutes=30),
+        description="Idle time after which a session ends, by the store's clock. -1 or 0: idling never ends it. A "
+        "number under the guide's name is of minutes, as in web.xml.",
+    )
+    absolute_timeout: AbsoluteTimeout = Field(
+        default=timedelta(hours=24),
+        description="Age at which a session ends, whatever its use; at most 400 days. Never extended.",
+    )
+    session_locking: OnlyFalse = Field(
+        default=False, description="Whether requests of one session wait for each other. This release: false only."
+    )
+    synchronous_write: OnlyFalse = Field(
+        default=False,
+        description="Whether a response waits for replicas too. At false it waits for the primary. This release: "
+        "false only.",
+    )
+    max_bytes_on_heap: Size = Field(
+        default=128 * 2**20, ge=0, description="Memory for hot sessions in each process, once there is a near cache."
+    )
+    max_bytes_off_heap: NoOffHeap = Field(
+        default=0, description="Memory for encoded sessions outside the heap. This release: 0 only."
+    )
+    nonstop_timeout: NonStop = Field(
+        default=timedelta(seconds=2),
+        description="One deadline for all store work of a request. -1: wait for ever. A number under the guide's name "
+        "is of milliseconds.",
+    )
+    nonstop_behavior: NonStopBehavior = Field(
+        default="exception", description="What happens after that deadline. This release: `exception` only."
+    )
+    rejoin: OnlyTrue = Field(
+        default=True, description="Whether a node that was cut off comes back by itself. This release: true only."
+    )
+    concurrency: Concurrency = Field(
+        default=0,
+        description="Number of segments of the store, a power of two up to 4096; 0 lets the store choose. Recorded in "
+        "the store at its first use; another value is refused then.",
+    )
+    heartbeat: Duration = Field(
+        default=timedelta(seconds=0.5), description="Interval at which a node proves that it is connected (C-4)."
+    )
+    lease: LeaseTime = Field(
+        default=timedelta(seconds=1.5),
+        description="Time after a heartbeat during which a node may answer from its own memory; at least three "
+        "heartbeats, at most 5 s; 0 always asks the store (C-4).",
+    )
+    touch_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        description="Interval at which a node tells the store which sessions were used (C-16).",
+    )
+    max_session_bytes: SessionBytes = Field(
+        default=256 * 2**10,
+        description="Limit on names and encoded values of one session, 1K to 4M; a quarter of it is worth a warning. "
+        "What exceeds it is refused, and the stored session stays as it was.",
+    )
+    max_attributes: int = Field(default=1024, gt=0, description="Limit on the attributes of one session.")
+    lock_wait: Duration = Field(
+        default=timedelta(seconds=10), description="How long a request waits for a locked session (D-6)."
+    )
+    late_commit: LateCommit = Field(
+        default="allow",
+        description="Changes made after the response has started: `allow` stores them at the end, `refuse` raises an "
+        "error (C-13).",
+    )
+    invalidate_barrier: OnlyFalse = Field(
+        default=False,
+        description="Whether ending a session waits until no node can serve it any more (C-15). This release: false "
+        "only.",
+    )
+    save_on_error: Switch = Field(
+        default=False, description="Whether changes are stored although the response is a 5xx (R-33)."
+    )
+    conflicts: ConflictRule = Field(
+        default="overwrite",
+        description="When two requests change the same attribute: `overwrite` lets the last win and counts it, "
+        "`raise` refuses the second (C-10).",
+    )
+    anonymous_timeout: NoAnonymousTimeout = Field(
+        default=None, description="A shorter idle time until somebody logs in (S-51). This release: off only."
+    )
+    fsync: FsyncPolicy = Field(
+        default="everysec",
+        description="How often the embedded store writes to disk: `everysec` loses at most the last two seconds with "
+        "the machine, `always` nothing.",
+    )
+    exclude: PathPrefixes = Field(
+        default=(), description="Path prefixes whose requests load no session. In text: separated by commas."
+    )
+    secrets_file: SecretsFile = Field(default=None, description="A file with `secrets`, one a line.")
+    secrets: KeyRing = Field(
+        default_factory=lambda data: read_secrets(data.get("secrets_file")),
+        description="Key ring of at least 32 bytes each: the first signs, all verify. In text: separated by commas. "
+        "Without any, the store keeps a key that its first node made (C-11).",
+    )
+    pepper: Pepper = Field(
+        default=None,
+        description="A secret of at least 32 bytes that keys the digests under which sessions are stored: without it, "
+        "who can read or write the store can neither test an id nor plant a session under one (S-08). The same on "
+        "every node. Setting, changing or removing it makes all sessions unknown.",
+    )
+    encryption: NoEncryption = Field(
+        default=None, description="How values are encrypted in the store. This release: none only."
+    )
+    cookie: CookieSettings = Field(default_factory=CookieSettings, description="The session cookie; a table.")
