@@ -69,14 +69,15 @@ class TrackedAttributes(dict[str, Any]):
         """Take over what the store holds now. Values that were handed out or changed stay as they are."""
         known = self._stored
         self._stored = stored
-        if not known and not self._drafts and not self._unfolded:
+        if not known and not self._drafts:
             super().update(zip(stored, map(Undecoded.of, stored.values(), stored), strict=True))
-            return
-        for name, raw in stored.items():
-            if name not in self._drafts and known.get(name) != raw:
-                self._place(name, raw)
-        for name in known.keys() - stored.keys() - self._drafts.keys():
-            super().pop(name, None)
+        else:
+            for name, raw in stored.items():
+                if name not in self._drafts and known.get(name) != raw:
+                    super().__setitem__(name, Undecoded.of(raw, name))
+            for name in known.keys() - stored.keys() - self._drafts.keys():
+                super().pop(name, None)
+        self._unfold()
 
     def _collect(self) -> AttributeChanges:
         """What differs from the store.
@@ -123,7 +124,7 @@ class TrackedAttributes(dict[str, Any]):
         """Let go of handed-out values that nobody has changed, for `_rest_on` to renew; the rest is returned."""
         pending = self._collect()
         for name in self._drafts.keys() - pending.changed.keys() - pending.removed:
-            self._restore(name)
+            self._fold(name)
         self._views = {name: view for name, view in self._views.items() if name in pending.changed}
         return pending
 
@@ -139,8 +140,9 @@ class TrackedAttributes(dict[str, Any]):
     def _discard(self) -> None:
         """Forget all changes that the store has not accepted."""
         for name in list(self._drafts):
-            self._restore(name)
+            self._fold(name)
         self._views = {}
+        self._unfold()
 
     def _blank(self) -> None:
         """Become empty, resting on nothing."""
@@ -151,21 +153,24 @@ class TrackedAttributes(dict[str, Any]):
 
     def _restore(self, name: str) -> None:
         """Take the store's value again, as far as it is known here."""
+        self._fold(name)
+        self._unfold()
+
+    def _fold(self, name: str) -> None:
         self._drafts.pop(name, None)
         self._views.pop(name, None)
         raw = self._stored.get(name)
         if raw is None:
             super().pop(name, None)
         else:
-            self._place(name, raw)
+            super().__setitem__(name, Undecoded.of(raw, name))
 
-    def _place(self, name: str, raw: bytes) -> None:
-        """Put a stored value in. Who has asked for all values may still hold a view of the storage itself."""
-        undecoded = Undecoded.of(raw, name)
-        super().__setitem__(name, undecoded)
-        if self._unfolded:
-            with suppress(CodecError):  # told to whoever asks for this attribute
-                self._decode(name, undecoded)
+    def _unfold(self) -> None:
+        """Decode what was put in, if all values were asked for: somebody may hold a view of the storage itself."""
+        for name, value in list(super().items()) if self._unfolded else ():
+            if type(value) is Undecoded:
+                with suppress(CodecError):  # told to whoever asks for this attribute
+                    self._decode(name, value)
 
     def _names(self) -> dict_keys[str, Any]:
         return super().keys()
