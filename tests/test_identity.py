@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgessions.identity import ID_LENGTH, Identity, is_well_formed, new_session_id, successor_id
+from wsgessions.identity import (
+    ID_LENGTH,
+    MAX_ID_LENGTH,
+    MIN_ID_LENGTH,
+    Identity,
+    is_well_formed,
+    new_session_id,
+    successor_id,
+)
 
 SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 SAMPLE = 100_000
@@ -104,6 +112,18 @@ def test_a_successor_stays_in_the_segment_and_is_new_otherwise(session_id: str) 
     assert successor[2:] != session_id[2:]
     assert identity.key(successor).prefix == identity.key(session_id).prefix
     assert identity.key(successor).digest != identity.key(session_id).digest
+
+
+@pytest.mark.parametrize("length", range(MIN_ID_LENGTH, MAX_ID_LENGTH + 1))
+def test_ids_of_every_length_are_random_up_to_their_last_character(length: int) -> None:
+    """S-01: and a successor has the same length, with 128 fresh bits at least."""
+    ids = [new_session_id(length) for _ in range(600)]
+    successors = [successor_id(each) for each in ids]
+    assert all(is_well_formed(each, length) for each in (*ids, *successors))
+    assert not is_well_formed(ids[0], length + 1)
+    assert len({each[-1] for each in ids}) > 48
+    assert len({each[-1] for each in successors}) > 48
+    assert (length - 2) * 6 >= 128
 
 
 @given(session_ids)

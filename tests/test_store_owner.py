@@ -591,7 +591,7 @@ async def test_an_id_that_is_in_use_is_drawn_again(monkeypatch: pytest.MonkeyPat
     one, other = two_nodes()
     victim = await created(one.manager, secret="victim")
     ids = iter([victim, victim, new_session_id()])
-    monkeypatch.setattr(store_owner, "new_session_id", lambda: next(ids))
+    monkeypatch.setattr(store_owner, "new_session_id", lambda _length: next(ids))
     async with other.manager.open() as session:
         session["mine"] = True
         await session.commit()
@@ -604,7 +604,7 @@ async def test_a_generator_that_repeats_itself_is_an_error(monkeypatch: pytest.M
     """S-09: not an endless loop."""
     one, _ = two_nodes()
     victim = await created(one.manager, secret="victim")
-    monkeypatch.setattr(store_owner, "new_session_id", lambda: victim)
+    monkeypatch.setattr(store_owner, "new_session_id", lambda _length: victim)
     with pytest.raises(errors.StoreRefused, match="random"):
         await created(one.manager, mine=True)
 

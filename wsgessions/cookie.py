@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .identity import is_well_formed
+from .identity import ID_LENGTH, is_well_formed
 
 if TYPE_CHECKING:
     from .settings import CookieSettings
@@ -62,11 +62,25 @@ class SessionCookies:
 
     No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between
     semicolons, and our names either match exactly or not at all (S-30).
+
+    Args:
+        settings: name and attributes.
+        id_length: characters of an id (S-01).
     """
 
-    __slots__ = ("_deletion", "_id_name", "_id_prefix", "_mark_name", "_mark_prefix", "_needle", "_suffix")
+    __slots__ = (
+        "_deletion",
+        "_id_length",
+        "_id_name",
+        "_id_prefix",
+        "_mark_name",
+        "_mark_prefix",
+        "_needle",
+        "_suffix",
+    )
 
-    def __init__(self, settings: CookieSettings) -> None:
+    def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH) -> None:
+        self._id_length = id_length
         self._id_name = settings.name.encode("ascii")
         self._mark_name = self._id_name + b"-v"
         self._needle = self._id_name + b"="
@@ -106,7 +120,7 @@ class SessionCookies:
         if len(ids) != 1:
             return _CONFLICTING if ids else _ABSENT
         session_id = ids.pop().decode("latin-1")
-        if not is_well_formed(session_id):
+        if not is_well_formed(session_id, self._id_length):
             return _MALFORMED
         watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
         return Presented(session_id, watermark, CookieFinding.PRESENT)

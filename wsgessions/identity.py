@@ -1,7 +1,8 @@
 """Session ids and what is derived from them: the store key and the log-safe ref.
 
-An id is 43 characters of ``[A-Za-z0-9_-]``, 258 random bits, and means nothing (S-01, S-02). Its first two characters
-(12 bits) choose the segment and survive rotation; the other 41 are drawn anew, so that old and new stay in one segment
+An id is characters of ``[A-Za-z0-9_-]``, 43 of them unless the settings say otherwise: 258 random bits that mean
+nothing (S-01, S-02). Its first two characters (12 bits) choose the segment and survive rotation; the others are drawn
+anew, so that old and new stay in one segment
 and a rotation is one atomic step (E-10). The store never sees an id, only a digest of it, keyed where there is a pepper
 (S-08).
 """
@@ -16,27 +17,45 @@ from typing import Final
 
 from .record import SessionKey
 
-__all__ = ["ID_LENGTH", "Identity", "is_well_formed", "new_session_id", "successor_id"]
+__all__ = [
+    "ID_LENGTH",
+    "MAX_ID_LENGTH",
+    "MIN_ID_LENGTH",
+    "Identity",
+    "is_well_formed",
+    "new_session_id",
+    "successor_id",
+]
 
 ID_LENGTH: Final = 43
-_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+"""The default."""
+MIN_ID_LENGTH: Final = 24
+"""So many leave 132 fresh bits where an id is rotated, which keeps the first two characters (S-01)."""
+MAX_ID_LENGTH: Final = 86
+"""So many hold 516 bits; more would add nothing, and the cookie must stay under 200 bytes (S-26)."""
+_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BITS: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
 
-def new_session_id() -> str:
-    """A fresh id from the operating system's generator."""
-    return secrets.token_urlsafe(33)[:ID_LENGTH]
+def new_session_id(length: int = ID_LENGTH) -> str:
+    """A fresh id of ``length`` characters from the operating system's generator."""
+    return _random_characters(length)
 
 
 def successor_id(session_id: str) -> str:
-    """The id that ``session_id`` is rotated to: same segment, 246 fresh bits."""
-    return session_id[:2] + secrets.token_urlsafe(33)[: ID_LENGTH - 2]
+    """The id that ``session_id`` is rotated to: same segment and length, fresh bits but for the first 12."""
+    return session_id[:2] + _random_characters(len(session_id) - 2)
 
 
-def is_well_formed(value: str) -> bool:
-    """Whether ``value`` has the shape of an id. Only such values ever reach a store (S-04)."""
-    return _SHAPE.fullmatch(value) is not None
+def is_well_formed(value: str, length: int = ID_LENGTH) -> bool:
+    """Whether ``value`` has the shape of an id of ``length`` characters. Only such values reach a store (S-04)."""
+    return len(value) == length and _SHAPE.fullmatch(value) is not None
+
+
+def _random_characters(count: int) -> str:
+    # A character holds 6 bits. Rounded up to bytes, the last one that is kept is as random as the others.
+    return secrets.token_urlsafe((count * 6 + 7) // 8)[:count]
 
 
 class Identity:
@@ -62,7 +81,7 @@ class Identity:
     def key(self, session_id: str) -> SessionKey:
         """The store key of a well-formed id."""
         digest = self._seed.copy()
-        digest.update(ID_LENGTH.to_bytes(4))
+        digest.update(len(session_id).to_bytes(4))
         digest.update(session_id.encode("ascii"))
         prefix = _BITS[session_id[0]] << 6 | _BITS[session_id[1]]
         return SessionKey(prefix, digest.digest()[:16])

@@ -95,7 +95,7 @@ class SessionManager:
         Args:
             session_id: the session's id; None, or an id that nobody issued, for a new session.
         """
-        known = session_id is not None and is_well_formed(session_id)
+        known = session_id is not None and is_well_formed(session_id, self.settings.id_length)
         return OpenedSession(self, Presented(session_id if known else None))
 
     def begin(self, presented: Presented) -> Session:

@@ -47,7 +47,9 @@ class SessionMiddleware:
     ) -> None:
         self.app = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
-        self.cookies: SessionCookies = SessionCookies(self.manager.settings.cookie)
+        self.cookies: SessionCookies = SessionCookies(
+            self.manager.settings.cookie, id_length=self.manager.settings.id_length
+        )
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

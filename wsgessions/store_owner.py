@@ -181,7 +181,7 @@ class StoreOwner(LoadingOwner):
         self, session: Session, changes: AttributeChanges, deadline: float
     ) -> tuple[str, SessionRecord]:
         for _ in range(MAX_ID_DRAWS):
-            session_id = new_session_id()
+            session_id = new_session_id(self._settings.id_length)
             record = await self._store.create(self._new(session, session_id, changes), deadline=deadline)
             if record is not None:
                 return session_id, record

@@ -97,6 +97,8 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("secrets", f"{SECRET}, {OTHER}", (SecretStr(SECRET), SecretStr(OTHER))),
     ("secrets", lambda: [SECRET, OTHER], (SecretStr(SECRET), SecretStr(OTHER))),
     ("pepper", SECRET, SecretStr(SECRET)),
+    ("id_length", 24, 24),
+    ("id_length", "86", 86),
     ("pepper", lambda: SECRET, SecretStr(SECRET)),
     ("save_on_error", "yes", True),
     ("rejoin", "true", True),
@@ -181,6 +183,9 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("secrets", lambda: 1 / 0, "ZeroDivisionError"),
     ("secrets", 5, "tuple"),
     ("secrets_file", "no/such/file", "No such file"),
+    ("id_length", 11, "128 fresh bits"),  # 64 bits
+    ("id_length", 22, "24 to 86"),
+    ("id_length", 87, "24 to 86"),
     ("pepper", "", "shorter than 32 bytes"),
     ("pepper", "changeme", "the pepper is shorter than 32 bytes"),
     ("pepper", "changeme" * 4, "the pepper looks like an example"),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..identity import ID_LENGTH
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
 from .store_url import CheckedStoreUrl, StoreUrl
@@ -20,6 +21,7 @@ from .values import (
     ContextPath,
     Environment,
     FsyncPolicy,
+    IdLength,
     LateCommit,
     LeaseTime,
     Namespace,
@@ -160,6 +162,12 @@ class SettingFields(BaseSettings):
         default_factory=lambda data: read_secrets(data.get("secrets_file")),
         description="Key ring of at least 32 bytes each: the first signs, all verify. In text: separated by commas. "
         "Without any, the store keeps a key that its first node made (C-11).",
+    )
+    id_length: IdLength = Field(
+        default=ID_LENGTH,
+        description="Characters of a session id, 6 random bits each; 24 to 86. Fewer would not leave 128 fresh bits "
+        "when an id is rotated (S-01). The same on every node. Ids of another length are not ids: changing it makes "
+        "all sessions unknown.",
     )
     pepper: Pepper = Field(
         default=None,

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from ..codec import MAX_ATTRIBUTE_BYTES
+from ..identity import MAX_ID_LENGTH, MIN_ID_LENGTH
 from .cookie import MAX_COOKIE_AGE
 from .types import Duration, Size, ZeroOrMore, choice, items, only, parse_off, wrong
 from .units import parse_size
@@ -21,6 +22,7 @@ __all__ = [
     "ContextPath",
     "Environment",
     "FsyncPolicy",
+    "IdLength",
     "LateCommit",
     "LeaseTime",
     "Namespace",
@@ -79,6 +81,13 @@ def _check_session_bytes(size: int) -> int:
     return size
 
 
+def _check_id_length(length: int) -> int:
+    if not MIN_ID_LENGTH <= length <= MAX_ID_LENGTH:
+        reason = "shorter ids have less than 128 fresh bits after a rotation (S-01); the default is 43"
+        raise wrong(f"expected {MIN_ID_LENGTH} to {MAX_ID_LENGTH} characters", reason)
+    return length
+
+
 def _check_absolute(timeout: timedelta) -> timedelta:
     if timeout > MAX_COOKIE_AGE:
         raise wrong("expected at most 400 days", "no browser keeps a cookie longer")
@@ -102,6 +111,7 @@ SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]
 ConflictRule = Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")]
 Environment = Annotated[Literal["development", "production"], choice("development", "production")]
 FsyncPolicy = Annotated[Literal["everysec", "always"], choice("everysec", "always")]
+IdLength = Annotated[int, AfterValidator(_check_id_length)]
 LateCommit = Annotated[Literal["allow", "refuse"], choice("allow", "refuse", later=("barrier",))]
 NoAnonymousTimeout = Annotated[timedelta | None, only(None, parse_off, shown="off")]
 NoEncryption = Annotated[None, only(None, parse_off, shown="none")]
