@@ -36,7 +36,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=f"what to measure: {', '.join(PARTS)}; default all")
+    parser.add_argument(
+        "parts", nargs="*", default=PARTS, metavar="part", help=f"what to measure: {', '.join(PARTS)}; default all"
+    )
     parser.add_argument("--quick", action="store_true", help="few repetitions: shows that it works, not how fast")
     parser.add_argument("--write", action="store_true", help=f"write the results to {PAGE.name} of the documentation")
     return parser.parse_args()

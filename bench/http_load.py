@@ -52,35 +52,38 @@ def measure(store_url: str, workdir: Path, *, seconds: int, rounds: int) -> list
     """
     if shutil.which("wrk") is None:
         raise RuntimeError("wrk is not installed; on Debian: apt-get install wrk")
-    rates = []
-    for subject in SUBJECTS.values():
-        if subject.name != subject.bare:
-            rates.append(_rate(subject, store_url, workdir, seconds, rounds))
-    return rates
+    return [
+        _rate(subject, store_url, workdir, seconds, rounds)
+        for subject in SUBJECTS.values()
+        if subject.name != subject.bare
+    ]
 
 
 def _rate(subject: Subject, store_url: str, workdir: Path, seconds: int, rounds: int) -> Rate:
     with _server(subject.name, store_url) as port, _server(subject.bare, store_url) as bare_port:
         script = workdir / "cookies.lua"
         script.write_text(_COOKIE_SCRIPT % ", ".join(json.dumps(_login(port)) for _ in range(CONNECTIONS)))
-        read, write, read_share, write_share = [], [], [], []
+        samples: dict[str, list[tuple[float, float]]] = {route: [] for route in ROUTES}
         for _ in range(rounds):
-            for route, rate, share in (("/read", read, read_share), ("/write", write, write_share)):
+            for route in ROUTES:
                 bare = _wrk(bare_port, route, seconds, script)
-                rate.append(_wrk(port, route, seconds, script))
-                share.append(rate[-1] / bare)
-    return Rate(subject.name, *(statistics.median(samples) for samples in (read, write, read_share, write_share)))
+                rate = _wrk(port, route, seconds, script)
+                samples[route].append((rate, rate / bare))
+    (read, read_share), (write, write_share) = (
+        map(statistics.median, zip(*samples[route], strict=True)) for route in ROUTES
+    )
+    return Rate(subject.name, read, write, read_share, write_share)
 
 
 def _login(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/fill/20") as response:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/fill/20") as response:
         cookies = response.headers.get_all("Set-Cookie") or []
     return "; ".join(cookie.partition(";")[0] for cookie in cookies)
 
 
 def _wrk(port: int, route: str, seconds: int, script: Path) -> float:
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}{route}"]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - fixed words
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output:
         raise RuntimeError(f"{route} did not answer 200 throughout:\n{output}")
     found = re.search(r"Requests/sec:\s+([\d.]+)", output)
@@ -92,7 +95,7 @@ def _wrk(port: int, route: str, seconds: int, script: Path) -> float:
 @contextmanager
 def _server(name: str, store_url: str) -> Iterator[int]:
     port = _free_port()
-    process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, store_url, str(port)])  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, store_url, str(port)])
     try:
         _wait_for(port, process)
         yield port

@@ -1,4 +1,4 @@
-"""What a session costs one request, measured inside the process, one request at a time, over the app without sessions."""
+"""What a session costs one request over the app without sessions: in the process, one request at a time."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ async def _cost(
 
 async def _difference(client: AsgiClient, bare: AsgiClient, path: str, rounds: int, requests: int) -> float:
     await _time(client, path, requests)
-    differences = [
-        await _time(client, path, requests) - await _time(bare, path, requests) for _ in range(rounds)
-    ]
+    differences = [await _time(client, path, requests) - await _time(bare, path, requests) for _ in range(rounds)]
     return statistics.median(differences)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Litestar, Request as LitestarRequest, get
+from litestar import Litestar, get
+from litestar import Request as LitestarRequest
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.stores.redis import RedisStore as LitestarRedisStore
 from redis.asyncio import Redis
@@ -20,7 +21,8 @@ from starlette.middleware.sessions import SessionMiddleware as SignedCookieMiddl
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starsessions import SessionAutoloadMiddleware, SessionMiddleware as StarsessionsMiddleware
+from starsessions import SessionAutoloadMiddleware
+from starsessions import SessionMiddleware as StarsessionsMiddleware
 from starsessions.stores.redis import RedisStore as StarsessionsStore
 
 from wsgessions import SessionMiddleware
@@ -119,7 +121,7 @@ def _wsgessions(store_url: str) -> App:
 
 
 def _signed_cookie(_store_url: str) -> App:
-    return SignedCookieMiddleware(_starlette(sessions=True), secret_key="bench" * 8)  # noqa: S106 - no real secret
+    return SignedCookieMiddleware(_starlette(sessions=True), secret_key="bench" * 8)
 
 
 def _starsessions(store_url: str) -> App:
@@ -148,7 +150,9 @@ class Subject:
 SUBJECTS = {
     subject.name: subject
     for subject in (
-        Subject("no sessions (Starlette)", lambda _: _starlette(sessions=False), "no sessions (Starlette)", uses_store=False),
+        Subject(
+            "no sessions (Starlette)", lambda _: _starlette(sessions=False), "no sessions (Starlette)", uses_store=False
+        ),
         Subject("wsgessions", _wsgessions, "no sessions (Starlette)"),
         Subject("Starlette signed cookie", _signed_cookie, "no sessions (Starlette)", uses_store=False),
         Subject("starsessions", _starsessions, "no sessions (Starlette)"),

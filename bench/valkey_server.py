@@ -22,9 +22,16 @@ def valkey_server(folder: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no", "hash-max-listpack-value": 1024}
+    options = {
+        "port": port,
+        "bind": "127.0.0.1",
+        "dir": folder,
+        "save": "",
+        "appendonly": "no",
+        "hash-max-listpack-value": 1024,
+    }
     command = [str(get_binary_path()), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - fixed words
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     url = f"redis://127.0.0.1:{port}"
     try:
         _wait_for(url)

@@ -11,4 +11,6 @@ from .subjects import SUBJECTS
 if __name__ == "__main__":
     name, store_url, port = sys.argv[1:]
     app = SUBJECTS[name].make(store_url)
-    uvicorn.run(app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", log_level="warning", access_log=False)
+    uvicorn.run(
+        app, host="127.0.0.1", port=int(port), loop="uvloop", http="httptools", log_level="warning", access_log=False
+    )
