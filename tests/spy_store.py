@@ -18,7 +18,7 @@ from wsgessions.record import (
     SessionRecord,
     Successor,
 )
-from wsgessions.stores.base import NEVER, Store
+from wsgessions.stores.base import NEVER, Countable, SecretKeeping, Store
 
 T = TypeVar("T")
 
@@ -89,6 +89,16 @@ class SpyStore:
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         await self._pass("touch", lambda: self.below.touch(keys, deadline=deadline))
+
+    async def count(self, *, deadline: float = NEVER) -> int:
+        """Not among the calls: only tests ask."""
+        assert isinstance(self.below, Countable)
+        return await self.below.count(deadline=deadline)
+
+    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
+        """Not among the calls: it comes with the start."""
+        assert isinstance(self.below, SecretKeeping)
+        return await self.below.shared_secret(proposal, deadline=deadline)
 
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
         return await self._pass("delete", lambda: self.below.delete(key, deadline=deadline))

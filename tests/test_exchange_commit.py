@@ -80,7 +80,7 @@ async def test_a_logout_stays_a_logout_although_the_handler_fails(node: Node, br
         with pytest.raises(RuntimeError):
             await visitor.request(on(node, answering(fail)))
         assert await stored(node, visitor) == {}
-    assert await MemoryStore.count(node.store.below) == 1  # type: ignore[arg-type]  # the fixture's browser
+    assert await node.store.count() == 1  # the fixture's browser
 
 
 async def test_a_rotation_that_was_carried_out_stays_in_force_although_the_handler_fails(
