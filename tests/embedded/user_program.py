@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import signal
 import sys
 import time
 
@@ -29,6 +30,8 @@ def attempt(server: EmbeddedServer) -> object:
 
 
 def main() -> None:
+    # As in a terminal, although whoever started the tests in the background has told all of them to ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     place, fsync, *port = [*sys.argv[1:], "everysec"][:3] if len(sys.argv) == 2 else sys.argv[1:]
     server = EmbeddedServer(place, fsync=FsyncPolicy(fsync), port=int(port[0]) if port else None)
     for line in sys.stdin:
