@@ -68,7 +68,8 @@ class Exchange:
         self._replaced: WsgessionsError | None = None
         self._lost: OSError | None = None
         self._budget = manager.budget
-        self.session: Session = manager.begin(presented)
+        client = scope.get("client")
+        self.session: Session = manager.begin(presented, peer=client[0] if client else None)
 
     async def run(self, app: ASGIApp, receive: Receive, *, load: bool) -> None:
         """Load the session, run the application, keep what it changed.

@@ -29,6 +29,10 @@ class LogThrottle:
         """Log ``message % args`` as a warning, unless this event was logged less than an interval ago."""
         self._log(logging.WARNING, event, message, *args)
 
+    def info(self, event: str, message: str, *args: object) -> None:
+        """As `warning`, as an information."""
+        self._log(logging.INFO, event, message, *args)
+
     def error(self, event: str, message: str, *args: object) -> None:
         """As `warning`, as an error."""
         self._log(logging.ERROR, event, message, *args)

@@ -21,6 +21,7 @@ from .settings import SessionSettings
 from .statistics import SessionStatistics
 from .stores.base import SecretKeeping, Store, find_power
 from .stores.factory import open_store
+from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 from .watermark import WatermarkSeal
 
 __all__ = ["OpenedSession", "SessionManager", "manager_for"]
@@ -34,6 +35,8 @@ class SessionManager:
     Args:
         settings: the settings; by default those of the environment and the files, see `SessionSettings`.
         store: a store to use instead of the one that ``settings.store_url`` names.
+        on_suspicious: a plain function, told of each malformed, conflicting, oversized or unknown id as a `Suspicion`
+            and the peer's address, for throttling (S-11). What it raises is logged.
         overrides: single settings by name, in place of ``settings``.
 
     Raises:
@@ -41,7 +44,12 @@ class SessionManager:
     """
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, store: Store | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        store: Store | None = None,
+        on_suspicious: OnSuspicious | None = None,
+        **overrides: Any,
     ) -> None:
         if settings is None or overrides:
             settings = SessionSettings.load(settings, overrides)
@@ -51,7 +59,8 @@ class SessionManager:
         self.statistics: SessionStatistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
         identity = _identity_of(self.settings)
-        self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self.statistics)
+        self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
+        self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
         self._seal: WatermarkSeal | None = None
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -98,11 +107,18 @@ class SessionManager:
         known = session_id is not None and is_well_formed(session_id, self.settings.id_length)
         return OpenedSession(self, Presented(session_id if known else None))
 
-    def begin(self, presented: Presented) -> Session:
-        """The session for what a client presented, not loaded yet."""
+    def begin(self, presented: Presented, *, peer: str | None = None) -> Session:
+        """The session for what a client presented, not loaded yet.
+
+        Args:
+            presented: what its cookies say.
+            peer: its address, for `on_suspicious`.
+        """
         if presented.finding is not CookieFinding.ABSENT and presented.finding is not CookieFinding.PRESENT:
-            self._count(presented.finding)
-        return Session._of(self.owner, presented.id, presented.watermark)
+            self._suspicions.note(Suspicion(presented.finding.value), peer)
+        session = Session._of(self.owner, presented.id, presented.watermark)
+        session._peer = peer
+        return session
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load a session that was begun with an id.
@@ -155,15 +171,6 @@ class SessionManager:
             return None
         left_ms = record.deadline_ms - self.store.clock.now_ms()
         return max(0, min(wanted, left_ms // 1000))
-
-    def _count(self, finding: CookieFinding) -> None:
-        match finding:
-            case CookieFinding.MALFORMED:
-                self.statistics.malformed_ids += 1
-            case CookieFinding.CONFLICTING:
-                self.statistics.conflicting_ids += 1
-            case CookieFinding.OVERSIZED:
-                self.statistics.oversized_cookies += 1
 
 
 def manager_for(

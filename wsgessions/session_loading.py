@@ -13,8 +13,8 @@ from .log_throttle import LogThrottle
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
-from .statistics import SessionStatistics
 from .stores.base import Store
+from .suspicion import Suspicion, SuspicionWatch
 from .watermark import Watermark, WatermarkSeal
 
 __all__ = ["LoadingOwner"]
@@ -30,7 +30,7 @@ class LoadingOwner:
         ready: starts the store, unless it is started, until a deadline; gives the seal of watermarks.
         identity: makes store keys of ids.
         settings: limits, timeouts and what to do on conflicts.
-        statistics: what to count in.
+        suspicions: told of ids that the store does not know; its counters serve for everything else.
     """
 
     def __init__(
@@ -39,13 +39,14 @@ class LoadingOwner:
         ready: Callable[[float], Awaitable[WatermarkSeal]],
         identity: Identity,
         settings: SessionSettings,
-        statistics: SessionStatistics,
+        suspicions: SuspicionWatch,
     ) -> None:
         self._store = store
         self._ready = ready
         self._identity = identity
         self._settings = settings
-        self._statistics = statistics
+        self._statistics = suspicions.statistics
+        self._suspicions = suspicions
         self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,
@@ -74,7 +75,7 @@ class LoadingOwner:
             raise
         self._statistics.loads += 1
         if record is None:
-            self._statistics.unknown_ids += 1
+            self._suspicions.note(Suspicion.UNKNOWN, session._peer)
             session._start_anew()
         else:
             session._adopt(record)

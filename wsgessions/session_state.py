@@ -32,6 +32,7 @@ class SessionState(Attributes):
         "_id",
         "_interval_ms",
         "_owner",
+        "_peer",
         "_reason",
         "_record",
         "_rolled_back",
@@ -66,6 +67,7 @@ class SessionState(Attributes):
         self._committed = False
         self._rolled_back = False
         self._watermark: str | None = None
+        self._peer: str | None = None
         self._carried: Watermark | None = None
         self._reason: Callable[[], WsgessionsError] = _unexplained
         self._trouble: WsgessionsError | None = None
