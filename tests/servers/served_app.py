@@ -1,0 +1,83 @@
+"""One of several servers: ``python served_app.py STORE-URL`` prints the port on loopback at which it answers.
+
+Requests that change something pass a gate, after their session was loaded. While it is closed they wait there, so that
+a test can have any number of them under way on any number of servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from wsgessions_starlette import StarletteAdapter
+
+
+class Gate:
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._waiting = 0
+
+    async def turn(self, request: Request) -> Response:
+        self._open.set() if request.method == "PUT" else self._open.clear()
+        return Response(status_code=204)
+
+    async def count(self, request: Request) -> Response:
+        return JSONResponse(self._waiting)
+
+    async def passed(self) -> None:
+        self._waiting += 1
+        await self._open.wait()
+        self._waiting -= 1
+
+
+gate = Gate()
+
+
+async def show(request: Request) -> Response:
+    return JSONResponse(dict(request.session))
+
+
+async def put(request: Request) -> Response:
+    session, name = request.session, request.path_params["name"]
+    await gate.passed()
+    session[name] = name
+    return PlainTextResponse(name)
+
+
+async def count(request: Request) -> Response:
+    await gate.passed()
+    return JSONResponse(await request.session.increment("n"))  # type: ignore[attr-defined]  # it is ours
+
+
+async def log_out(request: Request) -> Response:
+    request.session.invalidate()  # type: ignore[attr-defined]
+    return Response(status_code=204)
+
+
+def main(store_url: str) -> None:
+    routes = [
+        Route("/gate", gate.count),
+        Route("/gate", gate.turn, methods=["PUT", "DELETE"]),
+        Route("/", show),
+        Route("/put/{name}", put, methods=["POST"]),
+        Route("/count", count, methods=["POST"]),
+        Route("/logout", log_out, methods=["POST"]),
+    ]
+    adapter = StarletteAdapter(store_url=store_url, cookie={"insecure": True}, nonstop_timeout="1s")
+    app = adapter.install(Starlette(routes=routes))
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+    sys.stdout.write(f"{listening.getsockname()[1]}\n")
+    sys.stdout.flush()
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
