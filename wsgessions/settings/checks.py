@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from .assurance import ASSURANCE_LIMITS
+from .units import show_duration
+
 if TYPE_CHECKING:
     from .model import SessionSettings
 
@@ -25,6 +28,7 @@ class Contradiction(NamedTuple):
 def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
     """All findings, in the order of the settings."""
     yield from _between_times(settings)
+    yield from _beyond_assurance(settings)
     if settings.secrets and settings.secrets_file is not None and "secrets" in settings.model_fields_set:
         yield Contradiction("secrets_file", "secrets are given too", "keep either secrets or secrets_file")
     if settings.env == "production":
@@ -50,6 +54,20 @@ def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction(
             "cookie.max_age", "it is longer than absolute_timeout", "the cookie would outlive every session (S-27)"
         )
+
+
+def _beyond_assurance(settings: SessionSettings) -> Iterator[Contradiction]:
+    limits = ASSURANCE_LIMITS.get(settings.assurance)
+    if limits is None:
+        return
+    hint = "leave it out, or choose another assurance (S-53)"
+    idle = settings.max_inactive_interval
+    if limits.idle is not None and (not idle or idle > limits.idle):
+        message = f"it is longer than the {show_duration(limits.idle)} of {settings.assurance}"
+        yield Contradiction("max_inactive_interval", message, hint)
+    if settings.absolute_timeout > limits.absolute:
+        message = f"it is longer than the {show_duration(limits.absolute)} of {settings.assurance}"
+        yield Contradiction("absolute_timeout", message, hint)
 
 
 def _unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..identity import ID_LENGTH
+from .assurance import Assurance, default_absolute, default_idle
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
 from .store_url import CheckedStoreUrl, StoreUrl
@@ -68,13 +69,19 @@ class SettingFields(BaseSettings):
         description="The name of this application in the cluster, a path. Applications with the same context share "
         "sessions.",
     )
+    assurance: Assurance = Field(
+        default="none",
+        description="A level of NIST SP 800-63B that sets the defaults of the two timeouts below and refuses longer "
+        "ones: `aal1` 30 d in all; `aal2` 24 h in all, 1 h idle; `aal3` 12 h in all, 15 min idle (S-53). It says "
+        "nothing of how people log in, and the application may still give a single session another idle time.",
+    )
     max_inactive_interval: IdleTimeout = Field(
-        default=timedelta(minutes=30),
+        default_factory=default_idle,
         description="Idle time after which a session ends, by the store's clock. -1 or 0: idling never ends it. A "
         "number under the guide's name is of minutes, as in web.xml.",
     )
     absolute_timeout: AbsoluteTimeout = Field(
-        default=timedelta(hours=24),
+        default_factory=default_absolute,
         description="Age at which a session ends, whatever its use; at most 400 days. Never extended.",
     )
     session_locking: OnlyFalse = Field(
