@@ -52,6 +52,7 @@ def test_the_default_is_the_safest_cookie_that_works() -> None:
     ],
 )
 def test_a_contradiction_is_refused_by_the_name_of_the_setting(cookie: dict[str, Any], setting: str) -> None:
+    """S-21, S-22."""
     error = refused(**cookie)
     assert setting in str(error)
     assert error.origin in {"constructor", "default"}
@@ -94,6 +95,7 @@ def test_the_insecure_mode_renames_the_cookie_and_drops_secure(insecure: Any) ->
 
 @pytest.mark.parametrize("samesite", ["Lax", "STRICT", " none "])
 def test_samesite_is_read_in_any_case(samesite: str) -> None:
+    """S-22."""
     assert accepted(samesite=samesite).samesite == samesite.strip().lower()
 
 

@@ -131,13 +131,18 @@ class Engine:
             )
         if "Address already in use" in said:
             return _port_taken(self.listening)
-        # The server marks what matters with " # "; the rest is routine.
-        weighty = [line.split(" # ", 1)[1] for line in said.splitlines() if " # " in line] or said.splitlines()
-        status = self._process.returncode if self._process else None
-        cause = weighty[-1].strip() if weighty else f"status {status}"
+        cause = self._cause(said)
         return StoreUnavailable(
             f"the server of {self._directory} ended: {cause}", hint=f"see {self._directory.server_log}"
         )
+
+    def _cause(self, said: str) -> str:
+        status = self._process.returncode if self._process else None
+        if status == -signal.SIGKILL:  # its log knows nothing of that
+            return "killed by SIGKILL, by somebody or by a system short of memory"
+        # The server marks what matters with " # "; the rest is routine.
+        weighty = [line.split(" # ", 1)[1] for line in said.splitlines() if " # " in line] or said.splitlines()
+        return weighty[-1].strip() if weighty else f"status {status}"
 
     def _said(self) -> str:
         """The end of what this run wrote to the log; nothing if somebody removed it."""
