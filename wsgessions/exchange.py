@@ -184,8 +184,9 @@ class Exchange:
         """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
         _log_once.warning(
             "plain_http",
-            "a request came over plain http, and browsers send a Secure cookie back over TLS only; that is in order "
-            "behind a proxy that speaks TLS, and for development on loopback there is the setting cookie.insecure",
+            "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
+            "that is in order behind a proxy that speaks TLS, and on other loopback names, or for a browser that makes "
+            "no exception, there is the setting cookie.insecure",
         )
 
     def _freeze(self) -> None:
