@@ -146,6 +146,40 @@ def test_a_pepper_makes_the_digest_a_keyed_one(session_id: str) -> None:
     assert peppered.prefix == plain.prefix
 
 
+@pytest.mark.parametrize("length", range(MIN_ID_LENGTH, MAX_ID_LENGTH + 1))
+def test_ids_may_have_other_lengths(length: int) -> None:
+    """S-01: and an id of one length is none where another is set."""
+    session_id = new_session_id(length)
+    successor = successor_id(session_id)
+    for each in (session_id, successor):
+        assert len(each) == length
+        assert is_well_formed(each, length)
+        assert not is_well_formed(each, length + 1)
+    assert len(Identity("wsg", "/").key(session_id).digest) == 16
+
+
+def test_the_last_character_is_as_random_as_the_others_at_any_length() -> None:
+    """S-01: none of its bits is padding."""
+    for length in range(MIN_ID_LENGTH, MIN_ID_LENGTH + 4):
+        assert len({new_session_id(length)[-1] for _ in range(5000)}) == 64
+
+
+def test_the_shortest_id_keeps_128_fresh_bits_when_it_is_rotated() -> None:
+    """S-01."""
+    assert (MIN_ID_LENGTH - 2) * 6 >= 128
+
+
+def test_a_pepper_makes_other_keys_in_the_same_segment() -> None:
+    """S-08: whoever has the store and an id still does not find its record without the pepper."""
+    session_id = new_session_id()
+    plain = Identity("wsg", "/").key(session_id)
+    one = Identity("wsg", "/", pepper=b"p" * 32).key(session_id)
+    other = Identity("wsg", "/", pepper=b"q" * 32).key(session_id)
+    assert len({plain.digest, one.digest, other.digest}) == 3
+    assert plain.prefix == one.prefix == other.prefix
+    assert one == Identity("wsg", "/", pepper=b"p" * 32).key(session_id)
+
+
 def test_the_first_two_characters_are_the_prefix() -> None:
     """S-01, E-1: 12 bits, all values reachable."""
     identity = Identity("wsg", "/")

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, answering
+from tests.spy_store import SpyStore
 from wsgessions import suspicion
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
+from wsgessions.stores.memory import MemoryStore
 from wsgessions.suspicion import Suspicion
 
 Told = list[tuple[Suspicion, str | None]]
@@ -105,3 +107,22 @@ async def test_a_hook_that_raises_is_logged_and_breaks_no_request(caplog: pytest
         assert (response.status, response.data) == (200, {})
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert lines == ["the hook on_suspicious raised ValueError"]
+
+
+async def test_a_peers_name_cannot_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    """S-81."""
+    forged = ("a\r\nERROR forged \x1b[31m", 1)
+    await Browser(**{"__Host-sid": "short"}).request(watched([]), client=forged)
+    assert caplog.messages
+    assert all(message.isprintable() for message in caplog.messages)
+
+
+async def test_a_store_that_is_away_makes_nobody_suspicious() -> None:
+    """F-00a: whether an id is known, only the store can tell."""
+    told: Told = []
+    store = SpyStore(MemoryStore())
+    store.down = True
+    manager = SessionManager(store_url="memory:", store=store, on_suspicious=lambda *what: told.append(what))
+    app = SessionMiddleware(answering(dict), manager=manager)
+    assert (await Browser(**{"__Host-sid": new_session_id()}).request(app)).status == 503
+    assert told == []
