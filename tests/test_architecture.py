@@ -197,6 +197,20 @@ def test_weak_random_numbers_serve_for_jitter_only() -> None:
     assert [path for path in sources(*SHIPPED) if "uuid1" in path.read_text()] == []
 
 
+def test_secrets_are_not_compared_by_operators() -> None:
+    """S-10: what is equal is found out by `compare_digest`, in a time that tells nothing."""
+    secret = re.compile(r"(mac|secret|password|pepper|token|signature)$")
+    offenders = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
+        for path in sources(*SHIPPED)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq)
+        for side in (node.left, node.comparators[0])
+        if secret.search(ast.unparse(side))
+    ]
+    assert offenders == []
+
+
 # -- what is in the wheel ----------------------------------------------------------------------------------------------
 
 
