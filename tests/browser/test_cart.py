@@ -188,9 +188,7 @@ def test_a_store_that_does_not_answer_is_reported_where_the_visitor_clicks(cart:
     try:
         add(page, "Honey jar")
         notice = page.locator(".notice")
-        expect(notice).to_contain_text(
-            "The store does not answer. What you have is safe there", timeout=20_000
-        )
+        expect(notice).to_contain_text("The store does not answer. What you have is safe there", timeout=20_000)
     finally:
         os.kill(store, signal.SIGCONT)
     expect_quantity(page, "Terracotta pot", 1)

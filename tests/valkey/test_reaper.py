@@ -21,6 +21,7 @@ from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
 
+
 @pytest.fixture
 async def store(shared_server: RawServer) -> AsyncIterator[ValkeyStore]:
     async with started(store_at(shared_server.url)) as store:
