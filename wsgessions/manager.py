@@ -62,6 +62,8 @@ class SessionManager:
         self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
         self._seal: WatermarkSeal | None = None
+        # A store of the factory starts itself at its first use, and finds itself a home that outlives this event loop.
+        self._must_start = store is not None
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -75,8 +77,9 @@ class SessionManager:
         await self._ready(deadline or self.owner.deadline(), start_store=True)
 
     async def _ready(self, deadline: float, *, start_store: bool = False) -> WatermarkSeal:
-        if self._seal is None or start_store:
+        if start_store or self._must_start:
             await self.store.start(deadline=deadline)
+            self._must_start = False
         if self._seal is None:
             self._seal = WatermarkSeal(await self._watermark_keys(deadline))
         return self._seal
@@ -90,7 +93,7 @@ class SessionManager:
 
     async def close(self) -> None:
         """Leave the store. The manager may be started again, and starts itself where a request needs it."""
-        self._seal = None
+        self._seal, self._must_start = None, True
         await self.store.close()
 
     # -- sessions ------------------------------------------------------------------------------------------------------
