@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -213,6 +214,17 @@ def test_wrong_settings_are_refused_at_once() -> None:
     """R-07."""
     with pytest.raises(errors.ConfigError, match="store_ur"):
         SessionMiddleware(untouched, store_ur="memory:")
+
+
+def test_the_insecure_mode_is_warned_of_once_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S-24."""
+    logger = logging.getLogger("wsgessions.middleware")
+    monkeypatch.setattr(middleware, "_log_once", LogThrottle(logger, interval=math.inf))
+    for insecure in (False, True, True):
+        SessionMiddleware(untouched, store_url="memory:", cookie={"insecure": insecure})
+    assert [record.__dict__["event"] for record in caplog.records] == ["insecure_cookie"]
 
 
 def test_a_manager_and_settings_contradict_each_other() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.asgi_driver import Browser, answering, logout, respond, rotate, untouched
 from tests.valkey.raw_server import RawServer
+from tests.valkey.resp import ask
 from tests.valkey.shared_server import shared_server
 from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.identity import new_session_id
@@ -186,9 +187,9 @@ async def _nothing_but_a_tombstone(manager: SessionManager) -> None:
         return
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(manager.settings.store_url.get_secret_value().removeprefix("unix://"))
-        keys = _ask(client, "KEYS", f"{manager.settings.namespace}:*:s:*")
+        keys = ask(client, "KEYS", f"{manager.settings.namespace}:*:s:*")
         assert len(keys) == 1
-        assert 0 < _ask(client, "PTTL", keys[0]) <= 15 * 60 * 1000 + 5000
+        assert 0 < ask(client, "PTTL", keys[0]) <= 15 * 60 * 1000 + 5000
 
 
 async def test_rotations_at_once_leave_one_session_and_every_loser_is_told(managers: Managers) -> None:
@@ -237,27 +238,6 @@ async def test_requests_of_one_session_at_once_share_no_object(managers: Manager
 # -- what it costs at a real server ------------------------------------------------------------------------------------
 
 
-def _ask(client: socket.socket, *words: str | bytes) -> Any:
-    """One command, and its reply."""
-    parts = [word if isinstance(word, bytes) else word.encode() for word in words]
-    client.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
-    return _reply(client.makefile("rb"))
-
-
-def _reply(stream: Any) -> Any:
-    line = stream.readline()[:-2]
-    kind, rest = line[:1], line[1:]
-    match kind:
-        case b"$":
-            return stream.read(int(rest) + 2)[:-2]
-        case b"*":
-            return [_reply(stream) for _ in range(int(rest))]
-        case b":":
-            return int(rest)
-        case _:
-            return rest
-
-
 class Costs:
     """Counts the commands that a server runs, those inside of scripts too."""
 
@@ -267,8 +247,8 @@ class Costs:
 
     def take(self) -> Counter[str]:
         """What was run since the last call."""
-        lines = _ask(self._client, "INFO", "commandstats").decode().splitlines()
-        _ask(self._client, "CONFIG", "RESETSTAT")
+        lines = ask(self._client, "INFO", "commandstats").decode().splitlines()
+        ask(self._client, "CONFIG", "RESETSTAT")
         pairs = (line.removeprefix("cmdstat_").split(":calls=") for line in lines if ":calls=" in line)
         counts = Counter({name: int(figures.partition(",")[0]) for name, figures in pairs})
         return Counter({name: n for name, n in counts.items() if name not in {"info", "config|resetstat"}})

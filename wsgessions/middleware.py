@@ -6,6 +6,7 @@ Reads as: `Exchange.run` (this request) -> `SessionManager` (this application) -
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from .asgi import ASGIApp, Receive, Scope, Send
@@ -20,7 +21,9 @@ from .settings import SessionSettings
 
 __all__ = ["SessionMiddleware"]
 
-_log = LogThrottle(logging.getLogger("wsgessions.middleware"))
+_logger = logging.getLogger("wsgessions.middleware")
+_log = LogThrottle(_logger)
+_log_once = LogThrottle(_logger, interval=math.inf)
 
 
 class SessionMiddleware:
@@ -51,6 +54,12 @@ class SessionMiddleware:
             self.manager.settings.cookie, id_length=self.manager.settings.id_length
         )
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
+        if self.manager.settings.cookie.insecure:
+            _log_once.warning(
+                "insecure_cookie",
+                "cookie.insecure is set, so whoever can listen on the way can take over sessions: for plain http on "
+                "loopback only",
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
