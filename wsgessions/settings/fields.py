@@ -115,12 +115,14 @@ class SettingFields(BaseSettings):
         "the store at its first use; another value is refused then.",
     )
     heartbeat: Duration = Field(
-        default=timedelta(seconds=0.5), description="Interval at which a node proves that it is connected (C-4)."
+        default=timedelta(seconds=0.5),
+        description="Interval at which a node proves that it is connected, once there is a near cache (C-4).",
     )
     lease: LeaseTime = Field(
         default=timedelta(seconds=1.5),
-        description="Time after a heartbeat during which a node may answer from its own memory; at least three "
-        "heartbeats, at most 5 s; 0 always asks the store (C-4).",
+        description="Time after a heartbeat during which a node may answer from its own memory, once there is a near "
+        "cache; at least three heartbeats, at most 5 s; 0 always asks the store (C-4). Together with `touch_interval` "
+        "the time by which a use may be reported late.",
     )
     touch_interval: Duration = Field(
         default=timedelta(seconds=1),
@@ -133,7 +135,8 @@ class SettingFields(BaseSettings):
     )
     max_attributes: int = Field(default=1024, gt=0, description="Limit on the attributes of one session.")
     lock_wait: Duration = Field(
-        default=timedelta(seconds=10), description="How long a request waits for a locked session (D-6)."
+        default=timedelta(seconds=10),
+        description="How long a request waits for a locked session, once there is `session_locking` (D-6).",
     )
     late_commit: LateCommit = Field(
         default="allow",
