@@ -398,6 +398,33 @@ async def test_the_application_may_tell_the_client_itself_that_its_session_has_e
     assert (response.status, response.data) == (200, "please log in")
 
 
+async def test_a_rotation_that_was_carried_out_is_told_although_the_request_is_refused() -> None:
+    """S-06: the old id is dead, and without the new one the client would have lost its session."""
+    one, other = two_nodes(conflicts="raise")
+    browser = Browser()
+    await browser.request(on(one, answering(set_two)))
+
+    async def lose(session: Session) -> None:
+        await session.rotate_id()
+        session["n"] = 3
+        assert session.id is not None
+        async with other.manager.open(session.id) as elsewhere:
+            elsewhere["n"] += 10
+
+    async def lose_and_tell(session: Session) -> None:
+        await lose(session)
+        await session.commit()
+
+    for handler, n in ((lose, 12), (lose_and_tell, 22)):
+        before = browser.copy()
+        response = await browser.request(on(one, answering(handler)))
+        assert response.status == 409
+        assert browser.cookies["__Host-sid"] != before.cookies["__Host-sid"]
+        assert response.header("cache-control") == ["no-store"]
+        assert await stored(other, browser) == {"n": n}
+        assert await stored(other, before) == {}
+
+
 # -- clients that go away (R-35) ---------------------------------------------------------------------------------------
 
 

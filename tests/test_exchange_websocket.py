@@ -290,7 +290,7 @@ async def test_a_session_that_ended_elsewhere_closes_the_socket() -> None:
         await browser.request(on(one, answering(logout)))
         call.give("websocket.receive", text="x")
         close = await call.take("websocket.close")
-    assert close["code"] == 1011
+    assert close["code"] == 1008
     assert "session has ended" in close["reason"]
 
 

@@ -122,7 +122,7 @@ async def test_a_touch_that_fails_fails_nobody() -> None:
 
 
 async def test_a_session_is_garbage_right_after_its_request() -> None:
-    """F-73: nothing holds on to it, not even the collector is needed."""
+    """Nothing holds on to it, not even the collector is needed."""
     node = make_node(MemoryStore())
     session_id = await created(node.manager, cart=["pot"])
     gc.disable()

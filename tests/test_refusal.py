@@ -25,13 +25,15 @@ CASES: list[tuple[errors.WsgessionsError, int, bool]] = [
 ]
 
 
-async def sent(error: errors.WsgessionsError, scope: dict[str, Any]) -> list[Message]:
+async def sent(
+    error: errors.WsgessionsError, scope: dict[str, Any], cookies: list[bytes] | None = None
+) -> list[Message]:
     messages: list[Message] = []
 
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await send_refusal(refusal_for(error), scope, send)
+    await send_refusal(refusal_for(error), scope, send, cookies or ())
     return messages
 
 
@@ -69,5 +71,16 @@ async def test_a_websocket_is_denied_or_closed() -> None:
 def test_a_close_is_as_long_as_a_close_may_be(error: errors.WsgessionsError, status: int, *, operational: bool) -> None:
     """RFC 6455, section 5.5: 125 bytes with the code."""
     close = close_message(refusal_for(error))
-    assert close["code"] == (1013 if status == 503 else 1011)
+    assert close["code"] == {503: 1013, 409: close["code"], 500: 1011}[status]
     assert len(close["reason"].encode()) <= 123
+
+
+def test_a_socket_whose_session_has_ended_is_told_so() -> None:
+    """R-42: 1008, which clients do not answer by connecting again."""
+    assert close_message(refusal_for(errors.SessionGone("x")))["code"] == 1008
+    assert close_message(refusal_for(errors.SessionConflict("x", names=("a",))))["code"] == 1011
+
+
+async def test_a_refusal_may_carry_cookies() -> None:
+    start, _ = await sent(errors.StoreUnavailable("x"), http_scope(), [b"a=b", b"c=d"])
+    assert [value for name, value in start["headers"] if name == b"set-cookie"] == [b"a=b", b"c=d"]

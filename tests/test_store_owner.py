@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.nodes import Node, Time, two_nodes
+from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import errors, store_owner
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
 from wsgessions.owner import ServedFrom, SessionStatus
 from wsgessions.session import Session
+from wsgessions.stores.memory import MemoryStore
 
 
 async def created(manager: SessionManager, **attributes: Any) -> str:
@@ -666,6 +667,29 @@ async def test_a_session_that_would_become_too_large_stays_as_it_was() -> None:
             await session.commit()
         del session["b"]
     assert len(await content(other, session_id)) == 10
+
+
+async def test_a_session_beyond_a_limit_that_was_lowered_can_shrink_and_rotate_but_not_grow() -> None:
+    """R-04: nobody is locked in, least of all at a login."""
+    shared = MemoryStore()
+    before, after = make_node(shared), make_node(shared, max_session_bytes="1K", max_attributes=2)
+    session_id = await created(before.manager, a="x" * 3000, b="y" * 1000, c=1)
+    async with after.manager.open(session_id) as session:
+        await session.rotate_id()
+        session["b"] = "y"
+        await session.commit()
+        session["a"] = "x" * 2000
+        await session.commit()
+        session["c"] = "longer than before"
+        with pytest.raises(errors.SessionTooLarge, match="max_session_bytes"):
+            await session.commit()
+        session["c"] = 1
+        session["d"] = 1
+        with pytest.raises(errors.SessionTooLarge, match="max_attributes"):
+            await session.commit()
+        del session["d"]
+        del session["a"]
+    assert await content(before, session.id or "") == {"b": "y", "c": 1}
 
 
 async def test_counting_cannot_pass_the_limits() -> None:

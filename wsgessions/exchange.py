@@ -154,7 +154,7 @@ class Exchange:
         refusal = refusal_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
         self._started, self._replaced = True, error
-        await send_refusal(refusal, self._scope, self._send)
+        await send_refusal(refusal, self._scope, self._send, self._new_id_cookies())
         raise _Refused from error
 
     def _may_create(self, message: Message) -> bool:
@@ -178,6 +178,11 @@ class Exchange:
         if watermark is not None:
             cookies.append(self._cookies.set_watermark(watermark, max_age=max_age))
         return cookies, credential
+
+    def _new_id_cookies(self) -> list[bytes]:
+        """What the client must know although its request is refused: the id to which its session has moved already."""
+        cookies, credential = self._decide_cookies()
+        return cookies if credential and self.session._id is not None else []
 
     @staticmethod
     def _warn_of_plain_http() -> None:
@@ -249,7 +254,7 @@ class Exchange:
         """Tell the client about a trouble that the application let through, as far as that is still possible."""
         refusal = refusal_for(error)
         if not self._started:
-            await send_refusal(refusal, self._scope, self._send)
+            await send_refusal(refusal, self._scope, self._send, self._new_id_cookies())
         elif self._scope["type"] == "websocket" and not self._closed:
             await self._send(close_message(refusal))
         else:

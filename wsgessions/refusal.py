@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from .asgi import Message, Scope, Send
@@ -10,8 +11,9 @@ from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsEr
 __all__ = ["Refusal", "refusal_for", "send_refusal"]
 
 RETRY_AFTER_SECONDS: Final = 1
-_TRY_AGAIN_LATER: Final = 1013
+_POLICY_VIOLATION: Final = 1008
 _INTERNAL_ERROR: Final = 1011
+_TRY_AGAIN_LATER: Final = 1013
 
 
 class Refusal(NamedTuple):
@@ -21,12 +23,16 @@ class Refusal(NamedTuple):
     text: str
     operational: bool
     """Whether this can happen to a correct application, so that it need not reach the server's log as a crash."""
+    close_code: int
+    """The same for a WebSocket that is open (RFC 6455, section 7.4; R-42)."""
 
 
-_UNAVAILABLE: Final = Refusal(503, "The session store did not answer in time. Please try again.", True)
-_GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True)
-_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True)
-_FAULT: Final = Refusal(500, "Internal Server Error", False)
+_UNAVAILABLE: Final = Refusal(
+    503, "The session store did not answer in time. Please try again.", True, _TRY_AGAIN_LATER
+)
+_GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION)
+_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, _INTERNAL_ERROR)
+_FAULT: Final = Refusal(500, "Internal Server Error", False, _INTERNAL_ERROR)
 
 
 def refusal_for(error: WsgessionsError) -> Refusal:
@@ -42,8 +48,15 @@ def refusal_for(error: WsgessionsError) -> Refusal:
             return _FAULT
 
 
-async def send_refusal(refusal: Refusal, scope: Scope, send: Send) -> None:
-    """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible."""
+async def send_refusal(refusal: Refusal, scope: Scope, send: Send, cookies: Iterable[bytes] = ()) -> None:
+    """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
+
+    Args:
+        refusal: the answer.
+        scope: what it answers.
+        send: the server's channel.
+        cookies: Set-Cookie values that the client needs although its request was refused.
+    """
     if scope["type"] == "http":
         prefix = "http.response"
     elif "websocket.http.response" in (scope.get("extensions") or {}):
@@ -59,11 +72,11 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send) -> None:
     ]
     if refusal.status == _UNAVAILABLE.status:
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    headers.extend((b"set-cookie", cookie) for cookie in cookies)
     await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{prefix}.body", "body": body if scope.get("method") != "HEAD" else b""})
 
 
 def close_message(refusal: Refusal) -> Message:
     """The close of a WebSocket for the same reason."""
-    code = _TRY_AGAIN_LATER if refusal.status == _UNAVAILABLE.status else _INTERNAL_ERROR
-    return {"type": "websocket.close", "code": code, "reason": refusal.text}
+    return {"type": "websocket.close", "code": refusal.close_code, "reason": refusal.text}

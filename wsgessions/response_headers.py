@@ -27,7 +27,7 @@ def with_session_headers(message: Message, cookies: list[bytes], *, no_store: bo
         no_store: whether the response must not be kept anywhere: the cookies set or clear the id, or the application
         says so.
     """
-    headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers", ())])
+    headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers") or ()])
     if cookies or no_store:
         headers = _guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE)
         headers.extend((b"set-cookie", cookie) for cookie in cookies)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from .errors import SessionTooLarge
 
 __all__ = ["SessionLimits", "size_of"]
+
+_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,16 @@ class SessionLimits:
     """Of all names and encoded values of one session."""
     max_attributes: int
 
-    def check(self, attributes: Mapping[str, bytes], changed: AbstractSet[str]) -> int:
+    def check(
+        self, attributes: Mapping[str, bytes], changed: AbstractSet[str], before: Mapping[str, bytes] = _NOTHING
+    ) -> int:
         """Measure a session as it would be after a commit.
 
         Args:
             attributes: the whole session, encoded.
             changed: the names that the commit changes; the largest of them is blamed.
+            before: the session as it is. One that is beyond a limit already, because the limit was lowered, may still
+                be changed in every way that does not make it larger, and rotated.
 
         Returns:
             Its size in bytes.
@@ -32,13 +40,13 @@ class SessionLimits:
         Raises:
             SessionTooLarge: a limit would be exceeded.
         """
-        if len(attributes) > self.max_attributes:
+        if len(attributes) > max(self.max_attributes, len(before)):
             raise SessionTooLarge(
                 f"the session would have {len(attributes)} attributes, and max_attributes is {self.max_attributes}",
                 path=min(changed, default=""),
             )
         size = size_of(attributes)
-        if size > self.max_bytes:
+        if size > self.max_bytes and size > size_of(before):
             largest = max(changed, key=lambda name: len(attributes[name]), default="")
             raise SessionTooLarge(
                 f"takes {len(attributes.get(largest, b''))} bytes and would bring the session to {size}, and "

@@ -123,7 +123,7 @@ class StoreOwner(LoadingOwner):
         """
         # An increment's result is not known yet; it takes as much as the largest number at most.
         attributes = {**delta.on(record.attributes), **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
-        whole = self._limits.check(attributes, delta.changed.keys() | delta.increments.keys())
+        whole = self._limits.check(attributes, delta.changed.keys() | delta.increments.keys(), record.attributes)
         new_id = session._successor
         if new_id is None:
             successor = None
