@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
-__all__ = ["AsgiClient"]
+__all__ = ["AsgiClient", "serving"]
+
+
+@asynccontextmanager
+async def serving(app: Callable[..., Any]) -> AsyncIterator[None]:
+    """Run the application's lifespan around the block, as a server does."""
+    orders: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+    lifespan = asyncio.create_task(app(scope, orders.get, answers.put))
+    for event in ("startup", "shutdown"):
+        await orders.put({"type": f"lifespan.{event}"})
+        answer = await answers.get()
+        if answer["type"] != f"lifespan.{event}.complete":
+            raise RuntimeError(f"{event} failed: {answer}")
+        if event == "startup":
+            yield
+    await lifespan
 
 
 class AsgiClient:

@@ -6,7 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from .asgi_client import AsgiClient
+from .asgi_client import AsgiClient, serving
 from .subjects import SUBJECTS, Subject
 
 __all__ = ["Cost", "measure"]
@@ -28,24 +28,19 @@ class Cost:
 
 async def measure(store_url: str, *, rounds: int, requests: int) -> list[Cost]:
     """Measure all subjects, alternating with their bare application so that a drift of the machine hits both."""
-    clients = {name: AsgiClient(subject.make(store_url)) for name, subject in SUBJECTS.items()}
-    strangers = {name: AsgiClient(subject.make(store_url)) for name, subject in SUBJECTS.items()}
-    costs = []
-    for subject in SUBJECTS.values():
-        if subject.name == subject.bare:
-            continue
-        await clients[subject.name].get(f"/fill/{ATTRIBUTES}")
-        costs.append(await _cost(subject, clients, strangers, rounds, requests))
-    return costs
+    subjects = [subject for subject in SUBJECTS.values() if subject.name != subject.bare]
+    return [await _cost(subject, store_url, rounds, requests) for subject in subjects]
 
 
-async def _cost(
-    subject: Subject, clients: dict[str, AsgiClient], strangers: dict[str, AsgiClient], rounds: int, requests: int
-) -> Cost:
-    bare = clients[subject.bare]
-    anonymous = await _difference(strangers[subject.name], bare, "/untouched", rounds, requests)
-    known = [await _difference(clients[subject.name], bare, route, rounds, requests) for route in ROUTES]
-    return Cost(subject.name, anonymous, *known)
+async def _cost(subject: Subject, store_url: str, rounds: int, requests: int) -> Cost:
+    app, bare_app = subject.make(store_url), SUBJECTS[subject.bare].make(store_url)
+    async with serving(app), serving(bare_app):
+        bare, stranger, known = AsgiClient(bare_app), AsgiClient(app), AsgiClient(app)
+        await known.get(f"/fill/{ATTRIBUTES}")
+        anonymous = await _difference(stranger, bare, "/untouched", rounds, requests)
+        return Cost(
+            subject.name, anonymous, *[await _difference(known, bare, route, rounds, requests) for route in ROUTES]
+        )
 
 
 async def _difference(client: AsgiClient, bare: AsgiClient, path: str, rounds: int, requests: int) -> float:

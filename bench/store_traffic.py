@@ -11,7 +11,7 @@ from wsgessions import SessionManager
 from wsgessions.valkey.address import Address, in_turn
 from wsgessions.valkey.store import ValkeyStore
 
-from .asgi_client import AsgiClient
+from .asgi_client import AsgiClient, serving
 from .subjects import SUBJECTS, Subject
 
 __all__ = ["Traffic", "measure"]
@@ -42,13 +42,15 @@ async def measure(store_url: str) -> list[Traffic]:
 async def _traffic(subject: Subject, store_url: str) -> Traffic:
     # First, while no application of ours is there yet to look for expired sessions in between.
     commits = await _commits(store_url) if subject.name == "wsgessions" else "-"
-    client = AsgiClient(subject.make(store_url))
-    await client.get("/fill/20")
-    read_20 = await _bytes_per_request(client, "/read", store_url)
-    write_20 = await _bytes_per_request(client, "/write", store_url)
-    await client.get("/fill/200")
-    write_200 = await _bytes_per_request(client, "/write", store_url)
-    return Traffic(subject.name, read_20, write_20, write_200, commits, await _kept(client))
+    app = subject.make(store_url)
+    async with serving(app):
+        client = AsgiClient(app)
+        await client.get("/fill/20")
+        read_20 = await _bytes_per_request(client, "/read", store_url)
+        write_20 = await _bytes_per_request(client, "/write", store_url)
+        await client.get("/fill/200")
+        write_200 = await _bytes_per_request(client, "/write", store_url)
+        return Traffic(subject.name, read_20, write_20, write_200, commits, await _kept(client))
 
 
 async def _commits(store_url: str) -> str:
