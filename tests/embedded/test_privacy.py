@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import pickle
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import hiredis
 import pytest
 
 from tests.embedded.conftest import MakeClient, MakeUser
-from tests.embedded.watched import Place, User, endpoint_of
+from tests.embedded.watched import Place, User, command_lines, endpoint_of
 from wsgessions.embedded import Endpoint, Secret
 
 
@@ -68,8 +67,7 @@ def test_the_password_is_on_no_command_line_in_no_environment_and_in_one_file_on
     """S-79."""
     password = endpoint.password.reveal()
     told = place.connection()
-    shown = subprocess.run(["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True).stdout
-    assert password not in shown
+    assert not any(password in line for line in command_lines().values())
     for pid in (told.supervisor_pid, told.server_pid):
         assert password not in Path(f"/proc/{pid}/environ").read_text()
     holders = [path.name for path in place.path.rglob("*") if path.is_file() and password in path.read_text("latin-1")]

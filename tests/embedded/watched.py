@@ -34,11 +34,25 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def processes_about(text: str) -> list[int]:
-    """The processes that have the text in their command line, this one and those of `ps` itself left out."""
+def command_lines() -> dict[int, str]:
+    """What every user of this machine can see of its processes: their command lines, by process id."""
+    if Path("/proc/self/cmdline").exists():  # a small Linux has no `ps`
+        lines = {}
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                lines[int(path.parent.name)] = path.read_text(errors="replace").replace("\0", " ")
+        return lines
     shown = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
-    found = (line.split(None, 1) for line in shown.splitlines() if text in line)
-    return [int(pid) for pid, arguments in found if int(pid) != os.getpid() and not arguments.startswith("ps ")]
+    return {int(pid): arguments for pid, arguments in (line.split(None, 1) for line in shown.splitlines())}
+
+
+def processes_about(text: str) -> list[int]:
+    """The processes that have the text in their command line, this one and `ps` itself left out."""
+    return [
+        pid
+        for pid, arguments in command_lines().items()
+        if text in arguments and pid != os.getpid() and not arguments.startswith("ps ")
+    ]
 
 
 def end(pid: int, number: int = signal.SIGKILL) -> None:

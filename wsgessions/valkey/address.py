@@ -26,12 +26,11 @@ import difflib
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from itertools import cycle
 from typing import Final, NoReturn
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote
 
 from pydantic import SecretStr
 
@@ -41,6 +40,7 @@ __all__ = ["DEFAULT_PORT", "Address", "Locate", "TLSOptions", "Verification", "i
 
 DEFAULT_PORT: Final = 6379
 
+_URL: Final = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?")
 _PLAIN: Final = frozenset({"valkey", "redis"})
 _TLS: Final = frozenset({"valkeys", "rediss"})
 _TLS_OPTIONS: Final = frozenset({"ca", "cert", "key", "server_name", "verify"})
@@ -71,6 +71,8 @@ class TLSOptions:
         """
         try:
             context = ssl.create_default_context(cafile=self.ca)
+            # What Python's documentation promises, and some distributions leave to a file that may be missing.
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self.verify is Verification.NONE:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
@@ -166,14 +168,14 @@ def _wrong(message: str, *, hint: str) -> ConfigError:
 
 
 def _split(url: str) -> SplitResult:
-    parts = None
-    with suppress(ValueError):  # its text may quote the password, so it is not even kept as this error's context
-        parts = urlsplit(url.strip())
-    if parts is None or parts.fragment:
+    # Not by urlsplit: Pythons with the fix of CVE-2025-0938 refuse [::1] in a list of hosts.
+    parts = _URL.fullmatch(url.strip())
+    if parts is None or not (parts[2] or "").isascii():
         raise _wrong(
             "the URL cannot be read", hint="percent-encode special characters, such as %23 for #, in user and password"
         )
-    return parts
+    scheme, hosts, path, query = parts.groups(default="")
+    return SplitResult(scheme.lower(), hosts, path, query, fragment="")
 
 
 def _credentials(netloc: str) -> tuple[str | None, SecretStr | None, str]:
@@ -190,7 +192,10 @@ def _host(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         host, port = text, str(DEFAULT_PORT)
-    host = host.removeprefix("[").removesuffix("]")
+    if host.startswith("[") and host.endswith("]") and ":" in host:
+        host = host[1:-1]
+    elif "[" in host or "]" in host:
+        raise _wrong("the URL's brackets do not hold an IPv6 address", hint="write for instance valkey://[::1]:6379")
     if not host:
         raise _wrong("the URL lacks a host", hint="write for instance valkey://localhost:6379")
     # What cannot be read may be part of a password with an unencoded character, and is not repeated.
