@@ -10,11 +10,13 @@ from dataclasses import astuple
 from datetime import date
 from importlib.metadata import version
 
+from wsgessions import __version__
+
 from . import http_load, in_process, store_traffic
 
 __all__ = ["page", "table"]
 
-PACKAGES = ("wsgessions", "starlette", "starsessions", "litestar", "uvicorn", "uvloop", "hiredis", "redis", "msgspec")
+PACKAGES = ("starlette", "starsessions", "litestar", "uvicorn", "uvloop", "hiredis", "redis", "msgspec")
 
 _METHOD = """Made by `./dev bench --write`. All libraries in one run on one machine: the ratios carry over to others,
 the absolute times do not. Sessions hold 20 attributes of 100 characters unless said otherwise. One request at a time
@@ -63,4 +65,5 @@ def _cell(value: object) -> str:
 
 def _environment() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}; {versions}"
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}"
+    return f"wsgessions {__version__}, {machine}; {versions}"
