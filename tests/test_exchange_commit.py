@@ -266,6 +266,38 @@ async def test_an_application_that_swallows_the_refusal_stores_nothing_behind_it
     assert await stored(node, browser) == {"n": 1}
 
 
+async def test_what_an_application_makes_of_its_refused_answer_is_noted_for_whoever_debugs(
+    node: Node, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"]["n"] = 2
+        node.store.down = True
+        try:
+            await respond(send)
+        except Exception as error:
+            raise KeyError("mine") from error
+
+    caplog.set_level(logging.DEBUG, "wsgessions.request")
+    response = await browser.request(on(node, app))
+    assert response.status == 503
+    assert "KeyError" in caplog.text
+
+
+async def test_a_trouble_that_comes_too_late_for_the_client_reaches_the_servers_log(
+    node: Node, browser: Browser
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send, b"fine")
+        node.store.down = True
+        await scope["session"].refresh()
+
+    response = Call(on(node, app), http_scope(headers=browser.header))
+    with pytest.raises(errors.StoreUnavailable):
+        async with response:
+            pass
+    assert (response.response.status, response.response.body) == (200, b"fine")
+
+
 async def test_a_session_that_ended_meanwhile_is_a_409_and_does_not_come_back() -> None:
     """S-62, K-08."""
     one, other = two_nodes()

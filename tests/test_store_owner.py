@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from tests.nodes import Node, Time, make_node, two_nodes
-from wsgessions import errors, store_owner
+from wsgessions import commit_reports, errors, store_owner
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
 from wsgessions.owner import ServedFrom, SessionStatus
+from wsgessions.record import CommitOutcome, CommitStatus
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
 
@@ -807,3 +808,106 @@ def _presented(session_id: str) -> Any:
     from wsgessions.cookie import CookieFinding, Presented
 
     return Presented(session_id, None, CookieFinding.PRESENT)
+
+
+# -- changes while a commit is on its way ------------------------------------------------------------------------------
+
+
+async def committing(node: Node, session: Session, meanwhile: Callable[[], Any]) -> None:
+    """Commit, and do something else after the store has taken it and before it has answered."""
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(name: str) -> None:
+        if name in {"apply", "rotate"}:
+            arrived.set()
+            await go_on.wait()
+
+    node.store.after = hold
+    commit = asyncio.ensure_future(session.commit())
+    await arrived.wait()
+    meanwhile()
+    go_on.set()
+    await commit
+
+
+async def test_changes_made_while_a_commit_is_on_its_way_belong_to_the_next() -> None:
+    """Tasks of one request may share its session."""
+    one, other = two_nodes()
+    session_id = await created(one.manager, a=1, b=1, c=1, cart=["pot"])
+    async with one.manager.open(session_id) as session:
+        session.update(a=2, b=2)
+        del session["c"]
+        session["cart"].append("cup")
+
+        def meanwhile() -> None:
+            session["a"] = 3
+            del session["b"]
+            session["c"] = 3
+            session["cart"].append("cap")
+
+        await committing(one, session, meanwhile)
+        assert await content(other, session_id) == {"a": 2, "b": 2, "cart": ["pot", "cup"]}
+        expected = {"a": 3, "c": 3, "cart": ["pot", "cup", "cap"]}
+        assert session == expected
+    assert await content(other, session_id) == expected
+
+
+async def test_an_idle_timeout_set_while_a_commit_is_on_its_way_belongs_to_the_next() -> None:
+    one, other = two_nodes()
+    session_id = await created(one.manager, a=1)
+    async with one.manager.open(session_id) as session:
+        session.max_inactive_interval = timedelta(minutes=1)
+        await committing(one, session, lambda: setattr(session, "max_inactive_interval", timedelta(minutes=2)))
+    async with other.manager.open(session_id) as session:
+        assert session.max_inactive_interval == timedelta(minutes=2)
+
+
+async def test_a_logout_while_a_commit_is_on_its_way_is_a_logout() -> None:
+    one, other = two_nodes()
+    session_id = await created(one.manager, a=1)
+    async with one.manager.open(session_id) as session:
+        session["a"] = 2
+        await committing(one, session, session.invalidate)
+        assert session == {}
+    assert await content(other, session_id) == {}
+
+
+async def test_two_commits_at_once_are_one_change() -> None:
+    one, other = two_nodes()
+    session_id = await created(one.manager, a=1, gone=1)
+    async with one.manager.open(session_id) as session:
+        session["a"] = 2
+        del session["gone"]
+        await asyncio.gather(session.commit(), session.commit(), session.refresh())
+        assert session == {"a": 2}
+    assert await content(other, session_id) == {"a": 2}
+
+
+async def test_a_change_that_nobody_can_tell_the_fate_of_is_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C-9: never reported as stored, nor as refused."""
+    one, _ = two_nodes()
+    session_id = await created(one.manager, a=1)
+
+    async def unknown(*arguments: Any, **more: Any) -> CommitOutcome:
+        return CommitOutcome(CommitStatus.UNKNOWN)
+
+    async with one.manager.open(session_id) as session:
+        session["a"] = 2
+        with monkeypatch.context() as patch:
+            patch.setattr(one.store, "apply", unknown)
+            with pytest.raises(errors.StoreUnavailable, match="arrived or not"):
+                await session.commit()
+        assert session["a"] == 2
+
+
+async def test_only_the_latest_reports_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that serves millions of sessions remembers a bounded number of them."""
+    monkeypatch.setattr(commit_reports, "MAX_REPORTS", 2)
+    node, _ = two_nodes()
+    ids = [await created(node.manager, a=number) for number in range(3)]
+    reports = []
+    for session_id in ids:
+        async with node.manager.open(session_id) as session:
+            reports.append(session.last_commit)
+    assert reports[0] is None
+    assert None not in reports[1:]

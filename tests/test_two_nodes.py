@@ -339,6 +339,29 @@ async def test_a_thousand_reads_are_touched_once(shared_server: RawServer, costs
     assert costs.take()["zadd"] == 1
 
 
+async def test_nothing_in_the_store_can_be_presented_as_an_id(
+    manager: SessionManager, shared_server: RawServer
+) -> None:
+    """S-08: keys, fields, members and values hold digests only, before and after a rotation and a logout."""
+    browsers = [await known_to(manager, n=number) for number in range(5)]
+    ids = {browser.cookies["__Host-sid"] for browser in browsers}
+    await browsers[0].request(on(manager, rotate))
+    await browsers[1].request(on(manager, logout))
+    ids |= {browser.cookies.get("__Host-sid", "none at all") for browser in browsers}
+    readers = {b"hash": ("HGETALL",), b"zset": ("ZRANGE", "0", "-1"), b"string": ("GET",)}
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(shared_server.path)
+        everything = []
+        for key in ask(client, "KEYS", "*"):
+            command, *rest = readers[ask(client, "TYPE", key)]
+            content = ask(client, command, key, *rest)
+            everything += [key, *(content if isinstance(content, list) else [content])]
+    assert len(everything) > 20
+    for session_id in ids:
+        for part in (session_id, session_id[:16], session_id[2:18], session_id[-16:]):
+            assert not any(part.encode() in octets for octets in everything)
+
+
 # -- when the server is away -------------------------------------------------------------------------------------------
 
 
