@@ -202,7 +202,11 @@ def test_one_manager_serves_one_event_loop_after_another_over_a_real_server(shar
 
 async def test_one_id_means_nothing_in_another_application(shared_server: RawServer) -> None:
     """S-12: another context or namespace on the same server."""
-    homes = [{"namespace": "home"}, {"namespace": "home", "context_path": "/shop"}, {"namespace": "other"}]
+    homes: list[dict[str, Any]] = [
+        {"namespace": "home"},
+        {"namespace": "home", "context_path": "/shop"},
+        {"namespace": "other"},
+    ]
     managers = [SessionManager(store_url=shared_server.url, **home) for home in homes]
     session_id = await created(managers[0], a=1)
     seen = []
