@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsgessions.embedded.configuration import free_port
+
 from .subjects import SUBJECTS, Subject
 
 __all__ = ["Rate", "measure"]
@@ -94,7 +96,7 @@ def _wrk(port: int, route: str, seconds: int, script: Path) -> float:
 
 @contextmanager
 def _server(name: str, store_url: str) -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.worker", name, store_url, str(port)])
     try:
         _wait_for(port, process)
@@ -113,9 +115,3 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.05)
     raise RuntimeError("the server did not come up in 10 s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

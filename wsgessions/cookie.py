@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .asgi import octets
 from .identity import ID_LENGTH, is_well_formed
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ class SessionCookies:
     def read(self, headers: Iterable[Any]) -> Presented:
         """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
         # The length settles it for most header fields without another call.
-        fields = [_octets(value) for name, value in headers if len(name) == _COOKIE_LENGTH and _is_cookie(name)]
+        fields = [
+            octets(value, "replace") for name, value in headers if len(name) == _COOKIE_LENGTH and _is_cookie(name)
+        ]
         if not fields:
             return _ABSENT
         header = fields[0] if len(fields) == 1 else b";".join(fields)
@@ -162,8 +165,4 @@ def _attributes(settings: CookieSettings) -> str:
 
 
 def _is_cookie(name: bytes | str) -> bool:
-    return name == b"cookie" or _octets(name).lower() == b"cookie"
-
-
-def _octets(text: bytes | str) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("latin-1", "replace")
+    return name == b"cookie" or octets(name, "replace").lower() == b"cookie"

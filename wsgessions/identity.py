@@ -2,9 +2,8 @@
 
 An id is characters of ``[A-Za-z0-9_-]``, 43 of them unless the settings say otherwise: 258 random bits that mean
 nothing (S-01, S-02). Its first two characters (12 bits) choose the segment and survive rotation; the others are drawn
-anew, so that old and new stay in one segment
-and a rotation is one atomic step (E-10). The store never sees an id, only a digest of it, keyed where there is a pepper
-(S-08).
+anew, so that old and new stay in one segment and a rotation is one atomic step (E-10). The store never sees an id, only
+a digest of it, keyed where there is a pepper (S-08).
 """
 
 from __future__ import annotations

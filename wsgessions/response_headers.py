@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .asgi import Message
+from .asgi import Message, octets
 from .log_throttle import LogThrottle
 
 __all__ = ["with_session_headers"]
@@ -72,8 +72,4 @@ def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
 
 def _octet_pair(header: Iterable[Any]) -> tuple[bytes, bytes]:
     name, value = header
-    return _octets(name), _octets(value)
-
-
-def _octets(text: bytes | str) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("latin-1")
+    return octets(name), octets(value)

@@ -14,6 +14,7 @@ except ModuleNotFoundError as _missing:
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError
+from wsgessions.manager import manager_for
 
 __all__ = ["StarletteAdapter"]
 
@@ -32,7 +33,7 @@ class StarletteAdapter:
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
-        self.manager: SessionManager = SessionManager(settings, **overrides) if manager is None else manager
+        self.manager: SessionManager = manager_for(manager, settings, overrides)
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -36,6 +36,12 @@ from wsgessions_starlette import StarletteAdapter, get_session
 __all__ = ["shared_server"]
 
 
+def test_settings_beside_a_manager_would_be_without_effect_and_are_refused() -> None:
+    """R-07, as the middleware has it."""
+    with pytest.raises(ConfigError, match="a manager is given"):
+        StarletteAdapter(manager=SessionManager(store_url="memory:"), session_locking=False)
+
+
 class TestStarlette(EveryStore, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return StarletteAdapter(manager=manager).install(make_app())

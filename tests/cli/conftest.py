@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from tests.embedded.watched import PATIENCE, ROOT, Place
+from wsgessions.embedded.configuration import free_port
 
 
 class Command:
@@ -80,6 +80,4 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def port() -> int:
     """A port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()

@@ -17,6 +17,7 @@ import pytest
 
 from tests.docs.page import blocks
 from tests.docs.test_snippets import PAGES, environment, name_of
+from wsgessions.embedded.configuration import free_port
 
 PORTS = ("8001", "8002")
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
@@ -59,13 +60,6 @@ class Shell:
     def close(self) -> None:
         self.process.communicate("kill -9 $(jobs -p)\nwait\n", timeout=30)
         self.errors.close()
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_for(port: int) -> None:

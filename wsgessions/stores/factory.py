@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
 from ..settings import SessionSettings
 from ..valkey.address import Address, in_turn
 from ..valkey.store import ValkeyStore
-from .base import NEVER, Store
+from .base import Store
 from .home import HomedStore
 from .memory import MemoryStore
 from .touch_batch import TouchBatch
+
+if TYPE_CHECKING:
+    from ..embedded import Endpoint
 
 __all__ = ["open_store"]
 
@@ -50,7 +52,7 @@ def open_store(settings: SessionSettings) -> Store:
             concurrency=settings.concurrency,
             grace=grace,
         )
-        return _BatchedStore(store, interval=settings.touch_interval.total_seconds())
+        return TouchBatch(store, interval=settings.touch_interval.total_seconds())
 
     return HomedStore(make)
 
@@ -74,21 +76,12 @@ def _embedded(settings: SessionSettings, directory: str) -> Connection:
         nonlocal find
         endpoint = await find(deadline=time.monotonic() + _ATTACH_SECONDS)
         find = server.endpoint
-        user = f"{quote(endpoint.username, safe='')}:{quote(endpoint.password.reveal(), safe='')}@"
-        if endpoint.socket is not None:
-            return Address.parse(f"unix://{user}{quote(endpoint.socket)}")
-        return Address.parse(f"valkey://{user}{endpoint.host}:{endpoint.port}")
+        return _address_of(endpoint)
 
     return locate, server.detach
 
 
-class _BatchedStore(TouchBatch):
-    """Touches gathered before a `ValkeyStore`, whose optional powers stay in sight."""
-
-    below: ValkeyStore
-
-    async def count(self, *, deadline: float = NEVER) -> int:
-        return await self.below.count(deadline=deadline)
-
-    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        return await self.below.shared_secret(proposal, deadline=deadline)
+def _address_of(endpoint: Endpoint) -> Address:
+    if endpoint.host is None or endpoint.port is None:
+        return Address(path=endpoint.socket).signed_in(endpoint.username, endpoint.password.reveal())
+    return Address(endpoint.host, endpoint.port).signed_in(endpoint.username, endpoint.password.reveal())

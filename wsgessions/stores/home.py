@@ -32,7 +32,7 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from .base import NEVER, Countable, SecretKeeping, Store
+from .base import NEVER, Countable, SecretKeeping, Store, find_power
 from .home_loop import Ask, Home
 
 __all__ = ["HomedStore"]
@@ -51,7 +51,7 @@ class HomedStore:
 
     def __new__(cls, factory: Callable[[], Store]) -> Self:
         store = factory()
-        kind = _KINDS[isinstance(store, Countable), isinstance(store, SecretKeeping)] if cls is HomedStore else cls
+        kind = _kind_for(store) if cls is HomedStore else cls
         homed = super().__new__(cast("type[Self]", kind))
         homed._store = store
         return homed
@@ -144,18 +144,29 @@ class HomedStore:
 
 class _Counting(HomedStore):
     async def count(self, *, deadline: float = NEVER) -> int:
-        return await self._at_home(lambda store: cast("Countable", store).count(deadline=deadline), deadline)
+        return await self._at_home(lambda store: _counting(store).count(deadline=deadline), deadline)
 
 
 class _KeepingSecrets(HomedStore):
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        return await self._at_home(
-            lambda store: cast("SecretKeeping", store).shared_secret(proposal, deadline=deadline), deadline
-        )
+        return await self._at_home(lambda store: _keeper(store).shared_secret(proposal, deadline=deadline), deadline)
 
 
 class _CountingAndKeepingSecrets(_Counting, _KeepingSecrets):
     pass
+
+
+def _counting(store: Store) -> Countable:
+    return cast("Countable", find_power(store, Countable))
+
+
+def _keeper(store: Store) -> SecretKeeping:
+    return cast("SecretKeeping", find_power(store, SecretKeeping))
+
+
+def _kind_for(store: Store) -> type[HomedStore]:
+    """The class that has the powers of ``store`` and of what lies behind it, and no others."""
+    return _KINDS[_counting(store) is not None, _keeper(store) is not None]
 
 
 _KINDS: Final = {

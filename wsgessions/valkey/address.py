@@ -26,7 +26,7 @@ import difflib
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import cycle
 from typing import Final, NoReturn
@@ -133,6 +133,10 @@ class Address:
         return tuple(
             cls(host, port, None, username, password, database, tls) for host, port in map(_host, hosts.split(","))
         )
+
+    def signed_in(self, username: str, password: str) -> Address:
+        """The same server, for a user."""
+        return replace(self, username=username, password=SecretStr(password))
 
     def __str__(self) -> str:
         """The address without credentials, for logs and error texts."""
