@@ -1,0 +1,71 @@
+"""How a near cache is filled and emptied: by the parser of a link, in stream order, and by nobody else (C-2).
+
+A store that answers over a tracked link tells its `Feed` what each reply and each push means the moment it is parsed.
+Nothing awaits in between, so that what the feed holds is at any instant what the stream has said so far.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from ..record import SessionKey, SessionRecord
+
+__all__ = ["Feed", "Feeding", "Loss"]
+
+
+class Loss(Enum):
+    """Why everything that was learned over a link became worthless at once (C-1)."""
+
+    CONNECTION = "connection"
+    """The connection ended, and with it the server's memory of what we hold."""
+    FLUSHED = "flushed"
+    """The server said that all keys may have changed: FLUSHALL, or a full resync."""
+    TIMELINE = "timeline"
+    """The replication id has changed: another history goes on from here."""
+    PUSHES_LOST = "pushes_lost"
+    """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+
+
+class Feed(Protocol):
+    """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """The state last installed for this session and not removed since: what a conditional read may rest on.
+
+        It may have been changed at the store meanwhile, and then no longer is served.
+        """
+        ...
+
+    def install(self, record: SessionRecord) -> None:
+        """The session is in this state, and the server will push when that changes."""
+        ...
+
+    def changed(self, digest: bytes) -> None:
+        """Somebody else has written to the session with this digest, or the server no longer tracks it."""
+        ...
+
+    def removed(self, key: SessionKey) -> None:
+        """The store has nothing, or nothing that is known here, under this key."""
+        ...
+
+    def reset(self, loss: Loss) -> None:
+        """Forget everything, and serve nothing until `renew`."""
+        ...
+
+    def renew(self, sent_at: float) -> None:
+        """The store has acknowledged a heartbeat that was sent at this instant of the lease's clock (C-4)."""
+        ...
+
+    def suspend(self) -> None:
+        """The store has refused a heartbeat: serve nothing until `renew` (C-5)."""
+        ...
+
+
+@runtime_checkable
+class Feeding(Protocol):
+    """The power of a store to feed a near cache."""
+
+    def feed(self, cache: Feed) -> None:
+        """Tell ``cache`` everything from now on. Called once, before the store is started."""
+        ...
