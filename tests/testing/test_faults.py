@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.valkey.raw_server import RawServer
 from wsgessions.testing.faults import Direction, Ending, FaultProxy
 from wsgessions.testing.frames import FrameSplitter
 from wsgessions.testing.pipes import shut
@@ -280,8 +283,112 @@ async def test_dropped_pushes_vanish_and_replies_pass(peer: Server) -> None:
 
 async def test_a_proxy_that_does_not_look_says_so() -> None:
     proxy = FaultProxy(("127.0.0.1", 1))
-    with pytest.raises(ValueError, match="watch_pushes"):
+    for fault in (proxy.drop_pushes, partial(proxy.hold_pushes, 1), partial(proxy.reorder_pushes, 1)):
+        with pytest.raises(ValueError, match="watch_pushes"):
+            fault()
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+async def test_a_share_that_is_none_is_refused(share: float) -> None:
+    proxy = FaultProxy(("127.0.0.1", 1), watch_pushes=True)
+    with pytest.raises(ValueError, match="share"):
+        proxy.drop_pushes(share=share)
+    with pytest.raises(ValueError, match="seconds"):
+        proxy.hold_pushes(-1)
+
+
+def numbered(numbers: range) -> bytes:
+    return b"".join(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\n%03d\r\n" % number for number in numbers)
+
+
+def order(stream: bytes) -> list[int]:
+    return [int(number) for number in re.findall(rb"(\d{3})\r\n", stream)]
+
+
+async def pushes_through(peer: Server, harm: Callable[[FaultProxy], None], number: int) -> tuple[list[int], FaultProxy]:
+    """What arrives of so many pushes, in which order, and the proxy that they passed."""
+    async with FaultProxy(peer[1], watch_pushes=True) as proxy:
+        pair = await Pair.open(proxy, peer[0])
+        harm(proxy)
+        pair.server[1].write(numbered(range(number)))
+        async with asyncio.timeout(PATIENCE):
+            while proxy.counts.pushes_seen < number:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        missing = number - proxy.counts.pushes_dropped
+        arrived = await pair.received(len(numbered(range(missing))))
+        pair.close()
+    return order(arrived), proxy
+
+
+async def test_a_share_of_the_pushes_is_dropped_the_same_for_the_same_seed(peer: Server) -> None:
+    first, proxy = await pushes_through(peer, lambda proxy: proxy.drop_pushes(share=0.2, seed=5), 200)
+    again, _ = await pushes_through(peer, lambda proxy: proxy.drop_pushes(share=0.2, seed=5), 200)
+    other, _ = await pushes_through(peer, lambda proxy: proxy.drop_pushes(share=0.2, seed=6), 200)
+    assert first == again != other
+    assert first == sorted(first)
+    assert 0 < proxy.counts.pushes_dropped == 200 - len(first) < 100
+    assert (proxy.counts.pushes_seen, proxy.counts.pushes_held) == (200, 0)
+
+
+async def test_a_share_of_the_pushes_is_held_and_overtaken_by_the_rest(peer: Server) -> None:
+    arrived, proxy = await pushes_through(peer, lambda proxy: proxy.hold_pushes(0.05, share=0.1, seed=3), 100)
+    held = arrived[100 - proxy.counts.pushes_held :]
+    assert 0 < len(held) < 50
+    assert held == sorted(held)
+    assert sorted(arrived) == list(range(100))
+    assert (proxy.counts.pushes_seen, proxy.counts.pushes_dropped) == (100, 0)
+
+
+async def test_reordered_pushes_all_arrive_in_another_order(peer: Server) -> None:
+    arrived, proxy = await pushes_through(peer, lambda proxy: proxy.reorder_pushes(0.05, seed=1), 100)
+    assert arrived != sorted(arrived)
+    assert sorted(arrived) == list(range(100))
+    assert proxy.counts.pushes_held == 100
+
+
+async def test_dropping_and_holding_may_go_together(peer: Server) -> None:
+    def harm(proxy: FaultProxy) -> None:
+        proxy.drop_pushes(share=0.5, seed=1)
+        proxy.hold_pushes(0.01)
+
+    arrived, proxy = await pushes_through(peer, harm, 100)
+    assert len(arrived) == proxy.counts.pushes_held == 100 - proxy.counts.pushes_dropped
+
+
+async def test_a_held_push_waits_for_the_end_of_a_throttled_reply(peer: Server) -> None:
+    async with FaultProxy(peer[1], watch_pushes=True) as proxy:
+        pair = await Pair.open(proxy, peer[0])
+        proxy.hold_pushes(0.01)
+        proxy.throttle(2000, Direction.TO_CLIENT)
+        reply = b"$400\r\n" + b"x" * 400 + b"\r\n"
+        pair.server[1].write(PUSH + reply)
+        assert await pair.received(len(PUSH) + len(reply)) == reply + PUSH
+        pair.close()
+
+
+async def test_invalidations_of_a_real_server_are_let_through_dropped_and_held(tmp_path: Path) -> None:
+    """A client that tracks a key and changes it: the server sends the push between two replies."""
+    server = RawServer(tmp_path)
+    server.start()
+    push = PUSH.replace(b"$1\r\nk", b"$3\r\nkey")
+    async with FaultProxy(server.path, watch_pushes=True) as proxy:
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+
+        async def change_and_ask() -> bytes:
+            writer.write(b"GET key\r\nSET key value\r\nECHO asked\r\n")
+            return await asyncio.wait_for(reader.readuntil(b"asked\r\n"), PATIENCE)
+
+        writer.write(b"HELLO 3\r\nCLIENT TRACKING ON\r\n")
+        assert push in await change_and_ask()
         proxy.drop_pushes()
+        assert push not in await change_and_ask()
+        proxy.heal()
+        proxy.hold_pushes(0.1)
+        assert push not in await change_and_ask()
+        assert await asyncio.wait_for(reader.readexactly(len(push)), PATIENCE) == push
+        assert (proxy.counts.pushes_seen, proxy.counts.pushes_held, proxy.counts.pushes_dropped) == (3, 1, 1)
+        writer.close()
+    server.kill()
 
 
 texts = st.binary(max_size=20).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b""))

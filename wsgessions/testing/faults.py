@@ -6,10 +6,15 @@ async with FaultProxy(("127.0.0.1", 6379)) as proxy:
     proxy.delay(0.05)                   # seconds, each way
     proxy.drop(Direction.TO_CLIENT)     # replies vanish, the connections stay open
     proxy.heal()
+    proxy.end_connections()             # cut what there is; whoever connects anew gets through
 ```
 
 Every mode holds for the connections there are and for those to come, until `FaultProxy.heal`. Where no direction is
 given, it holds for both. Within a direction bytes keep their order, but for pushes that were held back.
+
+A proxy made with ``watch_pushes=True`` tells RESP3 push messages, which carry the invalidations of client-side caches,
+from the replies between them, and can do harm to pushes alone. Which of them a share falls on is drawn from a seed: the
+n-th push after the call has the same fate in every run.
 """
 
 from __future__ import annotations
@@ -19,8 +24,8 @@ import os
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from .frames import FrameSplitter
 from .pipes import Direction, Ending, Faults, Passage, ProxyCounts, shut
+from .push_faults import PushFaults
 
 __all__ = ["Direction", "Ending", "FaultProxy", "ProxyCounts", "Upstream"]
 
@@ -33,8 +38,8 @@ class FaultProxy:
 
     Args:
         upstream: the server.
-        watch_pushes: split the server's stream into RESP3 messages, which `hold_pushes` and `drop_pushes` need. Such a
-            proxy cannot stand before a server that speaks anything else, TLS included.
+        watch_pushes: split the server's stream into RESP3 messages, which `hold_pushes`, `reorder_pushes` and
+            `drop_pushes` need. Such a proxy cannot stand before a server that speaks anything else, TLS included.
     """
 
     def __init__(self, upstream: Upstream, *, watch_pushes: bool = False) -> None:
@@ -43,7 +48,7 @@ class FaultProxy:
         self.port: int = 0
         """The port it listens on: chosen at start, kept from then on."""
         self._upstream = upstream
-        self._watch_pushes = watch_pushes
+        self._push_faults = PushFaults(self.counts) if watch_pushes else None
         self._faults = {direction: Faults() for direction in Direction}
         self._server: asyncio.Server | None = None
         self._passages: set[Passage] = set()
@@ -97,6 +102,8 @@ class FaultProxy:
         """End all modes. Connections that lost bytes to `drop` stay without; they are to be ended or given up."""
         for faults in self._faults.values():
             faults.heal()
+        if self._push_faults is not None:
+            self._push_faults.heal()
 
     def delay(self, seconds: float, *directions: Direction) -> None:
         """Let bytes arrive ``seconds`` later, at full throughput."""
@@ -123,18 +130,53 @@ class FaultProxy:
 
     # Push messages
 
-    def hold_pushes(self, seconds: float) -> None:
-        """Let push messages arrive ``seconds`` later, overtaken by the replies that follow them."""
-        self._pushes().push_delay = seconds
+    def hold_pushes(self, seconds: float, *, share: float = 1.0, seed: int = 0) -> None:
+        """Let push messages arrive ``seconds`` later, overtaken by the replies that follow them.
 
-    def drop_pushes(self) -> None:
-        """Let push messages vanish; replies pass."""
-        self._pushes().dropping_pushes = True
+        Replaces what `reorder_pushes` ordered. What is held already arrives in its time, also after `heal`.
 
-    def _pushes(self) -> Faults:
-        if not self._watch_pushes:
+        Args:
+            seconds: how long each is held back.
+            share: of all pushes, the part that is held back; from 0 to 1, by default all.
+            seed: decides which ones.
+
+        Raises:
+            ValueError: the proxy does not watch pushes, or a number is out of its range.
+        """
+        self._pushes().hold(seconds, share, seed, spread=False)
+
+    def reorder_pushes(self, seconds: float, *, share: float = 1.0, seed: int = 0) -> None:
+        """Let each push message wait a time of its own, so that later ones overtake earlier ones. Replies pass.
+
+        Replaces what `hold_pushes` ordered.
+
+        Args:
+            seconds: the longest wait; each push's is drawn evenly from 0 up to it.
+            share: of all pushes, the part that waits; from 0 to 1, by default all.
+            seed: decides which ones, and for how long.
+
+        Raises:
+            ValueError: the proxy does not watch pushes, or a number is out of its range.
+        """
+        self._pushes().hold(seconds, share, seed, spread=True)
+
+    def drop_pushes(self, *, share: float = 1.0, seed: int = 0) -> None:
+        """Let push messages vanish; replies pass. What is not dropped may still be held or reordered.
+
+        Args:
+            share: of all pushes, the part that vanishes; from 0 to 1, by default all. Beware that TCP loses all or
+                nothing: a single lost push in a stream that goes on is the fault of a server or a middlebox.
+            seed: decides which ones.
+
+        Raises:
+            ValueError: the proxy does not watch pushes, or ``share`` is out of its range.
+        """
+        self._pushes().drop(share, seed)
+
+    def _pushes(self) -> PushFaults:
+        if self._push_faults is None:
             raise ValueError("this proxy does not look into the stream; make it with watch_pushes=True")
-        return self._faults[Direction.TO_CLIENT]
+        return self._push_faults
 
     def _chosen(self, directions: tuple[Direction, ...]) -> list[Faults]:
         return [self._faults[direction] for direction in directions or Direction]
@@ -149,9 +191,7 @@ class FaultProxy:
             server = await self._connect()
         except OSError:
             return await shut(writer, Ending.RESET)
-        passage = Passage(
-            (reader, writer), server, self._faults, self.counts, FrameSplitter() if self._watch_pushes else None
-        )
+        passage = Passage((reader, writer), server, self._faults, self.counts, self._push_faults)
         self._passages.add(passage)
         try:
             await passage.run()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import socket
 import struct
 from collections.abc import Callable, Coroutine
@@ -12,6 +14,7 @@ from enum import Enum
 from typing import Final
 
 from .frames import FrameSplitter
+from .push_faults import PushFaults
 
 __all__ = ["Direction", "Ending", "Faults", "Passage", "ProxyCounts"]
 
@@ -43,6 +46,9 @@ class ProxyCounts:
     connections: int = 0
     bytes_to_server: int = 0
     bytes_to_client: int = 0
+    pushes_seen: int = 0
+    """Push messages that the server sent; the next two count some of these. All stay 0 without ``watch_pushes``."""
+    pushes_held: int = 0
     pushes_dropped: int = 0
 
     def add_bytes(self, direction: Direction, number: int) -> None:
@@ -61,8 +67,6 @@ class Faults:
     dropping: bool = False
     cut_after: int | None = None
     ending: Ending = Ending.CLOSE
-    push_delay: float = 0.0
-    dropping_pushes: bool = False
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -70,12 +74,34 @@ class Faults:
 
     def heal(self) -> None:
         self.delay, self.rate, self.dropping, self.cut_after = 0.0, None, False, None
-        self.push_delay, self.dropping_pushes = 0.0, False
         self.flowing.set()
 
 
 _Parcel = tuple[float, bytes]
 """Bytes, and the loop's time before which they do not go on; no bytes mean the end of the stream."""
+
+
+class _HeldPushes:
+    """Messages that wait each for its own time, and then overtake whoever has to wait longer."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, bytes]] = []
+        self._numbers = itertools.count()
+        self._arrival = asyncio.Event()
+
+    def put(self, due: float, frame: bytes) -> None:
+        heapq.heappush(self._heap, (due, next(self._numbers), frame))
+        self._arrival.set()
+
+    async def get(self) -> bytes:
+        """The message that is due first, once it is due."""
+        now = asyncio.get_running_loop().time
+        while not self._heap or self._heap[0][0] > now():
+            wait = self._heap[0][0] - now() if self._heap else None
+            self._arrival.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrival.wait(), wait)
+        return heapq.heappop(self._heap)[2]
 
 
 class _Pipe:
@@ -89,7 +115,7 @@ class _Pipe:
         counts: ProxyCounts,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        splitter: FrameSplitter | None,
+        push_faults: PushFaults | None,
         end: Callable[[Ending], None],
     ) -> None:
         self._direction = direction
@@ -97,43 +123,51 @@ class _Pipe:
         self._counts = counts
         self._source = source
         self._sink = sink
-        self._splitter = splitter
+        self._splitter = FrameSplitter()
+        self._push_faults = push_faults
         self._end = end
         self._black = False
         self._parcels: asyncio.Queue[_Parcel] = asyncio.Queue()
-        self._held_pushes: asyncio.Queue[_Parcel] = asyncio.Queue()
+        self._held_pushes = _HeldPushes()
+        self._writing = asyncio.Lock()  # a push that was held must not get into the middle of a throttled message
 
     def jobs(self) -> list[Coroutine[None, None, None]]:
-        return [self._take_in(), self._give_out(self._parcels), self._give_out(self._held_pushes)]
+        jobs = [self._take_in(), self._give_out()]
+        return jobs if self._push_faults is None else [*jobs, self._give_out_held()]
 
     async def _take_in(self) -> None:
         now = asyncio.get_running_loop().time
         while data := await self._source.read(_CHUNK):
-            if self._splitter is None:
-                self._parcels.put_nowait((now() + self._faults.delay, data))
+            due = now() + self._faults.delay
+            if self._push_faults is None:
+                self._parcels.put_nowait((due, data))
                 continue
             for is_push, frame in self._splitter.feed(data):
-                self._sort(now() + self._faults.delay, frame, is_push=is_push)
+                wait = self._push_faults.fate() if is_push else 0.0
+                if wait:
+                    self._held_pushes.put(due + wait, frame)
+                elif wait is not None:
+                    self._parcels.put_nowait((due, frame))
         self._parcels.put_nowait((now() + self._faults.delay, b""))
 
-    def _sort(self, due: float, frame: bytes, *, is_push: bool) -> None:
-        if is_push and self._faults.dropping_pushes:
-            self._counts.pushes_dropped += 1
-        elif is_push and self._faults.push_delay:
-            self._held_pushes.put_nowait((due + self._faults.push_delay, frame))
-        else:
-            self._parcels.put_nowait((due, frame))
-
-    async def _give_out(self, parcels: asyncio.Queue[_Parcel]) -> None:
+    async def _give_out(self) -> None:
         now = asyncio.get_running_loop().time
         while True:
-            due, data = await parcels.get()
+            due, data = await self._parcels.get()
             if (wait := due - now()) > 0:
                 await asyncio.sleep(wait)
-            await self._faults.flowing.wait()
-            # A network may lose all that follows, but never bytes from the middle of a stream that goes on.
-            self._black = self._black or self._faults.dropping
-            if not self._black:
+            await self._let_through(data)
+
+    async def _give_out_held(self) -> None:
+        while True:
+            await self._let_through(await self._held_pushes.get())
+
+    async def _let_through(self, data: bytes) -> None:
+        await self._faults.flowing.wait()
+        # A network may lose all that follows, but never bytes from the middle of a stream that goes on.
+        self._black = self._black or self._faults.dropping
+        if not self._black:
+            async with self._writing:
                 await self._pass_on(data)
 
     async def _pass_on(self, data: bytes) -> None:
@@ -169,16 +203,22 @@ class Passage:
         server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         faults: dict[Direction, Faults],
         counts: ProxyCounts,
-        splitter: FrameSplitter | None,
+        push_faults: PushFaults | None,
     ) -> None:
         self._client, self._server = client[1], server[1]
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         (from_client, to_client), (from_server, to_server) = client, server
         up, down = Direction.TO_SERVER, Direction.TO_CLIENT
         self._pipes = (
-            _Pipe(up, faults[up], counts=counts, source=from_client, sink=to_server, splitter=None, end=self.end),
+            _Pipe(up, faults[up], counts=counts, source=from_client, sink=to_server, push_faults=None, end=self.end),
             _Pipe(
-                down, faults[down], counts=counts, source=from_server, sink=to_client, splitter=splitter, end=self.end
+                down,
+                faults[down],
+                counts=counts,
+                source=from_server,
+                sink=to_client,
+                push_faults=push_faults,
+                end=self.end,
             ),
         )
 
