@@ -110,9 +110,10 @@ class SessionRecord:
     def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
         """This state, or a newer one, with an accepted commit on top.
 
-        An outcome that is older than this state is contained in it already: it came back after a later one.
+        An outcome older than this state is contained in it already: it came back after a later one. But if it is older
+        than even the commit's base, then the store has another history, and the outcome tells all of it (C-12).
         """
-        if outcome.version <= self.version:
+        if delta.base < outcome.version <= self.version:
             return self
         below = self if outcome.changes is None else self.merged(outcome.changes)
         key, incarnation = (self.key, self.incarnation) if successor is None else successor

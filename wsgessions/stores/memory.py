@@ -55,7 +55,9 @@ class _Entry:
     attributes: dict[str, _Attribute]
     removed: int = 0
     """The version of the latest removal of an attribute."""
-    commits: deque[_Commit] = field(default_factory=lambda: deque(maxlen=COMMITS_REMEMBERED))
+    floor: int = 0
+    """The version before the oldest remembered commit."""
+    commits: deque[_Commit] = field(default_factory=deque)
     tombstone_until: int | None = None
 
     def idle_end(self, now: int) -> int:
@@ -67,6 +69,16 @@ class _Entry:
 
     def obsolete_at(self, grace: int) -> int:
         return self.expires + grace if self.tombstone_until is None else self.tombstone_until
+
+    def in_history(self, version: int) -> bool:
+        """Whether a version that was seen can be of this history (C-8, C-12). Below the floor nothing is known."""
+        known = (self.version, *(commit.outcome.version for commit in self.commits))
+        return version <= self.floor or version in known
+
+    def remember(self, commit: _Commit) -> None:
+        if len(self.commits) == COMMITS_REMEMBERED:
+            self.floor = self.commits.popleft().outcome.version
+        self.commits.append(commit)
 
     def record(self) -> SessionRecord:
         return SessionRecord(
@@ -131,6 +143,7 @@ class MemoryStore:
                 deadline=now + new.lifetime_ms,
                 expires=0,
                 attributes={name: _Attribute(version, raw) for name, raw in new.attributes.items()},
+                floor=version,
             )
             entry.expires = entry.idle_end(now)
             self._keep(entry)
@@ -143,7 +156,7 @@ class MemoryStore:
             entry = self._entries.get(key.digest)
             if entry is None or not entry.usable(self.clock.now_ms(), 0):
                 return None
-            if since is None or since.incarnation != entry.incarnation or since.version > entry.version:
+            if since is None or since.incarnation != entry.incarnation or not entry.in_history(since.version):
                 return entry.record()
             return entry.changes(since.version)
 
@@ -194,7 +207,7 @@ class MemoryStore:
                 return commit.outcome
         if not entry.usable(now, self._grace):
             return CommitOutcome(CommitStatus.GONE)
-        since = delta.base if delta.base <= entry.version else -1
+        since = delta.base if entry.in_history(delta.base) else -1
         refusal = self._conflict(entry, delta, since)
         if refusal is not None:
             return refusal
@@ -241,7 +254,7 @@ class MemoryStore:
         outcome = CommitOutcome(
             CommitStatus.APPLIED, entry.version, previous, entry.expires, computed, changes, overwritten
         )
-        entry.commits.append(_Commit(delta.commit_id, outcome))
+        entry.remember(_Commit(delta.commit_id, outcome))
         return outcome
 
     def _move(self, entry: _Entry, successor: Successor, now: int) -> None:
@@ -255,6 +268,8 @@ class MemoryStore:
             expires=entry.expires,
             attributes=entry.attributes,
             removed=entry.removed,
+            floor=entry.floor,
+            commits=entry.commits.copy(),
         )
         self._end(entry, now)
         self._keep(moved)

@@ -25,12 +25,13 @@ from ..stores.base import Countable, SecretKeeping, Store, find_power
 from .store_commits import CommitCases
 from .store_harness import IDLE, StoreHarness, change, created, successor_of
 from .store_life import LifeCases
+from .store_lineage import LineageCases
 from .store_model import ModelCases
 
 __all__ = ["CountableSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
-class StoreSuite(LifeCases, CommitCases, ModelCases):
+class StoreSuite(LifeCases, CommitCases, LineageCases, ModelCases):
     """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
 
 

@@ -72,7 +72,7 @@ end
 local s, refusal = read(key, now)
 if not s then return {refusal == GONE and resend == 1 and UNKNOWN or refusal} end
 if s.incarnation ~= incarnation then return {GONE} end
-local since = base <= s.version and base or -1 -- a base from a lost timeline tells nothing about this one (C-12)
+local since = in_history(s, base) and base or -1 -- a base from a lost timeline tells nothing about this one (C-12)
 
 -- A repeated commit is answered as it was the first time, even when the session has ended since.
 local version, previous, results = recall(s)

@@ -1,6 +1,6 @@
 #!lua
 -- Store a new session and nothing else: whatever lies under the key stays (S-09). A repeated creation is recognised by
--- its incarnation (C-9).
+-- its incarnation (C-9). Reads no other key than the record (C-3b).
 -- KEYS: record, index. ARGV: header, then name and value of each attribute.
 -- Returns {version, now, expires}, {} if this very session is there already, or nil if the key is taken.
 local incarnation, interval, lifetime = struct.unpack('>c8I8I8', ARGV[1])
@@ -23,4 +23,5 @@ local ends = idle_end(s, now)
 redis.call('ZADD', KEYS[2], ends, KEYS[1]:sub(-16)) -- first, since it fails where the index is no sorted set
 in_parts('HSET', KEYS[1], fields, 1, #fields)
 ensure_ttl(KEYS[1], s)
+redis.call('HLEN', KEYS[1]) -- a tracked creation stays subscribed if it ends by reading what it wrote (C-3, fact 5)
 return {version, now, ends}

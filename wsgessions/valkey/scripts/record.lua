@@ -56,6 +56,19 @@ local function read(key, now)
   return nil, redis.call('EXISTS', key) == 1 and UNREADABLE or GONE
 end
 
+-- Whether a version that somebody has seen can be of this history. The latest commits are remembered, so that a version among
+-- them that is not remembered was lost with the server that knew it (C-8, C-12); of older ones nothing is known.
+local function in_history(s, version)
+  if version == s.version or version <= s.floor then return true end
+  local at = 1
+  while at + COMMIT_SIZE - 1 <= #s.commits do
+    local _, known, size = struct.unpack(COMMIT, s.commits, at)
+    if known == version then return true end
+    at = at + COMMIT_SIZE + size
+  end
+  return false
+end
+
 -- When idling ends a session that was last used at `used`.
 local function idle_end(s, used)
   if s.interval == 0 then return s.deadline end
