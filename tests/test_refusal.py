@@ -33,7 +33,7 @@ async def sent(
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await send_refusal(refusal_for(error), scope, send, cookies or ())
+    await send_refusal(refusal_for(error), scope, send, [(b"set-cookie", cookie) for cookie in cookies or ()])
     return messages
 
 

@@ -19,7 +19,8 @@ ID_COOKIE = b"__Host-sid=x; Path=/"
 
 def headers_after(headers: Any, cookies: list[bytes] | None = None, *, no_store: bool = False) -> Headers:
     message = {"type": "http.response.start", "status": 200, "headers": headers}
-    result: Headers = with_session_headers(message, cookies or [], no_store=no_store)["headers"]
+    fields = [(b"set-cookie", cookie) for cookie in cookies or ()]
+    result: Headers = with_session_headers(message, fields, no_store=no_store)["headers"]
     return result
 
 
@@ -155,7 +156,7 @@ def test_no_shared_cache_may_ever_keep_our_cookies(fields: list[bytes], no_store
 def test_the_applications_message_and_headers_stay_as_they_are() -> None:
     headers = [(b"vary", b"Accept"), (b"cache-control", b"public")]
     message = {"type": "http.response.start", "status": 200, "headers": headers}
-    with_session_headers(message, [ID_COOKIE], no_store=True)
+    with_session_headers(message, [(b"set-cookie", ID_COOKIE)], no_store=True)
     assert headers == [(b"vary", b"Accept"), (b"cache-control", b"public")]
     assert message == {"type": "http.response.start", "status": 200, "headers": headers}
 
@@ -175,7 +176,7 @@ def test_headers_may_be_of_any_sort(headers: Any) -> None:
 
 
 def test_a_message_without_headers_gets_them() -> None:
-    message = with_session_headers({"type": "websocket.accept"}, [ID_COOKIE], no_store=True)
+    message = with_session_headers({"type": "websocket.accept"}, [(b"set-cookie", ID_COOKIE)], no_store=True)
     assert (b"set-cookie", ID_COOKIE) in message["headers"]
 
 

@@ -16,7 +16,7 @@ from .identity import ID_LENGTH, is_well_formed
 if TYPE_CHECKING:
     from .settings import CookieSettings
 
-__all__ = ["CookieFinding", "Presented", "SessionCookies"]
+__all__ = ["Carrier", "CookieFinding", "Presented", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
@@ -24,17 +24,25 @@ MAX_COOKIE_PAIRS: Final = 200
 _COOKIE_LENGTH: Final = len(b"cookie")
 
 
+class Carrier(Enum):
+    """What a client's id comes and goes by."""
+
+    COOKIE = "cookie"
+    HEADER = "header"
+    """The field that the setting `header` names (S-05)."""
+
+
 class CookieFinding(Enum):
-    """What a request's Cookie header says about its session."""
+    """What a request's Cookie header, or the header of S-05, says about its session."""
 
     ABSENT = "absent"
-    """No id cookie."""
+    """No id."""
     PRESENT = "present"
     """One well-formed id. Whether it is known, only the store can tell."""
     MALFORMED = "malformed"
-    """An id cookie of the wrong shape; no store is asked (S-04)."""
+    """An id of the wrong shape; no store is asked (S-04)."""
     CONFLICTING = "conflicting"
-    """Several id cookies with different values: nobody can tell which one counts (S-29)."""
+    """Several different ids: nobody can tell which one counts (S-29)."""
     OVERSIZED = "oversized"
     """More cookies than are read (S-31)."""
 
@@ -45,8 +53,10 @@ class Presented(NamedTuple):
     id: str | None = None
     """A well-formed id, or None."""
     watermark: str | None = None
-    """The watermark cookie's value, not verified yet."""
+    """The watermark as it came, not verified yet."""
     finding: CookieFinding = CookieFinding.ABSENT
+    carrier: Carrier = Carrier.COOKIE
+    """What the answer goes by."""
 
     def __repr__(self) -> str:
         return f"Presented({self.finding.value})"

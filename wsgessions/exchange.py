@@ -1,4 +1,4 @@
-"""One HTTP request, or one WebSocket, with its session: from the cookie that came in to the cookie that goes out.
+"""One HTTP request, or one WebSocket, with its session: from the id that came in to the id that goes out.
 
 Changes are committed before the headers leave, and the headers wait for the store's reply; a redirect can therefore
 never overtake what it relies on (C-13). What changes later is committed at the end, if the client holds the id
@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
-from .cookie import CookieFinding
+from .cookie import Carrier, CookieFinding
 from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
 from .refusal import close_message, refusal_for, send_refusal
@@ -21,9 +21,11 @@ from .response_headers import with_session_headers
 from .session_state import too_late_to_change
 
 if TYPE_CHECKING:
-    from .cookie import Presented, SessionCookies
+    from .cookie import Presented
     from .manager import SessionManager
+    from .response_headers import Header
     from .session import Session
+    from .transport import Transport
 
 __all__ = ["Exchange"]
 
@@ -44,7 +46,6 @@ class Exchange:
     __slots__ = (
         "_budget",
         "_closed",
-        "_cookies",
         "_lost",
         "_manager",
         "_presented",
@@ -52,14 +53,15 @@ class Exchange:
         "_scope",
         "_send",
         "_started",
+        "_transport",
         "session",
     )
 
     def __init__(
-        self, manager: SessionManager, cookies: SessionCookies, presented: Presented, scope: Scope, send: Send
+        self, manager: SessionManager, transport: Transport, presented: Presented, scope: Scope, send: Send
     ) -> None:
         self._manager = manager
-        self._cookies = cookies
+        self._transport = transport
         self._presented = presented
         self._scope = scope
         self._send = send
@@ -133,8 +135,9 @@ class Exchange:
         self._freeze()
         if not session.accessed:
             return message
-        cookies, credential = self._decide_cookies()
-        return with_session_headers(message, cookies, no_store=credential or session._uncacheable)
+        fields, credential = self._decide_fields()
+        no_store = credential or session._uncacheable
+        return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)
 
     async def _refuse_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
@@ -154,39 +157,40 @@ class Exchange:
         refusal = refusal_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
         self._started, self._replaced = True, error
-        await send_refusal(refusal, self._scope, self._send, self._new_id_cookies())
+        await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
         raise _Refused from error
 
     def _may_create(self, message: Message) -> bool:
         """Neither a denied WebSocket nor a HEAD or OPTIONS request makes a session (R-41, R-47)."""
         return message["type"] != "websocket.http.response.start" and self._scope.get("method") not in _NEVER_CREATING
 
-    def _decide_cookies(self) -> tuple[list[bytes], bool]:
-        """The cookies to send, and whether they concern the credential itself (S-33)."""
-        session, presented = self.session, self._presented.id
+    def _decide_fields(self) -> tuple[list[Header], bool]:
+        """The cookies to send, or their like (S-05), and whether they concern the credential itself (S-33)."""
+        session, carrier = self.session, self._presented.carrier
         if session._id is None:
             sent = self._presented.finding is not CookieFinding.ABSENT
-            return (self._cookies.clear(), True) if session._ended and sent else ([], False)
-        max_age = self._manager.cookie_max_age(session)
-        cookies = []
-        credential = session._id != presented
-        if credential and self._scope.get("scheme") in _PLAIN and self._manager.settings.cookie.secure:
-            self._warn_of_plain_http()
+            return (self._transport.clear(carrier), True) if session._ended and sent else ([], False)
+        max_age = self._manager.cookie_max_age(session) if carrier is Carrier.COOKIE else None
+        fields = []
+        credential = session._id != self._presented.id
+        if credential and carrier is Carrier.COOKIE:
+            self._look_for_plain_http()
         if credential or (max_age is not None and session._committed):
-            cookies.append(self._cookies.set_id(session._id, max_age=max_age))
+            fields.append(self._transport.set_id(carrier, session._id, max_age=max_age))
         watermark = self._manager.watermark_of(session)
         if watermark is not None:
-            cookies.append(self._cookies.set_watermark(watermark, max_age=max_age))
-        return cookies, credential
+            fields.append(self._transport.set_watermark(carrier, watermark, max_age=max_age))
+        return fields, credential
 
-    def _new_id_cookies(self) -> list[bytes]:
+    def _new_id_fields(self) -> list[Header]:
         """What the client must know although its request is refused: the id to which its session has moved already."""
-        cookies, credential = self._decide_cookies()
-        return cookies if credential and self.session._id is not None else []
+        fields, credential = self._decide_fields()
+        return fields if credential and self.session._id is not None else []
 
-    @staticmethod
-    def _warn_of_plain_http() -> None:
+    def _look_for_plain_http(self) -> None:
         """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
+        if self._scope.get("scheme") not in _PLAIN or not self._manager.settings.cookie.secure:
+            return
         _log_once.warning(
             "plain_http",
             "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
@@ -254,7 +258,7 @@ class Exchange:
         """Tell the client about a trouble that the application let through, as far as that is still possible."""
         refusal = refusal_for(error)
         if not self._started:
-            await send_refusal(refusal, self._scope, self._send, self._new_id_cookies())
+            await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
         elif self._scope["type"] == "websocket" and not self._closed:
             await self._send(close_message(refusal))
         else:

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from .asgi import ASGIApp, Receive, Scope, Send
-from .cookie import SessionCookies
 from .errors import ConfigError
 from .exchange import Exchange
 from .lifespan import run_lifespan
@@ -18,6 +17,7 @@ from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
 from .session import Session
 from .settings import SessionSettings
+from .transport import Transport
 
 __all__ = ["SessionMiddleware"]
 
@@ -50,9 +50,7 @@ class SessionMiddleware:
     ) -> None:
         self.app = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
-        self.cookies: SessionCookies = SessionCookies(
-            self.manager.settings.cookie, id_length=self.manager.settings.id_length
-        )
+        self.transport: Transport = Transport(self.manager.settings)
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
@@ -68,8 +66,8 @@ class SessionMiddleware:
         elif scope["type"] not in {"http", "websocket"} or self._is_provided(scope):
             await self.app(scope, receive, send)
         else:
-            presented = self.cookies.read(scope.get("headers", ()))
-            exchange = Exchange(self.manager, self.cookies, presented, scope, send)
+            presented = self.transport.read(scope.get("headers", ()))
+            exchange = Exchange(self.manager, self.transport, presented, scope, send)
             await exchange.run(self.app, receive, load=not self._is_excluded(scope))
 
     def _is_provided(self, scope: Scope) -> bool:

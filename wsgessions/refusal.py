@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from .asgi import Message, Scope, Send
 from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
+from .response_headers import Header
 
 __all__ = ["Refusal", "refusal_for", "send_refusal"]
 
@@ -48,14 +49,14 @@ def refusal_for(error: WsgessionsError) -> Refusal:
             return _FAULT
 
 
-async def send_refusal(refusal: Refusal, scope: Scope, send: Send, cookies: Iterable[bytes] = ()) -> None:
+async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
     """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
 
     Args:
         refusal: the answer.
         scope: what it answers.
         send: the server's channel.
-        cookies: Set-Cookie values that the client needs although its request was refused.
+        fields: what the client must be told of its id although its request was refused.
     """
     if scope["type"] == "http":
         prefix = "http.response"
@@ -72,7 +73,7 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, cookies: Iter
     ]
     if refusal.status == _UNAVAILABLE.status:
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    headers.extend((b"set-cookie", cookie) for cookie in cookies)
+    headers.extend(fields)
     await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{prefix}.body", "body": body if scope.get("method") != "HEAD" else b""})
 

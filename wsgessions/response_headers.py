@@ -1,47 +1,53 @@
-"""What a session adds to the headers of a response: cookies, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
+"""What a session adds to the headers of a response: the id, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from .asgi import Message, octets
 from .log_throttle import LogThrottle
 
-__all__ = ["with_session_headers"]
+__all__ = ["Header", "with_session_headers"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
 _PRIVATE: Final = b"private, no-cache"
 
-Headers = list[tuple[bytes, bytes]]
+Header: TypeAlias = tuple[bytes, bytes]
+Headers: TypeAlias = list[Header]
 
 
-def with_session_headers(message: Message, cookies: list[bytes], *, no_store: bool) -> Message:
+def with_session_headers(
+    message: Message, fields: Headers, *, no_store: bool, vary: tuple[bytes, ...] = (b"Cookie",)
+) -> Message:
     """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
 
     Args:
         message: the opening message.
-        cookies: Set-Cookie values to add.
-        no_store: whether the response must not be kept anywhere: the cookies set or clear the id, or the application
+        fields: what tells the client its id and watermark.
+        no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
         says so.
+        vary: the request's fields that tell whose session it is.
     """
-    headers = _vary_by_cookie([_octet_pair(header) for header in message.get("headers") or ()])
-    if cookies or no_store:
-        headers = _guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE)
-        headers.extend((b"set-cookie", cookie) for cookie in cookies)
+    headers = _vary_by([_octet_pair(header) for header in message.get("headers") or ()], vary)
+    if fields or no_store:
+        ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only, and it is not an echo
+        headers = [header for header in headers if header[0].lower() not in ours]
+        headers = [*_guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE), *fields]
     return {**message, "headers": headers}
 
 
-def _vary_by_cookie(headers: Headers) -> Headers:
+def _vary_by(headers: Headers, fields: tuple[bytes, ...]) -> Headers:
     present = _values_of(headers, b"vary")
-    if b"*" in present or b"cookie" in present:
+    missing = b", ".join(field for field in fields if field.lower() not in present)
+    if b"*" in present or not missing:
         return headers
     for index, (name, value) in enumerate(headers):
         if name.lower() == b"vary" and value.strip():
-            return [*headers[:index], (name, value + b", Cookie"), *headers[index + 1 :]]
-    return [*headers, (b"vary", b"Cookie")]
+            return [*headers[:index], (name, value + b", " + missing), *headers[index + 1 :]]
+    return [*headers, (b"vary", missing)]
 
 
 def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:

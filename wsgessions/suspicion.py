@@ -50,7 +50,7 @@ class SuspicionWatch:
         if suspicion is Suspicion.UNKNOWN:
             _log.info("unknown_id", "an id was presented that is ended, expired or made up, from %r", peer)
         else:
-            _log.warning(f"{suspicion.value}_id", "no session: the id cookie is %s, from %r", suspicion.value, peer)
+            _log.warning(f"{suspicion.value}_id", "no session: the id is %s, from %r", suspicion.value, peer)
         if self._hook is not None:
             self._tell(self._hook, suspicion, peer)
 

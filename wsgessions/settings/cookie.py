@@ -12,7 +12,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .types import Seconds, Switch, choice, wrong
 
-__all__ = ["MAX_COOKIE_AGE", "CookieSettings"]
+__all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings"]
 
 MAX_COOKIE_AGE: Final = timedelta(days=400)
 """Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
@@ -22,7 +22,8 @@ MAX_NAME: Final = 100
 MAX_ATTRIBUTE: Final = 1024
 """Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""The name of a cookie or a header (RFC 9110, section 5.6.2)."""
 _PATH: Final = re.compile(r"/[\x21-\x3a\x3c-\x7e]*")
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE
@@ -30,7 +31,7 @@ _DOMAIN: Final = re.compile(
 
 
 def _check_name(name: str) -> str:
-    if not _TOKEN.fullmatch(name) or len(name) > MAX_NAME:
+    if not TOKEN.fullmatch(name) or len(name) > MAX_NAME:
         raise wrong(
             f'expected a cookie name: up to {MAX_NAME} ASCII letters, digits and marks, without spaces and ; , = "',
             "the default is __Host-sid",

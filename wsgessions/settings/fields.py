@@ -22,6 +22,7 @@ from .values import (
     ContextPath,
     Environment,
     FsyncPolicy,
+    HeaderName,
     IdLength,
     LateCommit,
     LeaseTime,
@@ -166,6 +167,11 @@ class SettingFields(BaseSettings):
     )
     exclude: PathPrefixes = Field(
         default=(), description="Path prefixes whose requests load no session. In text: separated by commas."
+    )
+    header: HeaderName = Field(
+        default=None,
+        description="A header, such as `X-Session-Id`, by which clients without cookies carry their session; the "
+        "watermark's has `-Watermark` at the end. A request that has it is answered by it (S-05).",
     )
     secrets_file: SecretsFile = Field(default=None, description="A file with `secrets`, one a line.")
     secrets: KeyRing = Field(

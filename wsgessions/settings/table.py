@@ -20,6 +20,7 @@ __all__ = ["SettingDescription", "SettingValue", "describe_settings", "effective
 
 _UNSET = {
     "anonymous_timeout": "off",
+    "header": "off",
     "nonstop_timeout": "-1",
     "cookie.domain": "the host",
     "cookie.max_age": "until the browser is closed",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from ..codec import MAX_ATTRIBUTE_BYTES
 from ..identity import MAX_ID_LENGTH, MIN_ID_LENGTH
-from .cookie import MAX_COOKIE_AGE
+from .cookie import MAX_COOKIE_AGE, TOKEN
 from .types import Duration, Size, ZeroOrMore, choice, items, only, parse_off, wrong
 from .units import parse_size
 
@@ -22,6 +22,7 @@ __all__ = [
     "ContextPath",
     "Environment",
     "FsyncPolicy",
+    "HeaderName",
     "IdLength",
     "LateCommit",
     "LeaseTime",
@@ -39,6 +40,16 @@ _MAX_LEASE: Final = timedelta(seconds=5)
 _MIN_SESSION_BYTES: Final = 1024
 _ADAPTER: Final = re.compile(r"[A-Za-z_][\w.\-]*(:[A-Za-z_][\w.]*)?")
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
+_MAX_HEADER: Final = 100
+_HEADER_HINT: Final = "for instance X-Session-Id"
+_TAKEN_HEADERS: Final = re.compile(
+    r"age|allow|alt-svc|authorization|cache-control|connection|cookie2?|date|etag|expect|expires|forwarded|from|host|"
+    r"http2-settings|keep-alive|last-modified|link|location|max-forwards|origin|pragma|prefer|priority|range|referer|"
+    r"refresh|retry-after|server|set-cookie2?|strict-transport-security|surrogate-control|te|trailer|"
+    r"transfer-encoding|upgrade|user-agent|vary|via|warning|www-authenticate|"
+    r"(accept|access-control-|content-|if-|proxy-|sec-|x-forwarded-).*",
+    re.IGNORECASE,
+)
 _PATH: Final = re.compile(r"/[^\x00-\x20\x7f?#]{0,255}")
 
 
@@ -100,6 +111,20 @@ def _check_lease(lease: timedelta) -> timedelta:
     return lease
 
 
+def _check_header(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not TOKEN.fullmatch(name) or len(name) > _MAX_HEADER:
+        raise wrong(f"expected the name of a header: up to {_MAX_HEADER} letters, digits and marks", _HEADER_HINT)
+    if _TAKEN_HEADERS.fullmatch(name):
+        raise wrong("that header has a meaning of its own", _HEADER_HINT)
+    return name
+
+
+def _off_is_none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() in {"off", "none"} else value
+
+
 AbsoluteTimeout = Annotated[Duration, AfterValidator(_check_absolute)]
 AdapterName = Annotated[str, AfterValidator(_check_adapter)]
 Concurrency = Annotated[int, AfterValidator(_check_concurrency)]
@@ -111,6 +136,7 @@ SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]
 ConflictRule = Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")]
 Environment = Annotated[Literal["development", "production"], choice("development", "production")]
 FsyncPolicy = Annotated[Literal["everysec", "always"], choice("everysec", "always")]
+HeaderName = Annotated[str | None, BeforeValidator(_off_is_none), AfterValidator(_check_header)]
 IdLength = Annotated[int, AfterValidator(_check_id_length)]
 LateCommit = Annotated[Literal["allow", "refuse"], choice("allow", "refuse", later=("barrier",))]
 NoAnonymousTimeout = Annotated[timedelta | None, only(None, parse_off, shown="off")]

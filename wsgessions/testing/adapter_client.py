@@ -52,9 +52,9 @@ class Browser:
         """A GET request; what its response sets is kept."""
         return await self._client.get(path, **options)
 
-    async def request(self, method: str, path: str) -> httpx2.Response:
+    async def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """A request of any method."""
-        return await self._client.request(method, path)
+        return await self._client.request(method, path, **options)
 
     async def do(self, action: str) -> Any:
         """What ``/do/{action}`` answers, which must be a 200."""

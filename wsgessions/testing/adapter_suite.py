@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from .adapter_actions import perform, perform_now
 from .adapter_cookies import CookieCases
+from .adapter_header import HeaderCases
 from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
 from .adapter_sockets import SocketCases
@@ -23,5 +24,5 @@ from .adapter_trouble import TroubleCases
 __all__ = ["AdapterSuite", "perform", "perform_now"]
 
 
-class AdapterSuite(ReadingCases, CookieCases, ResponseCases, TroubleCases, SocketCases):
+class AdapterSuite(ReadingCases, CookieCases, HeaderCases, ResponseCases, TroubleCases, SocketCases):
     """What holds for every adapter. A subclass gives the framework's test application; see `AdapterHarness.get_app`."""

@@ -1,0 +1,64 @@
+"""How ids come in and go out: by cookies, and by a header where that is set; the answer goes as the id came (S-05)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from .cookie import Carrier, Presented, SessionCookies
+from .response_headers import Header
+from .session_header import SessionHeader
+
+if TYPE_CHECKING:
+    from .settings import SessionSettings
+
+__all__ = ["Transport"]
+
+
+class Transport:
+    """The ways of one configuration.
+
+    Args:
+        settings: the settings `cookie`, `header` and `id_length` of these.
+    """
+
+    __slots__ = ("_cookies", "_header", "read", "vary")
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self._cookies = SessionCookies(settings.cookie, id_length=settings.id_length)
+        self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
+        self.read: Final[Callable[[Iterable[Any]], Presented]] = (
+            self._cookies.read if self._header is None else self._read_both
+        )
+        """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
+        self.vary: Final = (b"Cookie",) if self._header is None else (b"Cookie", self._header.name)
+        """The request's fields on which a response depends for which the session was looked at (S-40)."""
+
+    def _read_both(self, headers: Iterable[Any]) -> Presented:
+        headers = list(headers)
+        by_cookie = self._cookies.read(headers)
+        return by_cookie if self._header is None else self._header.weigh(by_cookie, headers)
+
+    def set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
+        """The response's field that gives the client its id.
+
+        Args:
+            carrier: how the client presented itself.
+            session_id: the id.
+            max_age: seconds that a cookie shall live; None for as long as the browser runs.
+        """
+        if carrier is Carrier.HEADER and self._header is not None:
+            return self._header.set_id(session_id)
+        return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
+
+    def set_watermark(self, carrier: Carrier, watermark: str, *, max_age: int | None) -> Header:
+        """The field that tells the client what it has seen; arguments as for `set_id`."""
+        if carrier is Carrier.HEADER and self._header is not None:
+            return self._header.set_watermark(watermark)
+        return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
+
+    def clear(self, carrier: Carrier) -> list[Header]:
+        """The fields that tell the client that it has no session any more."""
+        if carrier is Carrier.HEADER and self._header is not None:
+            return self._header.clear()
+        return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
