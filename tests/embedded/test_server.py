@@ -104,6 +104,22 @@ async def test_survivors_that_notice_at_once_start_one_supervisor_only(place: Pl
     assert len(place.servers()) == len(place.supervisors()) == 1
 
 
+async def test_what_a_dead_supervisor_told_is_not_believed_although_its_server_still_listens(place: Place) -> None:
+    """The moment between a survivor's claim on the directory and the end of the old server, drawn out."""
+    server = EmbeddedServer(place.path)
+    await server.attach(deadline=soon())
+    end(place.connection().server_pid, signal.SIGSTOP)
+    told = place.kill_supervisor()
+    successor = FileLock(place.directory.supervisor_lock)
+    assert successor.try_alone()
+    assert place.directory.connection.exists()
+    with pytest.raises(StoreUnavailable, match="not ready yet"):
+        await server.endpoint(deadline=time.monotonic() + 0.2)
+    successor.close()
+    assert await server.endpoint(deadline=soon()) != told.endpoint()
+    server.detach()
+
+
 def test_no_server_outlives_a_supervisor_and_user_that_are_killed_together(place: Place, make_user: MakeUser) -> None:
     user = make_user()
     user.ask("attach")

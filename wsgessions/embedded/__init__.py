@@ -6,8 +6,9 @@ Who does what:
   where the server listens.
 * The supervisor is one detached process per directory. It owns the server process, restarts it when it dies, and stops
   it when nobody uses the directory any more.
-* Three locks in the directory say who is there (`StoreDirectory`). They are held by open files, so the kernel frees
-  them however a process ends; no file left behind by a crash is ever believed.
+* Three locks in the directory say who is there (`StoreDirectory`), and a fourth lies on what the supervisor tells. They
+  are held by open files, so the kernel frees them however a process ends; no file left behind by a crash is ever
+  believed.
 
 ``wsgessions server`` is the same supervisor in the foreground, with a port for clients of other hosts.
 """

@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import StoreUnavailable
 from .directory import StoreDirectory
 from .endpoint import Endpoint, Secret
-from .private_files import read_private, write_private
+from .locks import FileLock
+from .private_files import read_held, write_held
 
 __all__ = ["USERNAME", "Connection", "FsyncPolicy", "ServedBy"]
 
@@ -45,7 +46,8 @@ class ServedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The content of ``connection.json``: written when the server is ready, removed before it stops.
+    """The content of ``connection.json``: written when the server is ready, removed before it stops, and held by the
+    supervisor in between, so that it is believed no longer than that one lives.
 
     Attributes:
         socket: path of the unix socket, or None.
@@ -82,22 +84,24 @@ class Connection:
             return f"wsgessions server (pid {self.supervisor_pid}) on port {self.port}"
         return f"an embedded store (supervisor pid {self.supervisor_pid}, started by {self.started_by})"
 
-    def write(self, directory: StoreDirectory) -> None:
-        """Raises OSError where the file cannot be written."""
+    def write(self, directory: StoreDirectory) -> FileLock:
+        """Make it known for as long as the returned lock is held; raises OSError where the file cannot be written."""
         told = {"format": _FORMAT, "username": USERNAME}
         told |= {field.name: getattr(self, field.name) for field in fields(self)}
         told["password"] = self.password.reveal()
-        write_private(directory.connection, json.dumps(told, indent=1).encode())
+        return FileLock(directory.connection, write_held(directory.connection, json.dumps(told, indent=1).encode()))
 
     @classmethod
     def read(cls, directory: StoreDirectory) -> Connection | None:
-        """What the file says, or None where there is none.
+        """What the file says, or None where there is none, or only that of a supervisor that has died.
+
+        Its server was told to end by its death, but takes a while to do so and would let us in meanwhile (F-24).
 
         Raises:
             ConfigError: others could have written or read the file.
             StoreUnavailable: it is damaged, or of a later release.
         """
-        content = read_private(directory.connection)
+        content = read_held(directory.connection)
         if content is None:
             return None
         try:

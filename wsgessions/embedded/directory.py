@@ -25,7 +25,7 @@ class StoreDirectory:
     | ``users.lock`` | shared by all processes that use the store; taken alone by a supervisor that stops |
     | ``supervisor.lock`` | held by the one supervisor; whoever starts it hands it over |
     | ``server.lock`` | held by the supervisor and inherited by the server: while it is held, the data is in use |
-    | ``connection.json`` | how to attach; there while the server is ready |
+    | ``connection.json`` | how to attach; there while the server is ready, and locked by the supervisor |
     | ``server.pid`` | the server's process, for a supervisor that finds ``server.lock`` held |
     | ``password`` | of ``wsgessions server``, which keeps it for clients of other hosts |
     | ``valkey.sock`` | the server's socket |

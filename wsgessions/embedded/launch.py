@@ -81,8 +81,6 @@ def launch(directory: StoreDirectory, make_plan: Callable[[], Plan]) -> Launch |
             lock = FileLock(directory.supervisor_lock)
             if not lock.try_alone():
                 return None
-            # What a killed supervisor left must not be read as ours.
-            directory.connection.unlink(missing_ok=True)
             return _start(directory, make_plan(), lock)
         except OSError as error:
             raise disk_trouble(error, directory.path) from error

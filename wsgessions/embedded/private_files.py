@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import ConfigError
 
-__all__ = ["PRIVATE", "read_private", "write_private"]
+__all__ = ["PRIVATE", "read_held", "read_private", "write_held", "write_private"]
 
 PRIVATE = 0o600
 _LARGEST = 1 << 20
@@ -21,20 +24,31 @@ def write_private(path: Path, content: bytes) -> None:
     Raises:
         OSError: the file could not be written; the old one is as it was.
     """
+    os.close(write_held(path, content))
+
+
+def write_held(path: Path, content: bytes) -> int:
+    """As `write_private`; the file is returned open and locked, and `read_held` believes it until it is closed.
+
+    Since the system closes the files of a process that dies, its word dies with it.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         draft.unlink()
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
-        with os.fdopen(file, "wb") as stream:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with os.fdopen(file, "wb", closefd=False) as stream:
             stream.write(content)
             stream.flush()
             os.fsync(file)
         draft.rename(path)
     except OSError:
+        os.close(file)
         with suppress(OSError):
             draft.unlink()
         raise
+    return file
 
 
 def read_private(path: Path) -> bytes | None:
@@ -43,10 +57,35 @@ def read_private(path: Path) -> bytes | None:
     Raises:
         ConfigError: it is not a plain file, not ours, or open to others: what it says cannot be trusted.
     """
+    with _opened(path) as stream:
+        return stream.read(_LARGEST) if stream else None
+
+
+def read_held(path: Path) -> bytes | None:
+    """The content of a file that whoever wrote it still holds, see `write_held`; None where there is no such file.
+
+    Raises:
+        ConfigError: as `read_private`.
+    """
+    with _opened(path) as stream:
+        return stream.read(_LARGEST) if stream and _is_held(stream.fileno()) else None
+
+
+def _is_held(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO | None]:
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
-        return None
+        yield None
+        return
     except OSError as error:
         raise _distrusted(path, error.strerror or "unreadable") from error
     with os.fdopen(file, "rb") as stream:
@@ -57,7 +96,7 @@ def read_private(path: Path) -> bytes | None:
             raise _distrusted(path, f"owned by user {found.st_uid}, not by user {os.geteuid()}")
         if found.st_mode & 0o077:
             raise _distrusted(path, "readable or writable by others")
-        return stream.read(_LARGEST)
+        yield stream
 
 
 def _distrusted(path: Path, reason: str) -> ConfigError:

@@ -59,6 +59,7 @@ class Supervisor:
         self._users = FileLock(directory.users_lock)
         self._data = FileLock(directory.server_lock)
         self._engine: Engine | None = None
+        self._told: FileLock | None = None
         self._password = Secret(secrets.token_urlsafe(32))
         self._used_at = self._checked_at = time.monotonic()
         self._failures = 0
@@ -167,7 +168,7 @@ class Supervisor:
             started_by=self._plan.started_by,
         )
         try:
-            connection.write(self._directory)
+            self._told = connection.write(self._directory)
         except OSError as error:
             raise disk_trouble(error, self._directory.path) from error
         self._observer.ready(connection)
@@ -234,3 +235,6 @@ class Supervisor:
     def _withdraw(self) -> None:
         with suppress(OSError):
             self._directory.connection.unlink(missing_ok=True)
+        if self._told:
+            self._told.close()
+            self._told = None
