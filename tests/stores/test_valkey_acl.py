@@ -17,6 +17,7 @@ from wsgessions.errors import StoreRefused
 from wsgessions.stores.base import Store
 from wsgessions.testing.store_harness import created
 from wsgessions.testing.store_suite import CountableSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.valkey.index_repair import IndexRepair
 from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
@@ -56,3 +57,14 @@ class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, SecretKeepingSuite)
             with pytest.raises(StoreRefused) as refused:
                 await store.link.request(*command)
             assert refused.value.server_code == "NOPERM"
+
+    async def test_the_rules_let_sessions_be_looked_for_that_are_missing_in_the_index(self, store: Store) -> None:
+        """R-28."""
+        assert isinstance(store, ValkeyStore)
+        assert store.segments is not None
+        record = await created(store)
+        await store.link.request("ZREM", store.segments.of(record.key).expiries, record.key.digest)
+        repair = IndexRepair(store)
+        while await repair.step():
+            pass
+        assert store.trouble.reindexed == 1

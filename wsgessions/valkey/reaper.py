@@ -1,7 +1,8 @@
 """The reaper: takes expired sessions out of the store, so that nothing but living ones stays (E-4, F-27).
 
 Any process may sweep any segment; a claim in the store lets one of them do it at a time. A sweep is spread over its
-interval, and takes a bounded number of sessions, so that no request notices it.
+interval, and takes a bounded number of sessions, so that no request notices it. Whoever has the claim of the first
+segment also looks for sessions that no sweep would find, since they are missing in the index (R-28).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
 from .commands import ScriptCall
+from .index_repair import IndexRepair
 from .replies import Reply
 from .segments import Segment
 from .session_scripts import DUE, REAP
@@ -54,6 +56,7 @@ class Reaper:
         self._interval = interval
         self._claim_ms = round(max(interval, 0.2) * 1000 * _CLAIM_INTERVALS)
         self._node = secrets.token_bytes(8)
+        self._repair = IndexRepair(store)
         self._task: asyncio.Task[None] | None = None
         self._claimed_by_others: dict[Segment, float] = {}
         self._left_alone: dict[Segment, int] = {}
@@ -74,6 +77,8 @@ class Reaper:
         while True:
             try:
                 await self.sweep(pace=self._interval)
+                if self._is_first():
+                    await self._repair.step()
             except StoreUnavailable as error:
                 _log.warning("sweep_failed", "expired sessions could not be removed, and will be later: %s", error)
             except Exception as error:  # noqa: BLE001 - a reaper that died would fill the store without a sound
@@ -97,6 +102,11 @@ class Reaper:
             await self._sweep_group(group)
             await asyncio.sleep(pace / len(groups))
         return self.expired - before
+
+    def _is_first(self) -> bool:
+        """Whether the last sweep got the claim of the first segment: of all processes that sweep, one does."""
+        first = next(iter(self._store.segments or ()), None)
+        return first is not None and first not in self._claimed_by_others
 
     def _groups(self) -> Iterator[list[Segment]]:
         """The segments that are not known to be others', a few at a time, beginning anywhere."""
@@ -126,7 +136,9 @@ class Reaper:
         if members is None:
             wait = self._claim_ms / 1000 * random.uniform(1.0, 1.5)  # noqa: S311 - spreads nodes
             self._claimed_by_others[segment] = time.monotonic() + wait
-        elif not members:
+            return False
+        self._claimed_by_others.pop(segment, None)
+        if not members:
             self._left_alone.pop(segment, None)
         return bool(members)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from .script import Script
 
-__all__ = ["COMMIT", "CREATE", "DELETE", "DUE", "LOAD", "REAP", "TOUCH"]
+__all__ = ["COMMIT", "CREATE", "DELETE", "DUE", "LOAD", "REAP", "REINDEX", "TOUCH"]
 
 
 def _load(name: str, head: str = Script.load("record").source) -> Script:
@@ -29,3 +29,5 @@ DUE: Final = _load("due")
 """Claim a segment and list what has expired there."""
 REAP: Final = _load("reap")
 """Delete what has expired."""
+REINDEX: Final = _load("reindex")
+"""Index again what was found without a score."""

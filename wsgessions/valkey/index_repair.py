@@ -1,0 +1,135 @@
+"""Puts sessions that are missing in the index of their segment back into it, although nobody uses them (R-28).
+
+A session without an entry is neither counted nor ever reaped; use repairs it, and this is for those that are not used.
+All records of the application are looked at in one slow pass after the other. `SCAN` names them, a batch at a time and
+never all at once; what it names is looked up in the index, and only what is missing there is judged by a script.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ..errors import StoreRefused
+from ..log_throttle import LogThrottle
+from .commands import Argument, ScriptCall
+from .replies import Reply
+from .segments import Segment
+from .session_scripts import REINDEX
+
+if TYPE_CHECKING:
+    from .store import ValkeyStore
+
+__all__ = ["IndexRepair"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.reaper"))
+
+_PERIOD: Final = 45.0
+"""Seconds from the beginning of a pass to that of the next, at least."""
+_KEYS_PER_SCAN: Final = 500
+"""So many keys, of whatever application, does the server look at before it serves others again."""
+_SCANS: Final = 6
+"""Scans per step: with a step a second, 100 000 keys take about 35 s."""
+_RECORDS_PER_SCRIPT: Final = 100
+
+_BEGIN: Final = b"0"
+"""The cursor before and after a pass."""
+_DIGEST_SIZE: Final = 16
+_PATIENCE: Final = 1.0
+
+
+class IndexRepair:
+    """One pass after the other over the records of a store's application, a step at a time.
+
+    Args:
+        store: the store to look after.
+    """
+
+    def __init__(self, store: ValkeyStore) -> None:
+        self._store = store
+        self._segments: dict[bytes, Segment] = {}
+        self._pattern = b""
+        self._cursor = _BEGIN
+        self._generation = 0
+        self._due = -math.inf
+
+    async def step(self) -> bool:
+        """Look at a bounded number of keys, unless the next pass is not due yet.
+
+        Returns:
+            Whether the pass goes on with the next step.
+
+        Raises:
+            StoreUnavailable: the store did not answer; the next step looks again.
+        """
+        if self._cursor == _BEGIN and not self._begins():
+            return False
+        try:
+            for _ in range(_SCANS):
+                await self._look()
+                if self._cursor == _BEGIN:
+                    return False
+        except StoreRefused as error:
+            self._cursor = _BEGIN
+            _log.warning("repair_refused", "sessions missing in the index cannot be looked for: %s", error)
+        return self._cursor != _BEGIN
+
+    def _begins(self) -> bool:
+        now = time.monotonic()
+        if now < self._due or not self._store.segments:
+            return False
+        self._due = now + _PERIOD
+        self._segments = {segment.record_prefix: segment for segment in self._store.segments}
+        # The tag of a segment is letters and digits, and the namespace has none of the pattern's own characters.
+        application = next(iter(self._segments)).rpartition(b"{")[0]
+        self._pattern = application + b"{*}:s:*"
+        return True
+
+    async def _look(self) -> None:
+        link = self._store.link
+        if self._generation != link.generation:  # perhaps another server, to which the cursor means nothing
+            self._cursor, self._generation = _BEGIN, link.generation
+        scan: Sequence[Argument] = (b"SCAN", self._cursor, b"MATCH", self._pattern, b"COUNT", _KEYS_PER_SCAN)
+        cursor, names = await link.request(*scan, deadline=_soon())
+        await self._repair(self._by_segment(names))
+        self._cursor = cursor
+
+    def _by_segment(self, names: Sequence[bytes]) -> dict[Segment, list[bytes]]:
+        """The names of records; others that fit the pattern are not of ours."""
+        found: defaultdict[Segment, list[bytes]] = defaultdict(list)
+        for name in names:
+            segment = self._segments.get(name[:-_DIGEST_SIZE])
+            if segment is not None:
+                found[segment].append(name)
+        return found
+
+    async def _repair(self, found: dict[Segment, list[bytes]]) -> None:
+        lookups = [
+            (b"ZMSCORE", segment.expiries, *(name[-_DIGEST_SIZE:] for name in names))
+            for segment, names in found.items()
+        ]
+        missing = [
+            (segment, [name for name, score in zip(names, scores, strict=True) if score is None])
+            for (segment, names), scores in zip(found.items(), await self._ask(lookups), strict=True)
+        ]
+        calls = [
+            ScriptCall(REINDEX, (segment.expiries, *names[i : i + _RECORDS_PER_SCRIPT]))
+            for segment, names in missing
+            for i in range(0, len(names), _RECORDS_PER_SCRIPT)
+        ]
+        self._store.trouble.note_reindexed(sum(await self._ask(calls)))
+
+    async def _ask(self, commands: Sequence[Sequence[Argument] | ScriptCall]) -> list[Reply]:
+        replies = await self._store.link.pipeline(commands, deadline=_soon())
+        for reply in replies:
+            if isinstance(reply, StoreRefused):
+                raise reply
+        return replies
+
+
+def _soon() -> float:
+    return time.monotonic() + _PATIENCE
