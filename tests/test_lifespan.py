@@ -68,6 +68,41 @@ async def test_the_store_is_started_before_the_application_and_closed_after_it(n
     assert node.store.calls == ["start", "close"]
 
 
+async def test_it_may_start_without_the_store_and_serves_as_soon_as_that_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """R-45: with a warning; until then 503 for those who use the session, and nothing for others."""
+    node = make_node(MemoryStore(), start_degraded=True)
+    node.store.down = True
+    visiting = SessionMiddleware(answering(lambda session: session.update(a=1)), manager=node.manager)
+    async with living(node, polite) as call:
+        call.give("lifespan.startup")
+        await call.take("lifespan.startup.complete")
+        refused = await Browser().request(visiting)
+        assert (refused.status, refused.header("retry-after")) == (503, ["1"])
+        app = SessionMiddleware(untouched, manager=node.manager)
+        assert (await Browser().request(app)).status == 200
+        node.store.down = False
+        assert (await Browser().request(visiting)).status == 200
+        call.give("lifespan.shutdown")
+        await call.take("lifespan.shutdown.complete")
+    (line,) = [line for line in caplog.records if line.__dict__.get("event") == "started_degraded"]
+    assert "the store is down" in line.getMessage()
+
+
+async def test_a_wrong_store_fails_the_start_although_it_may_be_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-45, C-18: what does not pass by itself is not waited for."""
+    node = make_node(MemoryStore(), start_degraded=True)
+
+    async def start(**arguments: Any) -> None:
+        raise errors.ConfigError("it evicts", setting="store_url")
+
+    monkeypatch.setattr(node.store, "start", start)
+    async with living(node, polite) as call:
+        call.give("lifespan.startup")
+        assert "it evicts" in (await call.take("lifespan.startup.failed"))["message"]
+
+
 @pytest.mark.parametrize("app", [polite, catching])
 async def test_a_store_that_is_down_fails_the_start_with_a_clear_text(node: Node, app: ASGIApp) -> None:
     """R-45: one message, and no traceback of ours."""

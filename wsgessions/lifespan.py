@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send
-from .errors import WsgessionsError
+from .errors import StoreUnavailable, WsgessionsError
 
 if TYPE_CHECKING:
     from .manager import SessionManager
 
 __all__ = ["run_lifespan"]
 
+_log = logging.getLogger("wsgessions.lifespan")
 
 START_SECONDS: Final = 10.0
 """How long the start waits for a store that is still coming up."""
@@ -55,8 +57,13 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
 
 
 async def _start(manager: SessionManager, send: Send) -> None:
+    may_be_down = manager.settings.start_degraded
+    patience = min(START_SECONDS, manager.budget) if may_be_down else START_SECONDS
     try:
-        await manager.start(deadline=time.monotonic() + START_SECONDS)
+        await manager.start(deadline=time.monotonic() + patience)
     except WsgessionsError as error:
+        if may_be_down and isinstance(error, StoreUnavailable):
+            _log.warning("started without the store: %s", error, extra={"event": "started_degraded"})
+            return
         await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
         raise _StartFailed from error

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -77,10 +78,10 @@ async def test_two_processes_with_the_same_settings_share_their_sessions(url: st
 async def test_the_optional_powers_are_there_through_all_layers(url: str) -> None:
     async with opened(settings(url)) as store:
         await created(store)
-        counter = find_power(store, Countable)  # type: ignore[type-abstract]
+        counter = find_power(store, Countable)
         assert counter is not None
         assert await counter.count() == 1
-        keeper = find_power(store, SecretKeeping)  # type: ignore[type-abstract]
+        keeper = find_power(store, SecretKeeping)
         assert keeper is not None
         assert await keeper.shared_secret(b"1" * 32) == await keeper.shared_secret(b"2" * 32) == b"1" * 32
 
@@ -105,6 +106,35 @@ async def test_closing_sends_the_last_touches(shared_server: RawServer) -> None:
                 now = (await created(watching)).created_ms
             await store.touch([record.key])
         assert (await stored(watching, record)).expires_ms > record.expires_ms
+
+
+async def test_a_busy_session_is_reported_once_in_each_step(shared_server: RawServer) -> None:
+    """S-63: a thousand uses that fill many intervals, on a real server, are two reports at most."""
+    common = settings(shared_server.url, touch_interval="10ms", touch_step="60s", max_bytes_on_heap=0)
+    async with opened(common) as store:
+        record = await created(store, idle=1800)
+        ends = set()
+        for number in range(1000):
+            await store.touch([record.key])
+            if number % 50 == 0:
+                await asyncio.sleep(0.02)
+                ends.add((await stored(store, record)).expires_ms)
+        assert len(ends) <= 2
+
+
+async def test_a_server_that_evicts_is_used_if_the_settings_say_so() -> None:
+    """C-18."""
+    with tempfile.TemporaryDirectory(prefix="wsg") as directory:
+        server = RawServer(Path(directory), "--maxmemory-policy", "allkeys-lru")
+        server.start()
+        try:
+            with pytest.raises(ConfigError, match="allkeys-lru"):
+                async with opened(settings(server.url)):
+                    pass
+            async with opened(settings(server.url, allow_eviction=True)) as store:
+                await created(store)
+        finally:
+            server.kill()
 
 
 async def test_sessions_outlive_all_their_users(place: Place) -> None:

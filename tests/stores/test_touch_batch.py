@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from tests.nodes import Time
 from tests.spy_store import SpyStore
 from wsgessions.errors import StoreUnavailable
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.record import NewSession, SessionDelta, SessionKey, SessionRecord, Successor, new_incarnation
-from wsgessions.stores import touch_batch
+from wsgessions.stores import touch_batch, touch_step
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.stores.touch_batch import TouchBatch
+from wsgessions.stores.touch_step import TouchStep
 
 ONE, OTHER = SessionKey(0, b"1" * 16), SessionKey(0, b"2" * 16)
 PATIENCE = 30
@@ -24,8 +26,8 @@ PATIENCE = 30
 class Touched(SpyStore):
     """Notes which sessions were touched together."""
 
-    def __init__(self) -> None:
-        super().__init__(MemoryStore())
+    def __init__(self, below: MemoryStore | None = None) -> None:
+        super().__init__(below or MemoryStore())
         self.batches: list[set[SessionKey]] = []
         self.deadlines: list[float] = []
         self.flushed = asyncio.Event()
@@ -185,6 +187,146 @@ async def test_a_batch_does_not_wait_longer_for_the_store_than_for_the_next_batc
     before = time.monotonic()
     await store.close()
     assert before + 5 <= below.deadlines[0] <= time.monotonic() + 5
+
+
+# -- a step per session (S-63) -----------------------------------------------------------------------------------------
+
+
+class Stepping:
+    """A batch with a step, in a time that is moved by hand."""
+
+    def __init__(self, step: float, interval_ms: int = 1_200_000) -> None:
+        self.time = Time()
+        self.below = Touched(MemoryStore(clock=self.time.clock()))
+        self.store = TouchBatch(self.below, interval=0.001, step=step)
+        self.interval_ms = interval_ms
+
+    async def create(self, key: SessionKey = ONE) -> SessionRecord:
+        record = await self.store.create(NewSession(key, {"a": b"\x01"}, self.interval_ms, 86_400_000))
+        assert record is not None
+        return record
+
+    async def use(self, times: int, every: float) -> None:
+        """Load and touch, with time passing between; each time batches have their turn."""
+        for _ in range(times):
+            assert await self.store.load(ONE) is not None
+            await self.store.touch([ONE])
+            await self.store._send(self.store._step.due(self.store._pending))
+            self.time.pass_seconds(every)
+
+
+@pytest.mark.parametrize(("step", "fewest", "most"), [(10, 0, 2), (0, 900, 1000)])
+async def test_a_thousand_reads_in_ten_seconds_are_two_touches_at_most(step: float, fewest: int, most: int) -> None:
+    """S-63: and without the step one for each batch."""
+    stepping = Stepping(step)
+    await stepping.create()
+    await stepping.use(1000, every=0.01)
+    assert fewest <= len(stepping.below.batches) <= most
+    await stepping.store.close()
+
+
+async def test_with_a_step_a_session_in_use_does_not_end_and_an_unused_one_ends_within_the_step() -> None:
+    """S-63: what is held back is sent later, so that no use is lost."""
+    stepping = Stepping(60)
+    await stepping.create()
+    await stepping.use(300, every=11)  # twice and a half its idle time
+    last_use = stepping.time.now - 11
+    for _ in range(10):  # batches go on
+        stepping.time.pass_seconds(6)
+        await stepping.store._send(stepping.store._step.due(stepping.store._pending))
+    assert stepping.store._pending == set()
+    record = await stepping.store.load(ONE)
+    assert isinstance(record, SessionRecord)
+    assert 1200 <= record.expires_ms / 1000 - last_use <= 1200 + 60
+    assert len(stepping.below.batches) <= 300 * 11 / 60 + 2
+    stepping.time.pass_seconds(1200)
+    assert await stepping.store.load(ONE) is None
+
+
+async def test_a_session_with_a_short_idle_time_has_a_short_step() -> None:
+    """S-63: at most 5 % of its own."""
+    stepping = Stepping(60, interval_ms=2000)
+    await stepping.create()
+    await stepping.use(100, every=0.05)
+    assert 40 <= len(stepping.below.batches) <= 51
+
+
+async def test_a_session_that_idling_never_ends_has_the_whole_step() -> None:
+    stepping = Stepping(10, interval_ms=0)
+    await stepping.create()
+    await stepping.use(100, every=1)
+    assert len(stepping.below.batches) <= 11
+
+
+async def test_a_changed_idle_time_is_heeded_at_once() -> None:
+    stepping = Stepping(60)
+    record = await stepping.create()
+    delta = SessionDelta(ONE, record.incarnation, record.version, interval_ms=10_000)
+    await stepping.store.apply(delta)
+    await stepping.use(40, every=1)
+    assert len(stepping.below.batches) >= 39
+
+
+async def test_a_commit_counts_as_a_touch_for_the_step() -> None:
+    stepping = Stepping(60)
+    record = await stepping.create()
+    stepping.time.pass_seconds(100)
+    await stepping.store.apply(SessionDelta(ONE, record.incarnation, record.version, {"a": b"\x02"}))
+    await stepping.use(50, every=1)
+    assert stepping.below.batches == []
+
+
+async def test_a_touch_that_failed_is_not_held_back() -> None:
+    stepping = Stepping(60)
+    await stepping.create()
+    stepping.time.pass_seconds(100)
+    stepping.below.down = True
+    await stepping.store.touch([ONE])
+    await stepping.store._send(stepping.store._step.due(stepping.store._pending))
+    stepping.below.down = False
+    assert stepping.store._step.due(stepping.store._pending) == {ONE}
+    await stepping.store.close()
+    assert stepping.below.batches == [{ONE}, {ONE}]
+
+
+async def test_closing_sends_what_was_held_back() -> None:
+    stepping = Stepping(60)
+    await stepping.create()
+    await stepping.store.touch([ONE])
+    assert stepping.store._step.due(stepping.store._pending) == set()
+    await stepping.store.close()
+    assert stepping.below.batches == [{ONE}]
+
+
+async def test_a_held_touch_leaves_by_itself(below: Touched) -> None:
+    store = TouchBatch(below, interval=0.01, step=0.2)
+    await created(store)
+    await store.touch([ONE])
+    assert await below.next_batch() == {ONE}
+    await store.close()
+
+
+def test_a_clock_that_is_set_back_holds_nothing_back() -> None:
+    time = Time()
+    step = TouchStep(60, time.clock().now_ms)
+    now = time.clock().now_ms()
+    step.learn(ONE, interval_ms=1_200_000, expires_ms=now + 1_200_000)
+    assert step.due({ONE}) == set()
+    time.pass_seconds(-3600)
+    assert step.due({ONE}) == {ONE}
+
+
+def test_what_is_kept_in_mind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were forgotten, and those that are too many, are touched as without a step."""
+    monkeypatch.setattr(touch_step, "MAX_KNOWN", 100)
+    time = Time()
+    step = TouchStep(60, time.clock().now_ms)
+    keys = [SessionKey(0, number.to_bytes(16)) for number in range(150)]
+    for key in keys:
+        step.learn(key, interval_ms=1_200_000, expires_ms=time.clock().now_ms() + 1_200_000)
+    assert len(step._known) == 100
+    assert step.due(set(keys[:100])) == set(keys[:50])
+    assert step.due(set(keys[:101])) == set(keys[:101])
 
 
 async def test_everything_else_passes_through(below: Touched) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Contradiction", "contradictions"]
 
 _HEARTBEATS_PER_LEASE = 3
+_LONGEST_TOUCH_STEP = timedelta(seconds=60)
+_TOUCH_STEPS_PER_IDLE_TIME = 20
 
 
 class Contradiction(NamedTuple):
@@ -45,6 +47,7 @@ def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction(
             "touch_interval", "it is longer than max_inactive_interval", "sessions in use would end; shorten it"
         )
+    yield from _of_touch_step(settings)
     if settings.lease and settings.lease < _HEARTBEATS_PER_LEASE * settings.heartbeat:
         yield Contradiction(
             "lease", "it is shorter than three times heartbeat", "one lost heartbeat must not end it (C-4)"
@@ -54,6 +57,15 @@ def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction(
             "cookie.max_age", "it is longer than absolute_timeout", "the cookie would outlive every session (S-27)"
         )
+
+
+def _of_touch_step(settings: SessionSettings) -> Iterator[Contradiction]:
+    idle = settings.max_inactive_interval
+    if settings.touch_step > _LONGEST_TOUCH_STEP:
+        yield Contradiction("touch_step", "it is longer than 60 s", "idle times would end too late (S-63)")
+    elif idle and settings.touch_step > idle / _TOUCH_STEPS_PER_IDLE_TIME:
+        hint = f"at most {show_duration(idle / _TOUCH_STEPS_PER_IDLE_TIME)} (S-63)"
+        yield Contradiction("touch_step", "it is longer than 5 % of max_inactive_interval", hint)
 
 
 def _beyond_assurance(settings: SessionSettings) -> Iterator[Contradiction]:

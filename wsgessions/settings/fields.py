@@ -13,7 +13,7 @@ from .assurance import Assurance, default_absolute, default_idle
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
 from .store_url import CheckedStoreUrl, StoreUrl
-from .types import Duration, IdleTimeout, NonStop, OnlyFalse, OnlyTrue, Size, Switch
+from .types import Duration, IdleTimeout, NonStop, OnlyFalse, OnlyTrue, Size, Switch, ZeroOrMore
 from .values import (
     AbsoluteTimeout,
     AdapterName,
@@ -54,6 +54,16 @@ class SettingFields(BaseSettings):
         default="development",
         description="`production` refuses to start with a store that forgets, or a cookie that can be read on the way "
         "or by scripts.",
+    )
+    allow_eviction: Switch = Field(
+        default=False,
+        description="Accept a server that throws sessions away when its memory is short (`maxmemory-policy` other than "
+        "`noeviction`), with a warning. Who loses a session that way is a new visitor (C-18).",
+    )
+    start_degraded: Switch = Field(
+        default=False,
+        description="Start although the store cannot be reached, with a warning. What uses the session answers 503 "
+        "until the store is there (R-45). A store that must not be used as configured still fails the start.",
     )
     namespace: Namespace = Field(
         default="wsg",
@@ -123,11 +133,17 @@ class SettingFields(BaseSettings):
         default=timedelta(seconds=1.5),
         description="Time after a heartbeat during which a node may answer from its own memory, once there is a near "
         "cache; at least three heartbeats, at most 5 s; 0 always asks the store (C-4). Together with `touch_interval` "
-        "the time by which a use may be reported late.",
+        "the time by which a use may be reported late; so is `touch_step`.",
     )
     touch_interval: Duration = Field(
         default=timedelta(seconds=1),
         description="Interval at which a node tells the store which sessions were used (C-16).",
+    )
+    touch_step: ZeroOrMore = Field(
+        default=timedelta(0),
+        description="Least time between two such reports of one session by one node, so that the store has less to "
+        "do: at most 60 s and 5 % of `max_inactive_interval`, or of the session's own idle time. Idle times are kept "
+        "to within it (S-63). By default a session in use is reported at every `touch_interval`.",
     )
     max_session_bytes: SessionBytes = Field(
         default=256 * 2**10,

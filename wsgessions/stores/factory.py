@@ -36,7 +36,7 @@ def open_store(settings: SessionSettings) -> Store:
     Raises:
         ConfigError: there is no such store on this platform.
     """
-    grace = (settings.touch_interval + settings.lease).total_seconds()
+    grace = (settings.touch_interval + settings.touch_step + settings.lease).total_seconds()
     scheme, _, rest = settings.store_url.get_secret_value().partition(":")
     if scheme.lower() == "memory":
         return MemoryStore(grace=grace)
@@ -51,8 +51,11 @@ def open_store(settings: SessionSettings) -> Store:
             context_path=settings.context_path,
             concurrency=settings.concurrency,
             grace=grace,
+            allow_eviction=settings.allow_eviction,
         )
-        return TouchBatch(store, interval=settings.touch_interval.total_seconds())
+        return TouchBatch(
+            store, interval=settings.touch_interval.total_seconds(), step=settings.touch_step.total_seconds()
+        )
 
     return HomedStore(make)
 

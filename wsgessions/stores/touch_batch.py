@@ -10,8 +10,19 @@ from collections.abc import Collection
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
-from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record import (
+    CommitOutcome,
+    CommitStatus,
+    NewSession,
+    Seen,
+    SessionChanges,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    Successor,
+)
 from .base import NEVER, Store
+from .touch_step import TouchStep
 
 __all__ = ["TouchBatch"]
 
@@ -22,16 +33,19 @@ class TouchBatch:
     """A `Store` in front of a store, whose `touch` returns at once and takes effect within an interval (C-16, S-63).
 
     Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
-    last interval, and can thereby shorten an idle timeout by that much and no more.
+    last interval, or step, and can thereby shorten an idle timeout by that much and no more.
 
     Args:
         store: the store behind; used from one event loop.
         interval: seconds between two batches; default 1.
+        step: seconds between two touches of one session, at most 5 % of its idle time; by default there is a touch in
+            every batch. One that comes earlier waits until then, and is not lost.
     """
 
-    def __init__(self, store: Store, *, interval: float = 1.0) -> None:
+    def __init__(self, store: Store, *, interval: float = 1.0, step: float = 0.0) -> None:
         self.below = store
         self._interval = interval
+        self._step = TouchStep(step, store.clock.now_ms)
         self._pending: set[SessionKey] = set()
         self._flusher: asyncio.Task[None] | None = None
 
@@ -50,7 +64,7 @@ class TouchBatch:
         if flusher is not None and not flusher.done():
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
-        await self._flush()
+        await self._send(self._pending)
         await self.below.close()
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
@@ -63,15 +77,16 @@ class TouchBatch:
     async def _flush_later(self) -> None:
         while self._pending:
             await asyncio.sleep(self._interval)
-            await self._flush()
+            await self._send(self._step.due(self._pending))
         self._flusher = None
 
-    async def _flush(self) -> None:
-        keys, self._pending = self._pending, set()
+    async def _send(self, keys: set[SessionKey]) -> None:
         if not keys:
             return
+        self._pending = self._pending - keys
         try:
             await self.below.touch(keys, deadline=time.monotonic() + self._interval)
+            self._step.note_touched(keys)
         except StoreUnavailable as error:
             self._pending |= keys
             _log.warning("touches_kept", "%d sessions could not be touched and stay in the batch: %s", len(keys), error)
@@ -83,25 +98,43 @@ class TouchBatch:
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         """See `Store.create`."""
-        return await self.below.create(new, deadline=deadline)
+        record = await self.below.create(new, deadline=deadline)
+        if record is not None:
+            self._learn(new.key, record)
+        return record
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
         """See `Store.load`."""
-        return await self.below.load(key, since=since, deadline=deadline)
+        found = await self.below.load(key, since=since, deadline=deadline)
+        if found is not None:
+            self._learn(key, found)
+        return found
+
+    def _learn(self, key: SessionKey, found: SessionRecord | SessionChanges) -> None:
+        self._step.learn(key, interval_ms=found.interval_ms, expires_ms=found.expires_ms)
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
         """See `Store.apply`. A commit is an access, so the session needs no touch."""
         self._pending.discard(delta.key)
-        return await self.below.apply(delta, deadline=deadline)
+        outcome = await self.below.apply(delta, deadline=deadline)
+        if delta.interval_ms is not None:
+            self._step.forget(delta.key)
+        elif outcome.status is CommitStatus.APPLIED:
+            self._step.note_touched({delta.key})
+        return outcome
 
     async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
         """See `Store.rotate`."""
-        self._pending.discard(delta.key)
+        self._drop(delta.key)
         return await self.below.rotate(delta, successor, deadline=deadline)
 
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
         """See `Store.delete`."""
-        self._pending.discard(key)
+        self._drop(key)
         return await self.below.delete(key, deadline=deadline)
+
+    def _drop(self, key: SessionKey) -> None:
+        self._pending.discard(key)
+        self._step.forget(key)
