@@ -82,7 +82,7 @@ class Exchange:
             load: whether to load now; else the session asks for ``await session.load()``.
         """
         try:
-            if self._presented.id is not None:
+            if self._presented.id is not None and not (load and self._manager.recall(self.session)):
                 await self._load(now=load)
             self._scope["session"] = self.session
             try:
@@ -200,7 +200,7 @@ class Exchange:
 
     def _freeze(self) -> None:
         """The client cannot be told from here on: a session that it does not know must not come into being (R-38)."""
-        self.session._freeze(takes_late_changes=self._manager.settings.late_commit == "allow")
+        self.session._freeze(takes_late_changes=self._manager.settings.late_commit != "refuse")
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
@@ -224,6 +224,8 @@ class Exchange:
             if refuses and session._record is not None and session._changed:
                 raise too_late_to_change()
             await self._manager.commit(session, create=False)
+            if self._manager.settings.late_commit == "barrier" and session._committed:
+                await self._manager.owner.barrier(self._manager.owner.deadline())
         if session._record is not None and self._scope.get("method") != "OPTIONS":
             await self._manager.touch(session)
 

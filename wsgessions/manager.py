@@ -88,7 +88,7 @@ class SessionManager:
         if self.settings.secrets:
             return [secret.get_secret_value().encode() for secret in self.settings.secrets]
         proposal = secrets.token_bytes(32)
-        keeper = find_power(self.store, SecretKeeping)  # type: ignore[type-abstract]  # a protocol is what is asked for
+        keeper = find_power(self.store, SecretKeeping)
         return [proposal if keeper is None else await keeper.shared_secret(proposal, deadline=deadline)]
 
     async def close(self) -> None:
@@ -123,6 +123,10 @@ class SessionManager:
         session._peer = peer
         return session
 
+    def recall(self, session: Session) -> bool:
+        """Serve a session that was begun with an id from memory: at once, or not at all (C-11)."""
+        return self._seal is not None and self.owner.recall(session, self._seal)
+
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load a session that was begun with an id.
 
@@ -149,7 +153,8 @@ class SessionManager:
         if record is None or self._seal is None:
             return None
         known = carried.version if carried and carried.incarnation == record.incarnation else 0
-        if record.version > known or (record.version < known and session.rolled_back):
+        hopped = self.settings.hop_check and carried is not None and carried.node != self._seal.node
+        if record.version > known or hopped or (record.version < known and session.rolled_back):
             return self._seal.seal(record.incarnation, record.version)
         return None
 

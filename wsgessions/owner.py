@@ -40,6 +40,8 @@ class ServedFrom(Enum):
 
     NEW = "new"
     """Nowhere: no valid id was presented."""
+    NEAR_CACHE = "near-cache"
+    """This process's memory, proved to be fresh (C-11)."""
     STORE = "store"
     """The shared store, by a round trip."""
 

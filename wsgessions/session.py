@@ -108,7 +108,8 @@ class Session(SessionState):
     @property
     def served_from(self) -> ServedFrom:
         """Where this request's session came from."""
-        return ServedFrom.NEW if self._look() is None else ServedFrom.STORE
+        self._look()
+        return self._served_from
 
     @property
     def last_commit(self) -> CommitReport | None:
@@ -166,6 +167,7 @@ class Session(SessionState):
             self._doomed = self._record.key
         self._ended = True
         self._record = self._id = self._successor = self._interval_ms = None
+        self._served_from = ServedFrom.NEW
         self._blank()
         self._limit()
         return Deferred(lambda: self._owner.carry_out(self))

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from .errors import SessionGone, StoreUnavailable, WsgessionsError
 from .identity import Identity
 from .log_throttle import LogThrottle
+from .owner import ServedFrom
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
-from .stores.base import Store
+from .stores.base import Recalling, Store, find_power
 from .suspicion import Suspicion, SuspicionWatch
 from .watermark import Watermark, WatermarkSeal
 
@@ -47,6 +48,7 @@ class LoadingOwner:
         self._settings = settings
         self._statistics = suspicions.statistics
         self._suspicions = suspicions
+        self._cache = find_power(store, Recalling)
         self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,
@@ -59,6 +61,25 @@ class LoadingOwner:
     def deadline(self) -> float:
         """When store work that starts now must be done, by the monotonic clock (F-00b)."""
         return time.monotonic() + self._settings.nonstop_seconds
+
+    def recall(self, session: Session, seal: WatermarkSeal) -> bool:
+        """Serve a session that was begun with an id from memory, if that is provably fresh (C-11).
+
+        Returns:
+            Whether it was; otherwise it is to be loaded.
+        """
+        if self._cache is None or session._id is None:
+            return False
+        self._unseal(session, seal)
+        carried = session._carried
+        if carried is not None and carried.node != seal.node and self._settings.hop_check:
+            return False
+        record = self._cache.recall(self._identity.key(session._id), None if carried is None else carried.seen)
+        if record is None:
+            return False
+        session._adopt(record)
+        session._served_from = ServedFrom.NEAR_CACHE
+        return True
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
@@ -79,6 +100,7 @@ class LoadingOwner:
             session._start_anew()
         else:
             session._adopt(record)
+            session._served_from = ServedFrom.STORE
             self._look_for_rollback(session, record, session._carried)
         session._open()
 
@@ -87,6 +109,7 @@ class LoadingOwner:
             session._carried = seal.unseal(session._watermark)
             self._statistics.forged_watermarks += session._carried is None
             session._watermark = None
+            self._statistics.hops += session._carried is not None and session._carried.node != seal.node
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

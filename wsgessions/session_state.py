@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from .attribute_changes import Gate
 from .attributes import Attributes
 from .errors import SessionClosed, WsgessionsError
+from .owner import ServedFrom
 from .undecoded import Withheld
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class SessionState(Attributes):
         "_reason",
         "_record",
         "_rolled_back",
+        "_served_from",
         "_successor",
         "_takes_late_changes",
         "_trouble",
@@ -66,6 +68,7 @@ class SessionState(Attributes):
         self._uncacheable = False
         self._committed = False
         self._rolled_back = False
+        self._served_from = ServedFrom.NEW
         self._watermark: str | None = None
         self._peer: str | None = None
         self._carried: Watermark | None = None

@@ -13,6 +13,8 @@ class SessionStatistics:
 
     loads: int = 0
     """Sessions read from the store."""
+    hops: int = 0
+    """Requests whose session was last served by another process (C-14)."""
     created: int = 0
     """Sessions created."""
     commits: int = 0

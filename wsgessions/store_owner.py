@@ -25,6 +25,7 @@ from .record import (
 from .session import Session
 from .session_limits import SessionLimits
 from .session_loading import LoadingOwner
+from .stores.base import Barring, find_power
 
 __all__ = ["StoreOwner"]
 
@@ -42,6 +43,7 @@ class StoreOwner(LoadingOwner):
         super().__init__(*args)
         self._limits = SessionLimits(self._settings.max_session_bytes, self._settings.max_attributes)
         self._reports = CommitReports()
+        self._barring = find_power(self._store, Barring)
 
     def successor(self, session_id: str) -> str:
         """The id that this one is rotated to."""
@@ -83,6 +85,13 @@ class StoreOwner(LoadingOwner):
             await self._store.delete(session._doomed, deadline=deadline)
             session._doomed = None
             self._statistics.invalidated += 1
+            if self._settings.invalidate_barrier:
+                await self.barrier(deadline)
+
+    async def barrier(self, deadline: float) -> None:
+        """Wait until no node can serve any more what this one has just changed or ended (C-13, C-15)."""
+        if self._barring is not None:
+            await self._barring.barrier(deadline=deadline)
 
     async def _send_all(self, session: Session, record: SessionRecord, deadline: float) -> None:
         changes = session._collect()

@@ -104,7 +104,10 @@ class SettingFields(BaseSettings):
         "false only.",
     )
     max_bytes_on_heap: Size = Field(
-        default=128 * 2**20, ge=0, description="Memory for hot sessions in each process, once there is a near cache."
+        default=128 * 2**20,
+        ge=0,
+        description="Memory for hot sessions in each process; 0 for none: each request then asks the store. At most a "
+        "tenth of it goes to one session.",
     )
     max_bytes_off_heap: NoOffHeap = Field(
         default=0, description="Memory for encoded sessions outside the heap. This release: 0 only."
@@ -127,13 +130,13 @@ class SettingFields(BaseSettings):
     )
     heartbeat: Duration = Field(
         default=timedelta(seconds=0.5),
-        description="Interval at which a node proves that it is connected, once there is a near cache (C-4).",
+        description="Interval at which a node proves that its copies of sessions are fresh (C-4).",
     )
     lease: LeaseTime = Field(
         default=timedelta(seconds=1.5),
-        description="Time after a heartbeat during which a node may answer from its own memory, once there is a near "
-        "cache; at least three heartbeats, at most 5 s; 0 always asks the store (C-4). Together with `touch_interval` "
-        "the time by which a use may be reported late; so is `touch_step`.",
+        description="Time after a heartbeat during which a node may answer from its own memory; at least three "
+        "heartbeats, at most 5 s; 0 always asks the store (C-4). Together with `touch_interval` the time "
+        "by which a use may be reported late; so is `touch_step`.",
     )
     touch_interval: Duration = Field(
         default=timedelta(seconds=1),
@@ -157,13 +160,18 @@ class SettingFields(BaseSettings):
     )
     late_commit: LateCommit = Field(
         default="allow",
-        description="Changes made after the response has started: `allow` stores them at the end, `refuse` raises an "
-        "error (C-13).",
+        description="Changes made after the response has started: `allow` stores them at the end, `barrier` waits then "
+        "until no node can serve the state before, `refuse` raises an error (C-13).",
     )
-    invalidate_barrier: OnlyFalse = Field(
+    invalidate_barrier: Switch = Field(
         default=False,
-        description="Whether ending a session waits until no node can serve it any more (C-15). This release: false "
-        "only.",
+        description="Whether ending a session waits until no node can serve it any more: some milliseconds, or a lease "
+        "where a node does not answer (C-15).",
+    )
+    hop_check: Switch = Field(
+        default=False,
+        description="Ask the store whenever a client comes from another node, even if this one's copy would do. Two "
+        "tabs of one browser then disagree for no longer than an invalidation travels (C-14).",
     )
     save_on_error: Switch = Field(
         default=False, description="Whether changes are stored although the response is a 5xx (R-33)."

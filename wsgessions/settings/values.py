@@ -138,7 +138,7 @@ Environment = Annotated[Literal["development", "production"], choice("developmen
 FsyncPolicy = Annotated[Literal["everysec", "always"], choice("everysec", "always")]
 HeaderName = Annotated[str | None, BeforeValidator(_off_is_none), AfterValidator(_check_header)]
 IdLength = Annotated[int, AfterValidator(_check_id_length)]
-LateCommit = Annotated[Literal["allow", "refuse"], choice("allow", "refuse", later=("barrier",))]
+LateCommit = Annotated[Literal["allow", "barrier", "refuse"], choice("allow", "barrier", "refuse")]
 NoAnonymousTimeout = Annotated[timedelta | None, only(None, parse_off, shown="off")]
 NoEncryption = Annotated[None, only(None, parse_off, shown="none")]
 NoOffHeap = Annotated[int, only(0, parse_size, shown="0")]

@@ -36,8 +36,9 @@ from ..record import (
     SessionRecord,
     Successor,
 )
+from .cache_statistics import CacheStatistics
 
-__all__ = ["NEVER", "Countable", "SecretKeeping", "Store", "find_power"]
+__all__ = ["NEVER", "Barring", "Countable", "Recalling", "SecretKeeping", "Store", "find_power"]
 
 Power = TypeVar("Power")
 
@@ -132,6 +133,40 @@ class SecretKeeping(Protocol):
 
         Args:
             proposal: 32 random bytes, used if there is no secret yet.
+        """
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """The power to serve a session from memory (C-11)."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """What was served from memory, and why the rest was not."""
+        ...
+
+    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        """The session in a state that is provably fresh and not older than ``mark``, or None: ask `Store.load`.
+
+        Never waits, and may be called from any thread.
+
+        Args:
+            key: the session.
+            mark: what its client is known to have seen; None if that is not known, and then nothing is recalled.
+        """
+        ...
+
+
+@runtime_checkable
+class Barring(Protocol):
+    """The power to wait for all nodes that keep copies (C-15)."""
+
+    async def barrier(self, *, deadline: float = NEVER) -> None:
+        """Return when no node can serve any more what was replaced or deleted before this call.
+
+        Raises:
+            NonStopTimeout: a node may still serve it.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 ```
 memory:                                 MemoryStore
-valkey: valkeys: redis: rediss: unix:   HomedStore > TouchBatch > ValkeyStore
+valkey: valkeys: redis: rediss: unix:   HomedStore > TouchBatch > NearCache > ValkeyStore
 embedded:                               the same, at the address that EmbeddedServer tells
 ```
 """
@@ -18,7 +18,9 @@ from ..valkey.address import Address, in_turn
 from ..valkey.store import ValkeyStore
 from .base import Store
 from .home import HomedStore
+from .lease import Lease
 from .memory import MemoryStore
+from .near_cache import NearCache
 from .touch_batch import TouchBatch
 
 if TYPE_CHECKING:
@@ -51,13 +53,23 @@ def open_store(settings: SessionSettings) -> Store:
             context_path=settings.context_path,
             concurrency=settings.concurrency,
             grace=grace,
+            heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
         )
         return TouchBatch(
-            store, interval=settings.touch_interval.total_seconds(), step=settings.touch_step.total_seconds()
+            _cached(store, settings),
+            interval=settings.touch_interval.total_seconds(),
+            step=settings.touch_step.total_seconds(),
         )
 
     return HomedStore(make)
+
+
+def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
+    if not settings.max_bytes_on_heap:
+        return store
+    lease = Lease(settings.lease.total_seconds())
+    return NearCache(store, lease=lease, max_bytes=settings.max_bytes_on_heap)
 
 
 Connection = tuple[Callable[[], Awaitable[Address]], Callable[[], None] | None]

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from ..record import SessionKey, SessionRecord
+from .lease import Lease
 
 __all__ = ["Feed", "Feeding", "Loss"]
 
@@ -25,6 +26,8 @@ class Loss(Enum):
     """The replication id has changed: another history goes on from here."""
     PUSHES_LOST = "pushes_lost"
     """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+    AUDIT = "audit"
+    """A copy was found to be wrong (C-19)."""
 
 
 class Feed(Protocol):
@@ -61,11 +64,24 @@ class Feed(Protocol):
         """The store has refused a heartbeat: serve nothing until `renew` (C-5)."""
         ...
 
+    def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
+        """An audit has found the session in this state, or has not found it (C-19)."""
+        ...
+
 
 @runtime_checkable
 class Feeding(Protocol):
     """The power of a store to feed a near cache."""
 
-    def feed(self, cache: Feed) -> None:
-        """Tell ``cache`` everything from now on. Called once, before the store is started."""
+    def feed(self, cache: Feed, lease: Lease) -> None:
+        """Tell ``cache`` everything from now on. Called once, before the store is started.
+
+        Args:
+            cache: whom to tell.
+            lease: the one that the heartbeats renew, through ``cache``.
+        """
+        ...
+
+    async def audit(self, key: SessionKey, *, deadline: float) -> None:
+        """Read a session and tell only the cache: `Feed.audited`, in stream order."""
         ...

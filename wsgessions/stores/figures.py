@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "TOMBSTONE_MS"]
+__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS"]
 
 TOMBSTONE_MS: Final = 15 * 60 * 1000
 """The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
@@ -17,6 +17,9 @@ DEFAULT_GRACE: Final = 2.5
 """Seconds for which an idle session may still be touched or changed after its time, because a use before that time may
 be reported late: the default touch interval plus the default lease. It is not served meanwhile, and removed after
 (C-16)."""
+
+LONGEST_LEASE: Final = 5.0
+"""Seconds that a node may be set to trust its own memory without asking (S-60)."""
 
 EXACT: Final = 2**53
 """Numbers computed at the store stay below this, where a double holds every integer exactly (C-8, C-10)."""

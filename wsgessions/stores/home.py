@@ -18,6 +18,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Coroutine
+from functools import lru_cache
 from typing import Any, Final, Self, TypeVar, cast
 
 from ..clock import StoreClock
@@ -32,12 +33,14 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from .base import NEVER, Countable, SecretKeeping, Store, find_power
+from .base import NEVER, Barring, Countable, Recalling, SecretKeeping, Store, find_power
+from .cache_statistics import CacheStatistics
 from .home_loop import Ask, Home
 
 __all__ = ["HomedStore"]
 
 T = TypeVar("T")
+P = TypeVar("P")
 
 
 class HomedStore:
@@ -62,6 +65,8 @@ class HomedStore:
         self._fresh = True
         self._closed = False
         self._home: Home | None = None
+        self._recall: Callable[[SessionKey, Seen | None], SessionRecord | None]
+        self._recalled_home: Home | None = None
         self._lock = threading.Lock()
         _homed.add(self)
 
@@ -138,43 +143,65 @@ class HomedStore:
         """In a forked child: leave the parent's home alone; its locks and threads mean nothing here (F-25)."""
         if self._home is not None:
             _left_to_parent.append(self._home)
-        self._home = None
+        self._home = self._recalled_home = None
         self._lock = threading.Lock()
 
 
 class _Counting(HomedStore):
     async def count(self, *, deadline: float = NEVER) -> int:
-        return await self._at_home(lambda store: _counting(store).count(deadline=deadline), deadline)
+        return await self._at_home(lambda store: _power(store, Countable).count(deadline=deadline), deadline)
 
 
 class _KeepingSecrets(HomedStore):
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        return await self._at_home(lambda store: _keeper(store).shared_secret(proposal, deadline=deadline), deadline)
+        return await self._at_home(
+            lambda store: _power(store, SecretKeeping).shared_secret(proposal, deadline=deadline), deadline
+        )
 
 
-class _CountingAndKeepingSecrets(_Counting, _KeepingSecrets):
-    pass
+class _Barring(HomedStore):
+    async def barrier(self, *, deadline: float = NEVER) -> None:
+        await self._at_home(lambda store: _power(store, Barring).barrier(deadline=deadline), deadline)
 
 
-def _counting(store: Store) -> Countable:
-    return cast("Countable", find_power(store, Countable))
+class _Recalling(HomedStore):
+    """Answers from memory need no home: they come from whatever thread asks."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        return _power(self._store, Recalling).statistics
+
+    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        home = self._home
+        if home is None or not home.ready:
+            return None
+        if home is not self._recalled_home:
+            self._recall, self._recalled_home = _power(home.store, Recalling).recall, home
+        return self._recall(key, mark)
 
 
-def _keeper(store: Store) -> SecretKeeping:
-    return cast("SecretKeeping", find_power(store, SecretKeeping))
+_POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
+    (Countable, _Counting),
+    (SecretKeeping, _KeepingSecrets),
+    (Barring, _Barring),
+    (Recalling, _Recalling),
+)
+
+
+def _power(store: Store, power: type[P]) -> P:
+    return cast("P", find_power(store, power))
 
 
 def _kind_for(store: Store) -> type[HomedStore]:
     """The class that has the powers of ``store`` and of what lies behind it, and no others."""
-    return _KINDS[_counting(store) is not None, _keeper(store) is not None]
+    kinds = tuple(kind for power, kind in _POWERS if find_power(store, power) is not None)
+    return _combined(kinds) if kinds else HomedStore
 
 
-_KINDS: Final = {
-    (False, False): HomedStore,
-    (True, False): _Counting,
-    (False, True): _KeepingSecrets,
-    (True, True): _CountingAndKeepingSecrets,
-}
+@lru_cache
+def _combined(kinds: tuple[type[HomedStore], ...]) -> type[HomedStore]:
+    return type("HomedStore", kinds, {"__doc__": HomedStore.__doc__, "__module__": __name__})
+
 
 _homed: Final[weakref.WeakSet[HomedStore]] = weakref.WeakSet()
 _left_to_parent: Final[list[Home]] = []

@@ -39,7 +39,7 @@ class CountableSuite(StoreHarness):
     """What holds for a store that counts its sessions (E-7, K-10)."""
 
     async def test_the_count_is_that_of_the_living(self, store: Store) -> None:
-        counter = find_power(store, Countable)  # type: ignore[type-abstract]
+        counter = find_power(store, Countable)
         assert counter is not None
         before = await counter.count()
         records = [await created(store) for _ in range(5)]
@@ -57,7 +57,7 @@ class SecretKeepingSuite(StoreHarness):
     """What holds for a store that keeps the common secret (C-11)."""
 
     async def test_the_first_proposal_is_the_secret_for_everybody(self, store: Store) -> None:
-        keeper = find_power(store, SecretKeeping)  # type: ignore[type-abstract]
+        keeper = find_power(store, SecretKeeping)
         assert keeper is not None
         proposals = [secrets.token_bytes(32) for _ in range(10)]
         answers = await asyncio.gather(*map(keeper.shared_secret, proposals))

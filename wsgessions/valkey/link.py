@@ -35,6 +35,7 @@ class Link(Commands):
     Args:
         locate: asked for the server's address before every attempt to connect.
         on_push: called by the parser with push messages; see `OnPush`.
+        on_lost: called when a connection that carried requests has ended, before anything comes over the next one.
         on_connect: run on every fresh connection before anybody else's requests, with a `Commands` that speaks to just
             that one. A `StoreUnavailable` means "try again later", a `ConfigError` that this server must not be used.
         name: what the server calls us in its list of clients.
@@ -49,6 +50,7 @@ class Link(Commands):
         locate: Locate,
         *,
         on_push: OnPush | None = None,
+        on_lost: Callable[[], None] | None = None,
         on_connect: Callable[[Commands], Awaitable[None]] | None = None,
         name: str = "wsgessions",
         max_in_flight: int = 1024,
@@ -60,6 +62,7 @@ class Link(Commands):
         """Grows with each connection made; what was learned over an earlier one may be stale (C-1)."""
         self._name = name
         self._on_push = on_push
+        self._on_lost = on_lost
         self._on_connect = on_connect
         self._max_in_flight = max_in_flight
         self._stall_limit = stall_limit
@@ -107,8 +110,14 @@ class Link(Commands):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.drop("it was closed")
+            self._tell_lost()
             await connection.closed
         await self._keeper.stop()
+
+    def abandon(self, reason: str) -> None:
+        """Give the present connection up, as if it had broken; another is made when somebody wants one."""
+        if self._connection is not None:
+            self._connection.drop(reason)
 
     def __repr__(self) -> str:
         connection = self._connection
@@ -218,8 +227,13 @@ class Link(Commands):
     def _lose(self, connection: Connection) -> None:
         if connection is self._connection:
             self._connection = None
+            self._tell_lost()
             self._keeper.lost(connection)
             self._keeper.want()
+
+    def _tell_lost(self) -> None:
+        if self._on_lost is not None:
+            self._on_lost()
 
     def _wanted(self) -> bool:
         return any(not ticket.future.done() for ticket in self._backlog)

@@ -57,6 +57,12 @@ class Segment(NamedTuple):
     """The index: the sorted set of sessions by the time they expire (E-2)."""
     claim: bytes
     """Names the node that sweeps the segment (E-4)."""
+    members: bytes
+    """In the first segment of a primary: the nodes that keep copies of its sessions (C-6)."""
+    hint: bytes
+    """Beside that: written to ask all nodes for a heartbeat at once (C-15)."""
+    canary_prefix: bytes
+    """Beside that: what precedes a node's name in the name of its canary, see `wsgessions.valkey.heartbeat`."""
 
     def record(self, key: SessionKey) -> bytes:
         """The name of a session's record."""
@@ -95,4 +101,5 @@ def application_prefix(namespace: str, context_path: str) -> str:
 
 
 def _segment(prefix: str) -> Segment:
-    return Segment(f"{prefix}s:".encode(), f"{prefix}x".encode(), f"{prefix}c".encode())
+    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:"))
+    return Segment(*names)

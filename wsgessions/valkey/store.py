@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from ..clock import StoreClock
@@ -17,20 +16,27 @@ from ..record import (
     SessionDelta,
     SessionKey,
     SessionRecord,
+    StoredAttributes,
     Successor,
 )
 from ..stores.base import NEVER
-from ..stores.figures import DEFAULT_GRACE, TOMBSTONE_MS
+from ..stores.feed import Feed
+from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TOMBSTONE_MS
+from ..stores.lease import Lease
 from . import layout
 from .address import Locate
+from .barrier import wait_for_members
 from .commands import Argument, Commands, ScriptCall
+from .heartbeat import Heartbeat
 from .layout import Refusal
 from .link import Link
 from .preflight import agree_on_concurrency, check_server
+from .reading import Reading, milliseconds
 from .reaper import Reaper
 from .replies import LinkLost, Reply
 from .segments import Segment, Segments, application_prefix
-from .session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
+from .session_scripts import COMMIT, CREATE, DELETE, TOUCH
+from .tracking import Tracking
 from .trouble import Trouble
 
 __all__ = ["ValkeyStore"]
@@ -53,6 +59,7 @@ class ValkeyStore:
         concurrency: the number of segments; 0 takes the number recorded in the store, or 64 in a new one (E-1).
         grace: seconds for which an idle session may still be touched or changed after its time, see `DEFAULT_GRACE`.
         reap_interval: seconds between two looks for expired sessions; None leaves that to other processes.
+        heartbeat: seconds between two proofs that copies are fresh, once a near cache is fed (C-4).
         allow_eviction: accept a server that drops data when memory is short (C-18).
     """
 
@@ -66,11 +73,15 @@ class ValkeyStore:
         concurrency: int = 0,
         grace: float = DEFAULT_GRACE,
         reap_interval: float | None = 1.0,
+        heartbeat: float = 0.5,
         allow_eviction: bool = False,
     ) -> None:
         self.clock: StoreClock = StoreClock()
         self.trouble: Trouble = Trouble()
-        self.link: Link = Link(locate, on_connect=self._admit)
+        self.tracking: Tracking = Tracking()
+        self.heartbeat: Heartbeat | None = None
+        """There once a near cache is fed."""
+        self.link: Link = Link(locate, on_push=self.tracking.take_push, on_lost=self._lose, on_connect=self._admit)
         self.segments: Segments | None = None
         """Known from the first connection on."""
         self.reaper: Reaper | None = None if reap_interval is None else Reaper(self, interval=reap_interval)
@@ -80,15 +91,21 @@ class ValkeyStore:
         self._context_path = context_path
         self._concurrency = concurrency
         self._allow_eviction = allow_eviction
+        self._heartbeat_interval = heartbeat
+        self._lease_length = 0.0
 
     async def start(self, *, deadline: float = NEVER) -> None:
         await self.link.start(deadline=deadline)
         if self.reaper is not None:
             self.reaper.start()
+        if self.heartbeat is not None:
+            self.heartbeat.start()
 
     async def close(self) -> None:
         if self.reaper is not None:
             await self.reaper.stop()
+        if self.heartbeat is not None:
+            await self.heartbeat.stop()
         await self.link.close()
         if self._release is not None:
             self._release()
@@ -100,61 +117,74 @@ class ValkeyStore:
         self._concurrency = await agree_on_concurrency(commands, config_key, self._concurrency)
         if self.segments is None:
             self.segments = Segments(self._namespace, self._context_path, self._concurrency)
+        await self.tracking.begin(commands)
+
+    def _lose(self) -> None:
+        self.tracking.lose()
+        if self.heartbeat is not None:
+            self.heartbeat.lose()
+
+    def feed(self, cache: Feed, lease: Lease) -> None:
+        """See `Feeding.feed`."""
+        self.tracking.cache = cache
+        self._lease_length = lease.length
+        if lease.length:
+            self.heartbeat = Heartbeat(self, cache, lease, interval=self._heartbeat_interval)
 
     # Sessions
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         segment = await self._segment(new.key, deadline)
-        keys, args = [segment.record(new.key), segment.expiries], layout.pack_creation(new)
-        reply = await self._send(lambda _: self.link.call(CREATE, keys, args, deadline=deadline))
-        if reply is None:
-            return None
-        if not reply:  # a resend: the session is there, and may have been changed already
-            there = await self.load(new.key, deadline=deadline)
-            return there if isinstance(there, SessionRecord) else None
-        version, created_ms, expires_ms = reply
-        return SessionRecord(
-            key=new.key,
-            incarnation=new.incarnation,
-            version=version,
-            created_ms=created_ms,
-            interval_ms=new.interval_ms,
-            deadline_ms=created_ms + new.lifetime_ms,
-            expires_ms=expires_ms,
-            attributes=dict(new.attributes),
-        )
+        script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
+        record: SessionRecord | None = None
+
+        def note(reply: Reply, tracked: bool) -> None:
+            nonlocal record
+            record = _created(new, reply) if isinstance(reply, list) and reply else None
+            self.tracking.note_record(new.key, record, tracked=tracked)
+
+        reply = await self.send(lambda _: self.tracking.call(self.link, script, note, deadline=deadline))
+        if reply or reply is None:
+            return record
+        there = await self.load(new.key, deadline=deadline)  # a resend: the session may have been changed already
+        return there if isinstance(there, SessionRecord) else None
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
         segment = await self._segment(key, deadline)
-        record = segment.record(key)
-        # Time and score are read apart, so that a tracked read would subscribe to nothing but the record (C-3b, C-16).
-        commands: list[Sequence[Argument] | ScriptCall] = [
-            (b"TIME",),
-            (b"ZSCORE", segment.expiries, key.digest),
-            (b"HGETALL", record) if since is None else ScriptCall(LOAD, (record,), (layout.pack_seen(since),)),
-        ]
-        sent_at = time.monotonic()
-        clock, score, found = await self._pipeline(commands, deadline)
-        now_ms = _milliseconds(clock)
-        self.clock.observe(now_ms, sent_at=sent_at)
-        return await self._judge(key, found, now_ms, _answer(score), deadline)
+        while True:
+            generation = self.link.generation
+            reading = Reading(key, segment, since, self.tracking if since is None else None, self.clock)
+            await self.send(
+                lambda _: self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)  # noqa: B023
+            )
+            if generation == self.link.generation or not reading.rests_on_cache:
+                return await self._answer_of(reading, key, deadline)
 
-    async def _judge(
-        self, key: SessionKey, found: Reply, now_ms: int, score: float | None, deadline: float
+    async def _answer_of(
+        self, reading: Reading, key: SessionKey, deadline: float
     ) -> SessionRecord | SessionChanges | None:
-        """What was found, if it is a session that has not expired by the store's time."""
-        read = _read(key, found, now_ms, None if score is None else int(score))
-        if isinstance(read, Refusal):
-            self.trouble.note(read, key)
+        found = reading.found
+        if isinstance(found, StoreRefused):
+            raise found
+        if isinstance(found, Refusal):
+            self.trouble.note(found, key)
             return None
-        session, deadline_ms = read
-        if min(session.expires_ms, deadline_ms) <= now_ms:
-            return None
-        if score is None:
+        if reading.unindexed:
             await self.touch([key], deadline=deadline)
-        return session
+        return found
+
+    async def audit(self, key: SessionKey, *, deadline: float) -> None:
+        """See `Feeding.audit`."""
+        reading = Reading(key, await self._segment(key, deadline), None, None, self.clock)
+
+        def take(reply: Reply) -> None:
+            reading.take(reply)
+            if self.tracking.cache is not None and not isinstance(reading.found, StoreRefused) and reading.complete:
+                self.tracking.cache.audited(key, reading.found if isinstance(reading.found, SessionRecord) else None)
+
+        await self.send(lambda _: self.link.pipeline(reading.commands, deadline=deadline, on_reply=take))
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
         return await self._commit(delta, None, deadline)
@@ -168,13 +198,20 @@ class ValkeyStore:
         if successor is not None:
             keys.append(segment.record(successor.key))
 
+        outcome: CommitOutcome | None = None
+
+        def note(reply: Reply, tracked: bool) -> None:
+            nonlocal outcome
+            outcome = None if isinstance(reply, StoreRefused) else layout.read_outcome(delta, reply)
+            self.tracking.note_commit(delta, successor, outcome, tracked=tracked)
+
         def send(resend: bool) -> Awaitable[Reply]:
             args = layout.pack_commit(delta, successor, grace_ms=self.grace_ms, resend=resend)
-            return self.link.call(COMMIT, keys, args, deadline=deadline)
+            return self.tracking.call(self.link, ScriptCall(COMMIT, keys, args), note, deadline=deadline)
 
-        reply = await self._send(send)
+        reply = await self.send(send)
         self.trouble.note(reply[0], delta.key)
-        return layout.read_outcome(delta, reply)
+        return outcome or layout.read_outcome(delta, reply)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         by_segment: defaultdict[Segment, list[bytes]] = defaultdict(list)
@@ -194,10 +231,14 @@ class ValkeyStore:
         segment = await self._segment(key, deadline)
         keys = (segment.record(key), segment.expiries)
 
-        def send(resend: bool) -> Awaitable[Reply]:
-            return self.link.call(DELETE, keys, (TOMBSTONE_MS, self.grace_ms, int(resend)), deadline=deadline)
+        def note(_: Reply) -> None:
+            self.tracking.note_record(key, None, tracked=False)
 
-        status, existed = await self._send(send)
+        def send(resend: bool) -> Awaitable[Reply]:
+            args = (TOMBSTONE_MS, self.grace_ms, int(resend))
+            return self.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
+
+        status, existed = await self.send(send)
         self.trouble.note(status, key)
         return bool(existed)
 
@@ -205,36 +246,40 @@ class ValkeyStore:
 
     async def count(self, *, deadline: float = NEVER) -> int:
         """See `Countable.count`."""
-        segments = await self._known_segments(deadline)
-        now_ms = _milliseconds(await self._send(lambda _: self.link.request(b"TIME", deadline=deadline)))
+        segments = await self.known_segments(deadline)
+        now_ms = milliseconds(await self.send(lambda _: self.link.request(b"TIME", deadline=deadline)))
         commands = [(b"ZCOUNT", segment.expiries, f"({now_ms}", b"+inf") for segment in segments]
         return sum(map(_answer, await self._pipeline(commands, deadline)))
+
+    async def barrier(self, *, deadline: float = NEVER) -> None:
+        """See `Barring.barrier`."""
+        await wait_for_members(self, self.heartbeat, self._lease_length or LONGEST_LEASE, deadline=deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""
         name = f"{self._namespace}:mac"
-        there: bytes | None = await self._send(lambda _: self.link.request(b"GET", name, deadline=deadline))
+        there: bytes | None = await self.send(lambda _: self.link.request(b"GET", name, deadline=deadline))
         if there is None:  # a store that is out of memory may still be read, and takes no SET (F-09)
             propose: tuple[Argument, ...] = (b"SET", name, proposal, b"NX", b"GET")
-            there = await self._send(lambda _: self.link.request(*propose, deadline=deadline))
+            there = await self.send(lambda _: self.link.request(*propose, deadline=deadline))
         return there or proposal
 
     # Sending
 
-    async def _known_segments(self, deadline: float) -> Segments:
+    async def known_segments(self, deadline: float) -> Segments:
         if self.segments is None:
             await self.link.start(deadline=deadline)
         assert self.segments is not None  # noqa: S101 - for type checkers: every connection has passed `_admit`
         return self.segments
 
     async def _segment(self, key: SessionKey, deadline: float) -> Segment:
-        return (self.segments or await self._known_segments(deadline)).of(key)
+        return (self.segments or await self.known_segments(deadline)).of(key)
 
     async def _pipeline(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
-        replies: list[Reply] = await self._send(lambda _: self.link.pipeline(commands, deadline=deadline))
+        replies: list[Reply] = await self.send(lambda _: self.link.pipeline(commands, deadline=deadline))
         return replies
 
-    async def _send(self, send: Callable[[bool], Awaitable[Reply]]) -> Reply:
+    async def send(self, send: Callable[[bool], Awaitable[Reply]]) -> Reply:
         """Send a request, and send it again, marked as a resend, when the link is lost before the reply (C-9, F-26)."""
         resend = False
         for _ in range(_SENDINGS):
@@ -262,33 +307,15 @@ def _answer(reply: Reply) -> Reply:
     return reply
 
 
-def _milliseconds(reply: Reply) -> int:
-    """The answer to ``TIME``."""
-    seconds, microseconds = _answer(reply)
-    return int(seconds) * 1000 + int(microseconds) // 1000
-
-
-def _read(
-    key: SessionKey, found: Reply, now_ms: int, score: int | None
-) -> tuple[SessionRecord | SessionChanges, int] | Refusal:
-    """The session in the answer to the read of a record, with its absolute deadline."""
-    if isinstance(found, StoreRefused) and found.server_code == "WRONGTYPE":
-        return Refusal.UNREADABLE
-    reply = _answer(found)
-    if isinstance(reply, Mapping):
-        return _whole(key, reply, now_ms, score)
-    status, *parts = reply
-    if status:
-        return Refusal(status)
-    if len(parts) == 1:
-        return _whole(key, layout.as_fields(parts[0]), now_ms, score)
-    version, interval_ms, deadline_ms, idle_end, changed, live = parts
-    ends = idle_end if score is None else score
-    return layout.read_changes(version, interval_ms, ends, changed, live), deadline_ms
-
-
-def _whole(
-    key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int, score: int | None
-) -> tuple[SessionRecord, int] | Refusal:
-    record = layout.read_record(key, fields, score, now_ms)
-    return record if isinstance(record, Refusal) else (record, record.deadline_ms)
+def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
+    version, created_ms, expires_ms = reply
+    return SessionRecord(
+        key=new.key,
+        incarnation=new.incarnation,
+        version=version,
+        created_ms=created_ms,
+        interval_ms=new.interval_ms,
+        deadline_ms=created_ms + new.lifetime_ms,
+        expires_ms=expires_ms,
+        attributes=StoredAttributes(new.attributes),
+    )

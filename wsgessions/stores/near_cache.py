@@ -1,0 +1,231 @@
+"""The near cache: hot sessions in the memory of this process, served without a round trip and provably fresh.
+
+```
+push, reply -> parser -> Feed (install, changed, removed, reset)   fills and empties, in stream order (C-2)
+heartbeat   -> parser -> Feed (renew, suspend)                     grants and ends the lease (C-4, C-5)
+request     -> recall                                              serves, never awaits
+            -> load, apply, ...                                    the store behind, one round trip
+```
+
+A copy is served if the lease is fresh, if nobody has changed the session as far as the stream says, if the client has
+seen nothing newer, and if the session cannot be over by the store's time (C-11, C-16). Otherwise the store is asked,
+by a read that rests on the copy and so carries what has changed since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Final, Protocol
+
+from ..clock import StoreClock
+from ..errors import StoreUnavailable
+from ..log_throttle import LogThrottle
+from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from .base import NEVER, Store
+from .cache_statistics import CacheStatistics, Miss
+from .feed import Feeding, Loss
+from .lease import Lease
+from .single_flight import SingleFlight
+from .snapshots import Snapshots
+
+__all__ = ["NearCache"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
+
+_MARGIN_MS: Final = 500
+"""So much before its end a session is no longer served from memory: the store's time is known to less (C-16)."""
+_AUDIT_SHARE: Final = 0.001
+"""Share of the hits that are compared with the store afterwards (C-19)."""
+_AUDIT_SECONDS: Final = 5.0
+
+
+class FeedingStore(Store, Feeding, Protocol):
+    """A store that can stand behind a near cache."""
+
+
+class NearCache:
+    """A `Store` in front of a store, with the power of `Recalling`; also the `Feed` of the store behind.
+
+    Belongs to the event loop of the store behind, but for `recall`, which any thread may call.
+
+    Args:
+        store: the store behind.
+        lease: how long copies may be served after a heartbeat; of length 0, each request asks the store.
+        max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
+        audit_share: share of the hits that are compared with the store afterwards.
+    """
+
+    def __init__(self, store: FeedingStore, *, lease: Lease, max_bytes: int, audit_share: float = _AUDIT_SHARE) -> None:
+        self.below: Final = store
+        self.statistics: Final = CacheStatistics()
+        self.heap: Final = Snapshots(max_bytes)
+        self._lease = lease
+        self._clock = lease.clock
+        self._audit_share = audit_share
+        self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._audits: set[asyncio.Task[None]] = set()
+        store.feed(self, lease)
+
+    # -- serving -------------------------------------------------------------------------------------------------------
+
+    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        """See `Recalling.recall`."""
+        if mark is None:
+            return self._miss(Miss.UNKNOWN)
+        if self._clock() >= self._lease.fresh_until:
+            return self._miss(Miss.LEASE)
+        snapshot = self.heap.get(key.digest)
+        if snapshot is None:
+            return self._miss(Miss.ABSENT)
+        record = snapshot.record
+        if not snapshot.current:
+            return self._miss(Miss.OUTDATED)
+        if record.incarnation != mark.incarnation:
+            return self._miss(Miss.UNKNOWN)
+        if record.version < mark.version:
+            return self._miss(Miss.BEHIND)
+        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
+            return self._miss(Miss.EXPIRING)
+        self.statistics.heap_hits += 1
+        if random.random() < self._audit_share:  # noqa: S311 - a sample
+            self._audit_later(record)
+        return record
+
+    def _miss(self, reason: Miss) -> SessionRecord | None:
+        self.statistics.misses[reason] += 1
+        return None
+
+    # -- what the parser tells -----------------------------------------------------------------------------------------
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """See `Feed.held`."""
+        snapshot = self.heap.peek(key.digest)
+        return None if snapshot is None else snapshot.record
+
+    def install(self, record: SessionRecord) -> None:
+        """See `Feed.install`."""
+        self.heap.put(record)
+
+    def changed(self, digest: bytes) -> None:
+        """See `Feed.changed`. The copy stays as the base of the next read."""
+        self.statistics.invalidations += self.heap.outdate(digest)
+
+    def removed(self, key: SessionKey) -> None:
+        """See `Feed.removed`."""
+        self.heap.discard(key.digest)
+
+    def reset(self, loss: Loss) -> None:
+        """See `Feed.reset`."""
+        self.statistics.losses[loss] += 1
+        self.suspend()
+        self.heap.clear()
+
+    def renew(self, sent_at: float) -> None:
+        """See `Feed.renew`."""
+        self._lease.renew(sent_at)
+
+    def suspend(self) -> None:
+        """See `Feed.suspend`."""
+        self.statistics.lease_losses += self._lease.end()
+
+    def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
+        """See `Feed.audited`."""
+        snapshot = self.heap.peek(key.digest)
+        if snapshot is None or not snapshot.current:
+            return  # what was served then is known to be over by now, as it should be
+        self.statistics.audits += 1
+        held = snapshot.record
+        if stored is None:
+            wrong = min(held.expires_ms, held.deadline_ms) > self.clock.now_ms() + _MARGIN_MS
+        else:
+            wrong = stored.seen != held.seen or stored.attributes != held.attributes
+        if wrong:
+            self._alarm(held, stored)
+
+    def _alarm(self, held: SessionRecord, stored: SessionRecord | None) -> None:
+        """A copy is not what the store has, although every push up to the store's answer has been heard (T-06)."""
+        self.statistics.audit_mismatches += 1
+        changed_ms = 0 if stored is None else stored.version // 1000
+        self.statistics.stale_beyond_lease += self.clock.now_ms() - changed_ms > self._lease.length * 1000
+        _log.error("audit_mismatch", "the copy of session %s was stale; all copies are dropped", held.key.ref)
+        self.reset(Loss.AUDIT)
+
+    # -- audit ---------------------------------------------------------------------------------------------------------
+
+    def _audit_later(self, record: SessionRecord) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_audit, record.key)
+
+    def _begin_audit(self, key: SessionKey) -> None:
+        task = asyncio.get_running_loop().create_task(self._audit(key), name="wsgessions audit")
+        self._audits.add(task)
+        task.add_done_callback(self._audits.discard)
+
+    async def _audit(self, key: SessionKey) -> None:
+        try:
+            await self.below.audit(key, deadline=time.monotonic() + _AUDIT_SECONDS)
+        except StoreUnavailable as error:
+            _log.info("audit_failed", "a copy could not be compared with the store: %s", error)
+
+    # -- a store -------------------------------------------------------------------------------------------------------
+
+    @property
+    def clock(self) -> StoreClock:
+        """The clock of the store behind."""
+        return self.below.clock
+
+    async def start(self, *, deadline: float = NEVER) -> None:
+        """See `Store.start`."""
+        self._loop = asyncio.get_running_loop()
+        await self.below.start(deadline=deadline)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._loop = None
+        for task in self._audits:
+            task.cancel()
+        await asyncio.gather(*self._audits, return_exceptions=True)
+        await self.below.close()
+
+    async def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> SessionRecord | SessionChanges | None:
+        """See `Store.load`. Always asks the store; simultaneous reads of one session share the asking (F-22)."""
+        if since is not None:
+            return await self.below.load(key, since=since, deadline=deadline)
+        return await self._reads.run(key.digest, lambda: self.below.load(key, deadline=deadline), deadline=deadline)
+
+    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+        """See `Store.touch`. What the store has acknowledged, the copies know too (C-16)."""
+        began_ms = self.clock.now_ms()
+        await self.below.touch(keys, deadline=deadline)
+        for key in keys:
+            snapshot = self.heap.peek(key.digest)
+            if snapshot is None or not snapshot.record.interval_ms:
+                continue
+            record = snapshot.record
+            expires_ms = min(began_ms + record.interval_ms, record.deadline_ms)
+            if expires_ms > record.expires_ms:
+                snapshot.record = replace(record, expires_ms=expires_ms)
+
+    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+        """See `Store.create`."""
+        return await self.below.create(new, deadline=deadline)
+
+    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+        """See `Store.apply`."""
+        return await self.below.apply(delta, deadline=deadline)
+
+    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+        """See `Store.rotate`."""
+        return await self.below.rotate(delta, successor, deadline=deadline)
+
+    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        """See `Store.delete`."""
+        return await self.below.delete(key, deadline=deadline)

@@ -1,0 +1,213 @@
+"""The heartbeat: proves again and again that what a node holds is fresh, and lists the node in the store (C-4 to C-6).
+
+One beat is one pipeline on the link that fills the cache:
+
+```
+GET canary                   the canary of the last beat has expired: the server removes it now, and must push that
+heartbeat.lua                the keyed write; its reply comes after that push, or pushes are being lost (F-13)
+CLIENT CACHING YES
+MGET canary hint             both are watched from here on
+```
+
+A reply proves more than that the connection lives: the server may write, so it is the primary; its history is the one
+of the beat before; and whatever it had pushed until then has arrived, since replies and pushes come in one order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from ..errors import StoreRefused, StoreUnavailable
+from ..log_throttle import LogThrottle
+from ..stores.feed import Feed, Loss
+from ..stores.lease import Lease
+from .commands import ScriptCall
+from .replies import Reply
+from .script import Script
+from .tracking import CACHING_YES
+
+if TYPE_CHECKING:
+    from .store import ValkeyStore
+
+__all__ = ["Heartbeat"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
+
+HEARTBEAT: Final = Script.load("heartbeat")
+"""Record that a node is there."""
+_JITTER: Final = 50e-6
+"""Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
+_ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
+"""Refusals after which the connection leads to the wrong server."""
+
+
+class Heartbeat:
+    """The beats of one store object.
+
+    Args:
+        store: over whose link they go.
+        cache: told of every renewal and of every loss.
+        lease: the lease that the cache serves under; only its length and clock are used here.
+        interval: seconds between two beats (the setting `heartbeat`, *h*).
+    """
+
+    def __init__(self, store: ValkeyStore, cache: Feed, lease: Lease, *, interval: float) -> None:
+        self.node: Final[bytes] = secrets.token_bytes(8)
+        """This node's name in the list of members."""
+        self.replicas: int = 0
+        """How many replicas the primary had at the last beat."""
+        self._store = store
+        self._cache = cache
+        self._lease = lease
+        self._interval = interval
+        self._canary_life_ms = max(1, round(interval * 250))
+        self._task: asyncio.Task[None] | None = None
+        self._hinted = asyncio.Event()
+        self._urgent = 0
+        self._acknowledged_ms = 0
+        self._timeline: bytes = b""
+        self._timeline_since = math.inf
+        self._members = 1
+        self._canary_armed = False
+        self._canary_seen = False
+
+    def start(self) -> None:
+        """Begin to beat; does nothing if it does already."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions heartbeat")
+
+    async def stop(self) -> None:
+        """End, and leave the list of members, if the store answers."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self._cache.suspend()
+        if self._store.link.connected and self._store.segments is not None:
+            segment = next(iter(self._store.segments))
+            try:
+                deadline = time.monotonic() + self._interval
+                await self._store.link.request(b"HDEL", segment.members, self.node, deadline=deadline)
+            except StoreUnavailable as error:
+                _log.info("not_signed_off", "the list of members keeps this node until its lease is over: %s", error)
+
+    def knows_timeline_for(self) -> float:
+        """Seconds since the present history of the store was first seen here; 0 before."""
+        return max(0.0, self._lease.clock() - self._timeline_since)
+
+    def lose(self) -> None:
+        """The connection has ended: nothing is watched any more."""
+        self._canary_armed = False
+
+    # Beating
+
+    async def _run(self) -> None:
+        while True:
+            began = self._lease.clock()
+            try:
+                await self._beat()
+            except StoreUnavailable as error:
+                self._cache.suspend()
+                _log.warning("heartbeat_failed", "a heartbeat failed, so nothing is served from memory: %s", error)
+            except Exception as error:  # noqa: BLE001 - without beats the cache would be useless for ever, silently
+                self._cache.suspend()
+                _log.error("heartbeat_broke", "a heartbeat broke off: %s", type(error).__name__)
+            await self._pause(began + self._interval - self._lease.clock())
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next beat is due, or somebody asks for one: twice then, the second to confirm the first (C-15)."""
+        if self._urgent:
+            self._urgent -= 1
+            return
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._hinted.wait()
+        except TimeoutError:
+            return
+        self._hinted.clear()
+        self._urgent = 1
+        await asyncio.sleep(random.uniform(0, self._members * _JITTER))  # noqa: S311 - spreads nodes
+
+    async def _beat(self) -> None:
+        segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
+        canary = segment.canary_prefix + self.node
+        self._store.tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
+        beat = _Beat(self, self._lease.clock())
+        await self._store.link.pipeline(
+            (
+                (b"GET", canary),
+                ScriptCall(HEARTBEAT, (segment.members, canary), self._arguments()),
+                CACHING_YES,
+                (b"MGET", canary, segment.hint),
+            ),
+            deadline=time.monotonic() + max(self._lease.length, self._interval),
+            on_reply=beat.take,
+        )
+        if beat.refused is not None:
+            if beat.refused.server_code in _ROLE_LOST:
+                self._store.link.abandon(f"the server is not the primary any more ({beat.refused.server_code})")
+            raise beat.refused
+
+    def _arguments(self) -> tuple[bytes | int, ...]:
+        return self.node, self._acknowledged_ms, round(self._lease.length * 1000), self._canary_life_ms
+
+    def _see_canary(self) -> None:
+        self._canary_seen = True
+
+    # In the parser
+
+    def take_refusal(self) -> None:
+        """The lease ends at once (C-5)."""
+        self._cache.suspend()
+
+    def take_beat(self, old_canary: Reply, beat: Reply) -> None:
+        """The reply to the write, with that to the read of the canary before it."""
+        now_ms, timeline, self.replicas, self._members = beat
+        if self._canary_armed and old_canary is None and not self._canary_seen:
+            _log.error("pushes_lost", "the store's invalidations do not arrive, so nothing is served from memory")
+            self._cache.reset(Loss.PUSHES_LOST)
+        if timeline != self._timeline:
+            if self._timeline:
+                _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
+                self._cache.reset(Loss.TIMELINE)
+            self._timeline, self._timeline_since = timeline, self._lease.clock()
+        self._acknowledged_ms = now_ms
+
+    def take_watch(self, allowed: Reply, values: Reply, sent_at: float) -> None:
+        """The replies that end a beat: canary and hint are watched again."""
+        self._canary_armed, self._canary_seen = allowed == b"OK" and values[0] is not None, False
+        if allowed == b"OK":
+            self._cache.renew(sent_at)
+
+
+class _Beat:
+    """Follows the replies to one beat, also when it is sent again."""
+
+    __slots__ = ("_heartbeat", "_replies", "_sent_at", "refused")
+
+    def __init__(self, heartbeat: Heartbeat, sent_at: float) -> None:
+        self.refused: StoreRefused | None = None
+        self._heartbeat = heartbeat
+        self._sent_at = sent_at
+        self._replies: list[Reply] = []
+
+    def take(self, reply: Reply) -> None:
+        if not self._replies:
+            self.refused = None
+        self._replies.append(reply)
+        if isinstance(reply, StoreRefused):
+            self.refused = reply
+            self._heartbeat.take_refusal()
+        if len(self._replies) == 2 and self.refused is None:
+            self._heartbeat.take_beat(*self._replies)
+        elif len(self._replies) == 4:
+            (_, _, allowed, values), self._replies = self._replies, []
+            if self.refused is None:
+                self._heartbeat.take_watch(allowed, values, self._sent_at)

@@ -1,0 +1,132 @@
+"""One read of one session: what is asked, and what the answer says, judged as it is parsed (C-2, C-16)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from ..clock import StoreClock
+from ..errors import StoreRefused
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord
+from . import layout
+from .commands import Argument, ScriptCall
+from .layout import Refusal
+from .replies import Reply
+from .segments import Segment
+from .session_scripts import LOAD
+from .tracking import CACHING_YES, Tracking
+
+__all__ = ["Reading", "milliseconds"]
+
+
+class Reading:
+    """A read of a session, whole or of what has changed since a state that is known.
+
+    Args:
+        key: the session.
+        segment: where it lies.
+        since: the state that the caller holds.
+        tracking: if given, the answer goes into the cache behind it, and what that holds spares reading the whole.
+        clock: told the store's time.
+    """
+
+    __slots__ = ("_base", "_clock", "_commands", "_key", "_replies", "_sent_at", "_tracking", "found", "unindexed")
+
+    def __init__(
+        self, key: SessionKey, segment: Segment, since: Seen | None, tracking: Tracking | None, clock: StoreClock
+    ) -> None:
+        self.found: SessionRecord | SessionChanges | Refusal | StoreRefused | None = None
+        """The answer: None for a session that has expired, a `StoreRefused` where the server did not read."""
+        self.unindexed: bool = False
+        """Whether the session is missing in the index of its segment (R-28)."""
+        self._key = key
+        self._tracking = tracking
+        self._clock = clock
+        self._base = None if tracking is None else tracking.held(key)
+        self._replies: list[Reply] = []
+        seen = since if self._base is None else self._base.seen
+        record = segment.record(key)
+        # Time and score are read apart: a tracked read must subscribe to nothing but the record (C-3b).
+        self._commands: list[Sequence[Argument] | ScriptCall] = [(b"TIME",), (b"ZSCORE", segment.expiries, key.digest)]
+        if tracking is not None and tracking.on:
+            self._commands.append(CACHING_YES)
+        whole: Sequence[Argument] = (b"HGETALL", record)
+        self._commands.append(whole if seen is None else ScriptCall(LOAD, (record,), (layout.pack_seen(seen),)))
+        self._sent_at = time.monotonic()
+
+    @property
+    def commands(self) -> Sequence[Sequence[Argument] | ScriptCall]:
+        """To be sent in one piece."""
+        return self._commands
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last reply has come."""
+        return not self._replies
+
+    @property
+    def rests_on_cache(self) -> bool:
+        """Whether the answer was put together with a cached state."""
+        return self._base is not None
+
+    def take(self, reply: Reply) -> None:
+        """See `OnReply`; the commands may be sent again, and then all replies come again."""
+        self._replies.append(reply)
+        if len(self._replies) == len(self._commands):
+            replies, self._replies = self._replies, []
+            self.found = self._judge(*replies)
+
+    def _judge(
+        self, clock: Reply, score: Reply, *found: Reply
+    ) -> SessionRecord | SessionChanges | Refusal | StoreRefused | None:
+        for reply in (clock, score):
+            if isinstance(reply, StoreRefused):
+                return reply
+        now_ms = milliseconds(clock)
+        self._clock.observe(now_ms, sent_at=self._sent_at)
+        read = _read(self._key, found[-1], now_ms, None if score is None else int(score))
+        if isinstance(read, StoreRefused):
+            return read
+        alive = isinstance(read, tuple) and min(read[0].expires_ms, read[1]) > now_ms
+        session = self._completed(read[0]) if alive and isinstance(read, tuple) else None
+        if self._tracking is not None:
+            record = session if isinstance(session, SessionRecord) else None
+            self._tracking.note_record(self._key, record, tracked=found[0] == b"OK")
+        self.unindexed = session is not None and score is None
+        return read if isinstance(read, Refusal) else session
+
+    def _completed(self, session: SessionRecord | SessionChanges) -> SessionRecord | SessionChanges:
+        if self._base is not None and isinstance(session, SessionChanges):
+            return self._base.merged(session)
+        return session
+
+
+def milliseconds(reply: Reply) -> int:
+    """The answer to ``TIME``."""
+    seconds, microseconds = reply
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def _read(
+    key: SessionKey, found: Reply, now_ms: int, score: int | None
+) -> tuple[SessionRecord | SessionChanges, int] | Refusal | StoreRefused:
+    """The session in the answer to the read of a record, with its absolute deadline."""
+    if isinstance(found, StoreRefused):
+        return Refusal.UNREADABLE if found.server_code == "WRONGTYPE" else found
+    if isinstance(found, Mapping):
+        return _whole(key, found, now_ms, score)
+    status, *parts = found
+    if status:
+        return Refusal(status)
+    if len(parts) == 1:
+        return _whole(key, layout.as_fields(parts[0]), now_ms, score)
+    version, interval_ms, deadline_ms, idle_end, changed, live = parts
+    ends = idle_end if score is None else score
+    return layout.read_changes(version, interval_ms, ends, changed, live), deadline_ms
+
+
+def _whole(
+    key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int, score: int | None
+) -> tuple[SessionRecord, int] | Refusal:
+    record = layout.read_record(key, fields, score, now_ms)
+    return record if isinstance(record, Refusal) else (record, record.deadline_ms)
