@@ -311,7 +311,7 @@ async def test_one_value_that_cannot_be_read_leaves_the_others_alone() -> None:
     """R-25: it fails by its name, and it can be replaced or removed."""
     opened, session = await loaded(good=1, bad=2, worse=3)
     assert session._record is not None
-    broken = {**session._record.attributes, "bad": b"\xc1", "worse": b"\xc1"}
+    broken = session._record.attributes.altered({"bad": b"\xc1", "worse": b"\xc1"})
     session._rest_on(broken)
     assert session["good"] == 1
     with pytest.raises(errors.CodecError, match="'bad'"):
@@ -364,7 +364,7 @@ async def test_a_value_that_cannot_be_read_does_not_stand_in_the_way_of_giving_u
     """R-25, R-31: the handler's own error comes out."""
     opened, session = await loaded(good=[1], bad=2)
     assert session._record is not None
-    session._rest_on({**session._record.attributes, "bad": b"\xc1"})
+    session._rest_on(session._record.attributes.altered({"bad": b"\xc1"}))
     with pytest.raises(errors.CodecError, match="'bad'"):
         session.items()
     session["bad"] = "new"

@@ -18,6 +18,7 @@ from wsgessions.record import (
     SessionDelta,
     SessionKey,
     SessionRecord,
+    StoredAttributes,
     Successor,
     new_commit_id,
     new_incarnation,
@@ -27,7 +28,7 @@ KEY, NEW_KEY = SessionKey(0xABC, bytes(range(16))), SessionKey(0xABC, bytes(16))
 
 
 def record(**attributes: bytes) -> SessionRecord:
-    return SessionRecord(KEY, 7, 100, 1000, 60_000, 90_000, 61_000, attributes)
+    return SessionRecord(KEY, 7, 100, 1000, 60_000, 90_000, 61_000, StoredAttributes(attributes))
 
 
 def applied(version: int = 200, **more: Any) -> CommitOutcome:

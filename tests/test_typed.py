@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 from wsgessions import Session
 from wsgessions.codec import encode
 from wsgessions.errors import CodecError, SessionClosed, StoreUnavailable
+from wsgessions.record import StoredAttributes
 from wsgessions.typed import TypedAttribute
 
 
@@ -52,7 +53,7 @@ CART = TypedAttribute("cart", Cart)
 def stored(**values: Any) -> Session:
     """A session as it comes from the store."""
     session = Session()
-    session._rest_on({name: encode(value, name=name) for name, value in values.items()})
+    session._rest_on(StoredAttributes((name, encode(value, name=name)) for name, value in values.items()))
     return session
 
 
@@ -146,7 +147,7 @@ def test_a_refresh_renews_what_was_not_changed_and_keeps_what_was() -> None:
         else:
             CART.of(session)
         session._release_unchanged()
-        session._rest_on({"cart": encode({"tags": {"theirs"}}, name="cart")})
+        session._rest_on(StoredAttributes(cart=encode({"tags": {"theirs"}}, name="cart")))
         assert CART.of(session).tags == ({"mine"} if change else {"theirs"})
 
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 from _collections_abc import dict_keys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any, Final
 
 from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
 from .codec import check_name, encode, is_immutable
 from .errors import CodecError
+from .record import StoredAttributes
 from .undecoded import Undecoded
 
 __all__ = ["TrackedAttributes"]
 
-_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+_NOTHING: Final = StoredAttributes()
 
 
 class TrackedAttributes(dict[str, Any]):
@@ -28,7 +28,7 @@ class TrackedAttributes(dict[str, Any]):
 
     __slots__ = ("_drafts", "_gate", "_stored", "_unfolded", "_views")
 
-    _stored: Mapping[str, bytes]
+    _stored: StoredAttributes
     """What the store holds, as far as this object knows."""
     _drafts: dict[str, bytes | None]
     """Names whose values may differ from the store's, with the bytes they rest on; None where there were none."""
@@ -65,16 +65,17 @@ class TrackedAttributes(dict[str, Any]):
         if self._gate is not Gate.OPEN:
             self._enter(write=True)
 
-    def _rest_on(self, stored: Mapping[str, bytes]) -> None:
+    def _rest_on(self, stored: StoredAttributes) -> None:
         """Take over what the store holds now. Values that were handed out or changed stay as they are."""
         known = self._stored
         self._stored = stored
+        placeholders = stored.placeholders(Undecoded.of)
         if not known and not self._drafts:
-            super().update(zip(stored, map(Undecoded.of, stored.values(), stored), strict=True))
+            super().update(placeholders)
         else:
             for name, raw in stored.items():
                 if name not in self._drafts and known.get(name) != raw:
-                    super().__setitem__(name, Undecoded.of(raw, name))
+                    super().__setitem__(name, placeholders[name])
             for name in known.keys() - stored.keys() - self._drafts.keys():
                 super().pop(name, None)
         self._unfold()

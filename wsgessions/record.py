@@ -7,11 +7,11 @@ same clock, strictly growing within a session (C-8). Attribute values are bytes 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "CommitOutcome",
@@ -22,6 +22,7 @@ __all__ = [
     "SessionDelta",
     "SessionKey",
     "SessionRecord",
+    "StoredAttributes",
     "Successor",
     "new_commit_id",
     "new_incarnation",
@@ -75,6 +76,43 @@ class NewSession:
     incarnation: int = field(default_factory=new_incarnation)
 
 
+class StoredAttributes(dict[str, bytes]):
+    """The attributes of one stored state by name, in encoded form. Never changed: another state is another object.
+
+    What stands for them in a session before they are decoded is made once, and serves all requests that see this state.
+    """
+
+    __slots__ = ("_make", "_placeholders")
+
+    _make: Callable[[bytes, str], Any]
+    _placeholders: dict[str, Any]
+
+    def placeholders(self, make: Callable[[bytes, str], Any]) -> Mapping[str, Any]:
+        """What stands for each attribute, made by ``make``, which is the same function in all calls."""
+        try:
+            return self._placeholders
+        except AttributeError:  # two threads may get here at once; what they make is of equal use
+            self._make = make
+            self._placeholders = made = dict(zip(self, map(make, self.values(), self), strict=True))
+            return made
+
+    def altered(self, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> StoredAttributes:
+        """Without those that were removed and then with those that were changed; the others keep their placeholders."""
+        altered = StoredAttributes(self)
+        for name in removed:
+            altered.pop(name, None)
+        altered.update(changed)
+        made = getattr(self, "_placeholders", None)
+        if made is not None:
+            altered._make = make = self._make
+            altered._placeholders = placeholders = dict(made)
+            for name in removed:
+                placeholders.pop(name, None)
+            for name, raw in changed.items():
+                placeholders[name] = make(raw, name)
+        return altered
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
     """One stored state of one session. Immutable: requests decode their own copies from it (C-2, K-11)."""
@@ -89,7 +127,7 @@ class SessionRecord:
     """The absolute deadline, which activity never moves (S-53)."""
     expires_ms: int
     """When the session ends unless it is touched: ``min(last access + interval, deadline)``."""
-    attributes: Mapping[str, bytes]
+    attributes: StoredAttributes
 
     @property
     def seen(self) -> Seen:
@@ -97,14 +135,13 @@ class SessionRecord:
 
     def merged(self, changes: SessionChanges) -> SessionRecord:
         """This state brought up to ``changes``, which must follow from it."""
-        live = changes.live
-        kept = self.attributes if live is None else {name: raw for name, raw in self.attributes.items() if name in live}
+        removed = () if changes.live is None else self.attributes.keys() - changes.live
         return replace(
             self,
             version=changes.version,
             interval_ms=changes.interval_ms,
             expires_ms=changes.expires_ms,
-            attributes={**kept, **changes.changed},
+            attributes=self.attributes.altered(changes.changed, removed),
         )
 
     def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
@@ -124,7 +161,7 @@ class SessionRecord:
             version=outcome.version,
             interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
             expires_ms=outcome.expires_ms,
-            attributes={**delta.on(below.attributes), **outcome.computed},
+            attributes=below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgessions.record import SessionKey, SessionRecord
+from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
 from wsgessions.stores.snapshots import Snapshots
 
 VALUE = bytes(1000)
@@ -19,7 +19,7 @@ def key(number: int) -> SessionKey:
 
 
 def record(number: int, version: int = 100, value: bytes = VALUE) -> SessionRecord:
-    return SessionRecord(key(number), 7, version, 1000, 60_000, 90_000, 61_000, {"value": value})
+    return SessionRecord(key(number), 7, version, 1000, 60_000, 90_000, 61_000, StoredAttributes(value=value))
 
 
 def digest(number: int) -> bytes:

@@ -19,6 +19,7 @@ from ..record import (
     SessionDelta,
     SessionKey,
     SessionRecord,
+    StoredAttributes,
     Successor,
 )
 from .base import NEVER
@@ -89,7 +90,7 @@ class _Entry:
             interval_ms=self.interval,
             deadline_ms=self.deadline,
             expires_ms=self.expires,
-            attributes={name: attribute.raw for name, attribute in self.attributes.items()},
+            attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
         )
 
     def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..record import CommitStatus, Seen, SessionChanges
+from ..record import CommitStatus, Seen, SessionChanges, StoredAttributes
 from ..stores.base import Store
 from ..stores.figures import COMMITS_REMEMBERED
 from .store_harness import StoreHarness, change, created, number, stored, successor_of
@@ -34,7 +34,7 @@ class LineageCases(StoreHarness):
         record = await stored(store, record)
         for value in range(3):
             await store.apply(change(record, b=number(value)))
-        lost = replace(record, version=record.version + 1, attributes={"a": b"lost", "x": b"lost"})
+        lost = replace(record, version=record.version + 1, attributes=StoredAttributes(a=b"lost", x=b"lost"))
         assert await store.load(record.key, since=lost.seen) == await stored(store, record)
         refused = await store.apply(replace(change(lost, a=b"2"), guarded=frozenset({"a"})))
         assert refused.status is CommitStatus.CONFLICT
@@ -50,7 +50,7 @@ class LineageCases(StoreHarness):
     async def test_a_base_above_all_versions_yields_to_the_store(self, store: Store) -> None:
         """C-12: also if the clock of the new timeline is so far behind that its versions stay below the lost one."""
         record = await created(store, {"a": b"1"})
-        lost = replace(record, version=record.version + 10**12, attributes={"a": b"lost", "x": b"lost"})
+        lost = replace(record, version=record.version + 10**12, attributes=StoredAttributes(a=b"lost", x=b"lost"))
         delta = change(lost, b=b"2")
         outcome = await store.apply(delta)
         assert outcome.version < lost.version

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from ..attribute_names import shared_name
 from ..record import (
     CommitOutcome,
     CommitStatus,
@@ -21,6 +22,7 @@ from ..record import (
     SessionDelta,
     SessionKey,
     SessionRecord,
+    StoredAttributes,
     Successor,
 )
 from ..stores.figures import COMMITS_REMEMBERED, EXACT, TOMBSTONE_MS
@@ -195,12 +197,9 @@ def read_record(
     head = _read_head(fields.get(_METADATA, b""), now_ms)
     if isinstance(head, Refusal):
         return head
-    try:
-        attributes = {_name(field): value for field, value in fields.items() if field[:1] == _ATTRIBUTE}
-    except UnicodeDecodeError:
-        return Refusal.UNREADABLE
-    if any(len(value) < _STAMP_SIZE for value in attributes.values()):
-        return Refusal.UNREADABLE
+    attributes = _read_attributes(fields)
+    if isinstance(attributes, Refusal):
+        return attributes
     return SessionRecord(
         key=key,
         incarnation=int.from_bytes(head.incarnation),
@@ -209,8 +208,21 @@ def read_record(
         interval_ms=head.interval,
         deadline_ms=head.deadline,
         expires_ms=head.idle_end() if expires_ms is None else expires_ms,
-        attributes={name: value[_STAMP_SIZE:] for name, value in attributes.items()},
+        attributes=attributes,
     )
+
+
+def _read_attributes(fields: Mapping[bytes, bytes]) -> StoredAttributes | Refusal:
+    attributes = StoredAttributes()
+    for field, value in fields.items():
+        if field[:1] == _ATTRIBUTE:
+            try:
+                attributes[shared_name(field)] = value[_STAMP_SIZE:]
+            except UnicodeDecodeError:
+                return Refusal.UNREADABLE
+            if len(value) < _STAMP_SIZE:
+                return Refusal.UNREADABLE
+    return attributes
 
 
 def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -227,8 +239,8 @@ def read_changes(
         version=version,
         interval_ms=interval_ms,
         expires_ms=expires_ms,
-        changed={_name(changed[i]): changed[i + 1] for i in range(0, len(changed), 2)},
-        live=None if live is None else frozenset(map(_name, live)),
+        changed={shared_name(changed[i]): changed[i + 1] for i in range(0, len(changed), 2)},
+        live=None if live is None else frozenset(map(shared_name, live)),
     )
 
 
@@ -242,7 +254,7 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     if others:
         present, interval_ms, changed, live = others
         changes = read_changes(present, interval_ms, expires_ms, changed, live)
-    named = tuple(map(_name, names))
+    named = tuple(map(shared_name, names))
     applied = status is CommitStatus.APPLIED
     return CommitOutcome(
         status,
@@ -265,7 +277,3 @@ def _read_results(delta: SessionDelta, results: bytes) -> dict[str, bytes]:
         computed[name] = results[at + 1 : end]
         at = end
     return computed
-
-
-def _name(field: bytes) -> str:
-    return field[1:].decode("utf-8", "surrogatepass")
