@@ -72,7 +72,7 @@ async def test_without_a_server_a_request_fails_at_its_deadline_and_says_why(ser
         server.kill()
         await until(lambda: not link.connected)
         with pytest.raises(StoreUnavailable, match="nothing was sent") as caught:
-            await link.request(b"GET", b"k", deadline=soon(0.1))
+            await link.request(b"GET", b"k", deadline=soon(1.0))  # time enough for one attempt
         assert server.path in str(caught.value)
         assert "refused" in str(caught.value)
 
@@ -150,7 +150,7 @@ async def test_the_loss_of_a_link_is_logged_once_and_so_is_its_return(
         server.kill()
         await until(lambda: not link.connected)
         with pytest.raises(StoreUnavailable):
-            await link.request(b"GET", b"k", deadline=soon(0.5))
+            await link.request(b"GET", b"k", deadline=soon(1.0))
         server.start()
         await works(link)
     events = [getattr(record, "event", "") for record in caplog.records]
@@ -243,4 +243,19 @@ async def test_a_close_that_is_cancelled_has_closed_all_the_same(server: RawServ
     await asyncio.gather(closing, return_exceptions=True)
     assert connection.lost is not None
     assert not link.connected
+    await link.close()
+
+
+async def test_who_gives_up_during_an_attempt_learns_how_the_one_before_failed() -> None:
+    answers: list[Exception] = [StoreUnavailable("no primary is known")]
+
+    async def locate() -> Address:
+        if answers:
+            raise answers.pop()
+        await asyncio.Event().wait()  # for ever
+        raise AssertionError
+
+    link = Link(locate)
+    with pytest.raises(StoreUnavailable, match="no primary is known"):
+        await link.start(deadline=soon(1.0))
     await link.close()

@@ -66,7 +66,7 @@ async def test_a_server_that_speaks_only_resp2_is_refused() -> None:
     async with StubServer(lambda command: b"*0\r\n") as stub:
         link = stubbed(stub)
         with pytest.raises(StoreUnavailable, match="RESP3"):
-            await link.start(deadline=soon(0.3))
+            await link.start(deadline=soon(1.0))
         await link.close()
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from tests.valkey.links import ADD, at, behind, echoes, soon, started, stubbed, until, works
+from tests.valkey.links import ADD, PATIENCE, at, behind, echoes, soon, started, stubbed, until, works
 from tests.valkey.raw_server import RawServer
 from tests.valkey.stub_server import StubServer, greeting_then
 from wsgessions.errors import NonStopTimeout, StoreRefused
 from wsgessions.testing.faults import Direction, FaultProxy
+from wsgessions.valkey import commands
 from wsgessions.valkey.commands import ScriptCall
 from wsgessions.valkey.replies import LinkLost
 from wsgessions.valkey.script import Script
@@ -201,8 +203,30 @@ async def test_a_server_that_is_loading_or_busy_is_asked_again(code: bytes) -> N
         assert await link.pipeline([[b"GET", b"k"], [b"GET", b"k"]]) == [b"OK", b"OK"]
 
 
-async def test_a_server_that_stays_busy_is_reported_within_the_deadline() -> None:
-    busy = greeting_then(lambda command: b"+PONG\r\n" if command[0] == b"PING" else b"-BUSY script\r\n")
-    async with StubServer(busy) as stub, started(stubbed(stub)) as link:
+BUSY = greeting_then(lambda command: b"+PONG\r\n" if command[0] == b"PING" else b"-BUSY script\r\n")
+
+
+async def test_a_server_that_is_still_busy_near_the_deadline_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_PAUSE", 10 * PATIENCE)  # longer than there is time
+    async with StubServer(BUSY) as stub, started(stubbed(stub)) as link:
         with pytest.raises(StoreRefused, match="BUSY"):
+            await link.request(b"GET", b"k", deadline=soon())
+        assert [command[0] for command in stub.commands] == [b"HELLO", b"PING", b"GET"]
+
+
+async def test_a_busy_server_is_reported_although_the_pause_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine under load it may: nothing was done, and a timeout would leave that open."""
+    deadline = soon()
+    instants = iter([deadline - PATIENCE, deadline + 1.0])
+    monkeypatch.setattr(commands, "time", SimpleNamespace(monotonic=lambda: next(instants)))
+    async with StubServer(BUSY) as stub, started(stubbed(stub)) as link:
+        with pytest.raises(StoreRefused, match="BUSY"):
+            await link.request(b"GET", b"k", deadline=deadline)
+        assert [command[0] for command in stub.commands] == [b"HELLO", b"PING", b"GET"]
+
+
+async def test_a_server_that_stays_busy_is_asked_until_the_deadline_and_no_longer() -> None:
+    """Whether the last answer or the deadline comes first is chance; either is an error of the store."""
+    async with StubServer(BUSY) as stub, started(stubbed(stub)) as link:
+        with pytest.raises((StoreRefused, NonStopTimeout)):
             await link.request(b"GET", b"k", deadline=soon(0.2))

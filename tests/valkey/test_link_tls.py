@@ -83,7 +83,7 @@ async def test_there_is_no_fallback_to_plain_text(server: RawServer, ca: Path) -
     async with FaultProxy(server.path) as proxy:
         link = at(f"valkeys://:s3cr3t@localhost:{proxy.port}?ca={ca}")
         with pytest.raises(StoreUnavailable, match="does it speak TLS"):
-            await link.start(deadline=soon(0.5))
+            await link.start(deadline=soon(1.0))
         await link.close()
     async with started(at(server.url)) as link:
         assert b"cmdstat_hello:calls=1," in await link.request(b"INFO", b"commandstats")  # the one of this very link

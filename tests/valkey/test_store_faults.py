@@ -141,7 +141,7 @@ async def test_a_server_that_stands_still_costs_the_deadline_and_no_more(server:
         server.pause()
         try:
             with pytest.raises(NonStopTimeout):
-                await store.apply(adding(record), deadline=soon(0.05))
+                await store.apply(adding(record), deadline=soon(1.0))  # time enough to be sent
             with pytest.raises(NonStopTimeout):
                 await store.load(record.key, deadline=soon(0.05))
         finally:
@@ -192,7 +192,7 @@ async def test_a_write_whose_link_does_not_come_back_is_unknown(proxy: FaultProx
         proxy.refuse()
         proxy.cut_after(0)
         with pytest.raises(NonStopTimeout, match="may or may not have been carried out"):
-            await store.apply(adding(record), deadline=soon(0.2))
+            await store.apply(adding(record), deadline=soon(1.0))
         await proxy.accept()
         assert (await stored(store, record)).attributes == {"n": number(2)}
 

@@ -135,8 +135,13 @@ class Commands(ABC):
 
 
 async def _wait_out(refused: StoreRefused, deadline: float) -> None:
-    """Pause where the refusal passes by itself, within the deadline; raise it otherwise."""
+    """Pause where the refusal passes by itself, within the deadline; raise it otherwise.
+
+    The refusal is also what is told if the pause took too long: it says, other than a timeout, that nothing was done.
+    """
     pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - spreads callers, hides nothing
     if refused.server_code not in PASSING or time.monotonic() + pause >= deadline:
         raise refused
     await asyncio.sleep(pause)
+    if time.monotonic() >= deadline:
+        raise refused

@@ -63,6 +63,7 @@ class Keeper:
         self._timeout = timeout
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._failure = ""
         self._not_before = -math.inf
         self._warned = False
 
@@ -99,17 +100,18 @@ class Keeper:
 
     def _made(self, connection: Connection) -> None:
         self._warned = False
-        self.trouble = ""
+        self.trouble = self._failure = ""
         _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
         # The task is over as far as anybody can tell: should the connection be lost at once, another is to be started.
         self._task = None
         self._adopt(connection)
 
     async def _attempt(self) -> Connection | None:
-        self.trouble = "still connecting"
+        # Whoever gives up during an attempt is to learn how the one before it failed.
+        self.trouble = self._failure or "still connecting"
         try:
             self.address = await self._locate()
-            self.trouble = f"{self.address}: still connecting{self._tls_doubt()}"
+            self.trouble = self._failure or f"{self.address}: still connecting{self._tls_doubt()}"
             async with asyncio.timeout(self._timeout):
                 return await self._connect(self.address)
         except Exception as error:  # noqa: BLE001 - each kind is told to somebody below
@@ -126,7 +128,7 @@ class Keeper:
             self._rest(_FIRST_BACKOFF)
         late = f"no answer within {self._timeout:g} s{self._tls_doubt()}"
         reason = late if isinstance(error, TimeoutError) else lasting or error
-        self.trouble = f"{self.address}: {reason}"
+        self.trouble = self._failure = f"{self.address}: {reason}"
         level = logging.DEBUG if self._warned else logging.WARNING
         self._warned = True
         _log.log(level, "no link to the store: %s", self.trouble, extra={"event": "link_failed"})
