@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.asgi_driver import Browser, Call, answering, http_scope, logout, respond, rotate, untouched
+from tests.asgi_driver import Browser, Call, answering, http_scope, logout, respond, rotate, untouched, websocket_scope
 from tests.nodes import Node, make_node, two_nodes
 from wsgessions import errors
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
@@ -97,6 +97,68 @@ async def test_a_rotation_that_was_carried_out_stays_in_force_although_the_handl
         await browser.request(on(node, answering(fail)))
     assert await stored(node, browser) == {}
     assert [delta.changed for delta in node.store.deltas] == [{}]
+
+
+async def test_a_new_id_that_nobody_would_be_told_is_not_carried_out(node: Node, browser: Browser) -> None:
+    """R-31: the handler fails, the server makes the answer, and the client keeps its session."""
+
+    def fail(session: Session) -> None:
+        set_two(session)
+        session.rotate_id()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await browser.request(on(node, answering(fail)))
+    assert await stored(node, browser) == {"n": 1}
+    assert node.store.counts["rotate"] == 0
+
+
+async def test_a_new_id_is_carried_out_and_told_if_the_answer_is_ours(node: Node, browser: Browser) -> None:
+    """R-31, S-06: a refusal can carry cookies."""
+    before = browser.copy()
+
+    def fail(session: Session) -> None:
+        session.rotate_id()
+        raise errors.SessionConflict("mine", names=("n",))
+
+    response = await browser.request(on(node, answering(fail)))
+    assert response.status == 409
+    assert await stored(node, browser) == {"n": 1}
+    assert await stored(node, before) == {}
+
+
+async def test_a_new_id_is_carried_out_and_told_if_an_error_handler_answers(node: Node, browser: Browser) -> None:
+    """R-33: inside of the sessions it answers as any application does."""
+    before = browser.copy()
+
+    async def handled(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"].rotate_id()
+        await respond(send, b"an error page", 500)
+
+    response = await browser.request(on(node, handled))
+    assert response.status == 500
+    assert await stored(node, browser) == {"n": 1}
+    assert await stored(node, before) == {}
+
+
+@pytest.mark.parametrize("denial", [True, False])
+async def test_a_websocket_is_given_a_new_id_only_where_its_denial_has_headers(
+    node: Node, browser: Browser, *, denial: bool
+) -> None:
+    """R-31, R-41: a close carries none."""
+
+    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"].rotate_id()
+        raise errors.SessionConflict("mine", names=("n",))
+
+    extensions = {"websocket.http.response": {}} if denial else {}
+    call = Call(on(node, fail), websocket_scope(headers=browser.header, extensions=extensions))
+    async with call:
+        await call.take("websocket.http.response.start" if denial else "websocket.close")
+    assert node.store.counts["rotate"] == (1 if denial else 0)
+    if denial:
+        browser.take(call.response)
+    assert await stored(node, browser) == {"n": 1}
 
 
 async def test_a_logout_that_the_store_does_not_take_after_a_failure_is_logged(

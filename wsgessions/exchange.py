@@ -16,7 +16,7 @@ from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
 from .cookie import Carrier, CookieFinding
 from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
-from .refusal import close_message, refusal_for, send_refusal
+from .refusal import close_message, denial_prefix, refusal_for, send_refusal
 from .response_headers import with_session_headers
 from .session_state import too_late_to_change
 
@@ -230,11 +230,14 @@ class Exchange:
             await self._manager.touch(session)
 
     async def _after_error(self, error: Exception) -> None:
-        self.session._drop_changes()
-        await self._carry_out()
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
         trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
-        answered = trouble is not None and refusal_for(trouble).operational and await self._answer(trouble)
+        answers = trouble is not None and refusal_for(trouble).operational
+        self.session._drop_changes()
+        if not (answers and not self._started and denial_prefix(self._scope)):
+            self.session._successor = None  # nobody would tell the client its new id: it keeps the one it has
+        await self._carry_out()
+        answered = trouble is not None and answers and await self._answer(trouble)
         if not answered or trouble is not error:
             raise error
 
@@ -246,7 +249,7 @@ class Exchange:
             raise trouble
 
     async def _carry_out(self) -> None:
-        """What was invalidated or rotated stays so, although the request failed (R-31)."""
+        """What was invalidated stays so although the request failed, and a new id that the client is told (R-31)."""
         try:
             await self._manager.owner.carry_out(self.session)
         except WsgessionsError as error:

@@ -9,7 +9,7 @@ from .asgi import Message, Scope, Send
 from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
 from .response_headers import Header
 
-__all__ = ["Refusal", "refusal_for", "send_refusal"]
+__all__ = ["Refusal", "close_message", "denial_prefix", "refusal_for", "send_refusal"]
 
 RETRY_AFTER_SECONDS: Final = 1
 _POLICY_VIOLATION: Final = 1008
@@ -58,11 +58,8 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Itera
         send: the server's channel.
         fields: what the client must be told of its id although its request was refused.
     """
-    if scope["type"] == "http":
-        prefix = "http.response"
-    elif "websocket.http.response" in (scope.get("extensions") or {}):
-        prefix = "websocket.http.response"
-    else:
+    prefix = denial_prefix(scope)
+    if prefix is None:
         await send(close_message(refusal))
         return
     body = f"{refusal.text}\n".encode()
@@ -76,6 +73,13 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Itera
     headers.extend(fields)
     await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{prefix}.body", "body": body if scope.get("method") != "HEAD" else b""})
+
+
+def denial_prefix(scope: Scope) -> str | None:
+    """How the messages of a response with headers begin here; None for a WebSocket that can only be closed."""
+    if scope["type"] == "http":
+        return "http.response"
+    return "websocket.http.response" if "websocket.http.response" in (scope.get("extensions") or {}) else None
 
 
 def close_message(refusal: Refusal) -> Message:

@@ -175,7 +175,9 @@ class Session(SessionState):
     def rotate_id(self) -> Deferred[None]:
         """Give the session a new id and end the old one, in one atomic step, as at every login (S-06).
 
-        Takes effect as described for `invalidate`. A new session, which has no id yet, is left as it is.
+        Takes effect on this object at once and at the store with the commit; awaited, at the store now. If the handler
+        fails before that, and the client cannot be told a new id, it keeps the one it has. A new session, which has no
+        id yet, is left as it is.
 
         Raises:
             SessionClosed: the response has started, so the client could not be told.
