@@ -151,7 +151,7 @@ async def test_a_websocket_is_given_a_new_id_only_where_its_denial_has_headers(
         scope["session"].rotate_id()
         raise errors.SessionConflict("mine", names=("n",))
 
-    extensions = {"websocket.http.response": {}} if denial else {}
+    extensions: dict[str, Any] = {"websocket.http.response": {}} if denial else {}
     call = Call(on(node, fail), websocket_scope(headers=browser.header, extensions=extensions))
     async with call:
         await call.take("websocket.http.response.start" if denial else "websocket.close")

@@ -6,6 +6,7 @@ from tests.adapters.bare_app import app
 from tests.adapters.every_store import EveryStore, shared_server
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.asgi import ASGIApp
+from wsgessions.testing.adapter_middleware import Layer
 from wsgessions.testing.adapter_suite import AdapterSuite
 
 __all__ = ["shared_server"]
@@ -14,3 +15,6 @@ __all__ = ["shared_server"]
 class TestBareMiddleware(EveryStore, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return SessionMiddleware(app, manager=manager)
+
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        return SessionMiddleware(layer(app), manager=manager)

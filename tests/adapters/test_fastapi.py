@@ -17,6 +17,7 @@ from tests.adapters.fastapi_app import make_app
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import ASGIApp
 from wsgessions.errors import CodecError, ConfigError, SessionClosed
+from wsgessions.testing.adapter_middleware import Layer
 from wsgessions.testing.adapter_suite import AdapterSuite
 from wsgessions.testing.watched_store import WatchedStore
 from wsgessions_fastapi import FastAPIAdapter, SessionDep, SessionModel
@@ -27,6 +28,11 @@ __all__ = ["shared_server"]
 class TestFastAPI(EveryStore, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return FastAPIAdapter(manager=manager).install(make_app())
+
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        app = make_app()
+        app.add_middleware(layer)
+        return FastAPIAdapter(manager=manager).install(app)
 
 
 # -- FastAPI's own -----------------------------------------------------------------------------------------------------

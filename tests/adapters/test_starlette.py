@@ -29,6 +29,7 @@ from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
 from wsgessions.testing.adapter_client import Browser
+from wsgessions.testing.adapter_middleware import Layer
 from wsgessions.testing.adapter_suite import AdapterSuite
 from wsgessions.testing.faults import FaultProxy
 from wsgessions_starlette import StarletteAdapter, get_session
@@ -45,6 +46,11 @@ def test_settings_beside_a_manager_would_be_without_effect_and_are_refused() -> 
 class TestStarlette(EveryStore, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return StarletteAdapter(manager=manager).install(make_app())
+
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        app = make_app()
+        app.add_middleware(layer)
+        return StarletteAdapter(manager=manager).install(app)
 
 
 # -- Starlette's own ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ..settings import SessionSettings
 from ..stores.factory import open_store
 from .adapter_actions import pauses, retained
 from .adapter_client import Browser
+from .adapter_middleware import Layer
 from .watched_store import WatchedStore
 
 __all__ = ["AdapterHarness", "Node", "Nodes", "cookies_set"]
@@ -72,6 +73,18 @@ class AdapterHarness(ABC):
         * WebSocket ``/deny/{action}``: performs and refuses the handshake.
         """
 
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp | None:
+        """The same application, with an ASGI middleware between it and the sessions, as the framework adds one (R-51).
+
+        Args:
+            manager: as for `get_app`.
+            layer: puts the middleware around an application.
+
+        Returns:
+            The application; None where the framework takes no such middleware, which leaves those cases out.
+        """
+        return None
+
     @pytest.fixture
     def store_url(self) -> str:
         """Where the sessions are; override it to run the suite on another store."""
@@ -83,13 +96,16 @@ class AdapterHarness(ABC):
         managers: list[SessionManager] = []
         namespace = f"t{secrets.token_hex(4)}"
 
-        def make(**overrides: Any) -> Node:
+        def make(*, inside: Layer | None = None, **overrides: Any) -> Node:
             settings = SessionSettings(store_url=store_url, namespace=namespace, **overrides)
             # The memory of one process is one store; any other is opened by each server for itself.
             shared = managers and store_url.startswith("memory:")
             store = WatchedStore(managers[0].store.below if shared else open_store(settings))  # type: ignore[attr-defined]
             managers.append(SessionManager(settings, store=store))
-            return Node(managers[-1], store, self.get_app(managers[-1]))
+            app = self.get_app(managers[-1]) if inside is None else self.get_app_around(managers[-1], inside)
+            if app is None:
+                pytest.skip("this framework takes no middleware of ASGI")
+            return Node(managers[-1], store, app)
 
         yield make
         for manager in managers:

@@ -7,6 +7,7 @@ class TestMyFramework(AdapterSuite):
 ```
 
 ``make_app`` makes an application with the routes that `AdapterHarness.get_app` lists, in the framework's own ways.
+A framework that takes middleware of ASGI also has `AdapterHarness.get_app_around`.
 Override the fixture ``store_url`` to run against a real store. It needs pytest, httpx2, and pytest-asyncio with
 ``asyncio_mode = "auto"``.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 from .adapter_actions import perform, perform_now
 from .adapter_cookies import CookieCases
 from .adapter_header import HeaderCases
+from .adapter_layers import LayerCases
 from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
 from .adapter_sockets import SocketCases
@@ -24,5 +26,5 @@ from .adapter_trouble import TroubleCases
 __all__ = ["AdapterSuite", "perform", "perform_now"]
 
 
-class AdapterSuite(ReadingCases, CookieCases, HeaderCases, ResponseCases, TroubleCases, SocketCases):
+class AdapterSuite(ReadingCases, CookieCases, HeaderCases, LayerCases, ResponseCases, TroubleCases, SocketCases):
     """What holds for every adapter. A subclass gives the framework's test application; see `AdapterHarness.get_app`."""
