@@ -17,6 +17,7 @@ __all__ = [
     "CommitOutcome",
     "CommitStatus",
     "NewSession",
+    "Place",
     "Seen",
     "SessionChanges",
     "SessionDelta",
@@ -128,6 +129,8 @@ class SessionRecord:
     expires_ms: int
     """When the session ends unless it is touched: ``min(last access + interval, deadline)``."""
     attributes: StoredAttributes
+    rotated: int = 0
+    """The version of its latest rotation; 0 if the session has the id that it was created with."""
 
     @property
     def seen(self) -> Seen:
@@ -153,11 +156,14 @@ class SessionRecord:
         if delta.base < outcome.version <= self.version:
             return self
         below = self if outcome.changes is None else self.merged(outcome.changes)
-        key, incarnation = (self.key, self.incarnation) if successor is None else successor
+        place = outcome.moved or Place(self.key, self.incarnation, self.rotated)
+        if successor is not None and outcome.moved is None:
+            place = Place(successor.key, successor.incarnation, outcome.version)
         return replace(
             below,
-            key=key,
-            incarnation=incarnation,
+            key=place.key,
+            incarnation=place.incarnation,
+            rotated=place.rotated,
             version=outcome.version,
             interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
             expires_ms=outcome.expires_ms,
@@ -208,6 +214,17 @@ class Successor(NamedTuple):
 
     key: SessionKey
     incarnation: int
+    forward_ms: int = 0
+    """For so long, by the store's time, who asks for the old key is led here; 0 for a change of privilege (S-07)."""
+
+
+class Place(NamedTuple):
+    """Where a session lives on since its id was renewed (S-07)."""
+
+    key: SessionKey
+    incarnation: int
+    rotated: int
+    """The version of that rotation."""
 
 
 class CommitStatus(Enum):
@@ -243,3 +260,5 @@ class CommitOutcome:
     """Names in the delta that others had written since the base: last write wins, counted (C-10)."""
     names: tuple[str, ...] = ()
     """The attributes that a refusal is about."""
+    moved: Place | None = None
+    """Where the session is, if another request had renewed its id; whatever successor was given was not needed then."""

@@ -38,6 +38,12 @@ AGE = Script(
             redis.call('HSET', key, field, raw)
           end
         end
+        local rotated, forward = unpack(redis.call('HMGET', key, 'i', 'f'))
+        if rotated then redis.call('HSET', key, 'i', struct.pack('>I8', struct.unpack('>I8', rotated) - by * 1000)) end
+        if forward then
+          local ends = struct.unpack('>I8', forward, 25)
+          redis.call('HSET', key, 'f', forward:sub(1, 24) .. struct.pack('>I8', ends - by))
+        end
       end
       local ttl = redis.call('PTTL', key)
       if ttl > 0 then redis.call('PEXPIRE', key, math.max(ttl - by, 1)) end

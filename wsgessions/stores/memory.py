@@ -4,104 +4,31 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from dataclasses import replace
+from typing import Final
 
 from ..clock import StoreClock
 from ..record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    Place,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    StoredAttributes,
     Successor,
 )
 from .base import NEVER
-from .figures import COMMITS_REMEMBERED, DEFAULT_GRACE, TOMBSTONE_MS
+from .figures import DEFAULT_GRACE, TOMBSTONE_MS
 from .increments import sums
+from .memory_entry import Attribute, Commit, Entry
 
 __all__ = ["MemoryStore"]
 
 _REMOVALS_PER_CREATION: Final = 8
-
-
-class _Attribute(NamedTuple):
-    version: int
-    """The version that wrote it."""
-    raw: bytes
-
-
-class _Commit(NamedTuple):
-    id: bytes
-    outcome: CommitOutcome
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What is kept under one key: a session, or after its end a tombstone."""
-
-    key: SessionKey
-    incarnation: int
-    version: int
-    created: int
-    interval: int
-    deadline: int
-    expires: int
-    attributes: dict[str, _Attribute]
-    removed: int = 0
-    """The version of the latest removal of an attribute."""
-    floor: int = 0
-    """The version before the oldest remembered commit."""
-    commits: deque[_Commit] = field(default_factory=deque)
-    tombstone_until: int | None = None
-
-    def idle_end(self, now: int) -> int:
-        return min(now + self.interval, self.deadline) if self.interval else self.deadline
-
-    def usable(self, now: int, grace: int) -> bool:
-        """Whether it may still be changed; the deadline knows no grace (C-16)."""
-        return self.tombstone_until is None and self.deadline > now and self.expires > now - grace
-
-    def obsolete_at(self, grace: int) -> int:
-        return self.expires + grace if self.tombstone_until is None else self.tombstone_until
-
-    def in_history(self, version: int) -> bool:
-        """Whether a version that was seen can be of this history (C-8, C-12). Below the floor nothing is known."""
-        known = (self.version, *(commit.outcome.version for commit in self.commits))
-        return version <= self.floor or version in known
-
-    def remember(self, commit: _Commit) -> None:
-        if len(self.commits) == COMMITS_REMEMBERED:
-            self.floor = self.commits.popleft().outcome.version
-        self.commits.append(commit)
-
-    def record(self) -> SessionRecord:
-        return SessionRecord(
-            key=self.key,
-            incarnation=self.incarnation,
-            version=self.version,
-            created_ms=self.created,
-            interval_ms=self.interval,
-            deadline_ms=self.deadline,
-            expires_ms=self.expires,
-            attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
-        )
-
-    def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:
-        """What was written after ``since``, ``own`` left out; all names, if the removal ``removed`` came later."""
-        return SessionChanges(
-            version=self.version,
-            interval_ms=self.interval,
-            expires_ms=self.expires,
-            changed={name: at.raw for name, at in self.attributes.items() if at.version > since and name not in own},
-            live=frozenset(self.attributes) if (self.removed if removed is None else removed) > since else None,
-        )
 
 
 class MemoryStore:
@@ -115,7 +42,7 @@ class MemoryStore:
     def __init__(self, *, clock: StoreClock | None = None, grace: float = DEFAULT_GRACE) -> None:
         self.clock: StoreClock = clock or StoreClock()
         self._grace: Final = round(grace * 1000)
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[bytes, Entry] = {}
         self._due: list[tuple[int, bytes]] = []
         self._secret: bytes | None = None
         self._lock = threading.Lock()
@@ -135,7 +62,7 @@ class MemoryStore:
                 same = there.incarnation == new.incarnation and there.usable(now, 0)
                 return there.record() if same else None
             version = now * 1000
-            entry = _Entry(
+            entry = Entry(
                 key=new.key,
                 incarnation=new.incarnation,
                 version=version,
@@ -143,7 +70,7 @@ class MemoryStore:
                 interval=new.interval_ms,
                 deadline=now + new.lifetime_ms,
                 expires=0,
-                attributes={name: _Attribute(version, raw) for name, raw in new.attributes.items()},
+                attributes={name: Attribute(version, raw) for name, raw in new.attributes.items()},
                 floor=version,
             )
             entry.expires = entry.idle_end(now)
@@ -154,8 +81,10 @@ class MemoryStore:
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
         with self._lock:
-            entry = self._entries.get(key.digest)
-            if entry is None or not entry.usable(self.clock.now_ms(), 0):
+            entry, now = self._entries.get(key.digest), self.clock.now_ms()
+            if entry is not None and entry.moved is not None and entry.leads_until > now:
+                entry, since = self._entries.get(entry.moved.key.digest), None
+            if entry is None or not entry.usable(now, 0):
                 return None
             if since is None or since.incarnation != entry.incarnation or not entry.in_history(since.version):
                 return entry.record()
@@ -179,6 +108,8 @@ class MemoryStore:
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
         with self._lock:
             entry, now = self._entries.get(key.digest), self.clock.now_ms()
+            while entry is not None and entry.moved is not None:  # an end is meant for the session, however late (S-07)
+                entry = self._entries.get(entry.moved.key.digest)
             if entry is None or entry.tombstone_until is not None:
                 return False
             existed = entry.usable(now, self._grace)
@@ -199,13 +130,15 @@ class MemoryStore:
 
     # What a commit does; the lock is held
 
-    def _commit(self, delta: SessionDelta, successor: Successor | None) -> CommitOutcome:
+    def _commit(self, delta: SessionDelta, successor: Successor | None, *, onward: bool = True) -> CommitOutcome:
         entry, now = self._entries.get(delta.key.digest), self.clock.now_ms()
         if entry is None or entry.incarnation != delta.incarnation:
             return CommitOutcome(CommitStatus.GONE)
         for commit in entry.commits:
             if commit.id == delta.commit_id:
                 return commit.outcome
+        if onward and entry.moved is not None and entry.leads_until > now:
+            return self._commit_onward(delta, successor, entry.moved)
         if not entry.usable(now, self._grace):
             return CommitOutcome(CommitStatus.GONE)
         since = delta.base if entry.in_history(delta.base) else -1
@@ -224,12 +157,19 @@ class MemoryStore:
             self._move(entry, successor, now)
         return outcome
 
+    def _commit_onward(self, delta: SessionDelta, successor: Successor | None, place: Place) -> CommitOutcome:
+        """Somebody else has renewed the id a moment ago: a renewal has nothing left to do, a rotation has (S-07)."""
+        needed = successor if successor is not None and not successor.forward_ms else None
+        delta = replace(delta, key=place.key, incarnation=place.incarnation)
+        outcome = self._commit(delta, needed, onward=False)
+        return outcome if needed is not None else replace(outcome, moved=place)
+
     @staticmethod
-    def _conflict(entry: _Entry, delta: SessionDelta, since: int) -> CommitOutcome | None:
+    def _conflict(entry: Entry, delta: SessionDelta, since: int) -> CommitOutcome | None:
         """The refusal, if a guarded attribute was written or removed after ``since``; an absent one may have been."""
         if since == entry.version:
             return None
-        absent = _Attribute(entry.removed, b"")
+        absent = Attribute(entry.removed, b"")
         names = tuple(name for name in delta.guarded if entry.attributes.get(name, absent).version > since)
         if not names:
             return None
@@ -237,7 +177,7 @@ class MemoryStore:
         return CommitOutcome(CommitStatus.CONFLICT, version, version, entry.expires, changes=changes, names=names)
 
     @staticmethod
-    def _write(entry: _Entry, delta: SessionDelta, computed: dict[str, bytes], since: int, now: int) -> CommitOutcome:
+    def _write(entry: Entry, delta: SessionDelta, computed: dict[str, bytes], since: int, now: int) -> CommitOutcome:
         own = {*delta.changed, *delta.removed}
         overwritten = tuple(name for name in own if name in entry.attributes and entry.attributes[name].version > since)
         previous, was_removed = entry.version, entry.removed
@@ -246,7 +186,7 @@ class MemoryStore:
             if entry.attributes.pop(name, None) is not None:
                 entry.removed = entry.version
         for name, raw in {**delta.changed, **computed}.items():
-            entry.attributes[name] = _Attribute(entry.version, raw)
+            entry.attributes[name] = Attribute(entry.version, raw)
         entry.interval = entry.interval if delta.interval_ms is None else delta.interval_ms
         entry.expires = entry.idle_end(now)
         changes = None
@@ -255,11 +195,11 @@ class MemoryStore:
         outcome = CommitOutcome(
             CommitStatus.APPLIED, entry.version, previous, entry.expires, computed, changes, overwritten
         )
-        entry.remember(_Commit(delta.commit_id, outcome))
+        entry.remember(Commit(delta.commit_id, outcome))
         return outcome
 
-    def _move(self, entry: _Entry, successor: Successor, now: int) -> None:
-        moved = _Entry(
+    def _move(self, entry: Entry, successor: Successor, now: int) -> None:
+        moved = Entry(
             key=successor.key,
             incarnation=successor.incarnation,
             version=entry.version,
@@ -271,17 +211,21 @@ class MemoryStore:
             removed=entry.removed,
             floor=entry.floor,
             commits=entry.commits.copy(),
+            rotated=entry.version,
         )
+        if successor.forward_ms:
+            entry.moved = Place(successor.key, successor.incarnation, entry.version)
+            entry.leads_until = now + successor.forward_ms
         self._end(entry, now)
         self._keep(moved)
 
     # What is kept, and for how long; the lock is held
 
-    def _keep(self, entry: _Entry) -> None:
+    def _keep(self, entry: Entry) -> None:
         self._entries[entry.key.digest] = entry
         heapq.heappush(self._due, (entry.obsolete_at(self._grace), entry.key.digest))
 
-    def _end(self, entry: _Entry, now: int) -> None:
+    def _end(self, entry: Entry, now: int) -> None:
         entry.attributes = {}
         entry.tombstone_until = now + TOMBSTONE_MS
         self._keep(entry)

@@ -27,11 +27,12 @@ from .store_harness import IDLE, StoreHarness, change, created, successor_of
 from .store_life import LifeCases
 from .store_lineage import LineageCases
 from .store_model import ModelCases
+from .store_renewal import RenewalCases
 
 __all__ = ["CountableSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
-class StoreSuite(LifeCases, CommitCases, LineageCases, ModelCases):
+class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, ModelCases):
     """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
 
 

@@ -46,13 +46,14 @@ HEAD: Final = Struct(">BB8sQQQQQQB")
 
 _METADATA: Final = b"m"
 _TOMBSTONE: Final = b"t"
+_ROTATED: Final = b"i"
 
 _MAGIC: Final = b"w"
 """Begins the metadata of records of every release; what begins otherwise is no record."""
 _FORMAT: Final = b"\x01"
 """The format of records that this release writes, and the highest that it reads."""
 _CREATION: Final = Struct(">8sQQ")
-_COMMIT: Final = Struct(">8sQ8sBII8sqIII")
+_COMMIT: Final = Struct(">8sQ8sBII8sIqIII")
 _SEEN: Final = Struct(">8sQ")
 _COMMIT_SIZE: Final = 19
 _STAMP_SIZE: Final = 8
@@ -74,6 +75,7 @@ class Refusal(IntEnum):
     UNKNOWN = 4
     TOO_NEW = 5
     UNREADABLE = 6
+    FORWARDED = 7
 
 
 _STATUSES: Final = (
@@ -84,6 +86,7 @@ _STATUSES: Final = (
     CommitStatus.UNKNOWN,
     CommitStatus.GONE,  # a record of a later release: the caller of `read_outcome` has raised before
     CommitStatus.GONE,  # an unreadable record is no session, and stays as it is (R-20)
+    CommitStatus.GONE,  # under this key; the caller of `read_outcome` sends it on
 )
 
 
@@ -133,6 +136,7 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
         grace_ms,
         TOMBSTONE_MS,
         _NO_SUCCESSOR if successor is None else successor.incarnation.to_bytes(8),
+        0 if successor is None else successor.forward_ms,
         _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
         len(delta.changed),
         len(delta.removed),
@@ -200,6 +204,9 @@ def read_record(
     attributes = _read_attributes(fields)
     if isinstance(attributes, Refusal):
         return attributes
+    rotated = int.from_bytes(fields.get(_ROTATED, b""))
+    if rotated > head.version:
+        return Refusal.UNREADABLE
     return SessionRecord(
         key=key,
         incarnation=int.from_bytes(head.incarnation),
@@ -209,6 +216,7 @@ def read_record(
         deadline_ms=head.deadline,
         expires_ms=head.idle_end() if expires_ms is None else expires_ms,
         attributes=attributes,
+        rotated=rotated,
     )
 
 
@@ -247,7 +255,7 @@ def read_changes(
 def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     """The answer of ``commit.lua``."""
     status = _STATUSES[reply[0]]
-    if len(reply) == 1:
+    if len(reply) == 1 or reply[0] == Refusal.FORWARDED:
         return CommitOutcome(status)
     _, version, previous, expires_ms, results, names, *others = reply
     changes = None

@@ -10,6 +10,7 @@ from ..errors import StoreRefused
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from . import layout
 from .commands import Argument, ScriptCall
+from .forwarding import Forward, forward_in
 from .layout import Refusal
 from .replies import Reply
 from .segments import Segment
@@ -35,7 +36,7 @@ class Reading:
     def __init__(
         self, key: SessionKey, segment: Segment, since: Seen | None, tracking: Tracking | None, clock: StoreClock
     ) -> None:
-        self.found: SessionRecord | SessionChanges | Refusal | StoreRefused | None = None
+        self.found: SessionRecord | SessionChanges | Forward | Refusal | StoreRefused | None = None
         """The answer: None for a session that has expired, a `StoreRefused` where the server did not read."""
         self.unindexed: bool = False
         """Whether the session is missing in the index of its segment (R-28)."""
@@ -78,7 +79,7 @@ class Reading:
 
     def _judge(
         self, clock: Reply, score: Reply, *found: Reply
-    ) -> SessionRecord | SessionChanges | Refusal | StoreRefused | None:
+    ) -> SessionRecord | SessionChanges | Forward | Refusal | StoreRefused | None:
         for reply in (clock, score):
             if isinstance(reply, StoreRefused):
                 return reply
@@ -93,7 +94,7 @@ class Reading:
             record = session if isinstance(session, SessionRecord) else None
             self._tracking.note_record(self._key, record, tracked=found[0] == b"OK")
         self.unindexed = session is not None and score is None
-        return read if isinstance(read, Refusal) else session
+        return read if isinstance(read, Refusal | Forward) else session
 
     def _completed(self, session: SessionRecord | SessionChanges) -> SessionRecord | SessionChanges:
         if self._base is not None and isinstance(session, SessionChanges):
@@ -109,7 +110,7 @@ def milliseconds(reply: Reply) -> int:
 
 def _read(
     key: SessionKey, found: Reply, now_ms: int, score: int | None
-) -> tuple[SessionRecord | SessionChanges, int] | Refusal | StoreRefused:
+) -> tuple[SessionRecord | SessionChanges, int] | Forward | Refusal | StoreRefused:
     """The session in the answer to the read of a record, with its absolute deadline."""
     if isinstance(found, StoreRefused):
         return Refusal.UNREADABLE if found.server_code == "WRONGTYPE" else found
@@ -127,6 +128,9 @@ def _read(
 
 def _whole(
     key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int, score: int | None
-) -> tuple[SessionRecord, int] | Refusal:
+) -> tuple[SessionRecord, int] | Forward | Refusal:
+    forward = forward_in(key, fields, now_ms)
+    if forward is not None:
+        return forward
     record = layout.read_record(key, fields, score, now_ms)
     return record if isinstance(record, Refusal) else (record, record.deadline_ms)

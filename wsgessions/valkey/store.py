@@ -21,12 +21,13 @@ from ..record import (
 )
 from ..stores.base import NEVER
 from ..stores.feed import Feed
-from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TOMBSTONE_MS
+from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE
 from ..stores.lease import Lease
 from . import layout
 from .address import Locate
 from .barrier import wait_for_members
 from .commands import Argument, Commands, ScriptCall
+from .forwarding import Forward
 from .heartbeat import Heartbeat
 from .layout import Refusal
 from .link import Link
@@ -35,9 +36,10 @@ from .reading import Reading, milliseconds
 from .reaper import Reaper
 from .replies import LinkLost, Reply
 from .segments import Segment, Segments, application_prefix
-from .session_scripts import COMMIT, CREATE, DELETE, TOUCH
+from .session_scripts import CREATE, TOUCH
 from .tracking import Tracking
 from .trouble import Trouble
+from .writing import commit, end
 
 __all__ = ["ValkeyStore"]
 
@@ -134,7 +136,7 @@ class ValkeyStore:
     # Sessions
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
-        segment = await self._segment(new.key, deadline)
+        segment = await self.segment(new.key, deadline)
         script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
         record: SessionRecord | None = None
 
@@ -152,7 +154,15 @@ class ValkeyStore:
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
-        segment = await self._segment(key, deadline)
+        found = await self._read(key, since, deadline)
+        if isinstance(found, Forward):  # and from there no further
+            found = await self._read(found.key, None, deadline)
+        return None if isinstance(found, Forward) else found
+
+    async def _read(
+        self, key: SessionKey, since: Seen | None, deadline: float
+    ) -> SessionRecord | SessionChanges | Forward | None:
+        segment = await self.segment(key, deadline)
         while True:
             generation = self.link.generation
             reading = Reading(key, segment, since, self.tracking if since is None else None, self.clock)
@@ -164,7 +174,7 @@ class ValkeyStore:
 
     async def _answer_of(
         self, reading: Reading, key: SessionKey, deadline: float
-    ) -> SessionRecord | SessionChanges | None:
+    ) -> SessionRecord | SessionChanges | Forward | None:
         found = reading.found
         if isinstance(found, StoreRefused):
             raise found
@@ -177,7 +187,7 @@ class ValkeyStore:
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
         """See `Feeding.audit`."""
-        reading = Reading(key, await self._segment(key, deadline), None, None, self.clock)
+        reading = Reading(key, await self.segment(key, deadline), None, None, self.clock)
 
         def take(reply: Reply) -> None:
             reading.take(reply)
@@ -187,36 +197,15 @@ class ValkeyStore:
         await self.send(lambda _: self.link.pipeline(reading.commands, deadline=deadline, on_reply=take))
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
-        return await self._commit(delta, None, deadline)
+        return await commit(self, delta, None, deadline)
 
     async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
-        return await self._commit(delta, successor, deadline)
-
-    async def _commit(self, delta: SessionDelta, successor: Successor | None, deadline: float) -> CommitOutcome:
-        segment = await self._segment(delta.key, deadline)
-        keys = [segment.record(delta.key), segment.expiries]
-        if successor is not None:
-            keys.append(segment.record(successor.key))
-
-        outcome: CommitOutcome | None = None
-
-        def note(reply: Reply, tracked: bool) -> None:
-            nonlocal outcome
-            outcome = None if isinstance(reply, StoreRefused) else layout.read_outcome(delta, reply)
-            self.tracking.note_commit(delta, successor, outcome, tracked=tracked)
-
-        def send(resend: bool) -> Awaitable[Reply]:
-            args = layout.pack_commit(delta, successor, grace_ms=self.grace_ms, resend=resend)
-            return self.tracking.call(self.link, ScriptCall(COMMIT, keys, args), note, deadline=deadline)
-
-        reply = await self.send(send)
-        self.trouble.note(reply[0], delta.key)
-        return outcome or layout.read_outcome(delta, reply)
+        return await commit(self, delta, successor, deadline)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         by_segment: defaultdict[Segment, list[bytes]] = defaultdict(list)
         for key in keys:
-            segment = await self._segment(key, deadline)
+            segment = await self.segment(key, deadline)
             by_segment[segment].append(segment.record(key))
         calls = [
             ScriptCall(TOUCH, (segment.expiries, *records[i : i + _TOUCHES_PER_SCRIPT]), (self.grace_ms,))
@@ -228,19 +217,7 @@ class ValkeyStore:
             self.trouble.note_reindexed(sum(map(_answer, replies)))
 
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
-        segment = await self._segment(key, deadline)
-        keys = (segment.record(key), segment.expiries)
-
-        def note(_: Reply) -> None:
-            self.tracking.note_record(key, None, tracked=False)
-
-        def send(resend: bool) -> Awaitable[Reply]:
-            args = (TOMBSTONE_MS, self.grace_ms, int(resend))
-            return self.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
-
-        status, existed = await self.send(send)
-        self.trouble.note(status, key)
-        return bool(existed)
+        return await end(self, key, deadline)
 
     # Powers
 
@@ -272,7 +249,8 @@ class ValkeyStore:
         assert self.segments is not None  # noqa: S101 - for type checkers: every connection has passed `_admit`
         return self.segments
 
-    async def _segment(self, key: SessionKey, deadline: float) -> Segment:
+    async def segment(self, key: SessionKey, deadline: float) -> Segment:
+        """Where a session lies."""
         return (self.segments or await self.known_segments(deadline)).of(key)
 
     async def _pipeline(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:

@@ -7,8 +7,8 @@
 -- changed attributes, live names or false}.
 local incarnation, since = struct.unpack('>c8I8', ARGV[1])
 local s, refusal = read(KEYS[1], clock())
-if not s or s.dead then return {refusal or GONE} end
-if s.incarnation ~= incarnation or not in_history(s, since) then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
+if not s then return {refusal} end
+if s.dead or s.incarnation ~= incarnation or not in_history(s, since) then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
 local changed = s.version > since and written_since(KEYS[1], since) or {}
 local live = live_names(KEYS[1], s.removed, since)
 return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live}

@@ -3,7 +3,9 @@
 --   m        metadata: HEAD, then the remembered commits, oldest first
 --   a<name>  one attribute: the version that wrote it (8 bytes), then its value
 --   r        ids and times of commits that were applied when they were sent again; seldom there
+--   i        the version of the latest rotation, which gave the session its present id; not there before the first
 --   t        instead of all others: a tombstone, holding the metadata that the session had at its end
+--   f        beside `t` if the id was renewed: key and incarnation of the successor, and until when the old id leads there
 --
 -- Fields of any other name belong to other releases and are never touched (R-24). Numbers are big-endian. Times are
 -- milliseconds and versions microseconds by this server's clock, exact in Lua's doubles until the year 2255 (C-8).
@@ -14,7 +16,8 @@ local HEAD, HEAD_SIZE = '>BBc8I8I8I8I8I8I8B', 59
 local COMMIT, COMMIT_SIZE = '>c8I8I3', 19
 local EXACT = 2 ^ 53
 
-local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE = 0, 1, 2, 3, 4, 5, 6
+local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE, FORWARDED = 0, 1, 2, 3, 4, 5, 6, 7
+local FORWARD = '>c16c8I8'
 
 -- The time in milliseconds, and in microseconds.
 local function clock()
@@ -46,11 +49,11 @@ end
 
 -- The session under `key`, or its tombstone (`dead`); otherwise nil and GONE, TOO_NEW or UNREADABLE (R-20 to R-22).
 local function read(key, now)
-  local found = redis.pcall('HMGET', key, 'm', 't', 'r')
+  local found = redis.pcall('HMGET', key, 'm', 't', 'r', 'f')
   if found.err then return nil, UNREADABLE end -- no hash
   if found[1] or found[2] then
     local s, refusal = parse(found[1] or found[2], now)
-    if s then s.dead, s.resent = not found[1], found[3] or '' end
+    if s then s.dead, s.resent, s.forward = not found[1], found[3] or '', found[4] end
     return s, refusal
   end
   return nil, redis.call('EXISTS', key) == 1 and UNREADABLE or GONE
@@ -67,6 +70,13 @@ local function in_history(s, version)
     at = at + COMMIT_SIZE + size
   end
   return false
+end
+
+-- The answer about a tombstone: where the session has gone if its id was renewed, and if this was before `latest` (S-07).
+local function onward(s, latest)
+  if not s.forward or #s.forward ~= struct.size(FORWARD) then return {GONE} end
+  local digest, incarnation, ends = struct.unpack(FORWARD, s.forward)
+  return ends > latest and {FORWARDED, digest, incarnation, s.version} or {GONE}
 end
 
 -- When idling ends a session that was last used at `used`.

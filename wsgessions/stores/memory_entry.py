@@ -1,0 +1,97 @@
+"""What the memory of a process keeps of one session."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..record import CommitOutcome, Place, SessionChanges, SessionKey, SessionRecord, StoredAttributes
+from .figures import COMMITS_REMEMBERED
+
+__all__ = ["Attribute", "Commit", "Entry"]
+
+
+class Attribute(NamedTuple):
+    """One value, and its place in the history."""
+
+    version: int
+    """The version that wrote it."""
+    raw: bytes
+
+
+class Commit(NamedTuple):
+    """One that would be recognised if it were sent again."""
+
+    id: bytes
+    outcome: CommitOutcome
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is kept under one key: a session, or after its end a tombstone."""
+
+    key: SessionKey
+    incarnation: int
+    version: int
+    created: int
+    interval: int
+    deadline: int
+    expires: int
+    attributes: dict[str, Attribute]
+    removed: int = 0
+    """The version of the latest removal of an attribute."""
+    floor: int = 0
+    """The version before the oldest remembered commit."""
+    commits: deque[Commit] = field(default_factory=deque)
+    rotated: int = 0
+    """The version of the latest rotation."""
+    tombstone_until: int | None = None
+    moved: Place | None = None
+    """Of a tombstone: where the session went when its id was renewed (S-07)."""
+    leads_until: int = 0
+    """Until when it is found there by the old key."""
+
+    def idle_end(self, now: int) -> int:
+        return min(now + self.interval, self.deadline) if self.interval else self.deadline
+
+    def usable(self, now: int, grace: int) -> bool:
+        """Whether it may still be changed; the deadline knows no grace (C-16)."""
+        return self.tombstone_until is None and self.deadline > now and self.expires > now - grace
+
+    def obsolete_at(self, grace: int) -> int:
+        return self.expires + grace if self.tombstone_until is None else self.tombstone_until
+
+    def in_history(self, version: int) -> bool:
+        """Whether a version that was seen can be of this history (C-8, C-12). Below the floor nothing is known."""
+        known = (self.version, *(commit.outcome.version for commit in self.commits))
+        return version <= self.floor or version in known
+
+    def remember(self, commit: Commit) -> None:
+        if len(self.commits) == COMMITS_REMEMBERED:
+            self.floor = self.commits.popleft().outcome.version
+        self.commits.append(commit)
+
+    def record(self) -> SessionRecord:
+        return SessionRecord(
+            key=self.key,
+            incarnation=self.incarnation,
+            version=self.version,
+            created_ms=self.created,
+            interval_ms=self.interval,
+            deadline_ms=self.deadline,
+            expires_ms=self.expires,
+            attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
+            rotated=self.rotated,
+        )
+
+    def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:
+        """What was written after ``since``, ``own`` left out; all names, if the removal ``removed`` came later."""
+        return SessionChanges(
+            version=self.version,
+            interval_ms=self.interval,
+            expires_ms=self.expires,
+            changed={name: at.raw for name, at in self.attributes.items() if at.version > since and name not in own},
+            live=frozenset(self.attributes) if (self.removed if removed is None else removed) > since else None,
+        )

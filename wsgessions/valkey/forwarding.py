@@ -1,0 +1,49 @@
+"""Where a session has gone whose id was renewed a moment ago, as the store tells it (S-07)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from ..record import Place, SessionKey
+from .layout import Refusal
+from .replies import Reply
+
+__all__ = ["Forward", "forward_in", "place_in"]
+
+_FIELD: Final = b"f"
+_FORWARD: Final = Struct(">16s8sQ")
+"""The successor's digest, its incarnation, and until when the old key leads there, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What is read instead of a session whose id was renewed a moment ago."""
+
+    key: SessionKey
+    """Where it is to be read."""
+
+
+def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> Forward | None:
+    """The forward in what was read, if there is one that is not over.
+
+    Args:
+        key: what was read.
+        fields: all that was there.
+        now_ms: the store's time.
+    """
+    forward = fields.get(_FIELD, b"")
+    if len(forward) != _FORWARD.size:
+        return None
+    digest, _, ends = _FORWARD.unpack(forward)
+    return Forward(SessionKey(key.prefix, digest)) if ends > now_ms else None
+
+
+def place_in(key: SessionKey, reply: Reply) -> Place | None:
+    """Where a commit or the end of the session under ``key`` is to be sent on, if that is the answer to it."""
+    if reply[0] != Refusal.FORWARDED:
+        return None
+    _, digest, incarnation, rotated = reply
+    return Place(SessionKey(key.prefix, digest), int.from_bytes(incarnation), rotated)
