@@ -23,7 +23,7 @@ FRAMEWORKS = {"django", "fastapi", "flask", "litestar", "quart", "sanic", "starl
 # One library, the files that may import it. A library that is missing here may not be imported at all.
 LIBRARIES = {
     "hiredis": {"valkey/protocol.py", "valkey/commands.py"},
-    "msgspec": {"codec/", "valkey/layout.py"},
+    "msgspec": {"codec/", "stores/off_heap/layout.py", "valkey/layout.py"},
     "pydantic": {"settings/", "typed.py", "stores/embedded.py", "valkey/address.py"},
     "pydantic_core": {"attributes.py", "settings/", "undecoded.py"},
     "pydantic_settings": {"settings/"},

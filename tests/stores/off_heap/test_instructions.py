@@ -1,0 +1,139 @@
+"""A worker may be stopped between any two instructions: what others find then is whole, and the right thing."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from tests.stores.off_heap.states import ANY, SMALL, Host, key_of, state
+from wsgessions.record import SessionRecord
+from wsgessions.stores.off_heap import OffHeap
+
+BEFORE = {number: state(number, size=4000) for number in range(20)}
+"""More than fits: the ring has turned, and each further record makes others give way."""
+
+
+@contextmanager
+def at_every_instruction(act: Callable[[], None]) -> Iterator[None]:
+    """Inside, ``act`` is called before each instruction that the tier executes."""
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if "off_heap" not in frame.f_code.co_filename or "tests" in frame.f_code.co_filename:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            act()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def full(host: Host) -> OffHeap:
+    worker = host.tier()
+    for record in BEFORE.values():
+        worker.put(record)
+    return worker
+
+
+def put_newer(worker: OffHeap) -> None:
+    worker.put(state(19, 2, size=4000))
+
+
+def put_another(worker: OffHeap) -> None:
+    worker.put(state(20, size=4000))
+
+
+def put_one_too_large(worker: OffHeap) -> None:
+    worker.put(state(19, 2, size=SMALL))
+
+
+def discard(worker: OffHeap) -> None:
+    worker.discard(key_of(19).digest)
+
+
+CHANGES = [put_newer, put_another, put_one_too_large, discard, OffHeap.clear, OffHeap.close]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_sibling_reads_the_old_state_or_none_or_the_new_one_and_never_goes_back(
+    host: Host, change: Callable[[OffHeap], None]
+) -> None:
+    worker, sibling = full(host), host.tier()
+    host.look(worker, sibling)
+    seen: dict[int, list[SessionRecord | None]] = {number: [] for number in range(21)}
+
+    def read() -> None:
+        for number, states in seen.items():
+            found = sibling.get_shared(key_of(number), ANY)
+            if not states or states[-1] != found:
+                states.append(found)
+
+    with at_every_instruction(read):
+        change(worker)
+    read()
+    for number, states in seen.items():
+        old, new = BEFORE.get(number), state(20, size=4000) if number == 20 else state(number, 2, size=4000)
+        assert states in ([old], [None], [old, None], [None, new], [old, None, new]), number
+    assert change is OffHeap.close or seen[19][-1] == worker.get_own(key_of(19))
+
+
+@pytest.mark.parametrize("change", [put_newer, put_another])
+def test_a_record_that_is_overwritten_while_it_is_copied_is_not_used(
+    host: Host, change: Callable[[OffHeap], None]
+) -> None:
+    """The reader is stopped at each instruction, and meanwhile the ring goes round."""
+    worker, sibling = full(host), host.tier()
+    host.look(worker, sibling)
+    for instruction in itertools.count():
+        steps = itertools.count()
+
+        def meddle(at: int = instruction, steps: Iterator[int] = steps) -> None:
+            if next(steps) == at:
+                change(worker)
+
+        worker.put(BEFORE[19])
+        with at_every_instruction(meddle):
+            found = sibling.get_shared(key_of(19), ANY)
+        assert found in (BEFORE[19], None, state(19, 2, size=4000))
+        if next(steps) <= instruction:
+            break
+    assert instruction > 50
+
+
+@pytest.mark.parametrize("change", [put_newer, put_another, discard, OffHeap.clear])
+def test_a_worker_that_was_interrupted_at_any_instruction_goes_on(
+    host: Host, change: Callable[[OffHeap], None]
+) -> None:
+    """Control-C, a full memory: an exception from nowhere costs entries at most."""
+    worker = full(host)
+    for instruction in itertools.count():
+        steps = itertools.count()
+
+        def interrupt(at: int = instruction, steps: Iterator[int] = steps) -> None:
+            if next(steps) == at:
+                raise KeyboardInterrupt
+
+        try:
+            with at_every_instruction(interrupt):
+                change(worker)
+        except KeyboardInterrupt:
+            pass
+        else:
+            break
+        for record in BEFORE.values():
+            worker.put(record)
+        kept = [number for number, record in BEFORE.items() if worker.get_own(record.key) == record]
+        assert kept == list(range(kept[0], 20))
+        assert len(kept) > 10
+    assert instruction > 20

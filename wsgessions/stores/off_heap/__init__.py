@@ -1,0 +1,23 @@
+"""The off-heap tier: encoded sessions outside the Python heap, shared by the worker processes of one host.
+
+Each worker writes one file, its own, and maps those of its siblings read-only. There is no lock between them, so none
+of them can hold up another, wherever it is stopped or killed. `layout` says what lies in a file, `area` reads one,
+`own_area` writes one, `directory` keeps them private and tells the living from the dead, `tier` puts them together.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ...errors import ConfigError
+
+if sys.platform == "win32":
+    raise ConfigError(
+        "the off-heap tier does not run on Windows",
+        setting="max_bytes_off_heap",
+        hint="set it to 0; max_bytes_on_heap works everywhere",
+    )
+
+from .tier import OffHeap
+
+__all__ = ["OffHeap"]

@@ -1,0 +1,87 @@
+"""One file of the off-heap tier, as every worker may read it: its own, or that of a sibling."""
+
+from __future__ import annotations
+
+from mmap import mmap
+from struct import Struct
+from typing import Final
+
+from ...record import SessionKey, SessionRecord
+from .layout import BUCKET, HEADER, MAGIC, PAGE, WORD, Geometry, HeaderWord, unpack
+
+__all__ = ["MARK_SHIFT", "PLACE_MASK", "Area"]
+
+MARK_SHIFT: Final = 40
+PLACE_MASK: Final = (1 << MARK_SHIFT) - 1
+"""The lower bits of a word of the table: the number of the word with which the record begins."""
+
+_DIGEST: Final = Struct("@QQ")
+_WORDS_PER_BUCKET: Final = BUCKET.size // WORD
+_MICROSECONDS: Final = 1_000_000
+
+
+class Area:
+    """A mapped file. Reading takes no lock, asks nobody, and may be done by any thread.
+
+    Args:
+        memory: the whole file.
+        clock: 16 bytes that name the clock on which its lease has to count.
+
+    Raises:
+        ValueError: it is no such file, or not yet, or its lease counts on another clock.
+    """
+
+    __slots__ = ("_buckets", "_end", "_memory", "_words")
+
+    def __init__(self, memory: mmap, clock: bytes) -> None:
+        size = len(memory)
+        if size % PAGE or HEADER.unpack_from(memory) != (MAGIC, clock, size):
+            raise ValueError("not a file of this tier on this machine")
+        self._buckets: Final = Geometry.of(size).buckets
+        self._memory: Final = memory
+        self._words: Final = memoryview(memory).cast("Q")
+        self._end: Final = len(self._words)
+
+    @property
+    def fresh_until(self) -> float:
+        """The lease of the worker that writes here: seconds by the lease's clock."""
+        return self._words[HeaderWord.LEASE] / _MICROSECONDS
+
+    @property
+    def generation(self) -> int:
+        return self._words[HeaderWord.GENERATION]
+
+    def read(self, key: SessionKey) -> SessionRecord | None:
+        """The state that is, or at some moment during the call was, entered for this session."""
+        place, word = self._find(key.digest)
+        if not word:
+            return None
+        generation = self.generation
+        data = self._copied(word & PLACE_MASK)
+        if self._words[place] != word or self.generation != generation:
+            return None  # removed while it was copied
+        return unpack(data, key, generation)
+
+    def _copied(self, start: int) -> bytes:
+        # The length may be nonsense if the record is being overwritten; a slice never leaves the file.
+        if start >= self._end:
+            return b""
+        at = start * WORD
+        return self._memory[at : at + min(self._words[start], len(self._memory))]
+
+    def _bucket(self, digest: bytes) -> tuple[int, int]:
+        """The first word of the bucket for this digest, and the mark that names it there."""
+        choice, mark = _DIGEST.unpack(digest)
+        return PAGE // WORD + choice % self._buckets * _WORDS_PER_BUCKET, mark >> MARK_SHIFT
+
+    def _find(self, digest: bytes) -> tuple[int, int]:
+        """The place of this session's word in the table and the word; zeros if there is none.
+
+        One of 16 million other sessions has the same mark; it counts as this one, and `unpack` tells them apart.
+        """
+        place, mark = self._bucket(digest)
+        for word in BUCKET.unpack_from(self._memory, place * WORD):
+            if word and word >> MARK_SHIFT == mark:
+                return place, word
+            place += 1
+        return 0, 0

@@ -1,0 +1,118 @@
+"""What lies where in a file of the off-heap tier. Only the worker that made the file ever writes to it.
+
+```
+page 0         magic, clock, size, generation, lease
+table          buckets of 8 words; a word names a record in the ring, 0 names none
+ring           records, oldest first, wrapping around
+```
+
+Everything that is changed in place is one aligned word of 64 bits, which no reader can see by half. A word of the table
+holds 24 bits of the session's digest and the place of its record. Whoever reads a record checks all of it (`unpack`),
+so that a word that is out of date, or a record that is being overwritten, is a miss and never a wrong answer.
+"""
+
+from __future__ import annotations
+
+import sys
+from struct import Struct
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+from ...record import SessionKey, SessionRecord, StoredAttributes
+
+__all__ = [
+    "BUCKET",
+    "HEADER",
+    "MAGIC",
+    "PAGE",
+    "SMALLEST",
+    "WORD",
+    "Geometry",
+    "HeaderWord",
+    "aligned",
+    "pack",
+    "unpack",
+]
+
+MAGIC: Final = b"wsgoff1" + sys.byteorder[:1].encode()
+"""Kind of file, format, and order of bytes: what begins otherwise is not read."""
+PAGE: Final = 4096
+WORD: Final = 8
+BUCKET: Final = Struct("@8Q")
+"""The words of the table in which one session may be named: a line of the processor's cache."""
+HEADER: Final = Struct("@8s16sQ")
+"""Magic, the clock on which the lease counts, and the size of the file: what never changes in it."""
+SMALLEST: Final = 64 * 1024
+"""No file is smaller, in bytes."""
+
+_BYTES_PER_BUCKET: Final = 2048
+"""For so many bytes of the file there is one bucket, so that the table takes a thirty-second of it."""
+_HEAD: Final = Struct("=QQ16sQQqqqqQ")
+_CRC: Final = Struct("<I")
+_INTACT: Final = 0x2144DF1C
+"""What the CRC-32 of any bytes that end with their own CRC-32 comes to: so one pass checks a record."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
+
+class HeaderWord:
+    """Words of the header that change, by their number from the start of the file."""
+
+    GENERATION: Final = 8
+    """Part of each record. One step, and every record in the file is worthless (C-1)."""
+    LEASE: Final = 9
+    """Until when the worker's entries may be trusted, in microseconds of the lease's clock; 0 for not at all (C-4)."""
+
+
+class Geometry(NamedTuple):
+    """Where the parts of a file begin."""
+
+    size: int
+    """Of the whole file, in bytes."""
+    buckets: int
+
+    @classmethod
+    def of(cls, size: int) -> Geometry:
+        return cls(size, size // _BYTES_PER_BUCKET)
+
+    @property
+    def ring(self) -> int:
+        """The first byte of the ring, which goes to the end of the file."""
+        return PAGE + self.buckets * BUCKET.size
+
+
+def aligned(size: int) -> int:
+    """Rounded up to whole words."""
+    return -size % WORD + size
+
+
+def pack(record: SessionRecord, generation: int) -> bytes:
+    """A record as it lies in the ring: its length, the numbers, the attributes, the checksum."""
+    values = _encode(record.attributes)
+    head = _HEAD.pack(
+        _HEAD.size + len(values) + _CRC.size,
+        generation,
+        record.key.digest,
+        record.incarnation,
+        record.version,
+        record.created_ms,
+        record.interval_ms,
+        record.deadline_ms,
+        record.expires_ms,
+        record.rotated,
+    )
+    return b"".join((head, values, _CRC.pack(crc32(values, crc32(head)))))
+
+
+def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | None:
+    """The record in these bytes, or None if they are not, whole and unharmed, one of this session and generation."""
+    if len(data) < _HEAD.size or crc32(data) != _INTACT:
+        return None
+    head = _HEAD.unpack_from(data)
+    size, written_in, digest, incarnation, version, created_ms, interval_ms, deadline_ms, expires_ms, rotated = head
+    if size != len(data) or written_in != generation or digest != key.digest:
+        return None
+    values = StoredAttributes(_decode(data[_HEAD.size : -_CRC.size]))
+    return SessionRecord(key, incarnation, version, created_ms, interval_ms, deadline_ms, expires_ms, values, rotated)
