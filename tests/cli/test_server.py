@@ -106,14 +106,28 @@ def test_a_directory_that_is_served_is_refused_by_naming_who_serves_it(
     assert len(place.servers()) == 1
 
 
-async def test_a_directory_that_applications_serve_for_themselves_is_refused_as_well(
+async def test_it_takes_over_what_applications_serve_for_themselves(
     wsgessions: MakeCommand, place: Place, port: int
 ) -> None:
     user = EmbeddedServer(place.path)
-    await user.attach(deadline=soon())
-    code, _, err = wsgessions("server", "--port", str(port)).ended()
+    embedded = await user.attach(deadline=soon())
+    assert wsgessions("server", "--port", str(port)).line().startswith("store ")
+    assert await user.endpoint(deadline=soon()) != embedded
+    assert len(place.servers()) == 1
+    assert not place.supervisors()
+    user.detach()
+
+
+async def test_it_leaves_the_store_of_applications_alone_where_it_cannot_start(
+    wsgessions: MakeCommand, place: Place
+) -> None:
+    user = EmbeddedServer(place.path)
+    embedded = await user.attach(deadline=soon())
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, _, err = wsgessions("server", "--port", str(other.getsockname()[1])).ended()
     assert code == 1
-    assert f"an embedded store (supervisor pid {place.connection().supervisor_pid}, started by pid " in err
+    assert "is taken by pid " in err
+    assert await user.endpoint(deadline=soon()) == embedded
     user.detach()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -15,15 +16,21 @@ from typing import Protocol
 
 import pytest
 
+from tests.embedded.conftest import MakeClient
 from tests.embedded.watched import PATIENCE, ROOT, Place, end, wait_until
-from wsgessions.embedded import EmbeddedServer
+from wsgessions.embedded import EmbeddedServer, Endpoint, FsyncPolicy
 from wsgessions.embedded import server as server_module
 from wsgessions.embedded.binary import find_server
+from wsgessions.embedded.connection import Connection, ServedBy
 from wsgessions.embedded.locks import FileLock
 from wsgessions.errors import StoreUnavailable
 from wsgessions.valkey import version
 
 HERE = Path(__file__).parent
+
+
+def soon() -> float:
+    return time.monotonic() + PATIENCE
 
 
 class Fake:
@@ -64,6 +71,12 @@ class Watched:
                 return str(note)
             assert not self._is_ending, note
         raise AssertionError(f"it ended without {kind}")
+
+    def rest(self) -> list[str]:
+        """The kinds of what it says until it has ended."""
+        assert self._process.stdout
+        self._is_ending = True
+        return [json.loads(line)[0] for line in self._process.stdout]
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -222,3 +235,80 @@ def test_a_removed_directory_ends_it_with_a_word(supervise: Supervise, place: Pl
     assert "was removed or replaced" in watched.next("trouble")
     watched.next("end")
     wait_until(lambda: not place.servers(), "the end of the server")
+
+
+async def test_users_of_a_server_that_is_stopped_go_on_and_everybody_is_told(
+    supervise: Supervise, place: Place, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The operator at the server's terminal, and who reads the application's log."""
+    watched, user = supervise(find_server()), EmbeddedServer(place.path)
+    watched.next("ready")
+    make_client(await user.attach(deadline=soon())).call("SET", "k", "v")
+    watched.stop()
+    assert f"applications still use {place.path}: they go on with an embedded store" in watched.next("trouble")
+    watched.next("end")
+    client = make_client(await user.endpoint(deadline=soon()))
+    assert client.call("GET", "k") == b"v"
+    [said] = [line for line in caplog.records if getattr(line, "event", "") == "embedded_instead"]
+    assert said.levelno == logging.WARNING
+    assert f"server of {place.path} has ended, and {place.connection().described()} serves it" in said.getMessage()
+    user.detach()
+
+
+def test_a_server_that_nobody_uses_stops_without_a_word(supervise: Supervise) -> None:
+    watched = supervise(find_server())
+    watched.next("ready")
+    watched.stop()
+    assert watched.rest() == ["end"]
+
+
+async def test_a_server_takes_over_from_the_embedded_store_of_running_applications(
+    supervise: Supervise, place: Place, make_client: MakeClient
+) -> None:
+    """An operator stops and starts `wsgessions server`, and no application need be ended for it."""
+    users = [EmbeddedServer(place.path) for _ in range(3)]
+    client = make_client(await users[0].attach(deadline=soon()))
+    for user in users[1:]:
+        await user.attach(deadline=soon())
+    client.call("SET", "k", "v")
+    watched = supervise(find_server())
+    found = await asyncio.gather(*(asking_until_served(user, place) for user in users))
+    watched.next("ready")
+    assert found == found[:1] * 3
+    assert make_client(found[0]).call("GET", "k") == b"v"
+    assert len(place.servers()) == 1
+    assert not place.supervisors()
+    for user in users:
+        user.detach()
+
+
+async def asking_until_served(user: EmbeddedServer, place: Place) -> Endpoint:
+    """What a user does whose link breaks again and again: some of the time there is no server."""
+    while True:
+        endpoint = await user.endpoint(deadline=soon())
+        told = Connection.read(place.directory)
+        if told and told.served_by is ServedBy.SERVER and told.endpoint() == endpoint:
+            return endpoint
+        await asyncio.sleep(0.01)
+
+
+async def test_no_user_starts_a_store_where_a_server_is_about_to(place: Place) -> None:
+    place.directory.prepare()
+    coming, user = FileLock(place.directory.takeover_lock), EmbeddedServer(place.path)
+    assert coming.try_alone()
+    with pytest.raises(StoreUnavailable, match="not ready yet"):
+        await user.attach(deadline=time.monotonic() + 0.2)
+    assert not place.supervisors()
+    coming.close()  # it has died
+    await user.attach(deadline=soon())
+    user.detach()
+
+
+async def test_a_server_that_keeps_less_than_applications_ask_for_leaves_their_store_alone(
+    supervise: Supervise, place: Place
+) -> None:
+    user = EmbeddedServer(place.path, fsync=FsyncPolicy.ALWAYS)
+    endpoint = await user.attach(deadline=soon())
+    assert "start this server with --fsync always" in supervise(find_server()).next("error")
+    assert await user.endpoint(deadline=soon()) == endpoint
+    user.detach()

@@ -25,6 +25,7 @@ class StoreDirectory:
     | ``users.lock`` | shared by all processes that use the store; taken alone by a supervisor that stops |
     | ``supervisor.lock`` | held by the one supervisor; whoever starts it hands it over |
     | ``server.lock`` | held by the supervisor and inherited by the server: while it is held, the data is in use |
+    | ``takeover.lock`` | held by a ``wsgessions server`` that waits for an embedded store to make room |
     | ``connection.json`` | how to attach; there while the server is ready, and locked by the supervisor |
     | ``server.pid`` | the server's process, for a supervisor that finds ``server.lock`` held |
     | ``password`` | of ``wsgessions server``, which keeps it for clients of other hosts |
@@ -39,6 +40,7 @@ class StoreDirectory:
         self.users_lock: Path = self.path / "users.lock"
         self.supervisor_lock: Path = self.path / "supervisor.lock"
         self.server_lock: Path = self.path / "server.lock"
+        self.takeover_lock: Path = self.path / "takeover.lock"
         self.connection: Path = self.path / "connection.json"
         self.server_pid: Path = self.path / "server.pid"
         self.password: Path = self.path / "password"

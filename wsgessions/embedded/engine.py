@@ -24,7 +24,7 @@ from .private_files import PRIVATE, write_private
 from .processes import ProcessMark, listener_of
 from .wire import ask_info
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "check_port"]
 
 _STOP_PATIENCE = 10.0
 _LARGEST_LOG = 4 << 20
@@ -61,7 +61,7 @@ class Engine:
             ConfigError: the program does not run here, or the directory or address cannot be used.
             StoreUnavailable: the port is taken or the disk is full.
         """
-        _check_port(self.listening)
+        check_port(self.listening)
         try:
             self._prepare()
             self._process = self._spawn(lock)
@@ -191,7 +191,13 @@ class _LogFile:
         os.close(self._file)
 
 
-def _check_port(listening: Listening) -> None:
+def check_port(listening: Listening) -> None:
+    """See that the server could listen there.
+
+    Raises:
+        ConfigError: not at this address.
+        StoreUnavailable: the port is taken.
+    """
     if listening.port is None:
         return
     family = socket.AF_INET6 if ":" in listening.bind else socket.AF_INET

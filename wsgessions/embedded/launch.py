@@ -69,7 +69,7 @@ class Launch:
 
 
 def launch(directory: StoreDirectory, make_plan: Callable[[], Plan]) -> Launch | None:
-    """Start a supervisor, unless there is one: then None, and no plan is made.
+    """Start a supervisor, unless there is one or a ``wsgessions server`` is coming: then None, and no plan is made.
 
     Raises:
         ConfigError: there is no interpreter for it, or the directory cannot be written.
@@ -79,7 +79,7 @@ def launch(directory: StoreDirectory, make_plan: Callable[[], Plan]) -> Launch |
         lock = None
         try:
             lock = FileLock(directory.supervisor_lock)
-            if not lock.try_alone():
+            if not lock.try_alone() or _is_taken_over(directory):
                 return None
             return _start(directory, make_plan(), lock)
         except OSError as error:
@@ -87,6 +87,14 @@ def launch(directory: StoreDirectory, make_plan: Callable[[], Plan]) -> Launch |
         finally:
             if lock:
                 lock.close()
+
+
+def _is_taken_over(directory: StoreDirectory) -> bool:
+    takeover = FileLock(directory.takeover_lock)
+    try:
+        return takeover.is_held()
+    finally:
+        takeover.close()
 
 
 def _start(directory: StoreDirectory, plan: Plan, lock: FileLock) -> Launch:

@@ -51,6 +51,20 @@ class FileLock:
         """Take the lock for this open file alone. False if anyone else holds it."""
         return self._try(fcntl.LOCK_EX)
 
+    def is_held(self) -> bool:
+        """Whether someone else holds it alone. For one who does not hold it."""
+        if not self.try_shared():
+            return True
+        self.give_back()
+        return False
+
+    def is_taken(self) -> bool:
+        """Whether anyone else holds it, alone or shared. For one who does not hold it."""
+        if not self.try_alone():
+            return True
+        self.give_back()
+        return False
+
     def give_back(self) -> None:
         """Unlock and stay open, for one who tries again and again and shares the file with nobody."""
         fcntl.flock(self._file, fcntl.LOCK_UN)

@@ -13,7 +13,7 @@ from ..errors import ConfigError, StoreUnavailable
 from ..valkey.version import warn_once
 from .binary import find_server
 from .configuration import Doors
-from .connection import Connection, FsyncPolicy
+from .connection import Connection, FsyncPolicy, ServedBy
 from .directory import StoreDirectory, disk_trouble
 from .endpoint import Endpoint
 from .launch import launch, this_program
@@ -49,6 +49,7 @@ class EmbeddedServer:
         self._fsync = fsync
         self._port = port
         self._users: FileLock | None = None
+        self._served_by: ServedBy | None = None
 
     def __repr__(self) -> str:
         return f"EmbeddedServer({str(self._directory)!r}, fsync={self._fsync.value!r})"
@@ -136,7 +137,22 @@ class EmbeddedServer:
                 hint=f"end {connection.described()}, or ask for the same",
             )
         warn_once("valkey", connection.server_version)
+        self._note_change(connection)
         return connection.endpoint()
+
+    def _note_change(self, connection: Connection) -> None:
+        """Tell the operator when another kind of supervisor serves the directory than before."""
+        before, self._served_by = self._served_by, connection.served_by
+        if before is ServedBy.SERVER and connection.served_by is ServedBy.EMBEDDED:
+            log.warning(
+                "the wsgessions server of %s has ended, and %s serves it now, for this host alone; start a wsgessions "
+                "server there again, and it takes over",
+                self._directory,
+                connection.described(),
+                extra={"event": "embedded_instead"},
+            )
+        elif before is ServedBy.EMBEDDED and connection.served_by is ServedBy.SERVER:
+            log.info("%s serves %s now", connection.described(), self._directory, extra={"event": "embedded_replaced"})
 
     def _late(self) -> StoreUnavailable:
         hint = f"see {self._directory.supervisor_log.name} and {self._directory.server_log.name} there"

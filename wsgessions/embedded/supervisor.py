@@ -58,6 +58,7 @@ class Supervisor:
         self._wakeups = Wakeups()
         self._users = FileLock(directory.users_lock)
         self._data = FileLock(directory.server_lock)
+        self._takeover = FileLock(directory.takeover_lock)
         self._engine: Engine | None = None
         self._told: FileLock | None = None
         self._password = Secret(secrets.token_urlsafe(32))
@@ -174,12 +175,15 @@ class Supervisor:
         self._observer.ready(connection)
 
     def _is_deserted(self) -> bool:
-        """Whether to stop by oneself. True leaves the users' lock taken, so that newcomers wait for the end."""
+        """Whether to stop by oneself. Without users, their lock stays taken, so that newcomers wait for the end."""
         if not self._lock.is_current():
             self._observer.trouble(f"{self._directory} was removed or replaced")
             return True
         if self._plan.served_by is ServedBy.SERVER:
             return False
+        if self._takeover.is_held():
+            self._observer.trouble(f"a wsgessions server takes {self._directory} over")
+            return True
         if not self._users.try_alone():
             self._used_at = time.monotonic()
         elif time.monotonic() - self._used_at >= _GRACE:
@@ -229,8 +233,17 @@ class Supervisor:
     def _stop(self) -> None:
         self._withdraw()
         if self._engine:
+            self._warn_of_users()
             self._engine.stop()
             self._directory.server_pid.unlink(missing_ok=True)
+
+    def _warn_of_users(self) -> None:
+        """Whoever ends the server of running applications is told what they do about it."""
+        if self._plan.served_by is ServedBy.SERVER and self._users.is_taken():
+            self._observer.trouble(
+                f"applications still use {self._directory}: they go on with an embedded store there, "
+                "for this host alone, until a wsgessions server takes it over"
+            )
 
     def _withdraw(self) -> None:
         with suppress(OSError):
