@@ -65,7 +65,8 @@ class ReadingCases(AdapterHarness):
         node.store.forget()
         await browser.do("set-color")
         assert [list(delta.changed) for delta in node.store.deltas] == [["color"]]
-        assert node.store.calls["load"] == node.store.calls["apply"] == 1
+        assert node.store.calls["apply"] == 1
+        assert node.store.calls["load"] <= 1
 
     async def test_a_read_writes_nothing(self, node: Node, browser: Browser) -> None:
         await browser.do("fill-20")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Self, cast
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
@@ -17,17 +18,22 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from ..stores.base import NEVER, Store
+from ..stores.base import NEVER, Recalling, Store, find_power
+from ..stores.cache_statistics import CacheStatistics
 
 __all__ = ["WatchedStore"]
 
 
 class WatchedStore:
-    """Passes every call on to ``below``.
+    """Passes every call on to ``below``, and serves from memory where that does.
 
     Args:
         below: the store.
     """
+
+    def __new__(cls, below: Store) -> Self:
+        cache = find_power(below, Recalling)
+        return super().__new__(cls if cache is None else cast("type[Self]", _WatchedCache))
 
     def __init__(self, below: Store) -> None:
         self.below = below
@@ -36,7 +42,7 @@ class WatchedStore:
         self.deltas: list[SessionDelta] = []
         """What was sent to `Store.apply` and `Store.rotate`."""
         self.stopped = False
-        """While True, every call fails as if no server were there."""
+        """While True, every call fails as if there had been no server for so long that no copy is fresh any more."""
 
     def forget(self) -> None:
         """Count from nothing again."""
@@ -87,3 +93,18 @@ class WatchedStore:
     async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
         self._note("delete")
         return await self.below.delete(key, deadline=deadline)
+
+
+class _WatchedCache(WatchedStore):
+    """Before a store that can serve from memory."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        return self._cache.statistics
+
+    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        return None if self.stopped else self._cache.recall(key, mark)
+
+    @property
+    def _cache(self) -> Recalling:
+        return cast("Recalling", find_power(self.below, Recalling))
