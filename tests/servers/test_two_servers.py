@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -16,9 +13,9 @@ from typing import NamedTuple
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, ROOT, Client, Place, end
+from tests.embedded.watched import PATIENCE, Client, Place, end
+from tests.servers.server import Server
 
-PROGRAM = Path(__file__).with_name("served_app.py")
 PARALLEL = 100
 
 # The number of records of sessions, and how many of them end by themselves within the time that a tombstone has.
@@ -31,32 +28,6 @@ for _, key in ipairs(keys) do
 end
 return {#keys, ending}
 """
-
-
-class Server:
-    """A process of the application."""
-
-    def __init__(self, place: Place) -> None:
-        paths = os.pathsep.join(map(str, (ROOT, ROOT / "adapters")))
-        self._process = subprocess.Popen(
-            [sys.executable, PROGRAM, f"embedded:{place.path}"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,
-        )
-        assert self._process.stdout
-        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
-
-    def kill(self) -> None:
-        """As kill -9 does."""
-        self._process.kill()
-        self._process.wait(PATIENCE)
-
-    def close(self) -> None:
-        self.kill()
-        assert self._process.stdout
-        self._process.stdout.close()
 
 
 @pytest.fixture
