@@ -90,7 +90,8 @@ class Exchange:
             except Exception as error:  # noqa: BLE001 - it is raised again, or answered
                 await self._conclude(error)
             else:
-                await self._conclude(None)
+                if self._replaced is not None or self.session._pending or not self._note_use():
+                    await self._conclude(None)
         finally:
             self._manager.retire(self.session)
 
@@ -129,8 +130,9 @@ class Exchange:
             await self._refuse_instead_of_500(status)
             if not self._manager.settings.save_on_error:
                 session._drop_changes()
-        if session._pending:
-            await self._commit(create=self._may_create(message))
+        renews = self._scope["type"] == "http" and self._manager.renewal_due(session)
+        if session._pending or renews:
+            await self._commit(create=self._may_create(message), renew=renews)
         self._started = True
         self._freeze()
         if not session.accessed:
@@ -145,10 +147,10 @@ class Exchange:
         if status == 500 and trouble is not None and refusal_for(trouble).operational:
             await self._refuse(trouble)
 
-    async def _commit(self, *, create: bool) -> None:
+    async def _commit(self, *, create: bool, renew: bool) -> None:
         deadline = time.monotonic() + self._budget
         try:
-            await self._manager.commit(self.session, deadline=deadline, create=create)
+            await self._manager.commit(self.session, deadline=deadline, create=create, renew=renew)
         except WsgessionsError as error:
             await self._refuse(error)
 
@@ -226,8 +228,11 @@ class Exchange:
             await self._manager.commit(session, create=False)
             if self._manager.settings.late_commit == "barrier" and session._committed:
                 await self._manager.owner.barrier(self._manager.owner.deadline())
-        if session._record is not None and self._scope.get("method") != "OPTIONS":
+        if not self._note_use():
             await self._manager.touch(session)
+
+    def _note_use(self) -> bool:
+        return self._scope.get("method") == "OPTIONS" or self._manager.note_use(self.session)
 
     async def _after_error(self, error: Exception) -> None:
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.

@@ -143,9 +143,22 @@ class SessionManager:
         """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
         return isinstance(session._owner, OperatingOwner) and session._owner.realm == self.owner.realm
 
-    async def commit(self, session: Session, *, deadline: float | None = None, create: bool = True) -> None:
-        """Send what has changed; arguments and errors as for `Session.commit`."""
-        await self.owner.commit(session, deadline=deadline, create=create)
+    async def commit(
+        self, session: Session, *, deadline: float | None = None, create: bool = True, renew: bool = False
+    ) -> None:
+        """Send what has changed; errors as for `Session.commit`.
+
+        Args:
+            session: the session.
+            deadline: when to give up; by default the nonstop timeout from now.
+            create: whether a new session with something in it may be created.
+            renew: whether its id, having served long enough, is replaced (S-07).
+        """
+        await self.owner.commit(session, deadline=deadline, create=create, renew=renew)
+
+    def renewal_due(self, session: Session) -> bool:
+        """Whether the client of this session is to be given a new id, because of the age of the present one (S-07)."""
+        return self.owner.renewal.due(session)
 
     def watermark_of(self, session: Session) -> str | None:
         """The watermark that the client should carry from now on, or None if the one it has will do (C-13)."""

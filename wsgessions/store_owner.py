@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .attribute_changes import AttributeChanges
 from .commit_reports import CommitReports
@@ -22,6 +22,7 @@ from .record import (
     Successor,
     new_incarnation,
 )
+from .renewal import Renewal
 from .session import Session
 from .session_limits import SessionLimits
 from .session_loading import LoadingOwner
@@ -36,6 +37,11 @@ MAX_ID_DRAWS: Final = 8
 _LARGEST_NUMBER: Final = bytes(9)
 
 
+class _NewId(NamedTuple):
+    id: str
+    successor: Successor
+
+
 class StoreOwner(LoadingOwner):
     """The `SessionOwner` of all sessions of one manager, but for operations on single attributes."""
 
@@ -43,6 +49,7 @@ class StoreOwner(LoadingOwner):
         super().__init__(*args)
         self._limits = SessionLimits(self._settings.max_session_bytes, self._settings.max_attributes)
         self._reports = CommitReports()
+        self.renewal: Renewal = Renewal(self._settings, self._identity, self._store.clock)
         self._barring = find_power(self._store, Barring)
 
     def successor(self, session_id: str) -> str:
@@ -53,20 +60,23 @@ class StoreOwner(LoadingOwner):
         """What this process sent in its last commit of a session, if it is among the last 1,024 it committed."""
         return self._reports.of(key)
 
-    async def commit(self, session: Session, *, deadline: float | None = None, create: bool = True) -> None:
+    async def commit(
+        self, session: Session, *, deadline: float | None = None, create: bool = True, renew: bool = False
+    ) -> None:
         """Send what has changed.
 
         Args:
             session: the session.
             deadline: when to give up; by default the nonstop timeout from now.
             create: whether a new session with something in it may be created.
+            renew: whether the session is given a new id, and the old one a grace (S-07).
         """
         deadline = deadline or self.deadline()
         with self._noting_trouble(session):
             session._draw_in()
             await self._end(session, deadline)
             if session._record is not None:
-                await self._send_all(session, session._record, deadline)
+                await self._send_all(session, session._record, deadline, renew=renew)
             elif create and session._names() and not session._frozen:
                 await self._ready(deadline)
                 await self._create(session, deadline)
@@ -93,9 +103,11 @@ class StoreOwner(LoadingOwner):
         if self._barring is not None:
             await self._barring.barrier(deadline=deadline)
 
-    async def _send_all(self, session: Session, record: SessionRecord, deadline: float) -> None:
+    async def _send_all(self, session: Session, record: SessionRecord, deadline: float, *, renew: bool) -> None:
         changes = session._collect()
         if not changes and session._successor is None and session._interval_ms is None:
+            if renew:
+                await self._renew(session, record, deadline)
             return
         names = frozenset(changes.changed) | changes.removed
         moved = session._moved(names)
@@ -110,10 +122,34 @@ class StoreOwner(LoadingOwner):
             guarded=names if self._settings.conflicts == "raise" else frozenset(),
             interval_ms=session._interval_ms,
         )
-        outcome = await self._send(session, record, delta, deadline)
+        outcome = await self._send(session, record, delta, deadline, renew=renew)
         if outcome.status is CommitStatus.CONFLICT:
             raise self._conflict(session, outcome.names)
         self._statistics.overwritten_attributes += len(moved)
+
+    async def _renew(self, session: Session, record: SessionRecord, deadline: float) -> None:
+        """Nothing but a new id. A request that only reads must not fail over it: it keeps the id it has."""
+        delta = SessionDelta(record.key, record.incarnation, record.version)
+        new = self._id_for(session, renew=True)
+        if new is None:
+            return
+        try:
+            outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
+        except StoreUnavailable as error:
+            _log.warning("renewal_failed", "session %s keeps its id, which was due for renewal: %s", session.ref, error)
+            return
+        if outcome.status is CommitStatus.APPLIED:
+            self._take_over(session, delta, outcome, new)
+            session._committed = True
+
+    def _id_for(self, session: Session, *, renew: bool) -> _NewId | None:
+        """The id that the next commit gives. The old one has no grace if the application wants it gone (S-06, S-07)."""
+        new_id, grace_ms = session._successor, 0
+        if new_id is None and renew and session._id is not None:
+            new_id, grace_ms = self.successor(session._id), self.renewal.grace_ms
+        if new_id is None:
+            return None
+        return _NewId(new_id, Successor(self._identity.key(new_id), new_incarnation(), grace_ms))
 
     def _conflict(self, session: Session, names: Sequence[str]) -> SessionConflict:
         """Who commits again, knowing of this error, means to overwrite: the changes then rest on what is stored now."""
@@ -123,7 +159,7 @@ class StoreOwner(LoadingOwner):
         return SessionConflict(f"attributes were changed by another request: {listed}", names=tuple(names))
 
     async def _send(
-        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float
+        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
     ) -> CommitOutcome:
         """Send one delta, with the rotation if there is one to do, and take over the outcome.
 
@@ -133,16 +169,14 @@ class StoreOwner(LoadingOwner):
         # An increment's result is not known yet; it takes as much as the largest number at most.
         attributes = {**delta.on(record.attributes), **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
         whole = self._limits.check(attributes, delta.changed.keys() | delta.increments.keys(), record.attributes)
-        new_id = session._successor
-        if new_id is None:
-            successor = None
+        new = self._id_for(session, renew=renew)
+        if new is None:
             outcome = await self._store.apply(delta, deadline=deadline)
         else:
-            successor = Successor(self._identity.key(new_id), new_incarnation())
-            outcome = await self._store.rotate(delta, successor, deadline=deadline)
+            outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
         self._judge(session, outcome)
         if outcome.status is CommitStatus.APPLIED:
-            self._take_over(session, delta, outcome, successor)
+            self._take_over(session, delta, outcome, new)
             self._report(session, AttributeChanges(delta.changed, delta.removed), whole)
         elif outcome.changes is not None:
             session._adopt(record.merged(outcome.changes))
@@ -158,23 +192,23 @@ class StoreOwner(LoadingOwner):
         if outcome.status is CommitStatus.UNKNOWN:
             raise StoreUnavailable("the connection broke while a change was on its way; it may have arrived or not")
 
-    def _take_over(
-        self, session: Session, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None
-    ) -> None:
+    def _take_over(self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None) -> None:
         record = session._record
+        if outcome.moved is not None:
+            new = None  # another request has renewed the id, and its response tells the client
         self._statistics.commits += 1
-        self._statistics.rotated += successor is not None
+        self._statistics.rotated += new is not None
         self._statistics.overwritten_attributes += len(outcome.overwritten)
         if record is None:
             # A task of the same request has called invalidate() meanwhile: what is to end has just moved.
-            session._doomed = session._doomed if successor is None else successor.key
+            session._doomed = session._doomed if new is None else new.successor.key
             return
         session._settle(AttributeChanges(delta.changed, delta.removed))
-        session._adopt(record.after(delta, outcome, successor))
+        session._adopt(record.after(delta, outcome, None if new is None else new.successor))
         if session._interval_ms == delta.interval_ms:
             session._interval_ms = None
-        if successor is not None:
-            session._id, session._successor = session._successor, None
+        if new is not None:
+            session._id, session._successor = new.id, None
 
     async def _create(self, session: Session, deadline: float) -> None:
         changes = session._collect()

@@ -47,6 +47,10 @@ def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction(
             "touch_interval", "it is longer than max_inactive_interval", "sessions in use would end; shorten it"
         )
+    if settings.renew_interval is not None and settings.renew_interval <= settings.renew_grace:
+        yield Contradiction(
+            "renew_interval", "it is not longer than renew_grace", "an id must outlive the grace of the one before"
+        )
     yield from _of_touch_step(settings)
     if settings.lease and settings.lease < _HEARTBEATS_PER_LEASE * settings.heartbeat:
         yield Contradiction(

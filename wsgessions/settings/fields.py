@@ -13,7 +13,7 @@ from .assurance import Assurance, default_absolute, default_idle
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
 from .store_url import CheckedStoreUrl, StoreUrl
-from .types import Duration, IdleTimeout, NonStop, OnlyFalse, OnlyTrue, Size, Switch, ZeroOrMore
+from .types import Duration, IdleTimeout, NonStop, OffOrDuration, OnlyFalse, OnlyTrue, Size, Switch, ZeroOrMore
 from .values import (
     AbsoluteTimeout,
     AdapterName,
@@ -32,6 +32,7 @@ from .values import (
     NonStopBehavior,
     NoOffHeap,
     PathPrefixes,
+    RenewGrace,
     SessionBytes,
 )
 
@@ -94,6 +95,15 @@ class SettingFields(BaseSettings):
     absolute_timeout: AbsoluteTimeout = Field(
         default_factory=default_absolute,
         description="Age at which a session ends, whatever its use; at most 400 days. Never extended.",
+    )
+    renew_interval: OffOrDuration = Field(
+        default=None,
+        description="Age at which the id of a session in use is replaced by a new one (S-07). Off by default: a login "
+        "gives a new id anyway.",
+    )
+    renew_grace: RenewGrace = Field(
+        default=timedelta(seconds=10),
+        description="How long the old id still counts after that, for requests that were sent with it; at most 10 s.",
     )
     session_locking: OnlyFalse = Field(
         default=False, description="Whether requests of one session wait for each other. This release: false only."

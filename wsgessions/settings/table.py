@@ -22,6 +22,7 @@ _UNSET = {
     "anonymous_timeout": "off",
     "header": "off",
     "nonstop_timeout": "-1",
+    "renew_interval": "off",
     "cookie.domain": "the host",
     "cookie.max_age": "until the browser is closed",
 }

@@ -18,6 +18,7 @@ __all__ = [
     "Duration",
     "IdleTimeout",
     "NonStop",
+    "OffOrDuration",
     "OnlyFalse",
     "OnlyTrue",
     "Seconds",
@@ -108,6 +109,9 @@ IdleTimeout = Annotated[timedelta, _reader(lambda value: timedelta(0) if _never_
 
 NonStop = Annotated[timedelta | None, _reader(lambda value: None if _never_at(value, -1) else _positive(value))]
 """A duration above zero; -1 and ``never`` are None."""
+
+OffOrDuration = Annotated[timedelta | None, _reader(lambda value: None if _never_at(value) else _positive(value))]
+"""A duration above zero; ``off`` and ``never`` are None."""
 
 Seconds = Annotated[int | None, _reader(_seconds), Shown(lambda value: show_duration(timedelta(seconds=value)))]
 """A duration of whole seconds above zero, kept as their number; or None."""

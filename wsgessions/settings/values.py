@@ -32,11 +32,13 @@ __all__ = [
     "NoOffHeap",
     "NonStopBehavior",
     "PathPrefixes",
+    "RenewGrace",
     "SessionBytes",
 ]
 
 _MAX_CONCURRENCY: Final = 4096
 _MAX_LEASE: Final = timedelta(seconds=5)
+_MAX_RENEW_GRACE: Final = timedelta(seconds=10)
 _MIN_SESSION_BYTES: Final = 1024
 _ADAPTER: Final = re.compile(r"[A-Za-z_][\w.\-]*(:[A-Za-z_][\w.]*)?")
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
@@ -111,6 +113,12 @@ def _check_lease(lease: timedelta) -> timedelta:
     return lease
 
 
+def _check_renew_grace(grace: timedelta) -> timedelta:
+    if grace > _MAX_RENEW_GRACE:
+        raise wrong("expected at most 10s", "so long two ids are valid at once (S-07)")
+    return grace
+
+
 def _check_header(name: str | None) -> str | None:
     if name is None:
         return None
@@ -132,6 +140,7 @@ ContextPath = Annotated[str, AfterValidator(_check_context_path)]
 LeaseTime = Annotated[ZeroOrMore, AfterValidator(_check_lease)]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 PathPrefixes = Annotated[tuple[str, ...], BeforeValidator(items), AfterValidator(_check_exclude)]
+RenewGrace = Annotated[Duration, AfterValidator(_check_renew_grace)]
 SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]
 ConflictRule = Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")]
 Environment = Annotated[Literal["development", "production"], choice("development", "production")]

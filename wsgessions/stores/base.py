@@ -95,6 +95,11 @@ class Store(Protocol):
         """Apply ``delta`` and move the session to its successor's key, in one step.
 
         The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
+
+        A successor with a grace (`Successor.forward_ms`) is a renewal of the id (S-07). Until the grace is over, `load`
+        of the old key gives the successor's record, and a commit under the old key changes the successor and says so
+        (`CommitOutcome.moved`); a second renewal does so too, and moves nothing. This leads one step, so never past a
+        later rotation or end. `delete` of the old key ends the session at any time.
         """
         ...
 

@@ -1,0 +1,254 @@
+"""Ids that are renewed from time to time: on two nodes, as browsers see it (S-07, K-12)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.asgi_driver import Browser, Response, answering, logout, rotate, untouched
+from tests.nodes import Time, make_node
+from tests.spy_store import SpyStore
+from tests.valkey.raw_server import RawServer
+from tests.valkey.shared_server import age, shared_server, started, store_at
+from wsgessions.errors import StoreUnavailable
+from wsgessions.manager import SessionManager
+from wsgessions.middleware import SessionMiddleware
+from wsgessions.session import Session
+from wsgessions.stores.memory import MemoryStore
+
+__all__ = ["shared_server"]
+
+MINUTE = 60
+GRACE = 10
+PARALLEL = 20
+ID = "__Host-sid"
+_namespaces = itertools.count()
+
+
+@dataclass
+class Cluster:
+    """Two nodes, of which new ones can be had, on one store whose time can be let pass."""
+
+    nodes: Callable[..., tuple[SessionManager, SessionManager]]
+    pass_seconds: Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+    if request.param == "memory":
+        time = Time()
+        shared = MemoryStore(clock=time.clock())
+
+        def memory_nodes(**settings: Any) -> tuple[SessionManager, SessionManager]:
+            return make_node(shared, **settings).manager, make_node(shared, **settings).manager
+
+        async def pass_seconds(seconds: float) -> None:
+            time.pass_seconds(seconds)
+
+        yield Cluster(memory_nodes, pass_seconds)
+        return
+    server: RawServer = request.getfixturevalue("shared_server")
+    namespace = f"r{next(_namespaces)}"
+    opened: list[SessionManager] = []
+
+    def nodes(**settings: Any) -> tuple[SessionManager, SessionManager]:
+        both = tuple(SessionManager(store_url=server.url, namespace=namespace, **settings) for _ in range(2))
+        opened.extend(both)
+        return both[0], both[1]
+
+    async with started(store_at(server.url, namespace=namespace)) as store:
+        yield Cluster(nodes, lambda seconds: age(store, seconds))
+    for manager in opened:
+        await manager.close()
+
+
+def on(manager: SessionManager, handler: Any) -> SessionMiddleware:
+    return SessionMiddleware(answering(handler), manager=manager)
+
+
+async def of_age(cluster: Cluster, **attributes: Any) -> Browser:
+    """A browser whose id is due for renewal."""
+    browser = Browser()
+    await browser.request(on(cluster.nodes()[0], lambda session: session.update(attributes)))
+    await cluster.pass_seconds(MINUTE + 1)
+    return browser
+
+
+async def at_once(
+    browser: Browser, managers: tuple[SessionManager, SessionManager], use: Callable[[Session, int], object]
+) -> list[tuple[Browser, Response]]:
+    """Many requests of one browser, of which each has loaded the session before any is answered."""
+    ready = asyncio.Barrier(PARALLEL)
+
+    async def request(number: int) -> tuple[Browser, Response]:
+        async def handler(session: Session) -> None:
+            len(session)
+            await ready.wait()
+            use(session, number)
+
+        tab = browser.copy()
+        return tab, await tab.request(on(managers[number % 2], handler))
+
+    return await asyncio.gather(*map(request, range(PARALLEL)))
+
+
+async def stored(manager: SessionManager, browser: Browser) -> Any:
+    return (await browser.copy().request(on(manager, dict))).data
+
+
+@pytest.mark.parametrize("writes", [True, False], ids=["writing", "reading"])
+async def test_parallel_requests_with_the_old_id_get_one_new_id_and_none_is_logged_out(
+    cluster: Cluster, writes: bool
+) -> None:
+    """S-07, K-12: the one new id serves on, the old one until the grace is over."""
+    browser = await of_age(cluster, user="ada")
+    managers = cluster.nodes(renew_interval="1m")
+
+    def use(session: Session, number: int) -> None:
+        assert session["user"] == "ada"
+        if writes:
+            session[f"a{number}"] = number
+
+    tabs = await at_once(browser, managers, use)
+    assert [response.status for _, response in tabs] == [200] * PARALLEL
+    renewed = [tab for tab, response in tabs if ID in response.set_cookies]
+    assert len(renewed) == 1
+    expected = {"user": "ada", **({f"a{number}": number for number in range(PARALLEL)} if writes else {})}
+    for manager in managers:
+        late = await browser.copy().request(on(manager, dict))
+        assert (late.data, ID in late.set_cookies) == (expected, False)
+        assert await stored(manager, renewed[0]) == expected
+    await cluster.pass_seconds(GRACE + 1)
+    for manager in cluster.nodes(renew_interval="1m"):
+        assert await stored(manager, browser) == {}
+        assert await stored(manager, renewed[0]) == expected
+    assert sum(manager.statistics.rotated for manager in managers) == 1
+    assert await managers[0].store.count() == 1  # type: ignore[attr-defined]  # both kinds can
+
+
+async def test_what_the_old_id_changes_during_the_grace_is_kept(cluster: Cluster) -> None:
+    """S-07: also the watermark of such a response is right for who holds the new id."""
+    browser = await of_age(cluster, n=1)
+    one, other = cluster.nodes(renew_interval="1m")
+    tab = browser.copy()
+    await tab.request(on(one, dict))
+    assert tab.cookies[ID] != browser.cookies[ID]
+    late = await browser.copy().request(on(other, lambda session: session.update(n=2)))
+    assert set(late.set_cookies) == {f"{ID}-v"}
+    tab.take(late)
+    assert await stored(one, tab) == {"n": 2}
+
+
+async def test_a_renewed_id_is_renewed_again_when_its_time_comes(cluster: Cluster) -> None:
+    browser = await of_age(cluster, n=1)
+    ids = {browser.cookies[ID]}
+    for renewals in range(1, 3):
+        one, other = cluster.nodes(renew_interval="1m")
+        for manager in (one, other, one):
+            await browser.request(on(manager, dict))
+            ids.add(browser.cookies[ID])
+        assert len(ids) == 1 + renewals
+        await cluster.pass_seconds(MINUTE + 1)
+
+
+async def test_ids_are_not_renewed_unless_that_is_set(cluster: Cluster) -> None:
+    browser = await of_age(cluster, n=1)
+    response = await browser.request(on(cluster.nodes()[0], lambda session: session.update(n=2)))
+    assert ID not in response.set_cookies
+
+
+async def test_a_young_id_is_not_renewed(cluster: Cluster) -> None:
+    browser = await of_age(cluster, n=1)
+    response = await browser.request(on(cluster.nodes(renew_interval="5m")[0], dict))
+    assert ID not in response.set_cookies
+
+
+async def test_who_does_not_look_at_the_session_keeps_the_id(cluster: Cluster) -> None:
+    browser = await of_age(cluster, n=1)
+    manager = cluster.nodes(renew_interval="1m")[0]
+    response = await browser.request(SessionMiddleware(untouched, manager=manager))
+    assert response.set_cookies == {}
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["renewed", "not yet"])
+async def test_a_change_of_privilege_leaves_no_grace(cluster: Cluster, knows: bool) -> None:
+    """S-06, S-07: be the id due for renewal, or renewed a moment ago by another request."""
+    browser = await of_age(cluster, n=1)
+    manager, other = cluster.nodes(renew_interval="1m")
+    renewed = browser.copy()
+    if knows:
+        await renewed.request(on(manager, dict))
+    tab = browser.copy()
+    assert (await tab.request(on(other, rotate))).status == 200
+    assert await stored(manager, tab) == {"n": 1}
+    for old in (browser, renewed):
+        assert await stored(other, old) == {}
+
+
+async def test_a_logout_with_the_old_id_is_a_logout(cluster: Cluster) -> None:
+    """S-54."""
+    browser = await of_age(cluster, n=1)
+    manager, other = cluster.nodes(renew_interval="1m")
+    renewed = browser.copy()
+    await renewed.request(on(manager, dict))
+    await browser.copy().request(on(other, logout))
+    for tab in (browser, renewed):
+        assert await stored(manager, tab) == {}
+
+
+async def test_a_logout_that_began_before_the_renewal_is_a_logout(cluster: Cluster) -> None:
+    """S-54, S-62: however slow it is."""
+    browser = await of_age(cluster, n=1)
+    manager, other = cluster.nodes(renew_interval="1m")
+    renewed = browser.copy()
+
+    async def slow_logout(session: Session) -> None:
+        assert session["n"] == 1
+        await renewed.request(on(manager, dict))
+        await cluster.pass_seconds(GRACE + 1)
+        logout(session)
+
+    assert (await browser.copy().request(on(other, slow_logout))).status == 200
+    assert await stored(cluster.nodes()[0], renewed) == {}
+
+
+async def test_a_renewal_that_fails_disturbs_no_request_that_only_reads() -> None:
+    """S-07, F-00a: the id stays what it is."""
+    time = Time()
+    shared = MemoryStore(clock=time.clock())
+    node = make_node(shared, renew_interval="1m")
+    browser = Browser()
+    await browser.request(on(node.manager, lambda session: session.update(n=1)))
+    time.pass_seconds(MINUTE + 1)
+    _refuse_rotations(node.store)
+    response = await browser.request(on(node.manager, dict))
+    assert (response.status, response.data, response.set_cookies) == (200, {"n": 1}, {})
+    response = await browser.request(on(node.manager, lambda session: session.update(n=2)))
+    assert (response.status, response.set_cookies) == (503, {})
+
+
+def _refuse_rotations(store: SpyStore) -> None:
+    async def refuse(name: str) -> None:
+        if name == "rotate":
+            raise StoreUnavailable("not now")
+
+    store.before = refuse
+
+
+async def test_a_session_that_ends_meanwhile_disturbs_no_request_that_only_reads(cluster: Cluster) -> None:
+    """As without renewals: what was read was true when it was read."""
+    browser = await of_age(cluster, n=1)
+    manager, other = cluster.nodes(renew_interval="1m")
+
+    async def handler(session: Session) -> int:
+        value: int = session["n"]
+        await browser.copy().request(on(other, logout))
+        return value
+
+    response = await browser.copy().request(on(manager, handler))
+    assert (response.status, response.data, ID in response.set_cookies) == (200, 1, False)
