@@ -1,4 +1,4 @@
-"""One connection, several visitors: as behind a proxy, which sends everybody's requests over a few connections (R-53)."""
+"""One connection, several visitors: as behind a proxy, which sends all requests over a few connections (R-53)."""
 
 from __future__ import annotations
 

@@ -198,6 +198,10 @@ async def test_while_the_store_stands_still_it_is_503_and_afterwards_the_same_co
     pid = place.connection().server_pid
     end(pid, signal.SIGSTOP)
     try:
+        async with asyncio.timeout(PATIENCE):
+            for server in servers:  # from memory, until the lease is over
+                while (await browser.get(server)).status_code == 200:
+                    pass
         answers = await asyncio.gather(
             *(browser.get(server) for server in servers), *(browser.post(server, "/count") for server in servers)
         )
