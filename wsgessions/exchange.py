@@ -90,8 +90,7 @@ class Exchange:
             except Exception as error:  # noqa: BLE001 - it is raised again, or answered
                 await self._conclude(error)
             else:
-                if self._replaced is not None or self.session._pending or not self._note_use():
-                    await self._conclude(None)
+                await self._conclude(None)
         finally:
             self._manager.retire(self.session)
 
@@ -228,11 +227,8 @@ class Exchange:
             await self._manager.commit(session, create=False)
             if self._manager.settings.late_commit == "barrier" and session._committed:
                 await self._manager.owner.barrier(self._manager.owner.deadline())
-        if not self._note_use():
+        if session._record is not None and self._scope.get("method") != "OPTIONS":
             await self._manager.touch(session)
-
-    def _note_use(self) -> bool:
-        return self._scope.get("method") == "OPTIONS" or self._manager.note_use(self.session)
 
     async def _after_error(self, error: Exception) -> None:
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
