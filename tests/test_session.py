@@ -12,6 +12,7 @@ import pytest
 
 from wsgessions import errors
 from wsgessions.codec import encode
+from wsgessions.cookie import Presented
 from wsgessions.owner import ALONE, ServedFrom, SessionStatus
 from wsgessions.record import StoredAttributes
 from wsgessions.session import Session
@@ -229,7 +230,7 @@ def test_every_kind_of_look_counts_as_an_access(look: Any) -> None:
 
 
 def test_a_serializer_counts_as_an_access() -> None:
-    session = Session._of(ALONE, None)
+    session = Session._of(ALONE, Presented(), None)
     session._rest_on(StoredAttributes(a=encode(1, name="a")))
     assert not session.accessed
     assert json.dumps(session) == '{"a": 1}'

@@ -7,20 +7,28 @@ seen. They are apart so that a late response of an old id can never overwrite th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .asgi import octets
 from .identity import ID_LENGTH, is_well_formed
+from .recent import Recent
 
 if TYPE_CHECKING:
+    from .record import SessionKey
     from .settings import CookieSettings
+    from .watermark import Watermark, WatermarkSeal
 
-__all__ = ["Carrier", "CookieFinding", "Presented", "SessionCookies"]
+__all__ = ["Carrier", "CookieFinding", "Presented", "Recognized", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
 MAX_COOKIE_PAIRS: Final = 200
+_RECENT_HEADERS: Final = 512
+"""A browser sends the same cookies with each of a page's many requests, so the last headers are remembered."""
+_RECENT_BYTES: Final = 2048
+"""Longer headers are read anew each time."""
 _COOKIE_LENGTH: Final = len(b"cookie")
 
 
@@ -47,8 +55,19 @@ class CookieFinding(Enum):
     """More cookies than are read (S-31)."""
 
 
-class Presented(NamedTuple):
-    """What a client presented."""
+class Recognized(NamedTuple):
+    """What can be worked out from an id and a watermark without asking anybody."""
+
+    seal: WatermarkSeal
+    """By whose keys."""
+    key: SessionKey
+    carried: Watermark | None
+    """The watermark, if one of those keys has made it."""
+
+
+@dataclass(slots=True)
+class Presented:
+    """What a client presented. One object serves all requests that present the same."""
 
     id: str | None = None
     """A well-formed id, or None."""
@@ -57,6 +76,8 @@ class Presented(NamedTuple):
     finding: CookieFinding = CookieFinding.ABSENT
     carrier: Carrier = Carrier.COOKIE
     """What the answer goes by."""
+    recognized: Recognized | None = field(default=None, compare=False)
+    """Worked out by the first request that needs it."""
 
     def __repr__(self) -> str:
         return f"Presented({self.finding.value})"
@@ -87,6 +108,7 @@ class SessionCookies:
         "_mark_name",
         "_mark_prefix",
         "_needle",
+        "_recent",
         "_suffix",
     )
 
@@ -97,23 +119,32 @@ class SessionCookies:
         self._needle = self._id_name + b"="
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
+        self._recent: Recent[bytes, Presented] = Recent(_RECENT_HEADERS)
         self._suffix = _attributes(settings)
         self._deletion = "; Max-Age=0" + self._suffix
 
     def read(self, headers: Iterable[Any]) -> Presented:
         """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
-        # The length settles it for most header fields without another call.
-        fields = [
-            octets(value, "replace") for name, value in headers if len(name) == _COOKIE_LENGTH and _is_cookie(name)
-        ]
-        if not fields:
+        header: bytes | None = None
+        for name, value in headers:
+            # The length settles it for most header fields without another call.
+            if len(name) == _COOKIE_LENGTH and (name == b"cookie" or _is_cookie(name)):
+                octet = octets(value, "replace")
+                header = octet if header is None else b"%b;%b" % (header, octet)
+        if header is None:
             return _ABSENT
-        header = fields[0] if len(fields) == 1 else b";".join(fields)
+        recent = self._recent.get(header)
+        return self._read_header(header) if recent is None else recent
+
+    def _read_header(self, header: bytes) -> Presented:
         if len(header) > MAX_COOKIE_BYTES:
             return _OVERSIZED
         if self._needle not in header:
             return _ABSENT
-        return self._scan(header)
+        presented = self._scan(header)
+        if presented.id is not None and len(header) <= _RECENT_BYTES:
+            self._recent.put(header, presented)
+        return presented
 
     def _scan(self, header: bytes) -> Presented:
         pairs = header.split(b";")
@@ -175,4 +206,4 @@ def _attributes(settings: CookieSettings) -> str:
 
 
 def _is_cookie(name: bytes | str) -> bool:
-    return name == b"cookie" or octets(name, "replace").lower() == b"cookie"
+    return octets(name, "replace").lower() == b"cookie"

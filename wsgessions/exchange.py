@@ -53,6 +53,7 @@ class Exchange:
         "_scope",
         "_send",
         "_started",
+        "_takes_late_changes",
         "_transport",
         "session",
     )
@@ -70,6 +71,7 @@ class Exchange:
         self._replaced: WsgessionsError | None = None
         self._lost: OSError | None = None
         self._budget = manager.budget
+        self._takes_late_changes = manager.takes_late_changes
         client = scope.get("client")
         self.session: Session = manager.begin(presented, peer=client[0] if client else None)
 
@@ -90,7 +92,8 @@ class Exchange:
             except Exception as error:  # noqa: BLE001 - it is raised again, or answered
                 await self._conclude(error)
             else:
-                await self._conclude(None)
+                if self._replaced is not None or self.session._pending or not self._note_use():
+                    await self._conclude(None)
         finally:
             self._manager.retire(self.session)
 
@@ -113,7 +116,10 @@ class Exchange:
         if self._replaced is not None:
             return
         if not self._started and opens_response(message):
-            message = await self._open_response(message)
+            if self.session._accessed or message.get("status", 200) >= 500:
+                message = await self._open_response(message)
+            self._started = True
+            self.session._freeze(takes_late_changes=self._takes_late_changes)
         elif message["type"] == "websocket.close":
             self._closed = True
         try:
@@ -132,9 +138,7 @@ class Exchange:
         renews = self._scope["type"] == "http" and self._manager.renewal_due(session)
         if session._pending or renews:
             await self._commit(create=self._may_create(message), renew=renews)
-        self._started = True
-        self._freeze()
-        if not session.accessed:
+        if not session._accessed:
             return message
         fields, credential = self._decide_fields()
         no_store = credential or session._uncacheable
@@ -199,10 +203,6 @@ class Exchange:
             "no exception, there is the setting cookie.insecure",
         )
 
-    def _freeze(self) -> None:
-        """The client cannot be told from here on: a session that it does not know must not come into being (R-38)."""
-        self.session._freeze(takes_late_changes=self._manager.settings.late_commit != "refuse")
-
     # -- at the end ----------------------------------------------------------------------------------------------------
 
     async def _conclude(self, error: Exception | None) -> None:
@@ -221,14 +221,17 @@ class Exchange:
         """Keep what was changed after the headers had left (R-37, C-13)."""
         session = self.session
         if session._pending and (self._started or self._scope["type"] == "websocket"):
-            refuses = self._manager.settings.late_commit == "refuse" and self._started
+            refuses = self._started and not self._takes_late_changes
             if refuses and session._record is not None and session._changed:
                 raise too_late_to_change()
             await self._manager.commit(session, create=False)
             if self._manager.settings.late_commit == "barrier" and session._committed:
                 await self._manager.owner.barrier(self._manager.owner.deadline())
-        if session._record is not None and self._scope.get("method") != "OPTIONS":
+        if not self._note_use():
             await self._manager.touch(session)
+
+    def _note_use(self) -> bool:
+        return self._scope.get("method") == "OPTIONS" or self._manager.note_use(self.session)
 
     async def _after_error(self, error: Exception) -> None:
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.

@@ -19,7 +19,7 @@ from .log_throttle import LogThrottle
 from .session import Session
 from .settings import SessionSettings
 from .statistics import SessionStatistics
-from .stores.base import SecretKeeping, Store, find_power
+from .stores.base import Noting, SecretKeeping, Store, find_power
 from .stores.factory import open_store
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 from .watermark import WatermarkSeal
@@ -56,11 +56,14 @@ class SessionManager:
         self.settings: SessionSettings = settings
         self.budget: float = settings.nonstop_seconds
         """Seconds that one request may wait for the store, all in all (F-00b)."""
+        self.takes_late_changes: bool = settings.late_commit != "refuse"
+        """Whether a session may be changed after its response has started (C-13)."""
         self.statistics: SessionStatistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if store is None else store
         identity = _identity_of(self.settings)
         self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
+        self._noting = find_power(self.store, Noting)
         self._seal: WatermarkSeal | None = None
         # A store of the factory starts itself at its first use, and finds itself a home that outlives this event loop.
         self._must_start = store is not None
@@ -117,11 +120,9 @@ class SessionManager:
             presented: what its cookies say.
             peer: its address, for `on_suspicious`.
         """
-        if presented.finding is not CookieFinding.ABSENT and presented.finding is not CookieFinding.PRESENT:
+        if presented.id is None and presented.finding is not CookieFinding.ABSENT:
             self._suspicions.note(Suspicion(presented.finding.value), peer)
-        session = Session._of(self.owner, presented.id, presented.watermark)
-        session._peer = peer
-        return session
+        return Session._of(self.owner, presented, peer)
 
     def recall(self, session: Session) -> bool:
         """Serve a session that was begun with an id from memory: at once, or not at all (C-11)."""
@@ -171,10 +172,21 @@ class SessionManager:
             return self._seal.seal(record.incarnation, record.version)
         return None
 
-    async def touch(self, session: Session) -> None:
-        """Count the request as an access, if the session was looked at; a commit has done so already (C-16)."""
+    def note_use(self, session: Session) -> bool:
+        """Count the request as an access, if the session was looked at; a commit has done so already (C-16).
+
+        Returns:
+            Whether that is done; else it is left to `touch`.
+        """
         record = session._record
-        if record is None or session._committed or not session.accessed:
+        if record is None or session._committed or not session._accessed:
+            return True
+        return self._noting is not None and self._noting.note_use(record.key)
+
+    async def touch(self, session: Session) -> None:
+        """As `note_use`, for any store."""
+        record = session._record
+        if self.note_use(session) or record is None:
             return
         try:
             await self.store.touch([record.key], deadline=self.owner.deadline())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from typing import Any, Final
 
 from .asgi import ASGIApp, Receive, Scope, Send
 from .errors import ConfigError
@@ -20,6 +20,8 @@ from .settings import SessionSettings
 from .transport import Transport
 
 __all__ = ["SessionMiddleware"]
+
+_WITH_SESSIONS: Final = frozenset({"http", "websocket"})
 
 _logger = logging.getLogger("wsgessions.middleware")
 _log = LogThrottle(_logger)
@@ -61,14 +63,15 @@ class SessionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             await run_lifespan(self.manager, self.app, scope, receive, send)
-        elif scope["type"] not in {"http", "websocket"} or self._is_provided(scope):
+        elif kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
             await self.app(scope, receive, send)
         else:
             presented = self.transport.read(scope.get("headers", ()))
             exchange = Exchange(self.manager, self.transport, presented, scope, send)
-            await exchange.run(self.app, receive, load=not self._is_excluded(scope))
+            await exchange.run(self.app, receive, load=not (self._excluded and self._is_excluded(scope)))
 
     def _is_provided(self, scope: Scope) -> bool:
         """Whether an outer middleware has put this very session into the scope already (R-49, R-50)."""
@@ -88,7 +91,5 @@ class SessionMiddleware:
 
     def _is_excluded(self, scope: Scope) -> bool:
         """Whether the path, without the part that the application is mounted at, lies under an excluded one (R-48)."""
-        if not self._excluded:
-            return False
         path, root = f"{scope['path']}/", f"{scope.get('root_path', '').rstrip('/')}/"
         return path.removeprefix(root[:-1] if path.startswith(root) else "").startswith(self._excluded)

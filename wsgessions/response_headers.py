@@ -13,6 +13,7 @@ __all__ = ["Header", "with_session_headers"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
+_VARY_LENGTH: Final = len(b"vary")
 _PRIVATE: Final = b"private, no-cache"
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -31,12 +32,20 @@ def with_session_headers(
         says so.
         vary: the request's fields that tell whose session it is.
     """
-    headers = _vary_by([_octet_pair(header) for header in message.get("headers") or ()], vary)
+    theirs = list(message.get("headers") or ())
+    if not fields and not no_store and not _may_vary(theirs):
+        return {**message, "headers": [*theirs, (b"vary", b", ".join(vary))]}
+    headers = _vary_by([_octet_pair(header) for header in theirs], vary)
     if fields or no_store:
         ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only, and it is not an echo
         headers = [header for header in headers if header[0].lower() not in ours]
         headers = [*_guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE), *fields]
     return {**message, "headers": headers}
+
+
+def _may_vary(headers: Iterable[Any]) -> bool:
+    """Whether a field may be ``Vary``, by the length of its name: nearly always there is none."""
+    return _VARY_LENGTH in [len(name) for name, _ in headers]
 
 
 def _vary_by(headers: Headers, fields: tuple[bytes, ...]) -> Headers:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from .cookie import Presented, Recognized
 from .errors import SessionGone, StoreUnavailable, WsgessionsError
 from .identity import Identity
 from .log_throttle import LogThrottle
@@ -70,11 +71,10 @@ class LoadingOwner:
         """
         if self._cache is None or session._id is None:
             return False
-        self._unseal(session, seal)
-        carried = session._carried
+        key, carried = self._recognize(session, seal)
         if carried is not None and carried.node != seal.node and self._settings.hop_check:
             return False
-        record = self._cache.recall(self._identity.key(session._id), None if carried is None else carried.seen)
+        record = self._cache.recall(key, carried)
         if record is None:
             return False
         session._adopt(record)
@@ -88,8 +88,8 @@ class LoadingOwner:
         deadline = deadline or self.deadline()
         try:
             with self._noting_trouble(session):
-                self._unseal(session, await self._ready(deadline))
-                record = await self._read(self._identity.key(session._id), None, deadline)
+                key, _ = self._recognize(session, await self._ready(deadline))
+                record = await self._read(key, None, deadline)
         except StoreUnavailable as error:
             failure = error
             session._shut(lambda: failure)
@@ -104,12 +104,24 @@ class LoadingOwner:
             self._look_for_rollback(session, record, session._carried)
         session._open()
 
-    def _unseal(self, session: Session, seal: WatermarkSeal) -> None:
-        if session._watermark is not None:
-            session._carried = seal.unseal(session._watermark)
-            self._statistics.forged_watermarks += session._carried is None
-            session._watermark = None
-            self._statistics.hops += session._carried is not None and session._carried.node != seal.node
+    def _recognize(self, session: Session, seal: WatermarkSeal) -> tuple[SessionKey, Watermark | None]:
+        """The key of the session whose id was presented, and what its client has seen."""
+        presented = session._presented
+        recognized = presented.recognized
+        if recognized is None or recognized.seal is not seal:
+            recognized = presented.recognized = self._work_out(presented, seal)
+        if session._recognized is not recognized:
+            session._recognized = recognized
+            session._carried = carried = recognized.carried
+            if carried is not None:
+                self._statistics.hops += carried.node != seal.node
+            elif presented.watermark is not None:
+                self._statistics.forged_watermarks += 1
+        return recognized.key, recognized.carried
+
+    def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
+        carried = None if presented.watermark is None else seal.unseal(presented.watermark)
+        return Recognized(seal, self._identity.key(presented.id or ""), carried)
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

@@ -12,6 +12,7 @@ from .owner import ServedFrom
 from .undecoded import Withheld
 
 if TYPE_CHECKING:
+    from .cookie import Presented, Recognized
     from .owner import SessionOwner
     from .record import SessionKey, SessionRecord
     from .watermark import Watermark
@@ -34,7 +35,9 @@ class SessionState(Attributes):
         "_interval_ms",
         "_owner",
         "_peer",
+        "_presented",
         "_reason",
+        "_recognized",
         "_record",
         "_rolled_back",
         "_served_from",
@@ -42,16 +45,19 @@ class SessionState(Attributes):
         "_takes_late_changes",
         "_trouble",
         "_uncacheable",
-        "_watermark",
     )
 
+    _presented: Presented
+    """What the client presented; only of a session that a manager has begun."""
+
     @classmethod
-    def _of(cls, owner: SessionOwner, session_id: str | None, watermark: str | None = None) -> Self:
-        """The session of a request that presented these, or nothing; still to be loaded if there is an id."""
+    def _of(cls, owner: SessionOwner, presented: Presented, peer: str | None) -> Self:
+        """The session of a request that presented this; still to be loaded if there is an id."""
         session = cls.__new__(cls)
         session._begin_tracking()
-        session._begin(owner, session_id)
-        session._watermark = watermark
+        session._begin(owner, presented.id)
+        session._presented = presented
+        session._peer = peer
         return session
 
     def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
@@ -69,8 +75,8 @@ class SessionState(Attributes):
         self._committed = False
         self._rolled_back = False
         self._served_from = ServedFrom.NEW
-        self._watermark: str | None = None
         self._peer: str | None = None
+        self._recognized: Recognized | None = None
         self._carried: Watermark | None = None
         self._reason: Callable[[], WsgessionsError] = _unexplained
         self._trouble: WsgessionsError | None = None

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
-from .record import Seen
-
 __all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
 
 WATERMARK_LENGTH: Final = 48
@@ -35,11 +33,6 @@ class Watermark(NamedTuple):
     version: int
     node: int
     """A hint at the process that served it: 16 random bits, drawn per process (C-14)."""
-
-    @property
-    def seen(self) -> Seen:
-        """The state itself."""
-        return Seen(self.incarnation, self.version)
 
 
 class WatermarkSeal:

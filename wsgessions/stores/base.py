@@ -38,7 +38,7 @@ from ..record import (
 )
 from .cache_statistics import CacheStatistics
 
-__all__ = ["NEVER", "Barring", "Countable", "Recalling", "SecretKeeping", "Store", "find_power"]
+__all__ = ["NEVER", "Barring", "Countable", "Mark", "Noting", "Recalling", "SecretKeeping", "Store", "find_power"]
 
 Power = TypeVar("Power")
 
@@ -142,6 +142,15 @@ class SecretKeeping(Protocol):
         ...
 
 
+class Mark(Protocol):
+    """A state that a client is known to have seen, such as a `wsgessions.watermark.Watermark`."""
+
+    @property
+    def incarnation(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+
+
 @runtime_checkable
 class Recalling(Protocol):
     """The power to serve a session from memory (C-11)."""
@@ -151,7 +160,7 @@ class Recalling(Protocol):
         """What was served from memory, and why the rest was not."""
         ...
 
-    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
         """The session in a state that is provably fresh and not older than ``mark``, or None: ask `Store.load`.
 
         Never waits, and may be called from any thread.
@@ -159,6 +168,19 @@ class Recalling(Protocol):
         Args:
             key: the session.
             mark: what its client is known to have seen; None if that is not known, and then nothing is recalled.
+        """
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """The power to take note of a use, to be told to the store later (C-16)."""
+
+    def note_use(self, key: SessionKey) -> bool:
+        """Count this as a use of the session, as `Store.touch` would. Never waits, and may be called from any thread.
+
+        Returns:
+            Whether it was noted; a store that is not started has to be told by `Store.touch`.
         """
         ...
 

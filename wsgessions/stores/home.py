@@ -33,7 +33,7 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from .base import NEVER, Barring, Countable, Recalling, SecretKeeping, Store, find_power
+from .base import NEVER, Barring, Countable, Mark, Noting, Recalling, SecretKeeping, Store, find_power
 from .cache_statistics import CacheStatistics
 from .home_loop import Ask, Home
 
@@ -65,8 +65,10 @@ class HomedStore:
         self._fresh = True
         self._closed = False
         self._home: Home | None = None
-        self._recall: Callable[[SessionKey, Seen | None], SessionRecord | None]
-        self._recalled_home: Home | None = None
+        self._recall: Callable[[SessionKey, Mark | None], SessionRecord | None]
+        self._recalling_home: Home | None = None
+        self._note_use: Callable[[SessionKey], bool]
+        self._noting_home: Home | None = None
         self._lock = threading.Lock()
         _homed.add(self)
 
@@ -143,7 +145,7 @@ class HomedStore:
         """In a forked child: leave the parent's home alone; its locks and threads mean nothing here (F-25)."""
         if self._home is not None:
             _left_to_parent.append(self._home)
-        self._home = self._recalled_home = None
+        self._home = self._recalling_home = self._noting_home = None
         self._lock = threading.Lock()
 
 
@@ -164,19 +166,31 @@ class _Barring(HomedStore):
         await self._at_home(lambda store: _power(store, Barring).barrier(deadline=deadline), deadline)
 
 
+class _Noting(HomedStore):
+    """Needs no home, but one that is ready: uses are noted from whatever thread they come."""
+
+    def note_use(self, key: SessionKey) -> bool:
+        home = self._home
+        if home is None or not home.ready:
+            return False
+        if home is not self._noting_home:
+            self._note_use, self._noting_home = _power(home.store, Noting).note_use, home
+        return self._note_use(key)
+
+
 class _Recalling(HomedStore):
-    """Answers from memory need no home: they come from whatever thread asks."""
+    """Answers from memory need no home either."""
 
     @property
     def statistics(self) -> CacheStatistics:
         return _power(self._store, Recalling).statistics
 
-    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
         home = self._home
         if home is None or not home.ready:
             return None
-        if home is not self._recalled_home:
-            self._recall, self._recalled_home = _power(home.store, Recalling).recall, home
+        if home is not self._recalling_home:
+            self._recall, self._recalling_home = _power(home.store, Recalling).recall, home
         return self._recall(key, mark)
 
 
@@ -184,6 +198,7 @@ _POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
     (Countable, _Counting),
     (SecretKeeping, _KeepingSecrets),
     (Barring, _Barring),
+    (Noting, _Noting),
     (Recalling, _Recalling),
 )
 

@@ -19,6 +19,7 @@ import logging
 import random
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -26,7 +27,7 @@ from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
-from .base import NEVER, Store
+from .base import NEVER, Mark, Store
 from .cache_statistics import CacheStatistics, Miss
 from .feed import Feeding, Loss
 from .lease import Lease
@@ -64,6 +65,8 @@ class NearCache:
         self.below: Final = store
         self.statistics: Final = CacheStatistics()
         self.heap: Final = Snapshots(max_bytes)
+        self.generation: int = 0
+        """See `Feed.generation`."""
         self._lease = lease
         self._clock = lease.clock
         self._audit_share = audit_share
@@ -74,7 +77,7 @@ class NearCache:
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
-    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
         """See `Recalling.recall`."""
         if mark is None:
             return self._miss(Miss.UNKNOWN)
@@ -83,9 +86,9 @@ class NearCache:
         snapshot = self.heap.get(key.digest)
         if snapshot is None:
             return self._miss(Miss.ABSENT)
-        record = snapshot.record
         if not snapshot.current:
             return self._miss(Miss.OUTDATED)
+        record = snapshot.record  # after `current`: in another thread the parser may be at work in between
         if record.incarnation != mark.incarnation:
             return self._miss(Miss.UNKNOWN)
         if record.version < mark.version:
@@ -123,6 +126,7 @@ class NearCache:
     def reset(self, loss: Loss) -> None:
         """See `Feed.reset`."""
         self.statistics.losses[loss] += 1
+        self.generation += 1
         self.suspend()
         self.heap.clear()
 
@@ -160,7 +164,8 @@ class NearCache:
 
     def _audit_later(self, record: SessionRecord) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._begin_audit, record.key)
+            with suppress(RuntimeError):  # the loop may end at any time, and the copies end with it
+                self._loop.call_soon_threadsafe(self._begin_audit, record.key)
 
     def _begin_audit(self, key: SessionKey) -> None:
         task = asyncio.get_running_loop().create_task(self._audit(key), name="wsgessions audit")
@@ -199,17 +204,22 @@ class NearCache:
         """See `Store.load`. Always asks the store; simultaneous reads of one session share the asking (F-22)."""
         if since is not None:
             return await self.below.load(key, since=since, deadline=deadline)
-        return await self._reads.run(key.digest, lambda: self.below.load(key, deadline=deadline), deadline=deadline)
+        found = await self._reads.run(key.digest, lambda: self.below.load(key, deadline=deadline), deadline=deadline)
+        self.statistics.joined_reads = self._reads.joined
+        return found
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         """See `Store.touch`. What the store has acknowledged, the copies know too (C-16)."""
         began_ms = self.clock.now_ms()
         await self.below.touch(keys, deadline=deadline)
+        ended_ms = self.clock.now_ms()
         for key in keys:
             snapshot = self.heap.peek(key.digest)
             if snapshot is None or not snapshot.record.interval_ms:
                 continue
             record = snapshot.record
+            if record.expires_ms <= ended_ms:
+                continue  # the touch may have come too late, and the store does not say which ones did
             expires_ms = min(began_ms + record.interval_ms, record.deadline_ms)
             if expires_ms > record.expires_ms:
                 snapshot.record = replace(record, expires_ms=expires_ms)

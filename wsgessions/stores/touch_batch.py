@@ -48,6 +48,7 @@ class TouchBatch:
         self._step = TouchStep(step, store.clock.now_ms)
         self._pending: set[SessionKey] = set()
         self._flusher: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def clock(self) -> StoreClock:
@@ -56,6 +57,7 @@ class TouchBatch:
 
     async def start(self, *, deadline: float = NEVER) -> None:
         """See `Store.start`."""
+        self._loop = asyncio.get_running_loop()
         await self.below.start(deadline=deadline)
 
     async def close(self) -> None:
@@ -64,32 +66,52 @@ class TouchBatch:
         if flusher is not None and not flusher.done():
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
-        await self._send(self._pending)
+        self._loop = None
+        await self._send(self._pending.copy())
         await self.below.close()
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         """Gather these sessions for the next batch."""
         self._pending.update(keys)
+        self._begin()
+
+    def note_use(self, key: SessionKey) -> bool:
+        """See `Noting.note_use`."""
+        self._pending.add(key)
+        if self._flusher is None:
+            if self._loop is None or self._loop.is_closed():
+                return False
+            self._loop.call_soon_threadsafe(self._begin)
+        return True
+
+    def _begin(self) -> None:
         # It may have ended with the event loop before this one, or by a fault of the store behind.
         if self._pending and (self._flusher is None or self._flusher.done()):
             self._flusher = asyncio.get_running_loop().create_task(self._flush_later(), name="wsgessions touches")
 
     async def _flush_later(self) -> None:
-        while self._pending:
-            await asyncio.sleep(self._interval)
-            await self._send(self._step.due(self._pending))
-        self._flusher = None
+        try:
+            while self._pending:
+                await asyncio.sleep(self._interval)
+                # Other threads may add to the set at any time; a copy is made in one step.
+                await self._send(self._step.due(self._pending.copy()))
+        finally:
+            self._flusher = None
+        self._begin()
 
     async def _send(self, keys: set[SessionKey]) -> None:
         if not keys:
             return
-        self._pending = self._pending - keys
+        self._pending -= keys
         try:
             await self.below.touch(keys, deadline=time.monotonic() + self._interval)
             self._step.note_touched(keys)
         except StoreUnavailable as error:
             self._pending |= keys
             _log.warning("touches_kept", "%d sessions could not be touched and stay in the batch: %s", len(keys), error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sessions in use must not end for it
+            self._pending |= keys
+            _log.error("touch_broke", "%d sessions stay in the batch: a %s", len(keys), type(error).__name__)
         except BaseException:
             self._pending |= keys
             raise
