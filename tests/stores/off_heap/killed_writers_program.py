@@ -18,7 +18,7 @@ from tests.stores.off_heap.states import ANY, Clock, Host, key_of, state
 from wsgessions.stores.off_heap import OffHeap
 
 SESSIONS = 12
-LIFE = 0.03
+LIFE = 0.02
 """Seconds that a writer lives at most."""
 VERSIONS = 1_000_000
 """More than one writer gets through."""

@@ -15,19 +15,19 @@ from tests.stores.off_heap.states import ANY, SMALL, Host, key_of, state
 from wsgessions.record import SessionRecord
 from wsgessions.stores.off_heap import OffHeap
 
-BEFORE = {number: state(number, size=4000) for number in range(20)}
+BEFORE = {number: state(number, size=4000 + number % 3 * 400) for number in range(20)}
 """More than fits: the ring has turned, and each further record makes others give way."""
 
 
 @contextmanager
-def at_every_instruction(act: Callable[[], None]) -> Iterator[None]:
-    """Inside, ``act`` is called before each instruction that the tier executes."""
+def at_every_instruction(act: Callable[[], None], function: str = "") -> Iterator[None]:
+    """Inside, ``act`` is called before each instruction that the tier executes, or one function of it."""
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         if "off_heap" not in frame.f_code.co_filename or "tests" in frame.f_code.co_filename:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode":
+        if event == "opcode" and function in {"", frame.f_code.co_name}:
             act()
         return trace
 
@@ -109,6 +109,35 @@ def test_a_record_that_is_overwritten_while_it_is_copied_is_not_used(
         if next(steps) <= instruction:
             break
     assert instruction > 50
+
+
+def put_newer_in_the_same_place(worker: OffHeap) -> None:
+    worker.clear()
+    worker.renew(1e9)
+    worker.put(state(19, 2))
+
+
+@pytest.mark.parametrize("change", [discard, put_newer, put_newer_in_the_same_place])
+def test_what_is_removed_while_it_is_copied_is_not_given(host: Host, change: Callable[[OffHeap], None]) -> None:
+    """However long the reader is stopped there: its sibling may have renewed its lease meanwhile (C-4)."""
+    worker, sibling = host.tier(), host.tier()
+    host.look(worker, sibling)
+    for instruction in itertools.count():
+        steps = itertools.count()
+
+        def meddle(at: int = instruction, steps: Iterator[int] = steps) -> None:
+            if next(steps) == at:
+                change(worker)
+
+        worker.clear()
+        worker.renew(1e9)
+        worker.put(state(19))
+        with at_every_instruction(meddle, "_copied"):
+            found = sibling.get_shared(key_of(19), ANY)
+        if next(steps) <= instruction:
+            break
+        assert found != state(19)
+    assert instruction > 10
 
 
 @pytest.mark.parametrize("change", [put_newer, put_another, discard, OffHeap.clear])

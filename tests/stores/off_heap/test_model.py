@@ -37,7 +37,7 @@ class OffHeapMachine(RuleBasedStateMachine):
             self.sibling.close()
             self.folder.cleanup()
 
-    @rule(number=NUMBERS, size=st.integers(0, 5000), times=st.integers(1, 5))
+    @rule(number=NUMBERS, size=st.integers(0, 5000) | st.just(5000), times=st.integers(1, 12))
     def put(self, number: int, size: int, times: int) -> None:
         for step in range(times):
             self.version += 1
@@ -73,11 +73,11 @@ class OffHeapMachine(RuleBasedStateMachine):
     def what_is_found_is_the_latest(self) -> None:
         if not hasattr(self, "model"):
             return
-        found = {number for number in range(50) if (self.own(number)) is not None}
+        found = {number for number in range(60) if (self.own(number)) is not None}
         assert all(self.own(number) == self.model[number] for number in found)
         assert [number for number in self.model if number in found] == list(self.model)[len(self.model) - len(found) :]
         assert len(self.worker) == len(found)
-        for number in range(50):
+        for number in range(60):
             shared = self.sibling.get_shared(key_of(number), ANY)
             assert shared == (self.model[number] if number in found and self.fresh else None)
 

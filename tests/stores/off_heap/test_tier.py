@@ -109,6 +109,20 @@ def test_nothing_outlives_its_generation(host: Host) -> None:
     assert reader.get_shared(key_of(7), ANY) == state(7)
 
 
+def test_generations_without_end_leave_nothing_behind(host: Host) -> None:
+    """Words of the table remember 8 bits of their generation."""
+    writer, reader = host.tier(), host.tier()
+    host.look(writer, reader)
+    for generation in range(520):
+        for number in range(generation % 5, 300, 10 + generation % 50):
+            writer.put(state(number, generation))
+            assert reader.get_shared(key_of(number), ANY) == state(number, generation)
+        assert len(writer) == sum(writer.get_own(key_of(number)) is not None for number in range(300))
+        writer.clear()
+        writer.renew(host.clock.now + 10)
+        assert not any(reader.get_shared(key_of(number), ANY) for number in range(0, 300, 7))
+
+
 def test_the_lease_ends_with_the_generation(host: Host) -> None:
     writer, reader = host.tier(), host.tier()
     host.look(writer, reader)

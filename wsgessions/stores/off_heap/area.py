@@ -9,11 +9,14 @@ from typing import Final
 from ...record import SessionKey, SessionRecord
 from .layout import BUCKET, HEADER, MAGIC, PAGE, WORD, Geometry, HeaderWord, unpack
 
-__all__ = ["MARK_SHIFT", "PLACE_MASK", "Area"]
+__all__ = ["ERA_MASK", "MARK_SHIFT", "PLACE_MASK", "Area"]
 
 MARK_SHIFT: Final = 40
 PLACE_MASK: Final = (1 << MARK_SHIFT) - 1
 """The lower bits of a word of the table: the number of the word with which the record begins."""
+ERA_MASK: Final = 0xFF
+"""The lower bits of a mark, and of a generation: a word of an older generation names nothing."""
+_DIGEST_SHIFT: Final = 48
 
 _DIGEST: Final = Struct("@QQ")
 _WORDS_PER_BUCKET: Final = BUCKET.size // WORD
@@ -53,10 +56,10 @@ class Area:
 
     def read(self, key: SessionKey) -> SessionRecord | None:
         """The state that is, or at some moment during the call was, entered for this session."""
-        place, word = self._find(key.digest)
+        generation = self.generation
+        place, word = self._find(key.digest, generation)
         if not word:
             return None
-        generation = self.generation
         data = self._copied(word & PLACE_MASK)
         if self._words[place] != word or self.generation != generation:
             return None  # removed while it was copied
@@ -69,19 +72,20 @@ class Area:
         at = start * WORD
         return self._memory[at : at + min(self._words[start], len(self._memory))]
 
-    def _bucket(self, digest: bytes) -> tuple[int, int]:
+    def _bucket(self, digest: bytes, generation: int) -> tuple[int, int]:
         """The first word of the bucket for this digest, and the mark that names it there."""
-        choice, mark = _DIGEST.unpack(digest)
-        return PAGE // WORD + choice % self._buckets * _WORDS_PER_BUCKET, mark >> MARK_SHIFT
+        choice, rest = _DIGEST.unpack(digest)
+        mark = rest >> _DIGEST_SHIFT << ERA_MASK.bit_length() | generation & ERA_MASK
+        return PAGE // WORD + choice % self._buckets * _WORDS_PER_BUCKET, mark
 
-    def _find(self, digest: bytes) -> tuple[int, int]:
+    def _find(self, digest: bytes, generation: int) -> tuple[int, int]:
         """The place of this session's word in the table and the word; zeros if there is none.
 
-        One of 16 million other sessions has the same mark; it counts as this one, and `unpack` tells them apart.
+        One of 65536 other sessions has the same mark; it counts as this one, and `unpack` tells them apart.
         """
-        place, mark = self._bucket(digest)
+        place, mark = self._bucket(digest, generation)
         for word in BUCKET.unpack_from(self._memory, place * WORD):
-            if word and word >> MARK_SHIFT == mark:
+            if word >> MARK_SHIFT == mark and word:
                 return place, word
             place += 1
         return 0, 0

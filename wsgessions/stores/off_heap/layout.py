@@ -7,8 +7,9 @@ ring           records, oldest first, wrapping around
 ```
 
 Everything that is changed in place is one aligned word of 64 bits, which no reader can see by half. A word of the table
-holds 24 bits of the session's digest and the place of its record. Whoever reads a record checks all of it (`unpack`),
-so that a word that is out of date, or a record that is being overwritten, is a miss and never a wrong answer.
+holds 16 bits of the session's digest, 8 of the generation, and the place of its record. Whoever reads a record checks
+all of it (`unpack`), so that a word that is out of date, or a record that is being overwritten, is a miss and never a
+wrong answer.
 """
 
 from __future__ import annotations

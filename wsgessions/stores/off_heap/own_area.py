@@ -8,7 +8,7 @@ from mmap import mmap
 from typing import Final
 
 from ...record import SessionRecord
-from .area import MARK_SHIFT, PLACE_MASK, Area
+from .area import ERA_MASK, MARK_SHIFT, PLACE_MASK, Area
 from .layout import BUCKET, HEADER, MAGIC, PAGE, WORD, Geometry, HeaderWord, aligned, pack
 from .ring import Ring
 
@@ -66,10 +66,11 @@ class OwnArea(Area):
     def put(self, record: SessionRecord) -> None:
         """Enter this state in place of what was there. One larger than a tenth of the ring is not kept."""
         digest = record.key.digest
-        place, word = self._find(digest)
+        generation = self.generation
+        place, word = self._find(digest, generation)
         if word:
             self._remove(place, word)
-        data = pack(record, self.generation)
+        data = pack(record, generation)
         size = aligned(len(data))
         ring = self._ring
         if ring.head + size > ring.end < self._limit:
@@ -83,7 +84,7 @@ class OwnArea(Area):
 
     def discard(self, digest: bytes) -> None:
         """Remove this session's record, if there is one."""
-        place, word = self._find(digest)
+        place, word = self._find(digest, self.generation)
         if word:
             self._remove(place, word)
 
@@ -92,7 +93,7 @@ class OwnArea(Area):
         words = self._words
         words[HeaderWord.GENERATION] += 1
         words[HeaderWord.LEASE] = 0
-        if self.entries:
+        if not self.generation & ERA_MASK:  # the words of all eras are still there
             _blank(self._memory, PAGE, self._ring.start)
         self._ring.clear()
         self.bytes = self.entries = 0
@@ -114,7 +115,7 @@ class OwnArea(Area):
         self._memory.close()
 
     def _enter(self, place: int, digest: bytes, start: int) -> None:
-        _, mark = self._bucket(digest)
+        _, mark = self._bucket(digest, self.generation)
         number = start // WORD
         self._words[place] = mark << MARK_SHIFT | number
         self.entries += 1
@@ -122,10 +123,10 @@ class OwnArea(Area):
 
     def _vacant(self, digest: bytes) -> int:
         """A place in this session's bucket that names nothing, the oldest there giving way if need be."""
-        first, _ = self._bucket(digest)
+        first, mark = self._bucket(digest, self.generation)
         bucket = BUCKET.unpack_from(self._memory, first * WORD)
         for place, word in enumerate(bucket, first):
-            if not word:
+            if not word or (word >> MARK_SHIFT ^ mark) & ERA_MASK:
                 return place
         oldest = min(bucket, key=lambda word: self._ring.age((word & PLACE_MASK) * WORD))
         place = first + bucket.index(oldest)
@@ -141,7 +142,8 @@ class OwnArea(Area):
 
     def _make_room(self, start: int) -> int:
         """Forget the record that begins here, if it is still entered; gives its size."""
-        place, word = self._find(self._memory[start + _DIGEST_AT.start : start + _DIGEST_AT.stop])
+        digest = self._memory[start + _DIGEST_AT.start : start + _DIGEST_AT.stop]
+        place, word = self._find(digest, self.generation)
         if word and word & PLACE_MASK == start // WORD:
             self._remove(place, word)
             self.evicted += 1
