@@ -33,6 +33,11 @@ class Loss(Enum):
 class Feed(Protocol):
     """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
 
+    @property
+    def generation(self) -> int:
+        """Grows with each `reset`: what was `held` before may be of a history that is lost (C-1)."""
+        ...
+
     def held(self, key: SessionKey) -> SessionRecord | None:
         """The state last installed for this session and not removed since: what a conditional read may rest on.
 

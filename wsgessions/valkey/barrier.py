@@ -40,8 +40,8 @@ class _Member(NamedTuple):
     lease_ms: int
 
     def may_serve(self, since_ms: int, now_ms: int) -> bool:
-        """Whether this node may still serve what was replaced at ``since_ms``."""
-        return self.acknowledged_ms < since_ms and now_ms <= self.beat_ms + self.lease_ms + _MARGIN_MS
+        """Whether this node may still serve what was replaced at ``since_ms``, or earlier in that millisecond."""
+        return self.acknowledged_ms <= since_ms and now_ms <= self.beat_ms + self.lease_ms + _MARGIN_MS
 
 
 async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, lease: float, *, deadline: float) -> None:
@@ -53,8 +53,8 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
         lease: seconds of the longest lease that nodes may have which are not in the list.
         deadline: see `Store`.
     """
-    began_ms, members = await _list(store, hint=True, deadline=deadline)
     own = b"" if heartbeat is None else heartbeat.node
+    began_ms, members = await _list(store, hint=own, deadline=deadline)
     until_ms = began_ms + _blind_spot_ms(heartbeat, lease)
     now_ms, pause = began_ms, _FIRST_PAUSE
     while now_ms < until_ms or any(each.may_serve(began_ms, now_ms) for each in members if each.node != own):
@@ -62,7 +62,7 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
             raise NonStopTimeout("some servers may still serve the session, for as long as their leases last")
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-        now_ms, members = await _list(store, hint=False, deadline=deadline)
+        now_ms, members = await _list(store, hint=None, deadline=deadline)
 
 
 def _blind_spot_ms(heartbeat: Heartbeat | None, lease: float) -> int:
@@ -71,10 +71,12 @@ def _blind_spot_ms(heartbeat: Heartbeat | None, lease: float) -> int:
     return max(0, round((lease - known_for) * 1000))
 
 
-async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> tuple[int, list[_Member]]:
+async def _list(store: ValkeyStore, *, hint: bytes | None, deadline: float) -> tuple[int, list[_Member]]:
+    """The store's time and the nodes; with ``hint``, the name of the one that asks, all others are asked to beat."""
+    asking = (0, b"") if hint is None else (1, hint)
     segment = next(iter(await store.known_segments(deadline)))
     reply: Reply = await store.send(
-        lambda _: store.link.call(MEMBERS, (segment.members, segment.hint), (int(hint),), deadline=deadline)
+        lambda _: store.link.call(MEMBERS, (segment.members, segment.hint), asking, deadline=deadline)
     )
     now_ms, *fields = reply
     beats = iter(fields)

@@ -3,14 +3,18 @@
 One beat is one pipeline on the link that fills the cache:
 
 ```
-GET canary                   the canary of the last beat has expired: the server removes it now, and must push that
-heartbeat.lua                the keyed write; its reply comes after that push, or pushes are being lost (F-13)
+MGET canary hint             if another node has changed one since the last beat, a push has come before (F-13)
+heartbeat.lua                the keyed write; it changes the canary of the next node
 CLIENT CACHING YES
 MGET canary hint             both are watched from here on
 ```
 
 A reply proves more than that the connection lives: the server may write, so it is the primary; its history is the one
-of the beat before; and whatever it had pushed until then has arrived, since replies and pushes come in one order.
+of the beat before; and whatever it had pushed until then has arrived, since replies and pushes come in one order. That
+pushes arrive at all is shown by the canary, which another node has to change: the server tells nobody of what he has
+changed himself, be it by finding that a key has expired. A node that is alone has nobody's changes to miss. The hint is
+what somebody who waits for the nodes has changed after his deletion, so no node that missed the push of that deletion
+can acknowledge the beat that he waits for without having noticed (C-15).
 """
 
 from __future__ import annotations
@@ -66,7 +70,7 @@ class Heartbeat:
         self._cache = cache
         self._lease = lease
         self._interval = interval
-        self._canary_life_ms = max(1, round(interval * 250))
+        self._canary_life_ms = round(interval * 4000)
         self._task: asyncio.Task[None] | None = None
         self._hinted = asyncio.Event()
         self._urgent = 0
@@ -74,8 +78,10 @@ class Heartbeat:
         self._timeline: bytes = b""
         self._timeline_since = math.inf
         self._members = 1
-        self._canary_armed = False
-        self._canary_seen = False
+        self._watching = False
+        self._canary = _Watched()
+        self._hint = _Watched()
+        self._pushes_arrive = True
 
     def start(self) -> None:
         """Begin to beat; does nothing if it does already."""
@@ -104,7 +110,7 @@ class Heartbeat:
 
     def lose(self) -> None:
         """The connection has ended: nothing is watched any more."""
-        self._canary_armed = False
+        self._watching, self._pushes_arrive = False, True
 
     # Beating
 
@@ -138,12 +144,12 @@ class Heartbeat:
     async def _beat(self) -> None:
         segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
         canary = segment.canary_prefix + self.node
-        self._store.tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
-        beat = _Beat(self, self._lease.clock())
+        self._store.tracking.watched = {segment.hint: self._see_hint, canary: self._canary.see}
+        beat = _Beat(self, self._lease.clock(), time.monotonic())
         await self._store.link.pipeline(
             (
-                (b"GET", canary),
-                ScriptCall(HEARTBEAT, (segment.members, canary), self._arguments()),
+                (b"MGET", canary, segment.hint),
+                ScriptCall(HEARTBEAT, (segment.members,), (*self._arguments(), segment.canary_prefix)),
                 CACHING_YES,
                 (b"MGET", canary, segment.hint),
             ),
@@ -158,8 +164,9 @@ class Heartbeat:
     def _arguments(self) -> tuple[bytes | int, ...]:
         return self.node, self._acknowledged_ms, round(self._lease.length * 1000), self._canary_life_ms
 
-    def _see_canary(self) -> None:
-        self._canary_seen = True
+    def _see_hint(self) -> None:
+        self._hint.see()
+        self._hinted.set()
 
     # In the parser
 
@@ -167,12 +174,11 @@ class Heartbeat:
         """The lease ends at once (C-5)."""
         self._cache.suspend()
 
-    def take_beat(self, old_canary: Reply, beat: Reply) -> None:
-        """The reply to the write, with that to the read of the canary before it."""
+    def take_beat(self, values: Reply, beat: Reply, sent_at: float) -> None:
+        """The replies to the read of canary and hint and to the write; they were sent at this monotonic instant."""
         now_ms, timeline, self.replicas, self._members = beat
-        if self._canary_armed and old_canary is None and not self._canary_seen:
-            _log.error("pushes_lost", "the store's invalidations do not arrive, so nothing is served from memory")
-            self._cache.reset(Loss.PUSHES_LOST)
+        self._store.clock.observe(now_ms, sent_at=sent_at)
+        self._judge_pushes(*values)
         if timeline != self._timeline:
             if self._timeline:
                 _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
@@ -180,22 +186,55 @@ class Heartbeat:
             self._timeline, self._timeline_since = timeline, self._lease.clock()
         self._acknowledged_ms = now_ms
 
+    def _judge_pushes(self, canary: bytes | None, hint: bytes | None) -> None:
+        own_hint = hint is not None and hint.endswith(self.node)
+        if self._watching and (self._canary.missed(canary) or (not own_hint and self._hint.missed(hint))):
+            self._pushes_arrive = False
+            _log.error("pushes_lost", "the store's invalidations do not arrive, so nothing is served from memory")
+            self._cache.reset(Loss.PUSHES_LOST)
+        elif self._canary.seen or canary is None:  # none: there is no other node, or not any more
+            self._pushes_arrive = True
+
     def take_watch(self, allowed: Reply, values: Reply, sent_at: float) -> None:
         """The replies that end a beat: canary and hint are watched again."""
-        self._canary_armed, self._canary_seen = allowed == b"OK" and values[0] is not None, False
-        if allowed == b"OK":
+        self._watching = allowed == b"OK"
+        self._canary.begin(values[0])
+        self._hint.begin(values[1])
+        if self._watching and self._pushes_arrive:
             self._cache.renew(sent_at)
+
+
+class _Watched:
+    """A key that others change, and of whose changes the server must tell."""
+
+    __slots__ = ("_value", "seen")
+
+    def __init__(self) -> None:
+        self._value: bytes | None = None
+        self.seen: bool = False
+        """Whether it was told of a change since `begin`."""
+
+    def begin(self, value: bytes | None) -> None:
+        self._value, self.seen = value, False
+
+    def see(self) -> None:
+        self.seen = True
+
+    def missed(self, value: bytes | None) -> bool:
+        """Whether somebody has changed it to this value since, and nothing was told. That it expires tells nothing."""
+        return not self.seen and value is not None and value != self._value
 
 
 class _Beat:
     """Follows the replies to one beat, also when it is sent again."""
 
-    __slots__ = ("_heartbeat", "_replies", "_sent_at", "refused")
+    __slots__ = ("_heartbeat", "_replies", "_sent_at", "_sent_monotonic", "refused")
 
-    def __init__(self, heartbeat: Heartbeat, sent_at: float) -> None:
+    def __init__(self, heartbeat: Heartbeat, sent_at: float, sent_monotonic: float) -> None:
         self.refused: StoreRefused | None = None
         self._heartbeat = heartbeat
         self._sent_at = sent_at
+        self._sent_monotonic = sent_monotonic
         self._replies: list[Reply] = []
 
     def take(self, reply: Reply) -> None:
@@ -206,7 +245,8 @@ class _Beat:
             self.refused = reply
             self._heartbeat.take_refusal()
         if len(self._replies) == 2 and self.refused is None:
-            self._heartbeat.take_beat(*self._replies)
+            values, beat = self._replies
+            self._heartbeat.take_beat(values, beat, self._sent_monotonic)
         elif len(self._replies) == 4:
             (_, _, allowed, values), self._replies = self._replies, []
             if self.refused is None:

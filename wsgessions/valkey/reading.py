@@ -31,7 +31,19 @@ class Reading:
         clock: told the store's time.
     """
 
-    __slots__ = ("_base", "_clock", "_commands", "_key", "_replies", "_sent_at", "_tracking", "found", "unindexed")
+    __slots__ = (
+        "_base",
+        "_clock",
+        "_commands",
+        "_generation",
+        "_key",
+        "_replies",
+        "_sent_at",
+        "_tracking",
+        "found",
+        "unindexed",
+        "void",
+    )
 
     def __init__(
         self, key: SessionKey, segment: Segment, since: Seen | None, tracking: Tracking | None, clock: StoreClock
@@ -40,10 +52,12 @@ class Reading:
         """The answer: None for a session that has expired, a `StoreRefused` where the server did not read."""
         self.unindexed: bool = False
         """Whether the session is missing in the index of its segment (R-28)."""
+        self.void: bool = False
+        """Whether it has to be made anew: the cached state that it rests on was dropped before the answer came."""
         self._key = key
         self._tracking = tracking
         self._clock = clock
-        self._base = None if tracking is None else tracking.held(key)
+        self._base, self._generation = (None, 0) if tracking is None else (tracking.held(key), tracking.generation)
         self._replies: list[Reply] = []
         seen = since if self._base is None else self._base.seen
         record = segment.record(key)
@@ -65,13 +79,8 @@ class Reading:
         """Whether the last reply has come."""
         return not self._replies
 
-    @property
-    def rests_on_cache(self) -> bool:
-        """Whether the answer was put together with a cached state."""
-        return self._base is not None
-
     def take(self, reply: Reply) -> None:
-        """See `OnReply`; the commands may be sent again, and then all replies come again."""
+        """See `OnReply`; the commands may be sent again over the same link, and then all replies come again."""
         self._replies.append(reply)
         if len(self._replies) == len(self._commands):
             replies, self._replies = self._replies, []
@@ -96,10 +105,11 @@ class Reading:
         self.unindexed = session is not None and score is None
         return read if isinstance(read, Refusal | Forward) else session
 
-    def _completed(self, session: SessionRecord | SessionChanges) -> SessionRecord | SessionChanges:
-        if self._base is not None and isinstance(session, SessionChanges):
-            return self._base.merged(session)
-        return session
+    def _completed(self, session: SessionRecord | SessionChanges) -> SessionRecord | SessionChanges | None:
+        if self._base is None or self._tracking is None or isinstance(session, SessionRecord):
+            return session
+        self.void = self._generation != self._tracking.generation
+        return None if self.void else self._base.merged(session)
 
 
 def milliseconds(reply: Reply) -> int:

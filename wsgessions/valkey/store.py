@@ -163,14 +163,18 @@ class ValkeyStore:
         self, key: SessionKey, since: Seen | None, deadline: float
     ) -> SessionRecord | SessionChanges | Forward | None:
         segment = await self.segment(key, deadline)
-        while True:
-            generation = self.link.generation
-            reading = Reading(key, segment, since, self.tracking if since is None else None, self.clock)
-            await self.send(
-                lambda _: self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)  # noqa: B023
-            )
-            if generation == self.link.generation or not reading.rests_on_cache:
-                return await self._answer_of(reading, key, deadline)
+        tracking = self.tracking if since is None else None
+        reading: Reading
+
+        def send(_: bool) -> Awaitable[Reply]:
+            nonlocal reading  # another one for another link: what has come over the lost one is worth nothing
+            reading = Reading(key, segment, since, tracking, self.clock)
+            return self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)
+
+        await self.send(send)
+        while reading.void:
+            await self.send(send)
+        return await self._answer_of(reading, key, deadline)
 
     async def _answer_of(
         self, reading: Reading, key: SessionKey, deadline: float
@@ -187,14 +191,19 @@ class ValkeyStore:
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
         """See `Feeding.audit`."""
-        reading = Reading(key, await self.segment(key, deadline), None, None, self.clock)
+        segment, cache = await self.segment(key, deadline), self.tracking.cache
 
-        def take(reply: Reply) -> None:
-            reading.take(reply)
-            if self.tracking.cache is not None and not isinstance(reading.found, StoreRefused) and reading.complete:
-                self.tracking.cache.audited(key, reading.found if isinstance(reading.found, SessionRecord) else None)
+        def send(_: bool) -> Awaitable[Reply]:
+            reading = Reading(key, segment, None, None, self.clock)
 
-        await self.send(lambda _: self.link.pipeline(reading.commands, deadline=deadline, on_reply=take))
+            def take(reply: Reply) -> None:
+                reading.take(reply)
+                if cache is not None and reading.complete and not isinstance(reading.found, StoreRefused):
+                    cache.audited(key, reading.found if isinstance(reading.found, SessionRecord) else None)
+
+            return self.link.pipeline(reading.commands, deadline=deadline, on_reply=take)
+
+        await self.send(send)
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
         return await commit(self, delta, None, deadline)

@@ -40,6 +40,7 @@ class Tracking:
 
     async def begin(self, commands: Commands) -> None:
         """Have the server track a fresh connection; where it cannot, each request is answered by a conditional read."""
+        self.on = False
         if self.cache is None:
             return
         try:
@@ -62,13 +63,19 @@ class Tracking:
         names = push[1]
         if names is None:
             self.cache.reset(Loss.FLUSHED)
+            for tell in self.watched.values():
+                tell()
             return
         for name in names:
-            tell = self.watched.get(name)
-            if tell is None:
-                self.cache.changed(name[-_DIGEST_SIZE:])
+            if name in self.watched:
+                self.watched[name]()
             else:
-                tell()
+                self.cache.changed(name[-_DIGEST_SIZE:])
+
+    @property
+    def generation(self) -> int:
+        """See `Feed.generation`."""
+        return 0 if self.cache is None else self.cache.generation
 
     def held(self, key: SessionKey) -> SessionRecord | None:
         """What a conditional read of this session may rest on."""
@@ -115,7 +122,7 @@ class Tracking:
             return
         held = self.cache.held(delta.key)
         after = None if held is None or outcome is None else _state_after(held, delta, successor, outcome)
-        if after is None or successor is not None:
+        if after is None or successor is not None or not tracked:
             self.cache.removed(delta.key)
         if after is not None and tracked:
             self.cache.install(after)
