@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.asgi_driver import Browser, Response, answering, logout, rotate
+from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate, websocket_scope
 from tests.nodes import Node, make_node
+from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.cookie import Carrier, CookieFinding, Presented
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.identity import new_session_id
@@ -217,3 +218,18 @@ async def test_a_refused_request_tells_the_id_to_which_its_session_has_moved(nod
     assert response.status == 503
     (moved,) = response.header("x-session-id")
     assert (await ask(node, dict, header(moved))).data == {"color": "red"}
+
+
+@pytest.mark.parametrize("asking", ["", None])
+async def test_a_websocket_is_told_with_its_acceptance(node: Node, asking: str | None) -> None:
+    """R-41."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"]["color"] = "red"
+        await send({"type": "websocket.accept"})
+
+    headers = [] if asking is None else [header(asking)]
+    async with Call(SessionMiddleware(app, manager=node.manager), websocket_scope(headers=headers)) as call:
+        await call.take("websocket.accept")
+    assert bool(call.response.header("x-session-id")) == (asking is not None)
+    assert bool(call.response.set_cookies) == (asking is None)

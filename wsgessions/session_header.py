@@ -32,13 +32,14 @@ class SessionHeader:
         id_length: characters of an id (S-01).
     """
 
-    __slots__ = ("_id_length", "_id_name", "_mark_name", "name")
+    __slots__ = ("_id_length", "_id_name", "_lengths", "_mark_name", "name")
 
     def __init__(self, name: str, *, id_length: int) -> None:
         self.name: Final = name.encode("ascii")
         self._id_length = id_length
         self._id_name = self.name.lower()
         self._mark_name = self._id_name + b"-watermark"
+        self._lengths = frozenset({len(self._id_name), len(self._mark_name)})
 
     def weigh(self, by_cookie: Presented, headers: Iterable[Any]) -> Presented:
         """What a request presents, given what its cookies say.
@@ -46,20 +47,21 @@ class SessionHeader:
         A session that came by cookie alone is never answered by header, though the header asks: else a script could
         read the id that `HttpOnly` keeps from it.
         """
-        fields = [
-            (octets(name, "replace").lower(), octets(value, "replace").strip(b" \t"))
-            for name, value in headers
-            if len(name) in (len(self._id_name), len(self._mark_name))
-        ]
-        ids = {value for name, value in fields if name == self._id_name}
+        lengths = self._lengths  # which settle it for most fields without another call
+        fields = [(octets(name, "replace").lower(), value) for name, value in headers if len(name) in lengths]
+        ids = self._values(fields, self._id_name)
         if not ids:
             return by_cookie
-        by_header = self._judge(ids, {value for name, value in fields if name == self._mark_name})
+        by_header = self._judge(ids, self._values(fields, self._mark_name))
         if by_cookie.finding is CookieFinding.ABSENT or by_header.finding in _WRONG:
             return by_header
         if by_header is _ASKING or by_cookie.finding in _WRONG:
             return by_cookie
         return by_header if by_header.id == by_cookie.id else _CONFLICTING
+
+    @staticmethod
+    def _values(fields: list[tuple[bytes, Any]], wanted: bytes) -> set[bytes]:
+        return {octets(value, "replace").strip(b" \t") for name, value in fields if name == wanted}
 
     def _judge(self, ids: set[bytes], marks: set[bytes]) -> Presented:
         if len(ids) > 1:

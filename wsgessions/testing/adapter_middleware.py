@@ -141,7 +141,7 @@ def _varying(field: bytes, app: ASGIApp) -> ASGIApp:
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         async def vary(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = list(message.get("headers") or ())
+                headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
                 said = [value for name, value in headers if name.lower() == b"vary"]
                 kept = [header for header in headers if header[0].lower() != b"vary"]
                 message = {**message, "headers": [*kept, (b"vary", b", ".join([*said, field]))]}
