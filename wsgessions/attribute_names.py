@@ -2,14 +2,17 @@
 
 An application has few names and many sessions, and a name costs 50 bytes and more. `sys.intern` would do, but some
 releases of Python never free what it was given, and an application may well make names from what its users type. So
-this table is bounded, and begins anew when it is full.
+this table is bounded: the names that come first are shared, which are those that all sessions have.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from operator import is_
+from sys import getsizeof
 from typing import Final
 
-__all__ = ["MOST_NAMES", "is_shared", "shared_name"]
+__all__ = ["MOST_NAMES", "bytes_of_own", "shared_name"]
 
 MOST_NAMES: Final = 1024
 _LONGEST: Final = 64
@@ -28,17 +31,15 @@ def shared_name(field: bytes) -> str:
     return _learned(field) if name is None else name
 
 
-def is_shared(name: str) -> bool:
-    """Whether this very object is in the table, so that it costs a session nothing."""
-    return _names.get(name) is name
+def bytes_of_own(names: Collection[str]) -> int:
+    """What those of ``names`` occupy that are not shared."""
+    if all(map(is_, names, map(_names.get, names))):
+        return 0
+    return sum(getsizeof(name) for name in names if _names.get(name) is not name)
 
 
 def _learned(field: bytes) -> str:
     name = field[1:].decode("utf-8", "surrogatepass")
-    if len(field) > _LONGEST:
-        return name
-    if len(_by_field) >= MOST_NAMES:
-        _by_field.clear()
-        _names.clear()
-    _by_field[field] = _names[name] = name
+    if len(_names) < MOST_NAMES and len(field) <= _LONGEST:
+        _by_field[field] = _names[name] = name
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
-from wsgessions.stores.snapshots import Snapshots
+from wsgessions.stores.snapshots import Snapshot, Snapshots
 
 VALUE = bytes(1000)
 
@@ -99,6 +100,20 @@ def test_all_can_be_removed_at_once() -> None:
     assert (len(snapshots), snapshots.bytes) == (0, 0)
     snapshots.put(record(1))
     assert kept(snapshots, [1, 2]) == {1}
+
+
+def test_what_leaves_is_freed_at_once_and_not_when_the_collector_comes_by() -> None:
+    """F-20: else the process would hold much more than is accounted for."""
+    gc.collect()
+    gc.disable()
+    try:
+        snapshots = filled(range(500))
+        snapshots.outdate(digest(499))
+        snapshots.discard(digest(498))
+        snapshots.clear()
+        assert not [found for found in gc.get_objects() if type(found) is Snapshot]
+    finally:
+        gc.enable()
 
 
 def test_a_state_larger_than_a_tenth_of_the_limit_is_not_kept_nor_what_it_replaces() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
+from ..attribute_names import bytes_of_own
 from ..record import SessionRecord
 
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
@@ -26,5 +27,6 @@ _PLACEHOLDER: Final = 48
 def bytes_of(record: SessionRecord) -> int:
     """The bytes that ``record`` occupies, placeholders for its attributes included, whether made yet or not."""
     attributes = record.attributes
-    each = _VALUE + _PLACEHOLDER
-    return _RECORD + 2 * getsizeof(attributes) + each * len(attributes) + sum(map(len, attributes.values()))
+    values = _VALUE * len(attributes) + sum(map(len, attributes.values()))
+    placeholders = _PLACEHOLDER * len(attributes)
+    return _RECORD + 2 * getsizeof(attributes) + values + placeholders + bytes_of_own(attributes)

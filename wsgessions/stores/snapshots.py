@@ -51,12 +51,16 @@ class _Queue:
     def take(self, snapshot: Snapshot) -> None:
         before, after = snapshot.before, snapshot.after
         before.after, after.before = after, before
-        snapshot.before = snapshot.after = snapshot
+        snapshot.unlink()
         self.bytes -= snapshot.size
+
+    def forget(self) -> None:
+        self.end.before = self.end.after = self.end
+        self.bytes = 0
 
 
 class _Link:
-    """A place in a queue; linked to itself, it is in none."""
+    """A place in a queue."""
 
     __slots__ = ("after", "before")
 
@@ -65,6 +69,10 @@ class _Link:
 
     def __init__(self) -> None:
         self.before = self.after = self
+
+    def unlink(self) -> None:
+        """Refer to nothing, so that what leaves is freed at once and not when the collector comes by."""
+        del self.before, self.after
 
 
 class Snapshot(_Link):
@@ -162,10 +170,11 @@ class Snapshots:
         """Remove all: how many there were."""
         removed = self._by_digest
         self._by_digest = {}
-        self._small, self._main, self._outdated = _Queue(), _Queue(), _Queue()
         self.bytes = 0
+        for queue in (self._small, self._main, self._outdated):
+            queue.forget()
         for snapshot in removed.values():
-            snapshot.before = snapshot.after = snapshot
+            snapshot.unlink()
         return len(removed)
 
     def _renew(self, snapshot: Snapshot, record: SessionRecord, size: int) -> None:

@@ -1,0 +1,106 @@
+"""What a cached session is accounted for is what the process pays for it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wsgessions.record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord
+from wsgessions.stores.snapshots import Snapshots
+from wsgessions.undecoded import Undecoded
+from wsgessions.valkey.layout import HEAD, read_record
+
+PLENTY = 10**9
+NOW = 1_790_000_000_000
+RANDOM = random.Random(1)
+
+
+def record(attributes: int, size: int, *, own_names: bool = False) -> SessionRecord:
+    """A session as a link reads it, and as it is after a request has seen it."""
+    prefix = RANDOM.randbytes(40).hex() if own_names else "attribute"
+    fields = {f"a{prefix}_{number}".encode(): bytes(8) + RANDOM.randbytes(size) for number in range(attributes)}
+    fields[b"m"] = HEAD.pack(ord("w"), 1, RANDOM.randbytes(8), NOW * 1000, NOW, 1_800_000, NOW + 10**8, 0, 0, 0)
+    read = read_record(SessionKey(RANDOM.randrange(4096), RANDOM.randbytes(16)), fields, NOW + 10**6, NOW)
+    assert isinstance(read, SessionRecord)
+    read.attributes.placeholders(Undecoded.of)
+    return read
+
+
+def written(state: SessionRecord) -> SessionRecord:
+    name = next(iter(state.attributes))
+    delta = SessionDelta(
+        state.key, state.incarnation, state.version, {name: RANDOM.randbytes(len(state.attributes[name]))}
+    )
+    outcome = CommitOutcome(CommitStatus.APPLIED, state.version + 10**6, state.version, state.expires_ms + 1000)
+    return state.after(delta, outcome)
+
+
+@pytest.fixture(autouse=True)
+def _tracing() -> Iterator[None]:
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [8, 100, 1000, 10_000])
+@pytest.mark.parametrize("attributes", [1, 5, 20, 200])
+@pytest.mark.parametrize("history", ["read", "written", "named"])
+def test_the_account_is_near_the_truth_and_never_far_below(attributes: int, size: int, history: str) -> None:
+    """F-20. Within 15 % of what is allocated; what the allocator adds by rounding is in the account only."""
+    count = max(20, min(1000, 2_000_000 // (attributes * (size + 150))))
+    record(attributes, size)
+    snapshots = Snapshots(PLENTY)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(count):
+        state = record(attributes, size, own_names=history == "named")
+        snapshots.put(written(state) if history == "written" else state)
+    del state
+    gc.collect()
+    truth = tracemalloc.get_traced_memory()[0] - before
+    assert 0.92 * truth < snapshots.bytes < 1.15 * truth
+
+
+PUSH_THROUGH = """
+import gc, sys
+sys.path[:0] = sys.argv[1:]
+from tests.stores.test_snapshot_size import record, resident
+from wsgessions.stores.snapshots import Snapshots
+
+snapshots, pushed, most = Snapshots(8_000_000), 0, 0
+record(20, 100)
+before = resident()
+while pushed < 100_000_000:
+    for attributes, size in ((20, 100), (1, 8), (5, 1000), (2, 10_000)):
+        state = record(attributes, size)
+        pushed += sum(map(len, state.attributes.values()))
+        snapshots.put(state)
+        snapshots.get(state.key.digest)
+    assert snapshots.bytes <= 8_000_000
+    most = max(most, resident())
+print(most - before, snapshots.bytes)
+"""
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_process_grows_little_more_than_the_limit_however_much_is_pushed_through() -> None:
+    """F-20: 100 MB of sessions through 8 MB."""
+    command = [sys.executable, "-c", PUSH_THROUGH, str(Path.cwd())]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    grown, accounted = map(int, run.stdout.split())
+    assert accounted > 7_000_000
+    assert grown <= 1.5 * 8_000_000 + 20_000_000
