@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.asgi_driver import Browser, Response, answering, logout, rotate, untouched
+from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate, untouched, websocket_scope
 from tests.nodes import Time, make_node
 from tests.spy_store import SpyStore
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
+from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.errors import StoreUnavailable
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
@@ -215,6 +216,23 @@ async def test_a_logout_that_began_before_the_renewal_is_a_logout(cluster: Clust
 
     assert (await browser.copy().request(on(other, slow_logout))).status == 200
     assert await stored(cluster.nodes()[0], renewed) == {}
+
+
+async def test_a_socket_keeps_the_id(cluster: Cluster) -> None:
+    """Not every client takes cookies from a handshake."""
+    browser = await of_age(cluster, n=1)
+    manager = cluster.nodes(renew_interval="1m")[0]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        assert scope["session"]["n"] == 1
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+
+    async with Call(SessionMiddleware(app, manager=manager), websocket_scope(headers=browser.header)) as call:
+        call.give("websocket.connect")
+        await call.take("websocket.accept")
+    assert ID not in call.response.set_cookies
 
 
 async def test_a_renewal_that_fails_disturbs_no_request_that_only_reads() -> None:

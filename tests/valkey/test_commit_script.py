@@ -215,7 +215,7 @@ class Pushes:
         self.link = at(url, on_push=self._take, on_connect=self._track)
 
     def _take(self, push: list[Any]) -> None:
-        self.keys += push[1] or ["everything"]
+        self.keys += push[1] or [b"everything"]
 
     async def _track(self, commands: Any) -> None:
         await commands.request("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")

@@ -116,8 +116,8 @@ async def test_a_damaged_record_is_no_session_and_is_kept(store: ValkeyStore, da
     assert store.trouble.unreadable == 5
 
 
-@pytest.mark.parametrize("field", [(b"a\xff\xfe", b"12345678v"), (b"aname", b"1234567")])
-async def test_a_damaged_attribute_makes_the_session_unreadable(store: ValkeyStore, field: tuple[bytes, bytes]) -> None:
+@pytest.mark.parametrize("field", [(b"a\xff\xfe", b"12345678v"), (b"aname", b"1234567"), (b"i", b"12345678")])
+async def test_a_damaged_field_makes_the_session_unreadable(store: ValkeyStore, field: tuple[bytes, bytes]) -> None:
     record = await created(store, {"a": b"1"})
     await store.link.request("HSET", name_of(store, record), *field)
     assert await store.load(record.key) is None

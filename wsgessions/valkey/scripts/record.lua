@@ -17,7 +17,7 @@ local COMMIT, COMMIT_SIZE = '>c8I8I3', 19
 local EXACT = 2 ^ 53
 
 local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE, FORWARDED = 0, 1, 2, 3, 4, 5, 6, 7
-local FORWARD = '>c16c8I8'
+local FORWARD, FORWARD_SIZE = '>c16c8I8', 32
 
 -- The time in milliseconds, and in microseconds.
 local function clock()
@@ -53,7 +53,7 @@ local function read(key, now)
   if found.err then return nil, UNREADABLE end -- no hash
   if found[1] or found[2] then
     local s, refusal = parse(found[1] or found[2], now)
-    if s then s.dead, s.resent, s.forward = not found[1], found[3] or '', found[4] end
+    if s then s.dead, s.resent, s.forward = not found[1], found[3] or '', #(found[4] or '') == FORWARD_SIZE and found[4] end
     return s, refusal
   end
   return nil, redis.call('EXISTS', key) == 1 and UNREADABLE or GONE
@@ -74,7 +74,7 @@ end
 
 -- The answer about a tombstone: where the session has gone if its id was renewed, and if this was before `latest` (S-07).
 local function onward(s, latest)
-  if not s.forward or #s.forward ~= struct.size(FORWARD) then return {GONE} end
+  if not s.forward then return {GONE} end
   local digest, incarnation, ends = struct.unpack(FORWARD, s.forward)
   return ends > latest and {FORWARDED, digest, incarnation, s.version} or {GONE}
 end
