@@ -140,6 +140,8 @@ class Exchange:
             await self._commit(create=self._may_create(message), renew=renews)
         if not session._accessed:
             return message
+        if self._manager.ends_soon(session):
+            await self._manager.touch(session)
         fields, credential = self._decide_fields()
         no_store = credential or session._uncacheable
         return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)

@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from .attribute_operations import OperatingOwner
 from .cookie import CookieFinding, Presented
@@ -27,6 +27,7 @@ from .watermark import WatermarkSeal
 __all__ = ["OpenedSession", "SessionManager", "manager_for"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
+_CLOCK_MARGIN_MS: Final = 500
 
 
 class SessionManager:
@@ -63,6 +64,7 @@ class SessionManager:
         identity = _identity_of(self.settings)
         self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
+        self._report_delay_ms = _report_delay_ms(settings)
         self._noting = find_power(self.store, Noting)
         self._seal: WatermarkSeal | None = None
         # A store of the factory starts itself at its first use, and finds itself a home that outlives this event loop.
@@ -183,10 +185,17 @@ class SessionManager:
             return True
         return self._noting is not None and self._noting.note_use(record.key)
 
-    async def touch(self, session: Session) -> None:
-        """As `note_use`, for any store."""
+    def ends_soon(self, session: Session) -> bool:
+        """Whether this use must be told to the store before the response: later it might find the session over (K-09)."""
         record = session._record
-        if self.note_use(session) or record is None:
+        if record is None or session._committed or record.expires_ms >= record.deadline_ms:
+            return False
+        return record.expires_ms - self.store.clock.now_ms() < self._report_delay_ms
+
+    async def touch(self, session: Session) -> None:
+        """Count the request as an access at once."""
+        record = session._record
+        if record is None:
             return
         try:
             await self.store.touch([record.key], deadline=self.owner.deadline())
@@ -220,6 +229,12 @@ def manager_for(
         setting = next(iter(overrides), "settings")
         raise ConfigError("a manager is given, which has its own", setting=setting, hint="give one of the two")
     return manager
+
+
+def _report_delay_ms(settings: SessionSettings) -> int:
+    """How late a use may be reported, and by how much the store's time may be off."""
+    delay = settings.touch_interval + settings.touch_step
+    return round(delay.total_seconds() * 1000) + _CLOCK_MARGIN_MS
 
 
 def _identity_of(settings: SessionSettings) -> Identity:
@@ -256,7 +271,8 @@ class OpenedSession:
         try:
             if error is None:
                 await self._manager.commit(self._session)
-                await self._manager.touch(self._session)
+                if self._manager.ends_soon(self._session) or not self._manager.note_use(self._session):
+                    await self._manager.touch(self._session)
             elif isinstance(error, Exception):
                 self._session._drop_changes()
                 await self._manager.owner.carry_out(self._session)

@@ -22,7 +22,7 @@ from tests.valkey.shared_server import shared_server
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.base import Countable, SecretKeeping, Store, find_power
+from wsgessions.stores.base import Countable, Noting, SecretKeeping, Store, find_power
 from wsgessions.stores.factory import open_store
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.store_harness import change, created, new_key, stored
@@ -86,13 +86,19 @@ async def test_the_optional_powers_are_there_through_all_layers(url: str) -> Non
         assert await keeper.shared_secret(b"1" * 32) == await keeper.shared_secret(b"2" * 32) == b"1" * 32
 
 
+def noting(store: Store) -> Noting:
+    found = find_power(store, Noting)
+    assert found is not None
+    return found
+
+
 async def test_touches_are_gathered_and_arrive_within_their_interval(url: str) -> None:
     async with opened(settings(url, touch_interval=timedelta(milliseconds=20))) as store:
         record = await created(store)
-        await store.touch([record.key])
+        noting(store).note_use(record.key)
         async with asyncio.timeout(20):
             while (await stored(store, record)).expires_ms == record.expires_ms:
-                await store.touch([record.key])
+                noting(store).note_use(record.key)
                 await asyncio.sleep(0.01)
 
 
@@ -104,7 +110,7 @@ async def test_closing_sends_the_last_touches(shared_server: RawServer) -> None:
             now = record.created_ms
             while now == record.created_ms:  # the touch is to come in another millisecond
                 now = (await created(watching)).created_ms
-            await store.touch([record.key])
+            noting(store).note_use(record.key)
         assert (await stored(watching, record)).expires_ms > record.expires_ms
 
 
@@ -115,7 +121,7 @@ async def test_a_busy_session_is_reported_once_in_each_step(shared_server: RawSe
         record = await created(store, idle=1800)
         ends = set()
         for number in range(1000):
-            await store.touch([record.key])
+            noting(store).note_use(record.key)
             if number % 50 == 0:
                 await asyncio.sleep(0.02)
                 ends.add((await stored(store, record)).expires_ms)

@@ -60,19 +60,32 @@ async def created(store: TouchBatch, key: SessionKey = ONE) -> SessionRecord:
 
 async def test_a_touch_returns_at_once_and_takes_effect_in_a_batch(below: Touched) -> None:
     store = TouchBatch(below, interval=0.01)
+    await store.start()
     for _ in range(100):
-        await store.touch([ONE])
-        await store.touch([OTHER])
+        assert store.note_use(ONE)
+        assert store.note_use(OTHER)
     assert below.batches == []
     assert await below.next_batch() == {ONE, OTHER}
     await store.close()
     assert len(below.batches) == 1
 
 
+async def test_a_touch_that_must_not_wait_goes_at_once(below: Touched) -> None:
+    """K-09: near the end of its idle time a session in use would be over before the next batch."""
+    store = TouchBatch(below, interval=3600)
+    await store.start()
+    assert store.note_use(ONE)
+    await store.touch([ONE])
+    assert below.batches == [{ONE}]
+    await store.close()
+    assert below.batches == [{ONE}]
+
+
 async def test_a_busy_session_costs_one_touch_per_interval(below: Touched) -> None:
     store = TouchBatch(below, interval=0.01)
+    await store.start()
     for _ in range(3):
-        await store.touch([ONE])
+        assert store.note_use(ONE)
         assert await below.next_batch() == {ONE}
     await store.close()
     assert len(below.batches) == 3
@@ -80,7 +93,8 @@ async def test_a_busy_session_costs_one_touch_per_interval(below: Touched) -> No
 
 async def test_closing_sends_what_is_gathered(below: Touched) -> None:
     store = TouchBatch(below, interval=3600)
-    await store.touch([ONE])
+    await store.start()
+    assert store.note_use(ONE)
     await store.close()
     assert below.batches == [{ONE}]
     assert below.calls[-1] == "close"
@@ -88,6 +102,7 @@ async def test_closing_sends_what_is_gathered(below: Touched) -> None:
 
 async def test_closing_an_unused_store_sends_nothing(below: Touched) -> None:
     store = TouchBatch(below)
+    await store.start()
     await store.close()
     await store.close()
     assert below.batches == []
@@ -96,9 +111,11 @@ async def test_closing_an_unused_store_sends_nothing(below: Touched) -> None:
 async def test_a_commit_makes_its_touch_needless(below: Touched) -> None:
     """It starts the idle time anew itself; and what has ended needs no touch."""
     store = TouchBatch(below, interval=3600)
+    await store.start()
     record = await created(store)
     other = await created(store, OTHER)
-    await store.touch([ONE, OTHER])
+    assert store.note_use(ONE)
+    assert store.note_use(OTHER)
     await store.apply(SessionDelta(ONE, record.incarnation, record.version, {"a": b"\x02"}))
     await store.delete(OTHER)
     await store.close()
@@ -108,8 +125,9 @@ async def test_a_commit_makes_its_touch_needless(below: Touched) -> None:
 
 async def test_a_rotation_makes_its_touch_needless(below: Touched) -> None:
     store = TouchBatch(below, interval=3600)
+    await store.start()
     record = await created(store)
-    await store.touch([ONE])
+    assert store.note_use(ONE)
     await store.rotate(SessionDelta(ONE, record.incarnation, record.version), Successor(OTHER, new_incarnation()))
     await store.close()
     assert below.batches == []
@@ -121,10 +139,11 @@ async def test_what_the_store_could_not_take_stays_in_the_batch(
     """And is logged once, not every second."""
     monkeypatch.setattr(touch_batch, "_log", LogThrottle(logging.getLogger("wsgessions.touch")))
     store = TouchBatch(below, interval=0.01)
+    await store.start()
     below.down = True
-    await store.touch([ONE])
+    assert store.note_use(ONE)
     assert await below.next_batch() == {ONE}
-    await store.touch([OTHER])
+    assert store.note_use(OTHER)
     assert await below.next_batch() == {ONE, OTHER}
     below.down = False
     assert await below.next_batch() == {ONE, OTHER}
@@ -135,8 +154,9 @@ async def test_what_the_store_could_not_take_stays_in_the_batch(
 
 async def test_a_store_that_is_down_does_not_keep_it_from_closing(below: Touched) -> None:
     store = TouchBatch(below, interval=3600)
+    await store.start()
     below.down = True
-    await store.touch([ONE])
+    assert store.note_use(ONE)
     await store.close()
     assert below.calls[-1] == "close"
 
@@ -151,36 +171,41 @@ async def test_a_fault_of_the_store_does_not_end_the_touches(below: Touched, cap
 
     below.before = fail
     store = TouchBatch(below, interval=0.01)
-    await store.touch([ONE])
+    await store.start()
+    assert store.note_use(ONE)
     await below.next_batch()
-    await store.touch([OTHER])
+    assert store.note_use(OTHER)
     assert await below.next_batch() == {ONE, OTHER}
     assert "RuntimeError" in caplog.text
     await store.close()
 
 
-def test_touches_go_on_in_the_event_loop_after_the_one_that_has_ended() -> None:
-    """R-57: in a test or a notebook, `asyncio.run` is called again and again."""
+def test_a_use_after_the_event_loop_has_ended_is_left_to_the_caller() -> None:
+    """R-57: in a test or a notebook, `asyncio.run` is called again and again; what was noted before is not lost."""
     below_of: list[Touched] = []
 
     async def touch(store: TouchBatch | None, key: SessionKey) -> TouchBatch:
         if store is None:
             below_of.append(Touched())
             store = TouchBatch(below_of[0], interval=3600)
-        await store.touch([key])
+            await store.start()
+            assert store.note_use(key)
+        else:
+            assert not store.note_use(key)
         return store
 
     store = asyncio.run(touch(None, ONE))
     asyncio.run(touch(store, OTHER))
     asyncio.run(store.close())
-    assert below_of[0].batches == [{ONE, OTHER}]
+    assert below_of[0].batches == [{ONE}]
 
 
 async def test_a_batch_does_not_wait_longer_for_the_store_than_for_the_next_batch(below: Touched) -> None:
     import time
 
     store = TouchBatch(below, interval=5)
-    await store.touch([ONE])
+    await store.start()
+    assert store.note_use(ONE)
     before = time.monotonic()
     await store.close()
     assert before + 5 <= below.deadlines[0] <= time.monotonic() + 5
@@ -199,6 +224,7 @@ class Stepping:
         self.interval_ms = interval_ms
 
     async def create(self, key: SessionKey = ONE) -> SessionRecord:
+        await self.store.start()
         record = await self.store.create(NewSession(key, {"a": b"\x01"}, self.interval_ms, 86_400_000))
         assert record is not None
         return record
@@ -207,7 +233,7 @@ class Stepping:
         """Load and touch, with time passing between; each time batches have their turn."""
         for _ in range(times):
             assert await self.store.load(ONE) is not None
-            await self.store.touch([ONE])
+            assert self.store.note_use(ONE)
             await self.store._send(self.store._step.due(self.store._pending))
             self.time.pass_seconds(every)
 
@@ -278,7 +304,7 @@ async def test_a_touch_that_failed_is_not_held_back() -> None:
     await stepping.create()
     stepping.time.pass_seconds(100)
     stepping.below.down = True
-    await stepping.store.touch([ONE])
+    assert stepping.store.note_use(ONE)
     await stepping.store._send(stepping.store._step.due(stepping.store._pending))
     stepping.below.down = False
     assert stepping.store._step.due(stepping.store._pending) == {ONE}
@@ -289,7 +315,7 @@ async def test_a_touch_that_failed_is_not_held_back() -> None:
 async def test_closing_sends_what_was_held_back() -> None:
     stepping = Stepping(60)
     await stepping.create()
-    await stepping.store.touch([ONE])
+    assert stepping.store.note_use(ONE)
     assert stepping.store._step.due(stepping.store._pending) == set()
     await stepping.store.close()
     assert stepping.below.batches == [{ONE}]
@@ -297,8 +323,9 @@ async def test_closing_sends_what_was_held_back() -> None:
 
 async def test_a_held_touch_leaves_by_itself(below: Touched) -> None:
     store = TouchBatch(below, interval=0.01, step=0.2)
+    await store.start()
     await created(store)
-    await store.touch([ONE])
+    assert store.note_use(ONE)
     assert await below.next_batch() == {ONE}
     await store.close()
 

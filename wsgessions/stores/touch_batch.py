@@ -30,7 +30,7 @@ _log = LogThrottle(logging.getLogger("wsgessions.touch"))
 
 
 class TouchBatch:
-    """A `Store` in front of a store, whose `touch` returns at once and takes effect within an interval (C-16, S-63).
+    """A `Store` in front of a store, with the power of `Noting`: a noted use takes effect within an interval (C-16).
 
     Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
     last interval, or step, and can thereby shorten an idle timeout by that much and no more.
@@ -71,17 +71,20 @@ class TouchBatch:
         await self.below.close()
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        """Gather these sessions for the next batch."""
-        self._pending.update(keys)
-        self._begin()
+        """See `Store.touch`: at once, where a use must not wait for the next batch."""
+        self._pending.difference_update(keys)
+        await self.below.touch(keys, deadline=deadline)
+        self._step.note_touched(set(keys))
 
     def note_use(self, key: SessionKey) -> bool:
-        """See `Noting.note_use`."""
+        """See `Noting.note_use`; told to the store with the next batch."""
+        if self._flusher is not None and not self._flusher.done():
+            self._pending.add(key)
+            return True
+        if self._loop is None or self._loop.is_closed():
+            return False
         self._pending.add(key)
-        if self._flusher is None:
-            if self._loop is None or self._loop.is_closed():
-                return False
-            self._loop.call_soon_threadsafe(self._begin)
+        self._loop.call_soon_threadsafe(self._begin)
         return True
 
     def _begin(self) -> None:
