@@ -74,6 +74,15 @@ def test_a_commit_comes_on_top_of_what_others_did_in_between() -> None:
     assert (after.version, after.interval_ms) == (200, 30_000)
 
 
+def test_what_came_after_a_commit_whose_answer_was_lost_comes_on_top_with_its_own_version() -> None:
+    """C-8, C-9: the answer to a resend tells of later commits too."""
+    later = SessionChanges(250, 30_000, 63_000, {"a": b"later", "b": b"later"}, frozenset({"a", "b", "d"}))
+    delta = SessionDelta(KEY, 7, 100, {"b": b"mine", "d": b"mine", "e": b"mine"}, interval_ms=5000)
+    after = record(a=b"1", b=b"1", c=b"1").after(delta, applied(changes=later))
+    assert after.attributes == {"a": b"later", "b": b"later", "d": b"mine"}
+    assert (after.version, after.interval_ms, after.expires_ms) == (250, 30_000, 63_000)
+
+
 def test_an_outcome_that_comes_back_late_changes_nothing() -> None:
     state = record(a=b"1")
     assert state.after(SessionDelta(KEY, 7, 99, {"a": b"old"}), applied(version=100)) is state

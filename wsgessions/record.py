@@ -151,15 +151,19 @@ class SessionRecord:
         """This state, or a newer one, with an accepted commit on top.
 
         An outcome older than this state is contained in it already: it came back after a later one. But if it is older
-        than even the commit's base, then the store has another history, and the outcome tells all of it (C-12).
+        than even the commit's base, then the store has another history, and the outcome tells all of it (C-12). What a
+        resend brings can be newer than the commit: that is laid on top of it then, with its own version, since no
+        content may be shown under a version that it does not have (C-8, K-04).
         """
         if delta.base < outcome.version <= self.version:
             return self
-        below = self if outcome.changes is None else self.merged(outcome.changes)
+        others = outcome.changes
+        newer = others if others is not None and others.version > outcome.version else None
+        below = self if others is None or newer is not None else self.merged(others)
         place = outcome.moved or Place(self.key, self.incarnation, self.rotated)
         if successor is not None and outcome.moved is None:
             place = Place(successor.key, successor.incarnation, outcome.version)
-        return replace(
+        done = replace(
             below,
             key=place.key,
             incarnation=place.incarnation,
@@ -169,6 +173,7 @@ class SessionRecord:
             expires_ms=outcome.expires_ms,
             attributes=below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed),
         )
+        return done if newer is None else done.merged(newer)
 
 
 @dataclass(frozen=True, slots=True)
