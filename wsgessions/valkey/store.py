@@ -16,14 +16,12 @@ from ..record import (
     SessionDelta,
     SessionKey,
     SessionRecord,
-    StoredAttributes,
     Successor,
 )
 from ..stores.base import NEVER
 from ..stores.feed import Feed
 from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE
 from ..stores.lease import Lease
-from . import layout
 from .address import Locate
 from .barrier import wait_for_members
 from .commands import Argument, Commands, ScriptCall
@@ -36,10 +34,10 @@ from .reading import Reading, milliseconds
 from .reaper import Reaper
 from .replies import LinkLost, Reply
 from .segments import Segment, Segments, application_prefix
-from .session_scripts import CREATE, TOUCH
+from .session_scripts import TOUCH
 from .tracking import Tracking
 from .trouble import Trouble
-from .writing import commit, end
+from .writing import commit, create, end
 
 __all__ = ["ValkeyStore"]
 
@@ -136,20 +134,7 @@ class ValkeyStore:
     # Sessions
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
-        segment = await self.segment(new.key, deadline)
-        script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
-        record: SessionRecord | None = None
-
-        def note(reply: Reply, tracked: bool) -> None:
-            nonlocal record
-            record = _created(new, reply) if isinstance(reply, list) and reply else None
-            self.tracking.note_record(new.key, record, tracked=tracked)
-
-        reply = await self.send(lambda _: self.tracking.call(self.link, script, note, deadline=deadline))
-        if reply or reply is None:
-            return record
-        there = await self.load(new.key, deadline=deadline)  # a resend: the session may have been changed already
-        return there if isinstance(there, SessionRecord) else None
+        return await create(self, new, deadline)
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
@@ -292,17 +277,3 @@ def _answer(reply: Reply) -> Reply:
     if isinstance(reply, StoreRefused):
         raise reply
     return reply
-
-
-def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
-    version, created_ms, expires_ms = reply
-    return SessionRecord(
-        key=new.key,
-        incarnation=new.incarnation,
-        version=version,
-        created_ms=created_ms,
-        interval_ms=new.interval_ms,
-        deadline_ms=created_ms + new.lifetime_ms,
-        expires_ms=expires_ms,
-        attributes=StoredAttributes(new.attributes),
-    )

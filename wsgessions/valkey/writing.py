@@ -1,24 +1,65 @@
-"""Commits and ends of sessions, sent on to where the session is if its id was renewed meanwhile (C-9, S-07)."""
+"""Creations, commits and ends of sessions; the last two are sent on if the id was renewed meanwhile (C-9, S-07)."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import StoreRefused
-from ..record import CommitOutcome, Place, SessionDelta, SessionKey, Successor
+from ..record import (
+    CommitOutcome,
+    NewSession,
+    Place,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    StoredAttributes,
+    Successor,
+)
 from ..stores.figures import TOMBSTONE_MS
 from . import layout
 from .commands import ScriptCall
 from .forwarding import place_in
 from .replies import Reply
-from .session_scripts import COMMIT, DELETE
+from .session_scripts import COMMIT, CREATE, DELETE
 
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["commit", "end"]
+__all__ = ["commit", "create", "end"]
+
+
+async def create(store: ValkeyStore, new: NewSession, deadline: float) -> SessionRecord | None:
+    """Store a new session; see `Store.create`."""
+    segment = await store.segment(new.key, deadline)
+    script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
+    record: SessionRecord | None = None
+
+    def note(reply: Reply, tracked: bool) -> None:
+        nonlocal record
+        record = _created(new, reply) if isinstance(reply, list) and reply else None
+        store.tracking.note_record(new.key, record, tracked=tracked)
+
+    reply = await store.send(lambda _: store.tracking.call(store.link, script, note, deadline=deadline))
+    if reply or reply is None:
+        return record
+    there = await store.load(new.key, deadline=deadline)  # a resend: the session may have been changed already
+    return there if isinstance(there, SessionRecord) else None
+
+
+def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
+    version, created_ms, expires_ms = reply
+    return SessionRecord(
+        key=new.key,
+        incarnation=new.incarnation,
+        version=version,
+        created_ms=created_ms,
+        interval_ms=new.interval_ms,
+        deadline_ms=created_ms + new.lifetime_ms,
+        expires_ms=expires_ms,
+        attributes=StoredAttributes(new.attributes),
+    )
 
 
 async def commit(
