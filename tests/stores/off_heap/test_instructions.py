@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -111,13 +111,17 @@ def test_a_record_that_is_overwritten_while_it_is_copied_is_not_used(
     assert instruction > 50
 
 
-def put_newer_in_the_same_place(worker: OffHeap) -> None:
+def begin_a_generation(worker: OffHeap) -> None:
     worker.clear()
     worker.renew(1e9)
+
+
+def put_newer_in_the_same_place(worker: OffHeap) -> None:
+    begin_a_generation(worker)
     worker.put(state(19, 2))
 
 
-@pytest.mark.parametrize("change", [discard, put_newer, put_newer_in_the_same_place])
+@pytest.mark.parametrize("change", [discard, put_newer, begin_a_generation, put_newer_in_the_same_place])
 def test_what_is_removed_while_it_is_copied_is_not_given(host: Host, change: Callable[[OffHeap], None]) -> None:
     """However long the reader is stopped there: its sibling may have renewed its lease meanwhile (C-4)."""
     worker, sibling = host.tier(), host.tier()
@@ -140,29 +144,28 @@ def test_what_is_removed_while_it_is_copied_is_not_given(host: Host, change: Cal
     assert instruction > 10
 
 
+@pytest.mark.parametrize("begin", [full, Host.tier])
 @pytest.mark.parametrize("change", [put_newer, put_another, discard, OffHeap.clear])
 def test_a_worker_that_was_interrupted_at_any_instruction_goes_on(
-    host: Host, change: Callable[[OffHeap], None]
+    host: Host, change: Callable[[OffHeap], None], begin: Callable[[Host], OffHeap]
 ) -> None:
     """Control-C, a full memory: an exception from nowhere costs entries at most."""
-    worker = full(host)
     for instruction in itertools.count():
+        worker = begin(host)
         steps = itertools.count()
 
         def interrupt(at: int = instruction, steps: Iterator[int] = steps) -> None:
             if next(steps) == at:
                 raise KeyboardInterrupt
 
-        try:
-            with at_every_instruction(interrupt):
-                change(worker)
-        except KeyboardInterrupt:
-            pass
-        else:
-            break
+        with suppress(KeyboardInterrupt), at_every_instruction(interrupt):
+            change(worker)
         for record in BEFORE.values():
             worker.put(record)
         kept = [number for number, record in BEFORE.items() if worker.get_own(record.key) == record]
         assert kept == list(range(kept[0], 20))
         assert len(kept) > 10
+        worker.close()
+        if next(steps) <= instruction:
+            break
     assert instruction > 20
