@@ -67,7 +67,8 @@ async def manager(request: pytest.FixtureRequest) -> AsyncIterator[SessionManage
     server: RawServer = request.getfixturevalue("shared_server")
     async with FaultProxy(server.path) as proxy:
         namespace = f"c{id(proxy)}"
-        manager = SessionManager(store_url=f"valkey://{proxy.host}:{proxy.port}", namespace=namespace)
+        # Without a lease each request asks the server, so that there is a load to be cancelled.
+        manager = SessionManager(store_url=f"valkey://{proxy.host}:{proxy.port}", namespace=namespace, lease="0s")
         await manager.start()
         proxy.delay(0.001)
         yield manager

@@ -26,7 +26,8 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 async def manager(shared_server: RawServer) -> AsyncIterator[SessionManager]:
-    manager = SessionManager(store_url=shared_server.url, namespace=f"u{next(_namespaces)}")
+    """One that keeps nothing in memory: whoever changes a record by hand gives it no new version."""
+    manager = SessionManager(store_url=shared_server.url, namespace=f"u{next(_namespaces)}", max_bytes_on_heap=0)
     yield manager
     await manager.close()
 
