@@ -269,6 +269,7 @@ class TestContradictions:
             ({"renew_interval": "10s"}, "renew_interval"),
             ({"lease": "1s"}, "lease"),
             ({"touch_step": "61s"}, "touch_step"),
+            ({"allow_eviction": True}, "allow_eviction"),
             ({"touch_step": "61s", "max_inactive_interval": 0}, "touch_step"),
             ({"touch_step": "31s", "max_inactive_interval": "10m"}, "touch_step"),
             ({"heartbeat": "1s"}, "lease"),

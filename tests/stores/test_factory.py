@@ -137,7 +137,7 @@ async def test_a_server_that_evicts_is_used_if_the_settings_say_so() -> None:
             with pytest.raises(ConfigError, match="allkeys-lru"):
                 async with opened(settings(server.url)):
                     pass
-            async with opened(settings(server.url, allow_eviction=True)) as store:
+            async with opened(settings(server.url, allow_eviction=True, concurrency=16)) as store:
                 await created(store)
         finally:
             server.kill()

@@ -59,7 +59,8 @@ class SettingFields(BaseSettings):
     allow_eviction: Switch = Field(
         default=False,
         description="Accept a server that throws sessions away when its memory is short (`maxmemory-policy` other than "
-        "`noeviction`), with a warning. Who loses a session that way is a new visitor (C-18).",
+        "`noeviction`), with a warning. Who loses a session that way is a new visitor. It needs `concurrency`, and "
+        "goes better with `secrets`, since the store may evict its own records of these too (C-18).",
     )
     start_degraded: Switch = Field(
         default=False,
