@@ -14,10 +14,16 @@ _PATIENCE = 20.0
 
 
 class RawServer:
-    """One server process; its data lives as long as the process."""
+    """One server process; its data lives as long as the process.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: where its socket is made.
+        options: of the program, beyond the necessary ones.
+    """
+
+    def __init__(self, directory: Path, *options: str) -> None:
         self.path = str(directory / "s")
+        self._options = options
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -27,6 +33,7 @@ class RawServer:
 
     def start(self) -> None:
         options = ["--port", "0", "--unixsocket", self.path, "--save", "", "--dir", str(self._directory)]
+        options += self._options
         self._process = subprocess.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
         until = time.monotonic() + _PATIENCE
         while not self._answers():

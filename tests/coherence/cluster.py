@@ -1,0 +1,145 @@
+"""The processes of a campaign: a Valkey server, the fault proxies before it, and the nodes behind those."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.valkey.raw_server import RawServer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+FAST = {"heartbeat": "0.3s", "lease": "1s", "touch_interval": "0.2s", "nonstop_timeout": "5s"}
+"""Short times, so that a campaign sees many of them."""
+LEASE = 1.0
+"""The lease of `FAST`, in seconds."""
+
+
+class Program:
+    """A Python program of ours; it ends when its standard input does."""
+
+    def __init__(self, process: asyncio.subprocess.Process, first_line: str) -> None:
+        self._process = process
+        self.first_line = first_line
+
+    @classmethod
+    async def start(cls, module: str, *arguments: str) -> Program:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", module, *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "adapters")])},
+        )
+        program = cls(process, "")
+        program.first_line = await program._line()
+        return program
+
+    async def ask(self, line: str) -> str:
+        """Give it a line, and take one."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        return await self._line()
+
+    async def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), PATIENCE)
+        assert line, "the program has ended"
+        return line.decode()
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    async def close(self) -> None:
+        if self._process.returncode is None:
+            self.signal(signal.SIGKILL)
+        await self._process.wait()
+        # Its transport would otherwise be closed by the collector, after the event loop.
+        self._process._transport.close()  # type: ignore[attr-defined]
+
+
+class Proxies:
+    """All proxies: one for each node, numbered alike."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.ports: list[int] = json.loads(program.first_line)
+
+    async def order(
+        self, method: str, *arguments: Any, only: int | None = None, **options: Any
+    ) -> list[dict[str, int]]:
+        """Call a method of one proxy or of all; the answer is the counts of all, see `ProxyCounts`."""
+        chosen = list(range(len(self.ports))) if only is None else [only]
+        counts: list[dict[str, int]] = json.loads(
+            await self._program.ask(json.dumps([chosen, method, arguments, options]))
+        )
+        return counts
+
+    async def counts(self) -> list[dict[str, int]]:
+        counts: list[dict[str, int]] = json.loads(await self._program.ask(json.dumps([[], "", [], {}])))
+        return counts
+
+
+class Cluster:
+    """What a campaign works with."""
+
+    def __init__(self, servers: Sequence[RawServer], proxies: Proxies, nodes: list[Program], paths: list[str]) -> None:
+        self.servers = servers
+        self.proxies = proxies
+        self.nodes = nodes
+        self.paths = paths
+        """The sockets at which the nodes take requests."""
+
+    @property
+    def server(self) -> RawServer:
+        return self.servers[0]
+
+    async def pause(self, node: int) -> None:
+        self.nodes[node].signal(signal.SIGSTOP)
+
+    async def resume(self, node: int) -> None:
+        self.nodes[node].signal(signal.SIGCONT)
+
+
+@asynccontextmanager
+async def cluster(processes: int = 3, *, options: Sequence[str] = (), **settings: Any) -> AsyncIterator[Cluster]:
+    """So many nodes on one server, each with a proxy of its own between.
+
+    Args:
+        processes: the number of nodes.
+        options: of the server program.
+        settings: of the nodes, beyond `FAST`.
+    """
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="wsg"))
+        server = RawServer(Path(directory), *options)
+        server.start()
+        stack.callback(server.kill)
+        proxies = Proxies(await started(stack, "tests.coherence.proxy_program", *[server.path] * processes))
+        made = Cluster([server], proxies, [], [])
+        urls = [f"valkey://127.0.0.1:{port}" for port in proxies.ports]
+        made.paths += [f"{directory}/n{number}" for number in range(processes)]
+        made.nodes += await asyncio.gather(
+            *(start_node(stack, path, url, settings) for path, url in zip(made.paths, urls, strict=True))
+        )
+        yield made
+
+
+async def start_node(stack: AsyncExitStack, path: str, url: str, settings: dict[str, Any]) -> Program:
+    chosen = {"store_url": url, "cookie": {"insecure": True}, **FAST, **settings}
+    return await started(stack, "tests.coherence.node_program", path, json.dumps(chosen))
+
+
+async def started(stack: AsyncExitStack, module: str, *arguments: str) -> Program:
+    program = await Program.start(module, *arguments)
+    stack.push_async_callback(program.close)
+    return program

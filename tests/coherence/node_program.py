@@ -1,0 +1,231 @@
+"""One of several servers: ``python -m tests.coherence.node_program SOCKET SETTINGS`` serves requests, one a line.
+
+No HTTP is spoken, only JSON, so that a campaign makes many requests a second; from the middleware on all is as in
+production. The first line on the standard output says that it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.coherence.history import OWN, SCRIBBLE, Op
+from wsgessions import Session, SessionMiddleware
+from wsgessions.asgi import Message, Receive, Scope, Send
+
+BOX = "box"
+"""The attribute with objects in it, nested, that requests change in place."""
+
+Order = dict[str, Any]
+
+
+class Objects:
+    """What requests were handed lately, kept so that no other object can take its identity."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[object, list[object]]] = deque(maxlen=500)
+        self._owners: dict[int, object] = {}
+
+    def hand_out(self, owner: object, *objects: object) -> bool:
+        """Whether somebody else has one of these objects."""
+        if len(self._recent) == self._recent.maxlen:
+            for known in self._recent[0][1]:
+                self._owners.pop(id(known), None)
+        self._recent.append((owner, list(objects)))
+        return any(self._owners.setdefault(id(each), owner) is not owner for each in objects)
+
+
+async def read(session: Session, order: Order) -> None:
+    """Everything is read anyway."""
+
+
+async def write(session: Session, order: Order) -> None:
+    session[OWN + order["client"]] = order["token"]
+    mark = f"{order['client']}:{order['token']}"  # always a change: what a request holds and leaves, stays as it was
+    if BOX in session:
+        session[BOX][0][0] = mark
+    else:
+        session[BOX] = [[mark]]
+
+
+async def commit(session: Session, order: Order) -> None:
+    await write(session, order)
+    await session.commit()
+
+
+async def slow_write(session: Session, order: Order) -> None:
+    await asyncio.sleep(order["seconds"])
+    order["acted"] = time.monotonic()
+    await write(session, order)
+
+
+async def bump(session: Session, order: Order) -> None:
+    await session.increment("count")
+
+
+async def refresh(session: Session, order: Order) -> None:
+    await session.refresh()
+
+
+async def rotate(session: Session, order: Order) -> None:
+    session.rotate_id()
+
+
+async def invalidate(session: Session, order: Order) -> None:
+    session.invalidate()
+
+
+async def scribble(session: Session, order: Order) -> None:
+    keep(session)
+    await asyncio.sleep(order["seconds"])
+    raise Scribbled
+
+
+def keep(session: Session) -> None:
+    """Change objects that belong to this request alone, in a way that others would see if they did not."""
+    if BOX in session:
+        session[BOX].append(SCRIBBLE)
+        session[BOX][0].append(SCRIBBLE)
+
+
+class Scribbled(Exception):
+    """Makes the request fail, so that nothing of it is stored."""
+
+
+ACTS: dict[Op, Callable[[Session, Order], Awaitable[None]]] = {
+    Op.READ: read,
+    Op.WRITE: write,
+    Op.COMMIT: commit,
+    Op.SLOW_WRITE: slow_write,
+    Op.BUMP: bump,
+    Op.REFRESH: refresh,
+    Op.ROTATE: rotate,
+    Op.INVALIDATE: invalidate,
+    Op.SCRIBBLE: scribble,
+    Op.KEEP: read,
+}
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    session, order, answer = scope["session"], scope["order"], scope["answer"]
+    answer["served_from"] = session.served_from.value
+    answer["loaded"] = incarnation_of(session)
+    await ACTS[Op(order["op"])](session, order)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def incarnation_of(session: Session) -> int | None:
+    return None if session._record is None else session._record.incarnation
+
+
+class Node:
+    """Answers orders."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._middleware = SessionMiddleware(app, **settings)
+        self._objects = Objects()
+
+    async def answer(self, order: Order) -> dict[str, Any]:
+        """Run one request through the middleware."""
+        arrived = order["acted"] = time.monotonic()
+        answer: dict[str, Any] = {"arrived": arrived, "cookies": []}
+        kept: list[list[Any]] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] != "http.response.start":
+                return
+            answer["status"] = message["status"]
+            answer["cookies"] = [value.decode() for name, value in message["headers"] if name == b"set-cookie"]
+            if message["status"] == 200:
+                answer.update(self._describe(scope["session"]))
+                if order["op"] == Op.KEEP and BOX in scope["session"]:
+                    kept.append(scope["session"][BOX])
+
+        scope = _scope(order, answer)
+        try:
+            await self._middleware(scope, receive, send)
+        except Scribbled:
+            answer["status"] = 500
+        for box in kept:  # after the response, and after the last look that the middleware takes
+            box.append(SCRIBBLE)
+            box[0].append(SCRIBBLE)
+        answer["acted"] = order["acted"]
+        return answer
+
+    def _describe(self, session: Session) -> dict[str, Any]:
+        content = dict(session)
+        box = content.get(BOX)
+        return {
+            "incarnation": incarnation_of(session),
+            "version": session.version,
+            "content": json.loads(json.dumps(content)),
+            "rolled_back": session.rolled_back,
+            "aliased": box is not None and self._objects.hand_out(session, box, box[0]),
+        }
+
+
+def _scope(order: Order, answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET" if order["op"] in {Op.READ, Op.KEEP, Op.REFRESH} else "POST",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"cookie", order["cookie"].encode())] if order["cookie"] else [],
+        "client": ("192.0.2.1", 50000),
+        "server": ("a.test", 80),
+        "extensions": {},
+        "state": {},
+        "order": order,
+        "answer": answer,
+    }
+
+
+class Connection(asyncio.Protocol):
+    """One client: a request a line, an answer a line."""
+
+    def __init__(self, node: Node, tasks: set[asyncio.Task[None]]) -> None:
+        self._node, self._tasks = node, tasks
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            task = asyncio.get_running_loop().create_task(self._serve(json.loads(line)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, order: Order) -> None:
+        answer = await self._node.answer(order)
+        self._transport.write(json.dumps(answer).encode() + b"\n")
+
+
+async def main(path: str, settings: dict[str, Any]) -> None:
+    node, tasks = Node(settings), set[asyncio.Task[None]]()
+    server = await asyncio.get_running_loop().create_unix_server(lambda: Connection(node, tasks), path)
+    sys.stdout.write("serving\n")
+    sys.stdout.flush()
+    # A node ends with the campaign that started it, however that ends: its standard input is closed then.
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))

@@ -1,0 +1,68 @@
+"""The promises of coherence over real processes, while links and servers fail: each campaign in small.
+
+``python -m tests.coherence`` runs the same ones for as long as one likes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.coherence import campaigns, upsets
+from tests.coherence.campaigns import Campaign, Fault, Outcome, Plan
+from tests.coherence.checkers import shown
+
+FAULTS = frozenset({Fault.DELAYS, Fault.REORDER, Fault.CUTS})
+
+
+async def held(campaign: Campaign, plan: Plan) -> Outcome:
+    """The campaign breaks no rule, and nodes answered out of their memory: else it would show nothing."""
+    outcome = await campaign(plan)
+    assert not outcome.violations, shown(outcome.violations)
+    assert outcome.hits > 0
+    return outcome
+
+
+@pytest.mark.parametrize("faults", [frozenset(), FAULTS, frozenset({Fault.DROPS})], ids=["calm", "faults", "drops"])
+async def test_a_browser_that_hops_reads_its_writes_and_never_goes_back(faults: frozenset[Fault]) -> None:
+    """K-01, K-04, K-11, T-07."""
+    await held(campaigns.hops, Plan(hops=1000, faults=faults))
+
+
+@pytest.mark.parametrize("faults", [frozenset(), FAULTS], ids=["calm", "faults"])
+async def test_browsers_that_share_a_session_each_read_their_writes(faults: frozenset[Fault]) -> None:
+    """K-01, K-04."""
+    await held(campaigns.tabs, Plan(hops=1000, faults=faults))
+
+
+async def test_tabs_whose_watermark_goes_back_are_behind_no_longer_than_the_lease() -> None:
+    """C-4, C-11."""
+    await held(campaigns.regressed, Plan(hops=1000, faults=FAULTS))
+
+
+async def test_a_logout_is_over_everywhere_within_a_second() -> None:
+    """K-08, S-60."""
+    await held(campaigns.logout, Plan(hops=1000))
+
+
+async def test_a_logout_is_over_within_the_lease_when_pushes_are_lost() -> None:
+    """K-08, S-60, F-13."""
+    await held(campaigns.logout, Plan(hops=600, faults=frozenset({Fault.DROPS})))
+
+
+async def test_slow_writers_bring_no_session_back() -> None:
+    """K-08, S-62."""
+    outcome = await campaigns.slow_writers(Plan(hops=1000))
+    assert not outcome.violations, shown(outcome.violations)
+    assert any(event.status == 409 for event in outcome.history)
+
+
+@pytest.mark.parametrize("upset", [*upsets.UPSETS])
+async def test_nothing_older_than_the_lease_is_shown_whatever_happens(upset: str) -> None:
+    """C-1, C-4, C-5, F-13. Before the upset every node serves from memory, and after it again."""
+    outcome = await upsets.upset(Plan(), upset, "nothing")
+    assert not outcome.violations, shown(outcome.violations)
+
+
+async def test_nothing_older_than_the_lease_is_shown_by_who_stays_with_a_demoted_primary() -> None:
+    """C-4, C-5, fact 12."""
+    await held(upsets.failover, Plan())
