@@ -145,68 +145,6 @@ async def test_the_memory_for_resends_lapses(store: ValkeyStore) -> None:
     assert len(await store.link.request("HGET", name, "r")) == 16
 
 
-class Histories:
-    """A record whose server lost its latest commits in a failover, as put together from an older dump of it."""
-
-    def __init__(self, store: ValkeyStore, record: SessionRecord) -> None:
-        self._store = store
-        self._record = record
-        self._name = segment_of(store, record.key).record(record.key)
-
-    async def commit(self, **changed: bytes) -> SessionRecord:
-        """The session after one more commit."""
-        await self._store.apply(change(await stored(self._store, self._record), **changed))
-        return await stored(self._store, self._record)
-
-    async def losing(self, **changed: bytes) -> SessionRecord:
-        """The session after a commit that the present history does not have."""
-        dump = await self._store.link.request("DUMP", self._name)
-        lost = await self.commit(**changed)
-        await self._store.link.request("RESTORE", self._name, 0, dump, "REPLACE")
-        return lost
-
-
-@pytest.mark.parametrize("before", [0, 1, COMMITS_REMEMBERED, COMMITS_REMEMBERED + 3])
-async def test_a_view_of_a_lost_history_is_replaced_by_the_present_one(store: ValkeyStore, before: int) -> None:
-    """C-8, C-12: the version of the view is above its base and below what followed in the present history."""
-    record = await created(store, {"a": b"1", "b": b"1"})
-    history = Histories(store, record)
-    for value in range(before):
-        await history.commit(n=number(value))
-    lost = await history.losing(a=b"lost", x=b"lost")
-    present = await history.commit(b=b"2")
-    assert lost.version < present.version
-    assert await store.load(record.key, since=lost.seen) == present
-    delta = change(lost, c=b"3")
-    outcome = await store.apply(delta)
-    assert lost.after(delta, outcome) == await stored(store, record)
-    assert (await stored(store, record)).attributes == {**present.attributes, "c": b"3"}
-
-
-async def test_a_guard_does_not_rest_on_a_lost_history(store: ValkeyStore) -> None:
-    """C-10: what the caller has seen of the attribute is lost, so that it must look again."""
-    record = await created(store, {"a": b"1"})
-    history = Histories(store, record)
-    lost = await history.losing(a=b"lost")
-    present = await history.commit(b=b"2")
-    refused = await store.apply(replace(change(lost, a=b"2"), guarded=frozenset({"a"})))
-    assert (refused.status, refused.names) == (CommitStatus.CONFLICT, ("a",))
-    assert refused.changes is not None
-    assert lost.merged(refused.changes) == present
-
-
-async def test_a_resend_from_a_lost_history_is_told_all_of_the_present_one(store: ValkeyStore) -> None:
-    """C-9, C-12: whether its first sending reached the present history or not."""
-    record = await created(store, {"a": b"1"})
-    history = Histories(store, record)
-    lost = await history.losing(a=b"lost", x=b"lost")
-    await history.commit(b=b"2")
-    for _ in range(2):
-        delta = replace(change(lost, c=b"3"), commit_id=b"commit 1")
-        outcome = await resend(store, delta)
-        assert lost.after(delta, outcome) == await stored(store, record)
-
-
 class Pushes:
     """A connection with tracking on, and the keys that it was told about."""
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.valkey.links import until
 from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server, started, store_at
+from tests.valkey.shared_server import caching, shared_server, started, store_at
 from wsgessions.record import CommitStatus, SessionKey, SessionRecord
-from wsgessions.stores.lease import Lease
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.testing.store_harness import change, created, stored
 from wsgessions.testing.store_renewal import renewal_of, renewed
@@ -26,18 +24,6 @@ async def store(shared_server: RawServer) -> AsyncIterator[ValkeyStore]:
         yield store
 
 
-@asynccontextmanager
-async def caching(store: ValkeyStore, shared_server: RawServer) -> AsyncIterator[NearCache]:
-    """Another node on the same sessions, which keeps copies."""
-    behind = store_at(shared_server.url, namespace=store._namespace)
-    cache = NearCache(behind, lease=Lease(2.0), max_bytes=2**20, audit_share=0)
-    try:
-        await cache.start()
-        yield cache
-    finally:
-        await cache.close()
-
-
 def has(cache: NearCache, key: SessionKey) -> bool:
     return cache.held(key) is not None
 
@@ -50,7 +36,7 @@ def name_of(store: ValkeyStore, key: SessionKey) -> bytes:
 async def test_a_session_that_is_read_by_its_old_key_is_cached_under_its_new_one(
     store: ValkeyStore, shared_server: RawServer
 ) -> None:
-    async with caching(store, shared_server) as cache:
+    async with caching(shared_server.url, store) as cache:
         record = await created(store, {"a": b"1"})
         now = await renewed(store, record)
         found = await cache.load(record.key)
@@ -63,7 +49,7 @@ async def test_a_session_that_is_read_by_its_old_key_is_cached_under_its_new_one
 async def test_a_copy_under_the_old_key_is_not_served_once_another_node_has_renewed_the_id(
     store: ValkeyStore, shared_server: RawServer
 ) -> None:
-    async with caching(store, shared_server) as cache:
+    async with caching(shared_server.url, store) as cache:
         record = await created(store, {"a": b"1"})
         await cache.load(record.key)
         assert has(cache, record.key)
@@ -78,7 +64,7 @@ async def test_a_copy_under_the_old_key_is_not_served_once_another_node_has_rene
 async def test_a_commit_that_is_sent_on_leaves_no_copy_under_the_old_key(
     store: ValkeyStore, shared_server: RawServer
 ) -> None:
-    async with caching(store, shared_server) as cache:
+    async with caching(shared_server.url, store) as cache:
         record = await created(store, {"a": b"1"})
         await cache.load(record.key)
         now = await renewed(store, record)
@@ -94,7 +80,7 @@ async def test_a_renewal_on_a_caching_node_keeps_the_copy_under_the_new_key(
     store: ValkeyStore, shared_server: RawServer
 ) -> None:
     """C-9: the next request with the new id is served from memory."""
-    async with caching(store, shared_server) as cache:
+    async with caching(shared_server.url, store) as cache:
         record = await created(store, {"a": b"1"})
         await cache.load(record.key)
         to = renewal_of(record.key)

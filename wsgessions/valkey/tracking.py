@@ -148,16 +148,18 @@ class _Pair:
 def _state_after(
     held: SessionRecord, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome
 ) -> SessionRecord | None:
-    """The session's state after a commit, if it follows from what is held (hazard 8 of merging, C-9)."""
+    """The session's state after a commit, if it follows from what is held (hazard 8 of merging, C-9).
+
+    The changes lead from the commit's base to the state before the commit. A copy that is anywhere else may be of
+    a history that the server has lost, even if its version lies between the two (C-12).
+    """
     changes = outcome.changes
-    if held.incarnation != delta.incarnation or held.version < delta.base:
+    if held.incarnation != delta.incarnation or held.version not in {delta.base, outcome.previous}:
         return None
     if outcome.status is CommitStatus.CONFLICT and changes is not None:
-        return held.merged(changes) if held.version <= changes.version else None
-    if outcome.status is not CommitStatus.APPLIED or outcome.version <= held.version:
+        return held.merged(changes)
+    if outcome.status is not CommitStatus.APPLIED:
         return None
     if changes is not None and changes.version > outcome.version:
         return None  # a resend, answered when others had committed already
-    if changes is None and outcome.previous != held.version:
-        return None
     return held.after(delta, outcome, successor)
