@@ -65,7 +65,7 @@ def test_one_cookie_jar_alternates_between_two_servers_and_finds_one_session(
         assert first[name] == second[name]
     assert first["cart"] == dict.fromkeys(skus, 1)
     assert first["history"] == ["trowel", "board", "jar", "lamp", "mug"]
-    assert first["served_from"] == "store"
+    assert first["served_from"] in {"near-cache", "store"}
     assert 0 < first["bytes_sent"] < first["bytes_whole"] / 5
     assert set(first) == {
         "server", "port", "session", "version", "cart", "history", "served_from", "bytes_sent", "bytes_whole"
