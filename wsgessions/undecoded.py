@@ -9,6 +9,7 @@ past those methods, and meet the placeholder. So it poses as what all of them un
 from __future__ import annotations
 
 import enum
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -42,13 +43,13 @@ class _Placeholder:
     __slots__ = ()
     __pydantic_serializer__: ClassVar[SchemaSerializer]
 
+    @abstractmethod
     def decoded(self) -> Any:
         """The value.
 
         Raises:
             WsgessionsError: there is none.
         """
-        raise NotImplementedError
 
     @property
     def _value_(self) -> Any:

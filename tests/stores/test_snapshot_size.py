@@ -55,7 +55,7 @@ def _tracing() -> Iterator[None]:
 def test_the_account_is_near_the_truth_and_never_far_below(attributes: int, size: int, history: str) -> None:
     """F-20. Within 15 % of what is allocated; what the allocator adds by rounding is in the account only."""
     count = max(20, min(1000, 2_000_000 // (attributes * (size + 150))))
-    record(attributes, size)
+    state = record(attributes, size)
     snapshots = Snapshots(PLENTY)
     gc.collect()
     tracemalloc.start()
