@@ -1,6 +1,6 @@
 """Forks writers and kills each at a random moment, while it reads what they write. Prints what came of it.
 
-Arguments: a directory, the number of rounds.
+Arguments: a directory, the number of writers, and after how many seconds there shall be no more of them.
 """
 
 from __future__ import annotations
@@ -64,15 +64,17 @@ class Reader:
             self._newest[number] = found.version
 
 
-def main(base: Path, rounds: int) -> None:
+def main(base: Path, writers: int, seconds: float) -> None:
+    end = time.monotonic() + seconds
     host = Host(base, Clock())
     tier = host.tier()
     tier.put(state(77))
     reader = Reader(tier)
-    for turn in range(1, rounds + 1):
+    killed = 0
+    while killed < writers and time.monotonic() < end:
         child = os.fork()
         if not child:
-            write(tier, host.clock.now + LEASE, turn * VERSIONS)
+            write(tier, host.clock.now + LEASE, (killed + 1) * VERSIONS)
         while not tier.siblings:
             host.look(tier)
         until = time.monotonic() + random.uniform(0, LIFE)
@@ -80,6 +82,7 @@ def main(base: Path, rounds: int) -> None:
             reader.read_all()
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        killed += 1
         reader.read_all()
         host.clock.now += 2 * LEASE
         host.look(tier)
@@ -88,8 +91,8 @@ def main(base: Path, rounds: int) -> None:
     if tier.get_own(key_of(77)) != state(77) or tier.get_own(key_of(0)):
         reader.wrong.append("a child wrote to its parent's file")
     tier.close()
-    json.dump({"read": reader.read, "wrong": reader.wrong[:10]}, sys.stdout)
+    json.dump({"killed": killed, "read": reader.read, "wrong": reader.wrong[:10]}, sys.stdout)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
