@@ -19,6 +19,7 @@ CAMPAIGNS: dict[str, Campaign] = {
     "tabs": campaigns.tabs,
     "regressed": campaigns.regressed,
     "logout": campaigns.logout,
+    "barrier": campaigns.barrier,
     "slow-writers": campaigns.slow_writers,
     "deadlines": campaigns.deadlines,
     "upsets": upsets.upset,

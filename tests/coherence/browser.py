@@ -37,6 +37,10 @@ class Jar:
         if any(header.startswith("sid=") for header in headers):
             self.incarnation = incarnation
 
+    def forget_watermark(self) -> None:
+        """As a browser that cleans up."""
+        self.cookies.pop("sid-v", None)
+
     @property
     def header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -66,7 +70,15 @@ class Tab:
         if op in TOKENS:
             self._token = token = self._token + 1
         order = {"op": op, "client": self.name, "cookie": self.jar.header, "token": token, "seconds": seconds}
-        event = Event(self.name, node, op, time.monotonic(), presented=self.jar.incarnation, token=token)
+        event = Event(
+            self.name,
+            node,
+            op,
+            time.monotonic(),
+            presented=self.jar.incarnation,
+            token=token,
+            marked="sid-v" in self.jar.cookies,
+        )
         try:
             answer = await asyncio.wait_for(self._exchange(node, order), patience)
         except (TimeoutError, OSError):

@@ -32,6 +32,8 @@ class Fault(StrEnum):
     """One push in ten is overtaken by later ones."""
     DROPS = "drops"
     """Now and then no push arrives at a node any more, for a while."""
+    LATENCY = "latency"
+    """What the store says takes long to one node, and what another one says takes long to the store."""
     CUTS = "cuts"
     """Now and then a connection is cut."""
 
@@ -68,10 +70,17 @@ class Outcome(NamedTuple):
     def summary(self) -> str:
         lags = sorted(lag * 1000 for lag, _ in checkers.lags(self.history))
         middle = f", half of them by {lags[len(lags) // 2]:.1f} ms, at most {lags[-1]:.0f} ms" if lags else ""
+        lives = [life * 1000 for life in checkers.afterlives(self.history)]
+        ended = (
+            f"{len(lives)} sessions ended, served afterwards for {lives[len(lives) * 99 // 100]:.1f} ms (p99), "
+            f"at most {lives[-1]:.0f} ms; "
+            if lives
+            else ""
+        )
         unanswered = sum(event.status in {0, 503} for event in self.history)
         return (
             f"{len(self.history)} requests, {self.hits} from the near cache, {unanswered} without an answer; "
-            f"{len(lags)} answers behind a commit{middle}; {len(self.violations)} violations"
+            f"{len(lags)} answers behind a commit{middle}; {ended}{len(self.violations)} violations"
         )
 
 
@@ -101,6 +110,9 @@ async def running(plan: Plan, **settings: Any) -> AsyncIterator[Cluster]:
 async def harm_pushes(servers: Cluster, plan: Plan, *, only: int | None = None) -> None:
     """Heal the links, but for what befalls them all the time."""
     await servers.proxies.order("heal", only=only)
+    if Fault.LATENCY in plan.faults:
+        await servers.proxies.order("delay", 0.01, "to_client", only=0)
+        await servers.proxies.order("delay", 0.01, "to_server", only=plan.processes - 1)
     if Fault.DELAYS in plan.faults:
         await servers.proxies.order("hold_pushes", 0.05, only=only, share=0.01, seed=plan.seed)
     if Fault.REORDER in plan.faults:
@@ -124,6 +136,8 @@ async def wander(tab: Tab, servers: Cluster, plan: Plan, *, hops: int, mix: dict
     for _ in range(hops):
         await harm_now_and_then(servers, plan, rng)
         node = rng.choice([node, rng.randrange(plan.processes)])
+        if rng.random() < 0.02:
+            tab.jar.forget_watermark()
         op = rng.choices(list(mix), list(mix.values()))[0]
         await tab.send(node, op, seconds=0.002 if op is Op.SCRIBBLE else 0.0)
 
@@ -176,13 +190,21 @@ async def together(plan: Plan, servers: Cluster, history: History, jars: list[Ja
 
 async def logout(plan: Plan) -> Outcome:
     """Again and again a session is ended on one node and polled on the others every 5 ms (S-54, S-60)."""
+    return await end_sessions(plan, plan.bound)
+
+
+async def barrier(plan: Plan) -> Outcome:
+    """The same where ending a session waits for the barrier: not served once `invalidate` has returned (C-15, T-05)."""
+    return await end_sessions(plan, 0, invalidate_barrier=True)
+
+
+async def end_sessions(plan: Plan, bound: float, **settings: Any) -> Outcome:
     history: History = []
-    async with running(plan) as servers:
+    async with running(plan, **settings) as servers:
         rng = plan.rng
         for trial in range(max(1, plan.hops // 200)):
             await end_while_polled(servers, plan, history, rng, f"l{trial}")
-    found = [*checkers.no_resurrection(history, plan.bound), *checkers.always(history)]
-    return Outcome(history, found)
+    return Outcome(history, [*checkers.no_resurrection(history, bound), *checkers.always(history)])
 
 
 async def end_while_polled(servers: Cluster, plan: Plan, history: History, rng: random.Random, name: str) -> None:

@@ -165,6 +165,13 @@ def bounded_staleness(history: History, bound: float) -> Iterator[Violation]:
             yield Violation("C-4", f"shown {lag:.3f} s after a newer state was acknowledged", event)
 
 
+def fresh_when_asked(history: History) -> Iterator[Violation]:
+    """C-11, C-15: a request that refreshes, or shows no watermark, sees all that was acknowledged before it."""
+    for lag, event in lags(history):
+        if event.op is Op.REFRESH or not event.marked:
+            yield Violation("C-11", f"asked the store, and was shown what was replaced {lag:.3f} s before", event)
+
+
 # -- K-08 --------------------------------------------------------------------------------------------------------------
 
 
@@ -186,6 +193,16 @@ def endings(history: History) -> dict[int, float]:
         for incarnation in lost:
             over[incarnation] = min(event.ended, over.get(incarnation, event.ended))
     return over
+
+
+def afterlives(history: History) -> list[float]:
+    """For each session that was ended, how long afterwards it was last served, in order; 0 where it was not."""
+    over = endings(history)
+    longest = dict.fromkeys(over, 0.0)
+    for event in history:
+        if event.served and event.loaded in over:
+            longest[event.loaded] = max(longest[event.loaded], event.arrived - over[event.loaded])
+    return sorted(longest.values())
 
 
 def no_resurrection(history: History, bound: float) -> Iterator[Violation]:
@@ -278,7 +295,8 @@ def sequential(history: History) -> list[Violation]:
 
 def always(history: History) -> list[Violation]:
     """Everything that holds whatever clients do."""
-    return [*one_content_per_version(history), *growing_versions(history), *isolation(history)]
+    found = [*one_content_per_version(history), *growing_versions(history), *isolation(history)]
+    return [*found, *fresh_when_asked(history)]
 
 
 def shown(violations: Iterable[Violation], most: int = 5) -> str:

@@ -76,6 +76,8 @@ class Event(NamedTuple):
     token: int = 0
     """What was written."""
     rolled_back: bool = False
+    marked: bool = False
+    """Whether the client showed a watermark; else the node cannot know what would be enough (C-11)."""
     aliased: bool = False
     """Whether the node handed an object to this request that another request had been handed."""
 

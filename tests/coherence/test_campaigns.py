@@ -11,7 +11,7 @@ from tests.coherence import campaigns, upsets
 from tests.coherence.campaigns import Campaign, Fault, Outcome, Plan
 from tests.coherence.checkers import shown
 
-FAULTS = frozenset({Fault.DELAYS, Fault.REORDER, Fault.CUTS})
+FAULTS = frozenset({Fault.DELAYS, Fault.REORDER, Fault.LATENCY, Fault.CUTS})
 
 
 async def held(campaign: Campaign, plan: Plan) -> Outcome:
@@ -22,7 +22,7 @@ async def held(campaign: Campaign, plan: Plan) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("faults", [frozenset(), FAULTS, frozenset({Fault.DROPS})], ids=["calm", "faults", "drops"])
+@pytest.mark.parametrize("faults", [frozenset(), FAULTS, FAULTS | {Fault.DROPS}], ids=["calm", "faults", "drops"])
 async def test_a_browser_that_hops_reads_its_writes_and_never_goes_back(faults: frozenset[Fault]) -> None:
     """K-01, K-04, K-11, T-07."""
     await held(campaigns.hops, Plan(hops=1000, faults=faults))
@@ -49,11 +49,22 @@ async def test_a_logout_is_over_within_the_lease_when_pushes_are_lost() -> None:
     await held(campaigns.logout, Plan(hops=600, faults=frozenset({Fault.DROPS})))
 
 
+@pytest.mark.parametrize("faults", [frozenset(), frozenset({Fault.DROPS})], ids=["calm", "drops"])
+async def test_a_logout_with_a_barrier_is_over_everywhere_at_once(faults: frozenset[Fault]) -> None:
+    """K-08, C-15, T-05."""
+    await held(campaigns.barrier, Plan(hops=600, faults=faults))
+
+
 async def test_slow_writers_bring_no_session_back() -> None:
     """K-08, S-62."""
-    outcome = await campaigns.slow_writers(Plan(hops=1000))
-    assert not outcome.violations, shown(outcome.violations)
+    outcome = await held(campaigns.slow_writers, Plan(hops=1000))
     assert any(event.status == 409 for event in outcome.history)
+
+
+async def test_sessions_end_at_their_deadlines_neither_before_nor_after() -> None:
+    """K-09."""
+    outcome = await held(campaigns.deadlines, Plan(hops=1000))
+    assert any(event.presented is not None and event.loaded is None for event in outcome.history)
 
 
 @pytest.mark.parametrize("upset", [*upsets.UPSETS])

@@ -21,7 +21,15 @@ def request(began: float, op: Op = Op.READ, own: int | None = None, **more: Any)
     client = more.pop("client", "a")
     content = more.pop("content", {} if own is None else {f"own-{client}": own})
     given = {"arrived": began + 0.002, "acted": began + 0.004, "ended": began + 0.01, "status": 200}
-    found = {"presented": S, "loaded": S, "incarnation": S, "version": 1, "content": content, "served_from": "store"}
+    found = {
+        "marked": True,
+        "presented": S,
+        "loaded": S,
+        "incarnation": S,
+        "version": 1,
+        "content": content,
+        "served_from": "store",
+    }
     return Event(client, 0, op, began, **{**given, **found, **more})
 
 
@@ -177,6 +185,13 @@ def test_the_lag_counts_from_the_first_newer_state_whichever_version_it_had() ->
     assert [round(lag, 3) for lag, _ in checkers.lags(events)] == [1.992]
 
 
+@pytest.mark.parametrize("asking", [{"op": Op.REFRESH}, {"marked": False}])
+def test_an_answer_behind_a_commit_is_a_violation_where_the_store_was_to_be_asked(asking: dict[str, Any]) -> None:
+    behind = request(2, version=10)._replace(**asking)
+    assert broken(checkers.fresh_when_asked, write(0, 1, 20), behind) == [("C-11", 2)]
+    assert broken(checkers.fresh_when_asked, write(0, 1, 20), behind._replace(op=Op.READ, marked=True)) == []
+
+
 # -- K-08 --------------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +202,13 @@ def test_a_session_that_is_served_after_its_end_is_a_violation(end: Event) -> No
     assert broken(lambda history: checkers.no_resurrection(history, 0.9), end, late) == [("K-08", 1)]
     assert broken(lambda history: checkers.no_resurrection(history, 1), end, late) == []
     assert broken(lambda history: checkers.no_resurrection(history, 0), end._replace(status=503), late) == []
+
+
+def test_how_long_a_session_was_served_after_its_end_is_told_for_each() -> None:
+    other = [event._replace(presented=8, loaded=8, incarnation=8) for event in (request(0), ending(1))]
+    other[1] = other[1]._replace(incarnation=None)
+    events = [ending(0), request(0.5), request(0.2), *other]
+    assert [round(life, 3) for life in checkers.afterlives(events)] == [0, 0.492]
 
 
 def test_a_commit_that_is_accepted_after_the_end_is_a_violation_within_any_bound() -> None:
