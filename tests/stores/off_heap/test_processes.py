@@ -87,6 +87,18 @@ def test_a_dead_workers_file_is_removed_and_its_successor_begins_with_nothing(
     successor.close()
 
 
+def test_a_child_does_not_keep_the_file_of_its_dead_parent_alive(host: Host) -> None:
+    with subprocess.Popen(command("orphan_program", host.base), cwd=ROOT, stdin=subprocess.PIPE) as parent:
+        assert parent.wait() == 0
+        [left] = host.files()
+        wait_until(lambda: _removed_by_a_newcomer(host, left), "the end of the lock")
+
+
+def _removed_by_a_newcomer(host: Host, left: Path) -> bool:
+    OffHeap(SMALL, "store", directory=host.base).close()
+    return not left.exists()
+
+
 def test_a_worker_that_ends_in_order_takes_its_file_with_it(
     host: Host, worker: subprocess.Popen[bytes], reader: OffHeap
 ) -> None:

@@ -123,6 +123,16 @@ def test_generations_without_end_leave_nothing_behind(host: Host) -> None:
         assert not any(reader.get_shared(key_of(number), ANY) for number in range(0, 300, 7))
 
 
+def test_a_word_from_256_generations_ago_names_nothing(host: Host) -> None:
+    worker = host.tier()
+    worker.put(state(1))
+    for _ in range(256):
+        worker.clear()
+    worker.put(state(1))
+    assert len(worker) == 1
+    assert worker.bytes_used > 0
+
+
 def test_the_lease_ends_with_the_generation(host: Host) -> None:
     writer, reader = host.tier(), host.tier()
     host.look(writer, reader)
