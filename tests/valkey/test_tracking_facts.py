@@ -195,6 +195,22 @@ def test_flushing_everything_is_pushed_as_everything(server: RawServer, key: str
     other.close()
 
 
+@pytest.mark.parametrize(("options", "told"), [(("OPTIN",), 50), (("OPTIN", "NOLOOP"), 0)], ids=["plain", "noloop"])
+def test_what_an_own_command_pushes_out_of_a_full_table_is_not_told_under_noloop(
+    server: RawServer, options: tuple[str, ...], told: int
+) -> None:
+    """Fact 10: the server trims its table while it serves somebody, and takes that for his doing."""
+    node, other = Conversation(server.path, *options), Conversation(server.path)
+    other.say(("CONFIG", "SET", "tracking-table-max-keys", 10))
+    heard = [each for number in range(60) for each in node.say(TRACKED, ("GET", f"k{number}"), ("PING",))]
+    assert sum(isinstance(each, Push) for each in heard) == told
+    for number in range(60):
+        other.say(("SET", f"k{number}", 1))
+    assert len(node.say()) == 10
+    node.close()
+    other.close()
+
+
 # -- our scripts -------------------------------------------------------------------------------------------------------
 
 
