@@ -30,7 +30,6 @@ from .values import (
     NoAnonymousTimeout,
     NoEncryption,
     NonStopBehavior,
-    NoOffHeap,
     PathPrefixes,
     RenewGrace,
     SessionBytes,
@@ -120,8 +119,12 @@ class SettingFields(BaseSettings):
         description="Memory for hot sessions in each process; 0 for none: each request then asks the store. At most a "
         "tenth of it goes to one session.",
     )
-    max_bytes_off_heap: NoOffHeap = Field(
-        default=0, description="Memory for encoded sessions outside the heap. This release: 0 only."
+    max_bytes_off_heap: Size = Field(
+        default=0,
+        ge=0,
+        description="Memory outside the heap of each process for encoded sessions, which all processes of this host "
+        "share; 0 for none, else at least 64K. It takes what the heap has no room for, and spares a round trip when a "
+        "client comes to another process of the same host. Not on Windows.",
     )
     nonstop_timeout: NonStop = Field(
         default=timedelta(seconds=2),

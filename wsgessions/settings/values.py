@@ -12,7 +12,6 @@ from ..codec import MAX_ATTRIBUTE_BYTES
 from ..identity import MAX_ID_LENGTH, MIN_ID_LENGTH
 from .cookie import MAX_COOKIE_AGE, TOKEN
 from .types import Duration, Size, ZeroOrMore, choice, items, only, parse_off, wrong
-from .units import parse_size
 
 __all__ = [
     "AbsoluteTimeout",
@@ -29,7 +28,6 @@ __all__ = [
     "Namespace",
     "NoAnonymousTimeout",
     "NoEncryption",
-    "NoOffHeap",
     "NonStopBehavior",
     "PathPrefixes",
     "RenewGrace",
@@ -150,7 +148,6 @@ IdLength = Annotated[int, AfterValidator(_check_id_length)]
 LateCommit = Annotated[Literal["allow", "barrier", "refuse"], choice("allow", "barrier", "refuse")]
 NoAnonymousTimeout = Annotated[timedelta | None, only(None, parse_off, shown="off")]
 NoEncryption = Annotated[None, only(None, parse_off, shown="none")]
-NoOffHeap = Annotated[int, only(0, parse_size, shown="0")]
 NonStopBehavior = Annotated[
     Literal["exception"], choice("exception", later=("noop", "local_reads", "local_reads_and_exception_on_write"))
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..settings import SessionSettings
@@ -25,6 +26,7 @@ from .touch_batch import TouchBatch
 
 if TYPE_CHECKING:
     from ..embedded import Endpoint
+    from .off_heap import OffHeap
 
 __all__ = ["open_store"]
 
@@ -66,10 +68,24 @@ def open_store(settings: SessionSettings) -> Store:
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
-    if not settings.max_bytes_on_heap:
+    if not settings.max_bytes_on_heap and not settings.max_bytes_off_heap:
         return store
-    lease = Lease(settings.lease.total_seconds())
-    return NearCache(store, lease=lease, max_bytes=settings.max_bytes_on_heap)
+    return NearCache(
+        store,
+        lease=Lease(settings.lease.total_seconds()),
+        max_bytes=settings.max_bytes_on_heap,
+        off_heap=_off_heap(settings) if settings.max_bytes_off_heap else None,
+    )
+
+
+def _off_heap(settings: SessionSettings) -> OffHeap:
+    from .off_heap import OffHeap
+
+    scheme, _, rest = settings.store_url.get_secret_value().partition(":")
+    embedded = scheme.lower() == "embedded"
+    place = Path(rest or _DEFAULT_DIRECTORY).absolute() if embedded else rest.rpartition("@")[2]
+    identity = f"{scheme}\n{place}\n{settings.namespace}\n{settings.context_path}"
+    return OffHeap(settings.max_bytes_off_heap, identity)
 
 
 Connection = tuple[Callable[[], Awaitable[Address]], Callable[[], None] | None]

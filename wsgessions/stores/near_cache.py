@@ -18,10 +18,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
@@ -33,6 +32,10 @@ from .feed import Feeding, Loss
 from .lease import Lease
 from .single_flight import SingleFlight
 from .snapshots import Snapshots
+from .tiers import Tiers
+
+if TYPE_CHECKING:
+    from .off_heap import OffHeap
 
 __all__ = ["NearCache"]
 
@@ -58,13 +61,23 @@ class NearCache:
         store: the store behind.
         lease: how long copies may be served after a heartbeat; of length 0, each request asks the store.
         max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
+        off_heap: a second tier, of encoded bytes that the workers of this host share; closed with the cache.
         audit_share: share of the hits that are compared with the store afterwards.
     """
 
-    def __init__(self, store: FeedingStore, *, lease: Lease, max_bytes: int, audit_share: float = _AUDIT_SHARE) -> None:
+    def __init__(
+        self,
+        store: FeedingStore,
+        *,
+        lease: Lease,
+        max_bytes: int,
+        off_heap: OffHeap | None = None,
+        audit_share: float = _AUDIT_SHARE,
+    ) -> None:
         self.below: Final = store
         self.statistics: Final = CacheStatistics()
-        self.heap: Final = Snapshots(max_bytes)
+        self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
+        self.heap: Final = self.tiers.heap
         self.generation: int = 0
         """See `Feed.generation`."""
         self._lease = lease
@@ -85,19 +98,29 @@ class NearCache:
             return self._miss(Miss.LEASE)
         snapshot = self.heap.get(key.digest)
         if snapshot is None:
-            return self._miss(Miss.ABSENT)
+            return self._recall_off_heap(key, mark, Miss.ABSENT)
         if not snapshot.current:
-            return self._miss(Miss.OUTDATED)
+            return self._recall_off_heap(key, mark, Miss.OUTDATED)
         record = snapshot.record  # after `current`: in another thread the parser may be at work in between
         if record.incarnation != mark.incarnation:
             return self._miss(Miss.UNKNOWN)
         if record.version < mark.version:
-            return self._miss(Miss.BEHIND)
+            return self._recall_off_heap(key, mark, Miss.BEHIND)
         if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
             return self._miss(Miss.EXPIRING)
         self.statistics.heap_hits += 1
         if random.random() < self._audit_share:  # noqa: S311 - a sample
-            self._audit_later(record)
+            self._call_later(self._begin_audit, record)
+        return record
+
+    def _recall_off_heap(self, key: SessionKey, mark: Mark, reason: Miss) -> SessionRecord | None:
+        record = self.tiers.find_off_heap(key, mark)
+        if record is None:
+            return self._miss(reason)
+        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
+            return self._miss(Miss.EXPIRING)
+        self.statistics.off_heap_hits += 1
+        self._call_later(self.tiers.bring_back, record)
         return record
 
     def _miss(self, reason: Miss) -> SessionRecord | None:
@@ -108,43 +131,43 @@ class NearCache:
 
     def held(self, key: SessionKey) -> SessionRecord | None:
         """See `Feed.held`."""
-        snapshot = self.heap.peek(key.digest)
-        return None if snapshot is None else snapshot.record
+        return self.tiers.held(key)
 
     def install(self, record: SessionRecord) -> None:
         """See `Feed.install`."""
-        self.heap.put(record)
+        self.tiers.put(record)
 
     def changed(self, digest: bytes) -> None:
-        """See `Feed.changed`. The copy stays as the base of the next read."""
-        self.statistics.invalidations += self.heap.outdate(digest)
+        """See `Feed.changed`. On the heap the copy stays, as the base of the next read."""
+        self.statistics.invalidations += self.tiers.outdate(digest)
 
     def removed(self, key: SessionKey) -> None:
         """See `Feed.removed`."""
-        self.heap.discard(key.digest)
+        self.tiers.end(key.digest)
 
     def reset(self, loss: Loss) -> None:
         """See `Feed.reset`."""
         self.statistics.losses[loss] += 1
         self.generation += 1
         self.suspend()
-        self.heap.clear()
+        self.tiers.clear()
 
     def renew(self, sent_at: float) -> None:
         """See `Feed.renew`."""
         self._lease.renew(sent_at)
+        self.tiers.trust_until(self._lease.fresh_until)
 
     def suspend(self) -> None:
         """See `Feed.suspend`."""
         self.statistics.lease_losses += self._lease.end()
+        self.tiers.trust_until(0.0)
 
     def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
         """See `Feed.audited`."""
-        snapshot = self.heap.peek(key.digest)
-        if snapshot is None or not snapshot.current:
+        held = self.tiers.current(key)
+        if held is None:
             return  # what was served then is known to be over by now, as it should be
         self.statistics.audits += 1
-        held = snapshot.record
         if stored is None:
             wrong = min(held.expires_ms, held.deadline_ms) > self.clock.now_ms() + _MARGIN_MS
         else:
@@ -162,13 +185,14 @@ class NearCache:
 
     # -- audit ---------------------------------------------------------------------------------------------------------
 
-    def _audit_later(self, record: SessionRecord) -> None:
+    def _call_later(self, call: Callable[[SessionRecord], None], record: SessionRecord) -> None:
+        """In the thread of the parser."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop may end at any time, and the copies end with it
-                self._loop.call_soon_threadsafe(self._begin_audit, record.key)
+                self._loop.call_soon_threadsafe(call, record)
 
-    def _begin_audit(self, key: SessionKey) -> None:
-        task = asyncio.get_running_loop().create_task(self._audit(key), name="wsgessions audit")
+    def _begin_audit(self, record: SessionRecord) -> None:
+        task = asyncio.get_running_loop().create_task(self._audit(record.key), name="wsgessions audit")
         self._audits.add(task)
         task.add_done_callback(self._audits.discard)
 
@@ -197,6 +221,7 @@ class NearCache:
             task.cancel()
         await asyncio.gather(*self._audits, return_exceptions=True)
         await self.below.close()
+        self.tiers.close()
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
@@ -214,15 +239,10 @@ class NearCache:
         await self.below.touch(keys, deadline=deadline)
         ended_ms = self.clock.now_ms()
         for key in keys:
-            snapshot = self.heap.peek(key.digest)
-            if snapshot is None or not snapshot.record.interval_ms:
-                continue
-            record = snapshot.record
-            if record.expires_ms <= ended_ms:
-                continue  # the touch may have come too late, and the store does not say which ones did
-            expires_ms = min(began_ms + record.interval_ms, record.deadline_ms)
-            if expires_ms > record.expires_ms:
-                snapshot.record = replace(record, expires_ms=expires_ms)
+            held = self.tiers.current(key)
+            # The touch may have come too late, and the store does not say for which.
+            if held is not None and held.interval_ms and held.expires_ms > ended_ms:
+                self.tiers.extend(key, min(began_ms + held.interval_ms, held.deadline_ms))
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         """See `Store.create`."""

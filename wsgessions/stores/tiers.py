@@ -1,0 +1,117 @@
+"""The two tiers of a near cache as one: the heap of this process, and memory that the workers of a host share.
+
+What is put in goes to both, so that a state that has to leave the heap is still there, and a sibling may serve it. What
+is found outside the heap comes back into it: to be served from there if it was put in by this process, whose link then
+tracks it, and otherwise as the base of the next read or commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from ..recent import Recent
+from ..record import Seen, SessionKey, SessionRecord
+from .base import Mark
+from .snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from .off_heap import OffHeap
+
+__all__ = ["Tiers"]
+
+_REMEMBERED_ENDS: Final = 4096
+
+
+class Tiers:
+    """States of sessions by key. All but `find_off_heap` and `heap.get` belong to the thread of the parser (C-2).
+
+    Args:
+        heap: the first tier.
+        off_heap: the second, if there is one.
+    """
+
+    __slots__ = ("_ended", "heap", "off_heap")
+
+    def __init__(self, heap: Snapshots, off_heap: OffHeap | None) -> None:
+        self.heap: Final = heap
+        self.off_heap: Final = off_heap
+        # A sibling hears a little later than this process of what has ended here.
+        self._ended: Recent[bytes, bool] = Recent(_REMEMBERED_ENDS)
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """The state that was put in last, even if it was outdated since."""
+        snapshot = self.heap.peek(key.digest)
+        if snapshot is not None:
+            return snapshot.record
+        return None if self.off_heap is None else self.off_heap.get_own(key)
+
+    def current(self, key: SessionKey) -> SessionRecord | None:
+        """The state that was put in last, unless it was outdated since."""
+        snapshot = self.heap.peek(key.digest)
+        if snapshot is not None:
+            return snapshot.record if snapshot.current else None
+        return None if self.off_heap is None else self.off_heap.get_own(key)
+
+    def find_off_heap(self, key: SessionKey, mark: Mark) -> SessionRecord | None:
+        """A state that the heap does not have: not older than ``mark``, and under a lease that is fresh. Any thread."""
+        if self.off_heap is None or self._ended.get(key.digest):
+            return None
+        own = self.off_heap.get_own(key)
+        if own is not None and own.incarnation == mark.incarnation and own.version >= mark.version:
+            return own
+        return self.off_heap.get_shared(key, Seen(mark.incarnation, mark.version))
+
+    def bring_back(self, record: SessionRecord) -> None:
+        """Put what was found outside the heap into it: to be served, if this process tracks it, else as a base only."""
+        snapshot = self.heap.peek(record.key.digest)
+        if self.off_heap is None or (snapshot is not None and snapshot.record.version >= record.version):
+            return
+        own = self.off_heap.get_own(record.key)
+        self.heap.put(record)
+        if own is None or own.seen != record.seen:
+            self.heap.outdate(record.key.digest)
+
+    def put(self, record: SessionRecord) -> None:
+        """Keep this state in place of an older one."""
+        self.heap.put(record)
+        if self.off_heap is not None:
+            self.off_heap.put(record)
+            if self._ended.get(record.key.digest):
+                self._ended.put(record.key.digest, False)
+
+    def outdate(self, digest: bytes) -> bool:
+        """Somebody else has written: whether there was a state to be outdated."""
+        if self.off_heap is not None:
+            self.off_heap.discard(digest)
+        return self.heap.outdate(digest)
+
+    def end(self, digest: bytes) -> None:
+        """There is no such session any more, or none that is known here."""
+        self.heap.discard(digest)
+        if self.off_heap is not None:
+            self.off_heap.discard(digest)
+            self._ended.put(digest, True)
+
+    def extend(self, key: SessionKey, expires_ms: int) -> None:
+        """The session lives until then at least, if it is not touched again (C-16)."""
+        snapshot = self.heap.peek(key.digest)
+        if snapshot is not None and snapshot.record.expires_ms < expires_ms:
+            snapshot.record = replace(snapshot.record, expires_ms=expires_ms)
+        own = None if self.off_heap is None else self.off_heap.get_own(key)
+        if own is not None and self.off_heap is not None and expires_ms - own.expires_ms > own.interval_ms // 4:
+            self.off_heap.put(replace(own, expires_ms=expires_ms))
+
+    def clear(self) -> None:
+        self.heap.clear()
+        if self.off_heap is not None:
+            self.off_heap.clear()
+
+    def trust_until(self, instant: float) -> None:
+        """The lease, for siblings; 0 ends it."""
+        if self.off_heap is not None:
+            self.off_heap.renew(instant)
+
+    def close(self) -> None:
+        if self.off_heap is not None:
+            self.off_heap.close()
