@@ -209,8 +209,6 @@ LATER: list[tuple[str, Any, str]] = [
     ("rejoin", False, "only true"),
     ("nonstop_behavior", "noop", "valid: exception"),
     ("nonstop_behavior", "local_reads", "valid: exception"),
-    ("max_bytes_off_heap", "4G", "only 0"),
-    ("max_bytes_off_heap", "lots", "only 0"),
     ("encryption", "aes", "only none"),
     ("anonymous_timeout", "5m", "only off"),
 ]
