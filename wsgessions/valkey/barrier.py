@@ -54,7 +54,7 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
         deadline: see `Store`.
     """
     own = b"" if heartbeat is None else heartbeat.node
-    began_ms, members = await _list(store, hint=own, deadline=deadline)
+    began_ms, members = await _list(store, hint=True, deadline=deadline)
     until_ms = began_ms + _blind_spot_ms(heartbeat, lease)
     now_ms, pause = began_ms, _FIRST_PAUSE
     while now_ms < until_ms or any(each.may_serve(began_ms, now_ms) for each in members if each.node != own):
@@ -62,7 +62,7 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
             raise NonStopTimeout("some servers may still serve the session, for as long as their leases last")
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-        now_ms, members = await _list(store, hint=None, deadline=deadline)
+        now_ms, members = await _list(store, hint=False, deadline=deadline)
 
 
 def _blind_spot_ms(heartbeat: Heartbeat | None, lease: float) -> int:
@@ -71,12 +71,11 @@ def _blind_spot_ms(heartbeat: Heartbeat | None, lease: float) -> int:
     return max(0, round((lease - known_for) * 1000))
 
 
-async def _list(store: ValkeyStore, *, hint: bytes | None, deadline: float) -> tuple[int, list[_Member]]:
-    """The store's time and the nodes; with ``hint``, the name of the one that asks, all others are asked to beat."""
-    asking = (0, b"") if hint is None else (1, hint)
+async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> tuple[int, list[_Member]]:
+    """The store's time and the nodes; with ``hint``, all of them are asked to beat at once."""
     segment = next(iter(await store.known_segments(deadline)))
     reply: Reply = await store.send(
-        lambda _: store.link.call(MEMBERS, (segment.members, segment.hint), asking, deadline=deadline)
+        lambda _: store.link.call(MEMBERS, (segment.members, segment.hint), (int(hint),), deadline=deadline)
     )
     now_ms, *fields = reply
     beats = iter(fields)

@@ -3,18 +3,15 @@
 One beat is one pipeline on the link that fills the cache:
 
 ```
-MGET canary hint             if another node has changed one since the last beat, a push has come before (F-13)
-heartbeat.lua                the keyed write; it changes the canary of the next node
+heartbeat.lua                the keyed write, also of the canary, which this node has watched since its last beat;
+                             the push about that comes right behind the reply, or pushes are being lost (F-13)
 CLIENT CACHING YES
 MGET canary hint             both are watched from here on
 ```
 
 A reply proves more than that the connection lives: the server may write, so it is the primary; its history is the one
-of the beat before; and whatever it had pushed until then has arrived, since replies and pushes come in one order. That
-pushes arrive at all is shown by the canary, which another node has to change: the server tells nobody of what he has
-changed himself, be it by finding that a key has expired. A node that is alone has nobody's changes to miss. The hint is
-what somebody who waits for the nodes has changed after his deletion, so no node that missed the push of that deletion
-can acknowledge the beat that he waits for without having noticed (C-15).
+of the beat before; and whatever it had pushed until then has arrived, since replies and pushes come in one order. The
+hint is what somebody who waits for all nodes changes, so that they beat at once (C-15).
 """
 
 from __future__ import annotations
@@ -45,6 +42,8 @@ _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 HEARTBEAT: Final = Script.load("heartbeat")
 """Record that a node is there."""
+_BEATS_PER_SWEEP: Final = 128
+"""Once in so many beats a node removes those from the list that have been silent for long."""
 _JITTER: Final = 50e-6
 """Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
 _ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
@@ -70,7 +69,6 @@ class Heartbeat:
         self._cache = cache
         self._lease = lease
         self._interval = interval
-        self._canary_life_ms = round(interval * 4000)
         self._task: asyncio.Task[None] | None = None
         self._hinted = asyncio.Event()
         self._urgent = 0
@@ -79,9 +77,9 @@ class Heartbeat:
         self._timeline_since = math.inf
         self._members = 1
         self._watching = False
-        self._canary = _Watched()
-        self._hint = _Watched()
+        self._canary_seen = False
         self._pushes_arrive = True
+        self._beats = 0
 
     def start(self) -> None:
         """Begin to beat; does nothing if it does already."""
@@ -144,12 +142,11 @@ class Heartbeat:
     async def _beat(self) -> None:
         segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
         canary = segment.canary_prefix + self.node
-        self._store.tracking.watched = {segment.hint: self._see_hint, canary: self._canary.see}
+        self._store.tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
         beat = _Beat(self, self._lease.clock(), time.monotonic())
         await self._store.link.pipeline(
             (
-                (b"MGET", canary, segment.hint),
-                ScriptCall(HEARTBEAT, (segment.members,), (*self._arguments(), segment.canary_prefix)),
+                ScriptCall(HEARTBEAT, (segment.members, canary), self._arguments()),
                 CACHING_YES,
                 (b"MGET", canary, segment.hint),
             ),
@@ -162,11 +159,11 @@ class Heartbeat:
             raise beat.refused
 
     def _arguments(self) -> tuple[bytes | int, ...]:
-        return self.node, self._acknowledged_ms, round(self._lease.length * 1000), self._canary_life_ms
+        sweep, self._beats = self._beats % _BEATS_PER_SWEEP == 0, self._beats + 1
+        return self.node, self._acknowledged_ms, round(self._lease.length * 1000), int(sweep)
 
-    def _see_hint(self) -> None:
-        self._hint.see()
-        self._hinted.set()
+    def _see_canary(self) -> None:
+        self._canary_seen = True
 
     # In the parser
 
@@ -174,55 +171,29 @@ class Heartbeat:
         """The lease ends at once (C-5)."""
         self._cache.suspend()
 
-    def take_beat(self, values: Reply, beat: Reply, sent_at: float) -> None:
-        """The replies to the read of canary and hint and to the write; they were sent at this monotonic instant."""
+    def take_beat(self, beat: Reply, sent_at: float) -> None:
+        """The reply to the write, which was sent at this monotonic instant, and the push behind it, if it has come."""
         now_ms, timeline, self.replicas, self._members = beat
         self._store.clock.observe(now_ms, sent_at=sent_at)
-        self._judge_pushes(*values)
+        if self._canary_seen:
+            self._pushes_arrive = True
+        elif self._watching:
+            self._pushes_arrive = False
+            _log.error("pushes_lost", "the store's invalidations do not arrive, so nothing is served from memory")
+            self._cache.reset(Loss.PUSHES_LOST)
         if timeline != self._timeline:
             if self._timeline:
                 _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
                 self._cache.reset(Loss.TIMELINE)
             self._timeline, self._timeline_since = timeline, self._lease.clock()
         self._acknowledged_ms = now_ms
+        self._store.revocations.see_timeline(timeline)
 
-    def _judge_pushes(self, canary: bytes | None, hint: bytes | None) -> None:
-        own_hint = hint is not None and hint.endswith(self.node)
-        if self._watching and (self._canary.missed(canary) or (not own_hint and self._hint.missed(hint))):
-            self._pushes_arrive = False
-            _log.error("pushes_lost", "the store's invalidations do not arrive, so nothing is served from memory")
-            self._cache.reset(Loss.PUSHES_LOST)
-        elif self._canary.seen or canary is None:  # none: there is no other node, or not any more
-            self._pushes_arrive = True
-
-    def take_watch(self, allowed: Reply, values: Reply, sent_at: float) -> None:
+    def take_watch(self, allowed: Reply, sent_at: float) -> None:
         """The replies that end a beat: canary and hint are watched again."""
-        self._watching = allowed == b"OK"
-        self._canary.begin(values[0])
-        self._hint.begin(values[1])
+        self._watching, self._canary_seen = allowed == b"OK", False
         if self._watching and self._pushes_arrive:
             self._cache.renew(sent_at)
-
-
-class _Watched:
-    """A key that others change, and of whose changes the server must tell."""
-
-    __slots__ = ("_value", "seen")
-
-    def __init__(self) -> None:
-        self._value: bytes | None = None
-        self.seen: bool = False
-        """Whether it was told of a change since `begin`."""
-
-    def begin(self, value: bytes | None) -> None:
-        self._value, self.seen = value, False
-
-    def see(self) -> None:
-        self.seen = True
-
-    def missed(self, value: bytes | None) -> bool:
-        """Whether somebody has changed it to this value since, and nothing was told. That it expires tells nothing."""
-        return not self.seen and value is not None and value != self._value
 
 
 class _Beat:
@@ -244,10 +215,9 @@ class _Beat:
         if isinstance(reply, StoreRefused):
             self.refused = reply
             self._heartbeat.take_refusal()
-        if len(self._replies) == 2 and self.refused is None:
-            values, beat = self._replies
-            self._heartbeat.take_beat(values, beat, self._sent_monotonic)
-        elif len(self._replies) == 4:
-            (_, _, allowed, values), self._replies = self._replies, []
+        if len(self._replies) == 2 and self.refused is None:  # the push comes between the two
+            self._heartbeat.take_beat(self._replies[0], self._sent_monotonic)
+        elif len(self._replies) == 3:
+            allowed, self._replies = self._replies[1], []
             if self.refused is None:
-                self._heartbeat.take_watch(allowed, values, self._sent_at)
+                self._heartbeat.take_watch(allowed, self._sent_at)

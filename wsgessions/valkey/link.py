@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
+from ..errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
 from ..stores.base import NEVER
 from .address import Address, Locate
 from .alarm import Alarm
@@ -35,6 +35,7 @@ class Link(Commands):
     Args:
         locate: asked for the server's address before every attempt to connect.
         on_push: called by the parser with push messages; see `OnPush`.
+        on_refusal: called by the parser with each refusal, before whoever asked is told.
         on_lost: called when a connection that carried requests has ended, before anything comes over the next one.
         on_connect: run on every fresh connection before anybody else's requests, with a `Commands` that speaks to just
             that one. A `StoreUnavailable` means "try again later", a `ConfigError` that this server must not be used.
@@ -50,6 +51,7 @@ class Link(Commands):
         locate: Locate,
         *,
         on_push: OnPush | None = None,
+        on_refusal: Callable[[StoreRefused], None] | None = None,
         on_lost: Callable[[], None] | None = None,
         on_connect: Callable[[Commands], Awaitable[None]] | None = None,
         name: str = "wsgessions",
@@ -62,6 +64,7 @@ class Link(Commands):
         """Grows with each connection made; what was learned over an earlier one may be stale (C-1)."""
         self._name = name
         self._on_push = on_push
+        self._on_refusal = on_refusal
         self._on_lost = on_lost
         self._on_connect = on_connect
         self._max_in_flight = max_in_flight
@@ -82,8 +85,18 @@ class Link(Commands):
         )
 
     @property
+    def position(self) -> int:
+        """How many replies the present connection has brought: where its stream is, for who follows it."""
+        return 0 if self._connection is None else self._connection.replies
+
+    @property
     def connected(self) -> bool:
         return self._connection is not None
+
+    @property
+    def address(self) -> Address | None:
+        """The server that was tried last."""
+        return self._keeper.address
 
     async def start(self, *, deadline: float = NEVER) -> None:
         """Connect and wait until the server answers; a closed link may be started again.
@@ -216,7 +229,14 @@ class Link(Commands):
         return connection
 
     def _make_connection(self) -> Connection:
-        return Connection(on_push=self._on_push, on_room=self._flush, on_lost=self._lose)
+        return Connection(on_push=self._on_push, on_refusal=self._take_refusal, on_room=self._flush, on_lost=self._lose)
+
+    def _take_refusal(self, connection: Connection, refused: StoreRefused) -> None:
+        if self._on_refusal is not None:
+            self._on_refusal(refused)
+        if refused.server_code == "READONLY":  # the replies that are here already still reach those who wait for them
+            reason = "the server is not the primary any more (READONLY)"
+            asyncio.get_running_loop().call_soon(connection.drop, reason)
 
     def _adopt(self, connection: Connection) -> None:
         self._connection = connection

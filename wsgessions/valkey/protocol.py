@@ -17,7 +17,7 @@ from typing import Final, cast
 
 import hiredis
 
-from ..errors import NonStopTimeout
+from ..errors import NonStopTimeout, StoreRefused
 from .replies import LinkLost, Reply, refusal
 
 __all__ = ["Connection", "OnPush", "OnReply", "Ticket"]
@@ -74,13 +74,19 @@ class Connection(asyncio.Protocol):
     """The life of one connection, from connected to lost. Belongs to one event loop and is never used again after."""
 
     def __init__(
-        self, *, on_push: OnPush | None, on_room: Callable[[], None], on_lost: Callable[[Connection], None]
+        self,
+        *,
+        on_push: OnPush | None,
+        on_room: Callable[[], None],
+        on_lost: Callable[[Connection], None],
+        on_refusal: Callable[[Connection, StoreRefused], None] | None = None,
     ) -> None:
         """
         Args:
             on_push: told of push messages.
             on_room: told when more can be written: replies have come in, or the transport has drained.
             on_lost: told once, when the connection is of no further use; `lost` then holds the reason.
+            on_refusal: told of refusals, each before whoever asked, in stream order.
         """
         self.waiting: deque[Ticket] = deque()
         """Tickets whose command was written and whose reply has not come, oldest first."""
@@ -92,8 +98,11 @@ class Connection(asyncio.Protocol):
         """Done when the transport has let go of the socket."""
         self.since: float = time.monotonic()
         """When it was made."""
+        self.replies: int = 0
+        """How many replies have come."""
         self.descriptor: int = -1
         self._on_push = on_push
+        self._on_refusal = on_refusal
         self._on_room = on_room
         self._on_lost = on_lost
         self._reader = hiredis.Reader(replyError=refusal, notEnoughData=_NOTHING)
@@ -176,8 +185,11 @@ class Connection(asyncio.Protocol):
                     self._on_push(reply)
             elif not waiting:
                 return self.drop("the server sent a reply that nobody asked for")
-            elif waiting[0].take(reply):
-                waiting.popleft()
+            else:
+                if type(reply) is StoreRefused and self._on_refusal is not None:
+                    self._on_refusal(self, reply)
+                if waiting[0].take(reply):
+                    waiting.popleft()
             reply = gets()
         return None
 

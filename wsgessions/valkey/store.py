@@ -25,6 +25,7 @@ from ..stores.lease import Lease
 from .address import Locate
 from .barrier import wait_for_members
 from .commands import Argument, Commands, ScriptCall
+from .fence import Fence
 from .forwarding import Forward
 from .heartbeat import Heartbeat
 from .layout import Refusal
@@ -33,6 +34,7 @@ from .preflight import agree_on_concurrency, check_server
 from .reading import Reading, milliseconds
 from .reaper import Reaper
 from .replies import LinkLost, Reply
+from .revocations import Revocations
 from .segments import Segment, Segments, application_prefix
 from .session_scripts import TOUCH
 from .tracking import Tracking
@@ -81,7 +83,16 @@ class ValkeyStore:
         self.tracking: Tracking = Tracking()
         self.heartbeat: Heartbeat | None = None
         """There once a near cache is fed."""
-        self.link: Link = Link(locate, on_push=self.tracking.take_push, on_lost=self._lose, on_connect=self._admit)
+        self.link: Link = Link(
+            locate,
+            on_push=self.tracking.take_push,
+            on_refusal=self.tracking.take_refusal,
+            on_lost=self._lose,
+            on_connect=self._admit,
+        )
+        self.tracking.position = lambda: self.link.position
+        self.fence: Fence = Fence(self)
+        self.revocations: Revocations = Revocations(self)
         self.segments: Segments | None = None
         """Known from the first connection on."""
         self.reaper: Reaper | None = None if reap_interval is None else Reaper(self, interval=reap_interval)
@@ -106,18 +117,21 @@ class ValkeyStore:
             await self.reaper.stop()
         if self.heartbeat is not None:
             await self.heartbeat.stop()
+        await self.revocations.stop()
+        await self.fence.close()
         await self.link.close()
         if self._release is not None:
             self._release()
 
     async def _admit(self, commands: Commands) -> None:
-        await check_server(commands, allow_eviction=self._allow_eviction)
+        timeline = await check_server(commands, allow_eviction=self._allow_eviction)
         config_key = application_prefix(self._namespace, self._context_path) + "cfg"
         # What was agreed once holds for this store object: queued commands name keys of those segments.
         self._concurrency = await agree_on_concurrency(commands, config_key, self._concurrency)
         if self.segments is None:
             self.segments = Segments(self._namespace, self._context_path, self._concurrency)
         await self.tracking.begin(commands)
+        self.revocations.see_timeline(timeline)
 
     def _lose(self) -> None:
         self.tracking.lose()
@@ -169,6 +183,8 @@ class ValkeyStore:
             raise found
         if isinstance(found, Refusal):
             self.trouble.note(found, key)
+            if found is Refusal.REVOKED:
+                self.revocations.note(key)
             return None
         if reading.unindexed:
             await self.touch([key], deadline=deadline)

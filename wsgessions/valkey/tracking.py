@@ -1,29 +1,39 @@
 """Tells a near cache what comes over a tracked link, in stream order (C-1 to C-3b).
 
 The server remembers which records this connection has read, and pushes when one of them changes. It does so for a
-command that follows ``CLIENT CACHING YES`` and for no other (OPTIN), and not for changes of our own (NOLOOP): after
-those it has forgotten the record, unless the script that made the change ended by reading it (facts 4 and 5).
+command that follows ``CLIENT CACHING YES`` and for no other (OPTIN).
+
+It pushes our own changes too. NOLOOP would spare us that, but hides more than it says: whatever the server does to keys
+while it carries out our command, as throwing them out of a full tracking table or finding them expired, is then hidden
+as well (fact 18). So scripts that write begin and end with a read of the record. The first makes sure that there is
+exactly one push for it, which comes right behind the reply (fact 6) and says nothing that the reply has not said; the
+second has it tracked again (facts 3 and 5).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
 
 from ..errors import StoreRefused
 from ..log_throttle import LogThrottle
 from ..record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
 from ..stores.feed import Feed, Loss
-from .commands import Commands, ScriptCall
-from .replies import Reply
+from .commands import Argument, Commands, ScriptCall
+from .replies import DOUBTFUL, Reply
 
-__all__ = ["CACHING_YES", "Tracking"]
+__all__ = ["CACHING_YES", "Note", "Tracking"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 CACHING_YES: Final = (b"CLIENT", b"CACHING", b"YES")
 """Spent by the next command, even if that fails: the two travel, and are sent again, as one piece (fact 5b)."""
+
+Note: TypeAlias = Callable[[Reply, bool], bool]
+"""Called by the parser with a script's reply, refusals included, and whether its record is tracked now; says whether
+the script has certainly written, so that a push about that is on its way."""
 
 _DIGEST_SIZE: Final = 16
 
@@ -37,6 +47,10 @@ class Tracking:
         """Whether the server tracks what the present connection reads."""
         self.watched: dict[bytes, Callable[[], None]] = {}
         """Keys that are tracked and are no records, and whom to tell when they change."""
+        self.position: Callable[[], int] = int
+        """Where the stream is, see `Link.position`."""
+        self._own_writes: set[bytes] = set()
+        self._own_writes_at = -1
 
     async def begin(self, commands: Commands) -> None:
         """Have the server track a fresh connection; where it cannot, each request is answered by a conditional read."""
@@ -44,7 +58,7 @@ class Tracking:
         if self.cache is None:
             return
         try:
-            await commands.request(b"CLIENT", b"TRACKING", b"ON", b"OPTIN", b"NOLOOP")
+            await commands.request(b"CLIENT", b"TRACKING", b"ON", b"OPTIN")
         except StoreRefused as error:
             _log.warning("no_tracking", "the store, or a proxy before it, tracks no reads; each one asks it: %s", error)
         else:
@@ -53,8 +67,14 @@ class Tracking:
     def lose(self) -> None:
         """The connection has ended."""
         self.on = False
+        self._own_writes.clear()
         if self.cache is not None:
             self.cache.reset(Loss.CONNECTION)
+
+    def take_refusal(self, refused: StoreRefused) -> None:
+        """Whoever was refused, one word of a lost role ends the lease (C-5)."""
+        if self.cache is not None and refused.server_code in DOUBTFUL:
+            self.cache.suspend()
 
     def take_push(self, push: Sequence[Reply]) -> None:
         """A push message, see `OnPush`."""
@@ -69,6 +89,8 @@ class Tracking:
         for name in names:
             if name in self.watched:
                 self.watched[name]()
+            elif name in self._own_writes and self._own_writes_at == self.position():
+                self._own_writes.discard(name)
             else:
                 self.cache.changed(name[-_DIGEST_SIZE:])
 
@@ -85,7 +107,7 @@ class Tracking:
         self,
         commands: Commands,
         script: ScriptCall,
-        note: Callable[[Reply, bool], None],
+        note: Note,
         *,
         deadline: float,
     ) -> Reply:
@@ -93,17 +115,25 @@ class Tracking:
 
         Args:
             commands: where to send it.
-            script: it must read no key but records, and end with reading the one it wrote (C-3, C-3b).
-            note: called by the parser with the reply, refusals included, and whether its record is tracked now.
+            script: it must read no key but records; those it writes it reads before and after (C-3, C-3b). Its keys are
+                a record, an index, and other records.
+            note: see `Note`.
             deadline: see `Commands`.
         """
         if not self.on:
-            return await commands.call(*script, deadline=deadline, on_reply=lambda reply: note(reply, False))
-        pair = _Pair(note)
+            return await commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
+        record, _, *others = script.keys
+        pair = _Pair(note, partial(self._expect_own, (record, *others)))
         _, reply = await commands.pipeline((CACHING_YES, script), deadline=deadline, on_reply=pair.take)
         if isinstance(reply, StoreRefused):
             raise reply
         return reply
+
+    def _expect_own(self, names: Iterable[Argument]) -> None:
+        """The reply that is being parsed is to a change of these; a push for each comes before the next reply."""
+        self._own_writes.clear()
+        self._own_writes.update(name for name in names if isinstance(name, bytes))
+        self._own_writes_at = self.position()
 
     def note_record(self, key: SessionKey, record: SessionRecord | None, *, tracked: bool) -> None:
         """A session is in this state, or there is none."""
@@ -128,21 +158,27 @@ class Tracking:
             self.cache.install(after)
 
 
+def _note_untracked(note: Note, reply: Reply) -> None:
+    note(reply, False)
+
+
 class _Pair:
     """Follows ``CLIENT CACHING YES`` and its command, also when the pair is sent again."""
 
-    __slots__ = ("_note", "_permitted")
+    __slots__ = ("_note", "_permitted", "_wrote")
 
-    def __init__(self, note: Callable[[Reply, bool], None]) -> None:
+    def __init__(self, note: Note, wrote: Callable[[], None]) -> None:
         self._note = note
+        self._wrote = wrote
         self._permitted: bool | None = None
 
     def take(self, reply: Reply) -> None:
         if self._permitted is None:
             self._permitted = reply == b"OK"
-        else:
-            permitted, self._permitted = self._permitted, None
-            self._note(reply, permitted)
+            return
+        permitted, self._permitted = self._permitted, None
+        if self._note(reply, permitted) and permitted:
+            self._wrote()
 
 
 def _state_after(

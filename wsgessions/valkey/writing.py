@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import StoreRefused
+from ..lineage import begun
 from ..record import (
     CommitOutcome,
+    CommitStatus,
     NewSession,
     Place,
     SessionDelta,
@@ -21,13 +24,18 @@ from ..stores.figures import TOMBSTONE_MS
 from . import layout
 from .commands import ScriptCall
 from .forwarding import place_in
+from .layout import Refusal
 from .replies import Reply
 from .session_scripts import COMMIT, CREATE, DELETE
 
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["commit", "create", "end"]
+__all__ = ["Ended", "commit", "create", "end", "end_at_primary"]
+
+_CONFIRMATION: Final = 0.5
+"""Seconds at most that the end of a session waits for replicas: one that is dead, and whose death the primary has not
+noticed yet, must not cost each logout the whole time of its request."""
 
 
 async def create(store: ValkeyStore, new: NewSession, deadline: float) -> SessionRecord | None:
@@ -36,10 +44,11 @@ async def create(store: ValkeyStore, new: NewSession, deadline: float) -> Sessio
     script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
     record: SessionRecord | None = None
 
-    def note(reply: Reply, tracked: bool) -> None:
+    def note(reply: Reply, tracked: bool) -> bool:
         nonlocal record
         record = _created(new, reply) if isinstance(reply, list) and reply else None
         store.tracking.note_record(new.key, record, tracked=tracked)
+        return record is not None
 
     reply = await store.send(lambda _: store.tracking.call(store.link, script, note, deadline=deadline))
     if reply or reply is None:
@@ -59,6 +68,7 @@ def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
         deadline_ms=created_ms + new.lifetime_ms,
         expires_ms=expires_ms,
         attributes=StoredAttributes(new.attributes),
+        lineage=begun(version),
     )
 
 
@@ -72,9 +82,11 @@ async def commit(
     outcome, moved = await _commit_here(store, delta, successor, deadline)
     if moved is None:
         return outcome
-    delta = replace(delta, key=moved.key, incarnation=moved.incarnation)
+    renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
     outcome, _ = await _commit_here(store, delta, needed, deadline)
+    if needed is not None and outcome.status is CommitStatus.APPLIED:
+        store.revocations.note(renewed)
     return outcome if needed is not None else replace(outcome, moved=moved)
 
 
@@ -86,13 +98,20 @@ async def _commit_here(
     if successor is not None:
         keys.append(segment.record(successor.key))
     outcome: CommitOutcome | None = None
+    resent = False
 
-    def note(reply: Reply, tracked: bool) -> None:
+    def note(reply: Reply, tracked: bool) -> bool:
         nonlocal outcome
         outcome = None if isinstance(reply, StoreRefused) else layout.read_outcome(delta, reply)
         store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
+        if _kills(successor, outcome) or (isinstance(reply, list) and reply[0] == Refusal.REVOKED):
+            store.revocations.note(delta.key)
+        # A resend may be answered out of the record's memory, and then nothing was written.
+        return outcome is not None and outcome.status is CommitStatus.APPLIED and not resent
 
     def send(resend: bool) -> Awaitable[Reply]:
+        nonlocal resent
+        resent = resend
         args = layout.pack_commit(delta, successor, grace_ms=store.grace_ms, resend=resend)
         return store.tracking.call(store.link, ScriptCall(COMMIT, keys, args), note, deadline=deadline)
 
@@ -101,21 +120,50 @@ async def _commit_here(
     return outcome or layout.read_outcome(delta, reply), place_in(delta.key, reply)
 
 
+def _kills(successor: Successor | None, outcome: CommitOutcome | None) -> bool:
+    """Whether a commit with this outcome has ended the old key at once, as at a login (S-06)."""
+    applied = outcome is not None and outcome.status is CommitStatus.APPLIED
+    return applied and successor is not None and not successor.forward_ms
+
+
+class Ended(NamedTuple):
+    """How the primary has answered to the end of a session."""
+
+    existed: bool
+    """Whether there was a session."""
+    replicas: int = 0
+    """How many replicas there were."""
+    timeline: bytes = b""
+    """The replication id."""
+
+
 async def end(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
-    """Remove a session, see `Store.delete`; it is the session that is to end, however often its id was renewed."""
+    """Remove a session, see `Store.delete`, and wait until the replicas know, if there are any (C-15b)."""
+    ended = await end_at_primary(store, key, deadline)
+    if ended.replicas:
+        until = min(deadline, time.monotonic() + _CONFIRMATION)
+        if not await store.fence.passed(ended.timeline, ended.replicas, deadline=until):
+            store.trouble.note_unconfirmed(ended.replicas)
+    return ended.existed
+
+
+async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float) -> Ended:
+    """Remove a session; it is the session that is to end, however often its id was renewed."""
     at: SessionKey | None = key
-    existed = False
+    ended = Ended(False)
     while at is not None:
-        existed, at = await _end_here(store, at, deadline)
-    return existed
+        ended, at = await _end_here(store, at, deadline)
+    return ended
 
 
-async def _end_here(store: ValkeyStore, key: SessionKey, deadline: float) -> tuple[bool, SessionKey | None]:
+async def _end_here(store: ValkeyStore, key: SessionKey, deadline: float) -> tuple[Ended, SessionKey | None]:
     segment = await store.segment(key, deadline)
     keys = (segment.record(key), segment.expiries)
 
-    def note(_: Reply) -> None:
+    def note(reply: Reply) -> None:
         store.tracking.note_record(key, None, tracked=False)
+        if isinstance(reply, list) and reply[0] in (0, Refusal.FORWARDED):
+            store.revocations.note(key)
 
     def send(resend: bool) -> Awaitable[Reply]:
         args = (TOMBSTONE_MS, store.grace_ms, int(resend))
@@ -124,7 +172,7 @@ async def _end_here(store: ValkeyStore, key: SessionKey, deadline: float) -> tup
     reply = await store.send(send)
     moved = place_in(key, reply)
     if moved is not None:
-        return False, moved.key
-    status, existed = reply
+        return Ended(False), moved.key
+    status, existed, *replication = reply
     store.trouble.note(status, key)
-    return bool(existed), None
+    return Ended(bool(existed), *replication), None
