@@ -125,7 +125,7 @@ async def test_a_node_that_misses_the_pushes_cannot_acknowledge(node: CachingNod
         peer.store.heartbeat._hinted.set()  # a beat at last
         await barrier
         assert peer.recalls(record) is None
-        assert peer.cache.statistics.losses[Loss.PUSHES_LOST] == 1
+        assert peer.cache.statistics.losses[Loss.PUSHES_LOST] >= 1
 
 
 async def test_when_the_deadline_passes_it_says_what_may_still_happen(

@@ -5,7 +5,7 @@ command that follows ``CLIENT CACHING YES`` and for no other (OPTIN).
 
 It pushes our own changes too. NOLOOP would spare us that, but hides more than it says: whatever the server does to keys
 while it carries out our command, as throwing them out of a full tracking table or finding them expired, is then hidden
-as well (fact 18). So scripts that write begin and end with a read of the record. The first makes sure that there is
+as well (fact 10). So scripts that write begin and end with a read of the record. The first makes sure that there is
 exactly one push for it, which comes right behind the reply (fact 6) and says nothing that the reply has not said; the
 second has it tracked again (facts 3 and 5).
 """
