@@ -104,7 +104,7 @@ def test_a_value_is_tracked_from_commit_to_commit() -> None:
     cart = CART.of(session)
     for tag in ("a", "b"):
         cart.tags.add(tag)
-        session._settle(session._collect())
+        session._settle(session._collect(), at=session._writes)
         assert not session.modified
     assert session["cart"]["tags"] == {"a", "b"}
 

@@ -12,7 +12,7 @@ from operator import is_
 from sys import getsizeof
 from typing import Final
 
-__all__ = ["MOST_NAMES", "bytes_of_own", "shared_name"]
+__all__ = ["MOST_NAMES", "bytes_of_own", "shared", "shared_name"]
 
 MOST_NAMES: Final = 1024
 _LONGEST: Final = 64
@@ -29,6 +29,14 @@ def shared_name(field: bytes) -> str:
     """
     name = _by_field.get(field)
     return _learned(field) if name is None else name
+
+
+def shared(name: str) -> str:
+    """The str that all sessions share for this name, which is taken into the table if there is room."""
+    there = _names.get(name)
+    if there is not None:
+        return there
+    return _learned(b"a" + name.encode("utf-8", "surrogatepass"))
 
 
 def bytes_of_own(names: Collection[str]) -> int:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
+from .attribute_names import shared
 from .codec import check_name, encode, is_immutable
 from .errors import CodecError
 from .record import StoredAttributes
@@ -26,7 +27,7 @@ _NOTHING: Final = StoredAttributes()
 class TrackedAttributes(dict[str, Any]):
     """The bookkeeping under `wsgessions.attributes.Attributes`, for the owner of a session."""
 
-    __slots__ = ("_drafts", "_gate", "_stored", "_unfolded", "_views")
+    __slots__ = ("_drafts", "_gate", "_stored", "_unfolded", "_views", "_writes")
 
     _stored: StoredAttributes
     """What the store holds, as far as this object knows."""
@@ -35,6 +36,8 @@ class TrackedAttributes(dict[str, Any]):
     _gate: Gate
     _views: dict[str, AttributeView]
     """Typed values that were handed out in place of an attribute; setting or removing the attribute ends them."""
+    _writes: int
+    """How often an attribute was set or removed."""
     _unfolded: bool
     """Whether all values have been asked for, so that nothing undecoded may be put in any more."""
 
@@ -48,6 +51,7 @@ class TrackedAttributes(dict[str, Any]):
         self._stored = _NOTHING
         self._drafts = {}
         self._views = {}
+        self._writes = 0
         self._unfolded = False
         self._gate = Gate.UNTOUCHED
 
@@ -65,18 +69,24 @@ class TrackedAttributes(dict[str, Any]):
         if self._gate is not Gate.OPEN:
             self._enter(write=True)
 
-    def _rest_on(self, stored: StoredAttributes) -> None:
-        """Take over what the store holds now. Values that were handed out or changed stay as they are."""
+    def _rest_on(self, stored: StoredAttributes, among: Iterable[str] | None = None) -> None:
+        """Take over what the store holds now. Values that were handed out or changed stay as they are.
+
+        Args:
+            stored: all of it.
+            among: names of which nothing else has changed at the store, if that is known.
+        """
         known = self._stored
         self._stored = stored
         placeholders = stored.placeholders(Undecoded.of)
         if not known and not self._drafts:
             super().update(placeholders)
         else:
-            for name, raw in stored.items():
-                if name not in self._drafts and known.get(name) != raw:
+            for name in stored if among is None else among:
+                raw = stored.get(name)
+                if raw is not None and name not in self._drafts and known.get(name) != raw:
                     super().__setitem__(name, placeholders[name])
-            for name in known.keys() - stored.keys() - self._drafts.keys():
+            for name in set(known if among is None else among) - stored.keys() - self._drafts.keys():
                 super().pop(name, None)
         self._unfold()
 
@@ -93,7 +103,7 @@ class TrackedAttributes(dict[str, Any]):
             if name in self._names():
                 raw = encode(super().__getitem__(name), name=name)
                 if raw != origin:
-                    changed[name] = raw
+                    changed[shared(name)] = raw
             elif origin is not None:
                 removed.add(name)
         return AttributeChanges(changed, frozenset(removed))
@@ -111,10 +121,20 @@ class TrackedAttributes(dict[str, Any]):
                 self._put(name, value)
                 self._views[name] = view
 
-    def _settle(self, sent: AttributeChanges) -> None:
-        """The store has accepted ``sent``: from now on the drafts rest on that."""
+    def _settle(self, sent: AttributeChanges, *, at: int) -> None:
+        """The store has accepted ``sent``: from now on the drafts rest on that.
+
+        Args:
+            sent: the changes.
+            at: `_writes` when they were collected. If nothing was set since, what cannot change in place is no draft
+                any more.
+        """
+        settled = at == self._writes
         for name, raw in sent.changed.items():
-            self._drafts[name] = raw
+            if settled and is_immutable(super().get(name)):
+                self._drafts.pop(name, None)
+            else:
+                self._drafts[name] = raw
         for name in sent.removed:
             if name in self._names():
                 self._drafts[name] = None
@@ -178,11 +198,13 @@ class TrackedAttributes(dict[str, Any]):
 
     def _put(self, name: str, value: Any) -> None:
         check_name(name)
+        self._writes += 1
         self._drafts.setdefault(name, self._stored.get(name))
         self._views.pop(name, None)
         super().__setitem__(name, value)
 
     def _drop(self, name: str) -> None:
+        self._writes += 1
         self._views.pop(name, None)
         self._drafts.setdefault(name, self._stored.get(name))
         super().__delitem__(name)

@@ -13,7 +13,8 @@ __all__ = ["Header", "with_session_headers"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
-_VARY_LENGTH: Final = len(b"vary")
+_VARY: Final = len(b"vary")
+_CACHE_CONTROL: Final = len(b"cache-control")
 _PRIVATE: Final = b"private, no-cache"
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -33,8 +34,11 @@ def with_session_headers(
         vary: the request's fields that tell whose session it is.
     """
     theirs = list(message.get("headers") or ())
-    if not fields and not no_store and not _may_vary(theirs):
-        return {**message, "headers": [*theirs, (b"vary", b", ".join(vary))]}
+    if _say_nothing_of_caching(theirs, fields):
+        ours = [(b"vary", b", ".join(vary))]
+        if fields or no_store:
+            ours.append((b"cache-control", _NO_STORE if no_store else _PRIVATE))
+        return {**message, "headers": [*theirs, *ours, *fields]}
     headers = _vary_by([_octet_pair(header) for header in theirs], vary)
     if fields or no_store:
         ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only, and it is not an echo
@@ -43,9 +47,14 @@ def with_session_headers(
     return {**message, "headers": headers}
 
 
-def _may_vary(headers: Iterable[Any]) -> bool:
-    """Whether a field may be ``Vary``, by the length of its name: nearly always there is none."""
-    return _VARY_LENGTH in [len(name) for name, _ in headers]
+def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
+    """Whether nothing has to be merged, as far as the lengths of names tell: nearly always that is so.
+
+    ``Vary`` is short, and what ends in ``Cache-Control`` is long; so is ``Content-Length``, by a letter more.
+    """
+    if any(name != b"set-cookie" for name, _ in ours):
+        return False
+    return not [name for name, _ in theirs if len(name) == _VARY or len(name) >= _CACHE_CONTROL != len(name) - 1]
 
 
 def _vary_by(headers: Headers, fields: tuple[bytes, ...]) -> Headers:

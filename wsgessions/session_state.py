@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
 from .attribute_changes import Gate
@@ -103,10 +103,10 @@ class SessionState(Attributes):
         if self._gate is not Gate.READ_ONLY:
             self._before_write()
 
-    def _adopt(self, record: SessionRecord) -> None:
-        """Rest on this record from now on."""
+    def _adopt(self, record: SessionRecord, among: Iterable[str] | None = None) -> None:
+        """Rest on this record from now on; see `_rest_on`."""
         self._record = record
-        self._rest_on(record.attributes)
+        self._rest_on(record.attributes, among)
 
     def _start_anew(self) -> None:
         """The presented id is unknown: this is a new session without an id (S-03)."""

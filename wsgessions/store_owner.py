@@ -16,6 +16,7 @@ from .record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    Seen,
     SessionDelta,
     SessionKey,
     SessionRecord,
@@ -139,7 +140,7 @@ class StoreOwner(LoadingOwner):
             _log.warning("renewal_failed", "session %s keeps its id, which was due for renewal: %s", session.ref, error)
             return
         if outcome.status is CommitStatus.APPLIED:
-            self._take_over(session, delta, outcome, new)
+            self._take_over(session, delta, outcome, new, at=session._writes)
             session._committed = True
 
     def _id_for(self, session: Session, *, renew: bool) -> _NewId | None:
@@ -169,17 +170,19 @@ class StoreOwner(LoadingOwner):
         # An increment's result is not known yet; it takes as much as the largest number at most.
         attributes = {**delta.on(record.attributes), **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
         whole = self._limits.check(attributes, delta.changed.keys() | delta.increments.keys(), record.attributes)
-        new = self._id_for(session, renew=renew)
+        new, writes = self._id_for(session, renew=renew), session._writes
         if new is None:
             outcome = await self._store.apply(delta, deadline=deadline)
         else:
             outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
         self._judge(session, outcome)
         if outcome.status is CommitStatus.APPLIED:
-            self._take_over(session, delta, outcome, new)
+            self._take_over(session, delta, outcome, new, at=writes)
             self._report(session, AttributeChanges(delta.changed, delta.removed), whole)
         elif outcome.changes is not None:
-            session._adopt(record.merged(outcome.changes))
+            present = record.merged(outcome.changes)
+            session._adopt(present)
+            self._look_for_rollback(session, present, Seen(present.incarnation, delta.base))
         return outcome
 
     def _judge(self, session: Session, outcome: CommitOutcome) -> None:
@@ -192,7 +195,9 @@ class StoreOwner(LoadingOwner):
         if outcome.status is CommitStatus.UNKNOWN:
             raise StoreUnavailable("the connection broke while a change was on its way; it may have arrived or not")
 
-    def _take_over(self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None) -> None:
+    def _take_over(
+        self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None, *, at: int
+    ) -> None:
         record = session._record
         if outcome.moved is not None:
             new = None  # another request has renewed the id, and its response tells the client
@@ -203,8 +208,12 @@ class StoreOwner(LoadingOwner):
             # A task of the same request has called invalidate() meanwhile: what is to end has just moved.
             session._doomed = session._doomed if new is None else new.successor.key
             return
-        session._settle(AttributeChanges(delta.changed, delta.removed))
-        session._adopt(record.after(delta, outcome, None if new is None else new.successor))
+        session._settle(AttributeChanges(delta.changed, delta.removed), at=at)
+        after = record.after(delta, outcome, None if new is None else new.successor)
+        alone = outcome.changes is None and record.version == delta.base
+        session._adopt(after, {*delta.changed, *delta.removed, *outcome.computed} if alone else None)
+        if outcome.previous != delta.base:
+            self._look_for_rollback(session, after, Seen(after.incarnation, delta.base))
         if session._interval_ms == delta.interval_ms:
             session._interval_ms = None
         if new is not None:
@@ -213,9 +222,10 @@ class StoreOwner(LoadingOwner):
     async def _create(self, session: Session, deadline: float) -> None:
         changes = session._collect()
         whole = self._limits.check(changes.changed, changes.changed.keys())
+        writes = session._writes
         session_id, record = await self._create_under_new_id(session, changes, deadline)
         session._id, session._interval_ms = session_id, None
-        session._settle(changes)
+        session._settle(changes, at=writes)
         session._adopt(record)
         self._statistics.created += 1
         self._report(session, changes, whole)
