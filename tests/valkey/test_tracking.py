@@ -15,7 +15,7 @@ from tests.valkey.raw_server import RawServer
 from tests.valkey.resp import ask
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import StoreRefused
-from wsgessions.record import CommitOutcome, CommitStatus, SessionChanges, SessionKey, SessionRecord, StoredAttributes
+from wsgessions.record import CommitOutcome, CommitStatus, SessionKey, SessionRecord, StoredAttributes
 from wsgessions.stores.feed import Loss
 from wsgessions.testing.faults import FaultProxy
 from wsgessions.testing.store_harness import change, created, stored, successor_of
@@ -234,6 +234,24 @@ async def test_a_link_that_is_killed_takes_all_copies_along(
     assert node.recalls(record) == record
 
 
+async def test_a_small_table_of_tracked_keys_costs_hits_and_nothing_else(server: RawServer) -> None:
+    """C-18, fact 10."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(server.path)
+        ask(client, "CONFIG", "SET", "tracking-table-max-keys", "10")
+    async with (
+        caching_node(server.url) as node,
+        started(store_at(server.url, namespace=node.store._namespace)) as other,
+    ):
+        await node.may_serve()
+        records = [await created(node.cache) for _ in range(60)]
+        await until(lambda: sum(map(node.holds_current, records)) <= 10)
+        changed = [await changed_by(other, record) for record in records]
+        await node.catches_up()
+        assert [node.recalls(record, version=0) for record in records] == [None] * 60
+        assert [await node.cache.load(record.key) for record in records] == changed
+
+
 @pytest.mark.parametrize("denied", ["-client|tracking", "-client|caching"])
 async def test_a_server_that_tracks_nothing_is_asked_each_time(server: RawServer, denied: str) -> None:
     with socket.socket(socket.AF_UNIX) as client:
@@ -402,13 +420,29 @@ async def test_a_reply_behind_the_push_is_the_new_state_wherever_the_stream_is_c
         assert stream.node.recalls(before) == after
 
 
-async def test_an_answer_that_rests_on_a_copy_that_was_dropped_is_void() -> None:
+async def _read_in_parts(node: CachingNode, key: SessionKey) -> tuple[Reading, list[Any]]:
+    """A read that rests on the copy, and the replies to it, of which it has not been told."""
+    assert node.store.segments is not None
+    reading = Reading(key, node.store.segments.of(key), None, node.store.tracking, node.store.clock)
+    return reading, await node.store.link.pipeline(reading.commands)
+
+
+async def test_an_answer_that_rests_on_a_copy_is_put_together_with_it(node: CachingNode, other: ValkeyStore) -> None:
+    record = await created(node.cache, {"a": b"0", "b": b"0"})
+    after = await changed_by(other, record)
+    reading, replies = await _read_in_parts(node, record.key)
+    for reply in replies:
+        reading.take(reply)
+    assert not reading.void
+    assert node.cache.held(record.key) == reading.found == after
+
+
+async def test_an_answer_that_rests_on_a_copy_that_was_dropped_is_void(node: CachingNode, other: ValkeyStore) -> None:
     """C-1: what has changed since a state of a lost history makes no state of this one."""
-    node, record = _unstarted()
-    stream = Stream(node)
-    reading = stream.expect(record.key)
+    record = await created(node.cache, {"a": b"0", "b": b"0"})
+    await changed_by(other, record)
+    reading, replies = await _read_in_parts(node, record.key)
     node.cache.reset(Loss.TIMELINE)
-    replies = [[b"1700000000", b"0"], 2**52, b"OK", [0, 2, 0, 2**52, 2**52, [b"ab", b"1"], None]]
     for reply in replies:
         reading.take(reply)
     assert reading.void
@@ -416,12 +450,18 @@ async def test_an_answer_that_rests_on_a_copy_that_was_dropped_is_void() -> None
     assert node.cache.held(record.key) is None
 
 
-async def test_an_answer_that_rests_on_a_copy_is_put_together_with_it() -> None:
+@pytest.mark.parametrize("between", [0, 1])
+async def test_only_the_push_right_behind_the_reply_is_about_our_own_change(between: int) -> None:
+    """Fact 6: one that comes behind another reply is about somebody else's, whatever had become of our own."""
     node, record = _unstarted()
-    reading = Stream(node).expect(record.key)
-    for reply in [[b"1700000000", b"0"], 2**52, b"OK", [0, 2, 0, 2**52, 2**52, [b"ab", b"1"], None]]:
-        reading.take(reply)
-    assert not reading.void
-    assert node.cache.held(record.key) == reading.found
-    changes = SessionChanges(2, 0, 2**52, {"b": b"1"})
-    assert reading.found == record.merged(changes)
+    stream = Stream(node)
+    node.store.tracking.position = lambda: stream.connection.replies
+    for _ in range(1 + between):
+        ticket = Ticket(b"", soon(), None)
+        ticket.future = asyncio.get_running_loop().create_future()
+        stream.connection.waiting.append(ticket)
+    assert node.store.segments is not None
+    name = node.store.segments.of(record.key).record(record.key)
+    stream.connection.waiting[0].on_reply = lambda _: node.store.tracking._expect_own([name])
+    stream.hear(b"+OK\r\n" * (1 + between) + b">2\r\n$10\r\ninvalidate\r\n*1\r\n" + _bulk(name), 0)
+    assert node.holds_current(record) == (between == 0)

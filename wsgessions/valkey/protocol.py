@@ -186,6 +186,7 @@ class Connection(asyncio.Protocol):
             elif not waiting:
                 return self.drop("the server sent a reply that nobody asked for")
             else:
+                self.replies += 1
                 if type(reply) is StoreRefused and self._on_refusal is not None:
                     self._on_refusal(self, reply)
                 if waiting[0].take(reply):
