@@ -18,9 +18,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
@@ -50,6 +51,22 @@ _AUDIT_SECONDS: Final = 5.0
 
 class FeedingStore(Store, Feeding, Protocol):
     """A store that can stand behind a near cache."""
+
+
+class _Lent(NamedTuple):
+    """What a sibling's memory has answered: its link is told of changes, not ours, so that there is less to compare."""
+
+    record: SessionRecord
+    served_ms: int
+
+    def contradicts(self, stored: SessionRecord, lease_ms: int) -> bool:
+        """Whether it was served longer after it was replaced than it may, or was never so."""
+        mine = self.record
+        if stored.incarnation != mine.incarnation:
+            return False
+        if stored.version == mine.version:
+            return stored.attributes != mine.attributes
+        return stored.version > mine.version and stored.version // 1000 + lease_ms + _MARGIN_MS < self.served_ms
 
 
 class NearCache:
@@ -86,6 +103,7 @@ class NearCache:
         self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._audits: set[asyncio.Task[None]] = set()
+        self._lent: dict[bytes, _Lent] = {}
         store.feed(self, lease)
 
     # -- serving -------------------------------------------------------------------------------------------------------
@@ -114,14 +132,24 @@ class NearCache:
         return record
 
     def _recall_off_heap(self, key: SessionKey, mark: Mark, reason: Miss) -> SessionRecord | None:
+        generation = self.generation
         record = self.tiers.find_off_heap(key, mark)
         if record is None:
             return self._miss(reason)
         if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
             return self._miss(Miss.EXPIRING)
         self.statistics.off_heap_hits += 1
-        self._call_later(self.tiers.bring_back, record)
+        self._call_later(partial(self._bring_back, generation, self.clock.now_ms()), record)
         return record
+
+    def _bring_back(self, generation: int, served_ms: int, record: SessionRecord) -> None:
+        if generation != self.generation:
+            return  # it may be of a history that is lost, and nothing may rest on it (C-1)
+        tracked = self.tiers.bring_back(record)
+        if random.random() < self._audit_share:  # noqa: S311 - a sample
+            if not tracked:
+                self._lent[record.key.digest] = _Lent(record, served_ms)
+            self._begin_audit(record)
 
     def _miss(self, reason: Miss) -> SessionRecord | None:
         self.statistics.misses[reason] += 1
@@ -164,7 +192,11 @@ class NearCache:
 
     def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
         """See `Feed.audited`."""
-        held = self.tiers.current(key)
+        held, lent = self.tiers.current(key), self._lent.pop(key.digest, None)
+        if held is None and lent is not None and stored is not None:
+            self.statistics.audits += 1
+            if lent.contradicts(stored, round(self._lease.length * 1000)):
+                self._alarm(lent.record, stored)
         if held is None:
             return  # what was served then is known to be over by now, as it should be
         self.statistics.audits += 1
@@ -200,6 +232,7 @@ class NearCache:
         try:
             await self.below.audit(key, deadline=time.monotonic() + _AUDIT_SECONDS)
         except StoreUnavailable as error:
+            self._lent.pop(key.digest, None)
             _log.info("audit_failed", "a copy could not be compared with the store: %s", error)
 
     # -- a store -------------------------------------------------------------------------------------------------------
@@ -244,18 +277,20 @@ class NearCache:
             if held is not None and held.interval_ms and held.expires_ms > ended_ms:
                 self.tiers.extend(key, min(began_ms + held.interval_ms, held.deadline_ms))
 
-    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         """See `Store.create`."""
-        return await self.below.create(new, deadline=deadline)
+        return self.below.create(new, deadline=deadline)
 
-    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
         """See `Store.apply`."""
-        return await self.below.apply(delta, deadline=deadline)
+        return self.below.apply(delta, deadline=deadline)
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    def rotate(
+        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, CommitOutcome]:
         """See `Store.rotate`."""
-        return await self.below.rotate(delta, successor, deadline=deadline)
+        return self.below.rotate(delta, successor, deadline=deadline)
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         """See `Store.delete`."""
-        return await self.below.delete(key, deadline=deadline)
+        return self.below.delete(key, deadline=deadline)

@@ -149,6 +149,18 @@ class Snapshots:
             self._renew(there, record, size)
         self._make_room()
 
+    def put_base(self, record: SessionRecord) -> None:
+        """Keep this state as one that is outdated already, if there is room: never served, the base of a read."""
+        digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
+        if size > self.max_bytes // _LARGEST_SHARE:
+            return
+        self.discard(digest)  # another thread may be about to serve that one
+        based = Snapshot(record, size, self._outdated)
+        based.current = False
+        self._by_digest[digest] = based
+        self.bytes += size
+        self._make_room()
+
     def outdate(self, digest: bytes) -> bool:
         """Somebody else has written to this session: whether its snapshot was there and current until now."""
         snapshot = self._by_digest.get(digest)

@@ -7,10 +7,10 @@ tracks it, and otherwise as the base of the next read or commit.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ..recent import Recent
 from ..record import Seen, SessionKey, SessionRecord
 from .base import Mark
 from .snapshots import Snapshots
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Tiers"]
 
-_REMEMBERED_ENDS: Final = 4096
+_REMEMBERED: Final = 4096
+"""Of so many sessions it is known which of their states are over."""
+_ENDED: Final = sys.maxsize
+"""Instead of a version: all states of the session are over."""
 
 
 class Tiers:
@@ -31,13 +34,13 @@ class Tiers:
         off_heap: the second, if there is one.
     """
 
-    __slots__ = ("_ended", "heap", "off_heap")
+    __slots__ = ("_over", "heap", "off_heap")
 
     def __init__(self, heap: Snapshots, off_heap: OffHeap | None) -> None:
         self.heap: Final = heap
         self.off_heap: Final = off_heap
-        # A sibling hears a little later than this process of what has ended here.
-        self._ended: Recent[bytes, bool] = Recent(_REMEMBERED_ENDS)
+        # The last version that is known here to be over: a sibling may hear of it later. Other threads only look.
+        self._over: dict[bytes, int] = {}
 
     def held(self, key: SessionKey) -> SessionRecord | None:
         """The state that was put in last, even if it was outdated since."""
@@ -54,44 +57,63 @@ class Tiers:
         return None if self.off_heap is None else self.off_heap.get_own(key)
 
     def find_off_heap(self, key: SessionKey, mark: Mark) -> SessionRecord | None:
-        """A state that the heap does not have: not older than ``mark``, and under a lease that is fresh. Any thread."""
-        if self.off_heap is None or self._ended.get(key.digest):
+        """A state that the heap does not have: not older than ``mark``, not known to be over, and under a fresh lease.
+
+        Any thread may call it, while the lease of this process is fresh.
+        """
+        if self.off_heap is None:
             return None
         own = self.off_heap.get_own(key)
         if own is not None and own.incarnation == mark.incarnation and own.version >= mark.version:
             return own
-        return self.off_heap.get_shared(key, Seen(mark.incarnation, mark.version))
+        least = max(mark.version, self._over.get(key.digest, -1) + 1)
+        return self.off_heap.get_shared(key, Seen(mark.incarnation, least))
 
-    def bring_back(self, record: SessionRecord) -> None:
-        """Put what was found outside the heap into it: to be served, if this process tracks it, else as a base only."""
-        snapshot = self.heap.peek(record.key.digest)
-        if self.off_heap is None or (snapshot is not None and snapshot.record.version >= record.version):
-            return
+    def bring_back(self, record: SessionRecord) -> bool:
+        """Put what was found outside the heap into it: to be served, if this process tracks it, else as a base only.
+
+        Returns:
+            Whether this process tracks it.
+        """
+        digest = record.key.digest
+        if self.off_heap is None or record.version <= self._over.get(digest, -1):
+            return False
         own = self.off_heap.get_own(record.key)
-        self.heap.put(record)
-        if own is None or own.seen != record.seen:
-            self.heap.outdate(record.key.digest)
+        tracked = own is not None and own.seen == record.seen
+        snapshot = self.heap.peek(digest)
+        if snapshot is not None and snapshot.record.version >= record.version:
+            return tracked
+        if tracked:
+            self.heap.put(record)
+        else:
+            self.heap.put_base(record)
+        return tracked
 
     def put(self, record: SessionRecord) -> None:
         """Keep this state in place of an older one."""
         self.heap.put(record)
         if self.off_heap is not None:
             self.off_heap.put(record)
-            if self._ended.get(record.key.digest):
-                self._ended.put(record.key.digest, False)
+            self._over.pop(record.key.digest, None)
 
     def outdate(self, digest: bytes) -> bool:
         """Somebody else has written: whether there was a state to be outdated."""
-        if self.off_heap is not None:
-            self.off_heap.discard(digest)
-        return self.heap.outdate(digest)
+        if self.off_heap is None:
+            return self.heap.outdate(digest)
+        snapshot = self.heap.peek(digest)
+        on_heap = snapshot.record.version if snapshot is not None and snapshot.current else 0
+        over = max(self.off_heap.discard(digest), on_heap)
+        if over:
+            self._note_over(digest, over)
+        self.heap.outdate(digest)
+        return bool(over)
 
     def end(self, digest: bytes) -> None:
         """There is no such session any more, or none that is known here."""
-        self.heap.discard(digest)
         if self.off_heap is not None:
+            self._note_over(digest, _ENDED)
             self.off_heap.discard(digest)
-            self._ended.put(digest, True)
+        self.heap.discard(digest)
 
     def extend(self, key: SessionKey, expires_ms: int) -> None:
         """The session lives until then at least, if it is not touched again (C-16)."""
@@ -115,3 +137,9 @@ class Tiers:
     def close(self) -> None:
         if self.off_heap is not None:
             self.off_heap.close()
+
+    def _note_over(self, digest: bytes, version: int) -> None:
+        over = self._over
+        over[digest] = max(version, over.pop(digest, 0))  # taken out first, so that it counts as the youngest
+        if len(over) > _REMEMBERED:
+            del over[next(iter(over))]

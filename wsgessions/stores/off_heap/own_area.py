@@ -22,6 +22,8 @@ _STEP: Final = 1 << 20
 _MICROSECONDS: Final = 1_000_000
 _DIGEST_AT: Final = slice(2 * WORD, 4 * WORD)
 """Where in a record the digest of its session is."""
+_VERSION_AT: Final = 5
+"""Which of its words is its version."""
 
 
 class OwnArea(Area):
@@ -82,11 +84,13 @@ class OwnArea(Area):
         ring.take(size)
         self._enter(place or self._vacant(digest), digest, start)
 
-    def discard(self, digest: bytes) -> None:
-        """Remove this session's record, if there is one."""
+    def discard(self, digest: bytes) -> int:
+        """Remove this session's record: the version that it was of, 0 if there was none."""
         place, word = self._find(digest, self.generation)
-        if word:
-            self._remove(place, word)
+        if not word:
+            return 0
+        self._remove(place, word)
+        return self._words[(word & PLACE_MASK) + _VERSION_AT]
 
     def clear(self) -> None:
         """End the generation and the lease: nothing that is in the file is valid any more (C-1, C-5)."""

@@ -104,10 +104,13 @@ class OffHeap:
         if self._own:
             self._own.put(record)
 
-    def discard(self, digest: bytes) -> None:
-        """The session with this digest has changed: nobody may be given its state any more."""
-        if self._own:
-            self._own.discard(digest)
+    def discard(self, digest: bytes) -> int:
+        """The session with this digest has changed: nobody may be given its state any more.
+
+        Returns:
+            The version of that state, 0 if there was none.
+        """
+        return self._own.discard(digest) if self._own else 0
 
     def clear(self) -> None:
         """The generation is over: nothing that was entered is valid any more, and the lease has ended (C-1)."""
@@ -120,7 +123,7 @@ class OffHeap:
         At most once a second, this looks for siblings that came or went. So that happens with heartbeats, never
         during a request.
         """
-        if self._clock() >= self._next_look:
+        if fresh_until and self._clock() >= self._next_look:  # an end must not wait for anything
             self._refresh()
         if self._own:
             self._own.renew(fresh_until)
