@@ -8,12 +8,11 @@ from struct import Struct
 from typing import Final
 
 from ..record import Place, SessionKey
-from .layout import Refusal
+from .layout import FORWARD, Refusal
 from .replies import Reply
 
 __all__ = ["Forward", "forward_in", "place_in"]
 
-_FIELD: Final = b"f"
 _FORWARD: Final = Struct(">16s8sQ")
 """The successor's digest, its incarnation, and until when the old key leads there, in milliseconds."""
 
@@ -34,7 +33,7 @@ def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> F
         fields: all that was there.
         now_ms: the store's time.
     """
-    forward = fields.get(_FIELD, b"")
+    forward = fields.get(FORWARD, b"")
     if len(forward) != _FORWARD.size:
         return None
     digest, _, ends = _FORWARD.unpack(forward)

@@ -46,6 +46,7 @@ HEAD: Final = Struct(">BB8sQQQQQQB")
 
 _METADATA: Final = b"m"
 _TOMBSTONE: Final = b"t"
+FORWARD: Final = b"f"
 _ROTATED: Final = b"i"
 
 _MAGIC: Final = b"w"
@@ -76,6 +77,8 @@ class Refusal(IntEnum):
     TOO_NEW = 5
     UNREADABLE = 6
     FORWARDED = 7
+    REVOKED = 8
+    """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
 
 
 _STATUSES: Final = (
@@ -87,6 +90,7 @@ _STATUSES: Final = (
     CommitStatus.GONE,  # a record of a later release: the caller of `read_outcome` has raised before
     CommitStatus.GONE,  # an unreadable record is no session, and stays as it is (R-20)
     CommitStatus.GONE,  # under this key; the caller of `read_outcome` sends it on
+    CommitStatus.GONE,
 )
 
 
@@ -197,7 +201,7 @@ def read_record(
         now_ms: the store's time.
     """
     if not fields or _TOMBSTONE in fields:
-        return Refusal.GONE
+        return Refusal.REVOKED if fields and FORWARD not in fields else Refusal.GONE
     head = _read_head(fields.get(_METADATA, b""), now_ms)
     if isinstance(head, Refusal):
         return head

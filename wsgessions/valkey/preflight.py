@@ -18,12 +18,15 @@ _log = LogThrottle(logging.getLogger("wsgessions.valkey"))
 _KEEPS_ALL: Final = "noeviction"
 
 
-async def check_server(commands: Commands, *, allow_eviction: bool = False) -> None:
+async def check_server(commands: Commands, *, allow_eviction: bool = False) -> bytes:
     """Check role, release and memory policy.
 
     Args:
         commands: the server.
         allow_eviction: accept a server that throws sessions away when memory is short, with a warning.
+
+    Returns:
+        Its replication id: the name of the history of which it is the primary (fact 16).
 
     Raises:
         StoreUnavailable: it is a replica; after a failover that passes when the address leads to the primary again.
@@ -34,6 +37,7 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False) -> N
         raise StoreUnavailable("the server is a replica", hint="name the primary in store_url")
     _check_release(info)
     _check_policy(info, allow_eviction=allow_eviction)
+    return info.get("master_replid", "").encode()
 
 
 async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import StoreRefused, StoreUnavailable
 
-__all__ = ["PASSING", "LinkLost", "Reply", "refusal"]
+__all__ = ["DOUBTFUL", "PASSING", "LinkLost", "Reply", "refusal"]
 
 Reply: TypeAlias = Any
 """A RESP3 reply as `hiredis` reads it: None, bool, int, float, bytes, or a list or dict of such.
@@ -17,6 +17,9 @@ A refusal inside a list (of a transaction, of a pipeline) is a `StoreRefused` in
 
 PASSING: Final = frozenset({"LOADING", "BUSY"})
 """Refusals that pass by themselves and say that nothing was done: the same command may be sent again."""
+
+DOUBTFUL: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "LOADING"})
+"""Refusals of a server that may not be the primary, so that what was learned from it is no longer served (C-5)."""
 
 _MAX_TEXT: Final = 200
 _QUOTED_ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)

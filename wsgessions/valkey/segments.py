@@ -63,6 +63,8 @@ class Segment(NamedTuple):
     """Beside that: written to ask all nodes for a heartbeat at once (C-15)."""
     canary_prefix: bytes
     """Beside that: what precedes a node's name in the name of its canary, see `wsgessions.valkey.heartbeat`."""
+    fence: bytes
+    """Beside that: written so that replicas have something to confirm (C-15b)."""
 
     def record(self, key: SessionKey) -> bytes:
         """The name of a session's record."""
@@ -101,5 +103,5 @@ def application_prefix(namespace: str, context_path: str) -> str:
 
 
 def _segment(prefix: str) -> Segment:
-    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:"))
+    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:", "f"))
     return Segment(*names)

@@ -27,6 +27,10 @@ class Trouble:
     """Sessions that were missing in the index of their segment."""
     resent: int = 0
     """Requests sent again after the link was lost."""
+    unconfirmed: int = 0
+    """Ends of sessions that the replicas had not confirmed in time, and that were reported as done (C-15b)."""
+    revived: int = 0
+    """Sessions that had ended, that a failover had brought back, and that were ended again (C-15b)."""
 
     def note(self, refusal: int, key: SessionKey) -> None:
         """Take note of why a record was not used.
@@ -50,3 +54,13 @@ class Trouble:
         if number:
             self.reindexed += number
             _log.warning("reindexed", "%d sessions were missing in the index of the store, and are back in it", number)
+
+    def note_unconfirmed(self, replicas: int) -> None:
+        """Take note that not so many replicas have confirmed the end of a session."""
+        self.unconfirmed += 1
+        _log.warning("unconfirmed_end", "not all %d replicas have confirmed the end of a session in time", replicas)
+
+    def note_revived(self, key: SessionKey) -> None:
+        """Take note of a session that was ended again."""
+        self.revived += 1
+        _log.warning("revived", "session %s had ended, was brought back by a failover, and is ended again", key.ref)

@@ -16,7 +16,7 @@ local HEAD, HEAD_SIZE = '>BBc8I8I8I8I8I8I8B', 59
 local COMMIT, COMMIT_SIZE = '>c8I8I3', 19
 local EXACT = 2 ^ 53
 
-local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE, FORWARDED = 0, 1, 2, 3, 4, 5, 6, 7
+local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE, FORWARDED, REVOKED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local FORWARD, FORWARD_SIZE = '>c16c8I8', 32
 
 -- The time in milliseconds, and in microseconds.
@@ -74,7 +74,7 @@ end
 
 -- The answer about a tombstone: where the session has gone if its id was renewed, and if this was before `latest` (S-07).
 local function onward(s, latest)
-  if not s.forward then return {GONE} end
+  if not s.forward then return {REVOKED} end
   local digest, incarnation, ends = struct.unpack(FORWARD, s.forward)
   return ends > latest and {FORWARDED, digest, incarnation, s.version} or {GONE}
 end
