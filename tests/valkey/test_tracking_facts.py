@@ -321,7 +321,7 @@ def test_a_conditional_read_that_says_nothing_has_changed_tracks(
 ) -> None:
     """Fact 5."""
     _, version, *_ = other.say(record.commit())[0]
-    _, (_, present, _, _, _, changed, _) = node.say(TRACKED, record.load(version))
+    _, (_, present, _, _, _, changed, *_) = node.say(TRACKED, record.load(version))
     assert (present, changed) == (version, [])
     other.say(record.commit())
     assert node.say() == [gone(record.name)]
