@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 from .cookie import Presented, Recognized
 from .errors import SessionGone, StoreUnavailable, WsgessionsError
@@ -15,6 +15,7 @@ from .owner import ServedFrom
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
+from .statistics import SessionStatistics
 from .stores.base import Recalling, Store, find_power
 from .suspicion import Suspicion, SuspicionWatch
 from .watermark import Watermark, WatermarkSeal
@@ -77,9 +78,15 @@ class LoadingOwner:
         record = self._cache.recall(key, carried)
         if record is None:
             return False
+        if carried is not None and record.version != carried.version:
+            self._look_for_rollback(session, record, carried)
         session._adopt(record)
         session._served_from = ServedFrom.NEAR_CACHE
         return True
+
+    def recall_state(self, key: SessionKey, known: Seen) -> SessionRecord | None:
+        """The state of a session whose connection knows this one, if memory can vouch for it (C-17)."""
+        return None if self._cache is None else self._cache.recall(key, known)
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
         """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
@@ -142,11 +149,11 @@ class LoadingOwner:
         return held.merged(found) if held and isinstance(found, SessionChanges) else found  # type: ignore[return-value]
 
     def _look_for_rollback(self, session: Session, record: SessionRecord, known: Seen | Watermark | None) -> None:
-        """C-12: whether the store is behind a state that is known to have been."""
-        if known and known.incarnation == record.incarnation and record.version < known.version:
+        """C-12: whether the store lacks a state that is known to have been, be it behind it or on another timeline."""
+        if known and known.incarnation == record.incarnation and not record.follows(known.version):
             session._rolled_back = True
             self._statistics.lost_commits_detected += 1
-            _log.warning("rolled_back", "session %s came back older than its client has seen it", session.ref)
+            _log.warning("rolled_back", "session %s came back without a commit that was seen before", session.ref)
 
     def _gone(self, session: Session) -> SessionGone:
         """Who is told this way need not be told again: nothing of the session is left to commit."""
@@ -155,12 +162,25 @@ class LoadingOwner:
         session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
         return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
 
-    @contextmanager
-    def _noting_trouble(self, session: Session) -> Iterator[None]:
-        """Remember in the session what went wrong, so that a 500 made of it can become the right answer."""
-        try:
-            yield
-        except WsgessionsError as error:
-            session._trouble = error
+    def _noting_trouble(self, session: Session) -> _NotedTrouble:
+        return _NotedTrouble(session, self._statistics)
+
+
+class _NotedTrouble:
+    """Remembers in the session what went wrong in a block, so that a 500 made of it can become the right answer."""
+
+    __slots__ = ("_session", "_statistics")
+
+    def __init__(self, session: Session, statistics: SessionStatistics) -> None:
+        self._session = session
+        self._statistics = statistics
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, WsgessionsError):
+            self._session._trouble = error
             self._statistics.store_failures += isinstance(error, StoreUnavailable)
-            raise

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
+from .recent import Recent
+
 __all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
 
 WATERMARK_LENGTH: Final = 48
@@ -24,6 +26,8 @@ _FORMAT: Final = 1
 _BODY: Final = Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _PURPOSE: Final = b"wsgessions:mark"
+_REMEMBERED: Final = 1024
+"""Watermarks that were made here are known again without a check: a browser brings the last one with its next request."""
 
 
 class Watermark(NamedTuple):
@@ -48,14 +52,20 @@ class WatermarkSeal:
         self._ring = {_key_id(key): _mac_key(key) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
         self._signing_key = self._ring[self._signing_id]
+        self._made_lately: Recent[str, Watermark] = Recent(_REMEMBERED)
 
     def seal(self, incarnation: int, version: int) -> str:
         """The cookie value that tells of this state."""
         body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
-        return urlsafe_b64encode(body + _mac(self._signing_key, body)).decode("ascii")
+        value = urlsafe_b64encode(body + _mac(self._signing_key, body)).decode("ascii")
+        self._made_lately.put(value, Watermark(incarnation, version, self.node))
+        return value
 
     def unseal(self, value: str) -> Watermark | None:
         """The watermark in a cookie value, or None if it was not made by one of our keys."""
+        made = self._made_lately.get(value)
+        if made is not None:
+            return made
         if len(value) != WATERMARK_LENGTH or not value.isascii():
             return None
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from typing import Any, Final
 
 from ..clock import StoreClock
 from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
@@ -147,8 +147,8 @@ class ValkeyStore:
 
     # Sessions
 
-    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
-        return await create(self, new, deadline)
+    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
+        return create(self, new, deadline)
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
@@ -163,17 +163,17 @@ class ValkeyStore:
     ) -> SessionRecord | SessionChanges | Forward | None:
         segment = await self.segment(key, deadline)
         tracking = self.tracking if since is None else None
-        reading: Reading
+        readings: list[Reading] = []
 
         def send(_: bool) -> Awaitable[Reply]:
-            nonlocal reading  # another one for another link: what has come over the lost one is worth nothing
-            reading = Reading(key, segment, since, tracking, self.clock)
+            # Another one for another link: what has come over the lost one is worth nothing.
+            readings.append(reading := Reading(key, segment, since, tracking, self.clock))
             return self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)
 
         await self.send(send)
-        while reading.void:
+        while readings[-1].void:
             await self.send(send)
-        return await self._answer_of(reading, key, deadline)
+        return await self._answer_of(readings[-1], key, deadline)
 
     async def _answer_of(
         self, reading: Reading, key: SessionKey, deadline: float
@@ -206,11 +206,13 @@ class ValkeyStore:
 
         await self.send(send)
 
-    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
-        return await commit(self, delta, None, deadline)
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
+        return commit(self, delta, None, deadline)
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
-        return await commit(self, delta, successor, deadline)
+    def rotate(
+        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, CommitOutcome]:
+        return commit(self, delta, successor, deadline)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         by_segment: defaultdict[Segment, list[bytes]] = defaultdict(list)
@@ -226,8 +228,8 @@ class ValkeyStore:
             replies = await self._pipeline(calls[i : i + _SCRIPTS_PER_PIPELINE], deadline)
             self.trouble.note_reindexed(sum(map(_answer, replies)))
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
-        return await end(self, key, deadline)
+    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        return end(self, key, deadline)
 
     # Powers
 
