@@ -17,6 +17,7 @@ from tests.coherence.history import save
 CAMPAIGNS: dict[str, Campaign] = {
     "hops": campaigns.hops,
     "tabs": campaigns.tabs,
+    "quiet": campaigns.quiet,
     "regressed": campaigns.regressed,
     "logout": campaigns.logout,
     "barrier": campaigns.barrier,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -161,6 +161,40 @@ async def tabs(plan: Plan) -> Outcome:
     return Outcome(history, [*checkers.sequential(history), *checkers.bounded_staleness(history, plan.bound)])
 
 
+async def quiet(plan: Plan) -> Outcome:
+    """Many sessions, each with a tab at every node: all write for a moment, then all only read.
+
+    Whoever reads on finds the last state of all, although its watermark asks for no more than it has seen: here it is
+    pushes that count, also after commits of one's own (fact 4), cold reads, refreshes and rotations.
+    """
+    history: History = []
+    async with running(plan) as servers:
+        sessions = range(max(4, plan.hops // 100))
+        await asyncio.gather(*(write_and_fall_silent(servers, plan, history, f"q{number}") for number in sessions))
+    found = [*checkers.sequential(history), *checkers.bounded_staleness(history, plan.bound)]
+    return Outcome(history, [*found, *checkers.no_resurrection(history, plan.bound)])
+
+
+async def write_and_fall_silent(servers: Cluster, plan: Plan, history: History, name: str) -> None:
+    rng = random.Random(f"{plan.seed}/{name}")
+    first = Tab(f"{name}-0", servers.paths, history)
+    await first.send(0, Op.WRITE)
+    rest = [Tab(f"{name}-{node}", servers.paths, history, first.jar.copy()) for node in range(1, plan.processes)]
+    everybody = [first, *rest]
+    for _ in range(rng.randrange(3, 12)):
+        node = rng.randrange(plan.processes)
+        op = rng.choice([Op.READ, Op.READ, Op.WRITE, Op.WRITE, Op.COMMIT, Op.BUMP, Op.REFRESH])
+        await everybody[node].send(node, op)
+    silent_from = time.monotonic()
+    while time.monotonic() < silent_from + 1.3 * CONNECTED:
+        for node, tab in enumerate(everybody):
+            await harm_now_and_then(servers, plan, rng)
+            await tab.send(node, Op.READ)
+        await asyncio.sleep(0.05)
+    for tab in everybody:
+        tab.close()
+
+
 async def regressed(plan: Plan) -> Outcome:
     """Four tabs at once on one jar, where the answer that comes last leaves its watermark, be it the older one.
 
@@ -189,41 +223,37 @@ async def together(plan: Plan, servers: Cluster, history: History, jars: list[Ja
 
 
 async def logout(plan: Plan) -> Outcome:
-    """Again and again a session is ended on one node and polled on the others every 5 ms (S-54, S-60)."""
-    return await end_sessions(plan, plan.bound)
+    """Again and again a session is ended on one node, or its id rotated, and polled on all every 5 ms (S-54, S-60)."""
+    return await end_sessions(plan, plan.bound, (Op.INVALIDATE, Op.ROTATE))
 
 
 async def barrier(plan: Plan) -> Outcome:
     """The same where ending a session waits for the barrier: not served once `invalidate` has returned (C-15, T-05)."""
-    return await end_sessions(plan, 0, invalidate_barrier=True)
+    return await end_sessions(plan, 0, (Op.INVALIDATE,), invalidate_barrier=True)
 
 
-async def end_sessions(plan: Plan, bound: float, **settings: Any) -> Outcome:
+async def end_sessions(plan: Plan, bound: float, ways: Sequence[Op], **settings: Any) -> Outcome:
     history: History = []
     async with running(plan, **settings) as servers:
         rng = plan.rng
         for trial in range(max(1, plan.hops // 200)):
-            await end_while_polled(servers, plan, history, rng, f"l{trial}")
+            await end_while_polled(
+                servers, plan, history, f"l{trial}", node=rng.randrange(plan.processes), way=rng.choice(ways)
+            )
     return Outcome(history, [*checkers.no_resurrection(history, bound), *checkers.always(history)])
 
 
-async def end_while_polled(servers: Cluster, plan: Plan, history: History, rng: random.Random, name: str) -> None:
+async def end_while_polled(servers: Cluster, plan: Plan, history: History, name: str, *, node: int, way: Op) -> None:
     owner = Tab(name, servers.paths, history)
-    here = rng.randrange(plan.processes)
     await harm_pushes(servers, plan)
-    await owner.send(here, Op.WRITE)
+    await owner.send(node, Op.WRITE)
     over = asyncio.Event()
-    watchers = [
-        Tab(f"{name}-{node}", servers.paths, history, owner.jar.copy())
-        for node in range(plan.processes)
-        if node != here
-    ]
-    places = [node for node in range(plan.processes) if node != here]
-    polls = [asyncio.ensure_future(poll(tab, node, over)) for tab, node in zip(watchers, places, strict=True)]
+    watchers = [Tab(f"{name}-{place}", servers.paths, history, owner.jar.copy()) for place in range(plan.processes)]
+    polls = [asyncio.ensure_future(poll(tab, place, over)) for place, tab in enumerate(watchers)]
     await until(lambda: all(hits_of(history, tab.name) for tab in watchers))
     if Fault.DROPS in plan.faults:
         await servers.proxies.order("drop_pushes")
-    await owner.send(here, Op.INVALIDATE)
+    await owner.send(node, way)
     over.set()
     await asyncio.gather(*polls)
     for tab in (owner, *watchers):

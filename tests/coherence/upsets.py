@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import signal
 import socket
 import tempfile
@@ -26,6 +27,8 @@ from tests.valkey.resp import ask
 
 WHILE = 1.5 * LEASE
 """Seconds that an upset lasts where it lasts at all: the lease ends within."""
+AFTERWARDS = 1.3 * LEASE
+"""Seconds of reading after it: a copy that should be gone is found to be too old."""
 
 Upset = Callable[[Cluster, History], Awaitable[None]]
 
@@ -62,6 +65,17 @@ async def silence_a_node(servers: Cluster, history: History) -> None:
     await servers.proxies.order("heal", only=0)
 
 
+async def late_then_lost(servers: Cluster, history: History) -> None:
+    """The store acknowledges heartbeats late, and after the last ones are under way nothing gets through any more."""
+    await servers.proxies.order("delay", 0.3, "to_client", only=0)
+    await asyncio.sleep(LEASE)
+    await servers.proxies.order("drop_pushes", only=0)
+    await servers.proxies.order("drop", "to_server", only=0)
+    await asyncio.sleep(WHILE)
+    await servers.proxies.order("heal", only=0)
+    await servers.proxies.order("end_connections", only=0)
+
+
 async def slow_server(servers: Cluster, history: History) -> None:
     await command(servers.server.path, "DEBUG", "SLEEP", str(WHILE))
 
@@ -90,6 +104,7 @@ UPSETS: dict[str, Upset] = {
     "pushes": lose_pushes,
     "partition": cut_off_a_node,
     "silence": silence_a_node,
+    "late": late_then_lost,
     "slow": slow_server,
     "flush": flush,
     "restart": restart,
@@ -117,7 +132,7 @@ async def upset(plan: Plan, *names: str) -> Outcome:
             await servers.proxies.order("heal")
             async with life(servers, plan, history, f"{number}-{name}"):
                 await UPSETS[name](servers, history)
-                await asyncio.sleep(LEASE / 2)
+                await asyncio.sleep(AFTERWARDS)
     found = [*checkers.sequential(history), *checkers.bounded_staleness(history, LEASE)]
     return Outcome(history, [*found, *checkers.no_resurrection(history, LEASE)])
 
@@ -130,7 +145,8 @@ async def life(servers: Cluster, plan: Plan, history: History, name: str) -> Asy
     readers = [Tab(f"{name}-{node}", servers.paths, history, writer.jar.copy()) for node in range(plan.processes)]
     done = asyncio.Event()
     jobs = [asyncio.ensure_future(reading(tab, node, done)) for node, tab in enumerate(readers)]
-    jobs.append(asyncio.ensure_future(writing(writer, range(1, plan.processes), done)))
+    rng = random.Random(f"{plan.seed}/{name}")
+    jobs.append(asyncio.ensure_future(writing(writer, range(1, plan.processes), done, rng)))
     try:
         await until(lambda: all(hits_of(history, tab.name) for tab in readers))
         yield
@@ -154,19 +170,19 @@ async def reading(tab: Tab, node: int, done: asyncio.Event) -> None:
         await asyncio.sleep(0.002 if event.status == 200 else 0.02)
 
 
-async def writing(tab: Tab, nodes: range, done: asyncio.Event) -> None:
-    """Slower than the readers, so that they are served from memory in between."""
+async def writing(tab: Tab, nodes: range, done: asyncio.Event, rng: random.Random) -> None:
+    """In bursts, slower than the readers, so that copies are in force when something happens."""
     while not done.is_set():
         for node in nodes:
             await tab.send(node, Op.WRITE)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), 0.03)
+                await asyncio.wait_for(done.wait(), rng.choice([0.03, 0.03, 0.03, LEASE]))
 
 
 async def failover(plan: Plan) -> Outcome:
     """A primary hands over to its replica gracefully, and goes on answering (fact 12).
 
-    One node knows the old primary only, another finds the new one by itself, a third starts there then, and writes.
+    One node knows the old primary only, another finds the new one by itself, a third knows that one only, and writes.
     """
     history: History = []
     async with AsyncExitStack() as stack:
@@ -185,10 +201,10 @@ async def failover(plan: Plan) -> Outcome:
         done = asyncio.Event()
         jobs = [asyncio.ensure_future(reading(tab, node, done)) for node, tab in enumerate(readers)]
         await until(lambda: all(hits_of(history, tab.name) for tab in readers))
-        await command(old.path, "FAILOVER")
         servers.nodes.append(await start_node(stack, servers.paths[2], urls[2], settings))
+        await command(old.path, "FAILOVER")
         await until_written(writer, 2)
-        jobs.append(asyncio.ensure_future(writing(writer, range(2, 3), done)))
+        jobs.append(asyncio.ensure_future(writing(writer, range(2, 3), done, plan.rng)))
         await asyncio.sleep(2 * LEASE)
         done.set()
         await asyncio.gather(*jobs)
