@@ -1,0 +1,66 @@
+"""Every schedule of the small scenarios, some of the large ones, and proof that mistakes would be noticed.
+
+``WSGESSIONS_MODEL_DEPTH=20`` tries twenty times as much; see `tests.coherence.model.__main__` for single scenarios.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.coherence.model.checks import Violation
+from tests.coherence.model.explorer import explore, replay, wander
+from tests.coherence.model.mutants import MUTANTS, Mutant, lease_from_the_reply
+from tests.coherence.model.scenarios import SCENARIOS
+
+_DEPTH = int(os.environ.get("WSGESSIONS_MODEL_DEPTH", "1"))
+_TIGHT = [name for name, scenario in SCENARIOS.items() if not scenario.loose]
+_LOOSE = [name for name, scenario in SCENARIOS.items() if scenario.loose]
+
+
+@pytest.fixture(autouse=True)
+def _no_log() -> Iterator[None]:
+    """Thousands of lost connections are nothing to write down."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", _TIGHT)
+def test_no_schedule_breaks_a_promise(name: str) -> None:
+    found = explore(SCENARIOS[name], states=20_000 * _DEPTH)
+    assert not found.violation
+    assert found.complete
+    assert found.served_from_memory or not SCENARIOS[name].tracks
+
+
+@pytest.mark.parametrize("name", _LOOSE)
+def test_no_random_schedule_breaks_a_promise(name: str) -> None:
+    found = wander(SCENARIOS[name], walks=30 * _DEPTH)
+    assert not found.violation
+    assert found.served_from_memory
+
+
+@pytest.mark.parametrize(("mutant", "name"), MUTANTS.items(), ids=lambda value: getattr(value, "__name__", value))
+def test_a_mistake_is_noticed(mutant: Mutant, name: str) -> None:
+    with mutant():
+        found = wander(SCENARIOS[name], walks=3000)
+    assert found.violation
+
+
+def test_a_lease_that_counts_from_the_reply_is_noticed() -> None:
+    """Too rare among random schedules: the reply comes a second late, and the push behind it later still."""
+    late = "step run:1 exec:1 start:0 exec:0 deliver:0 run:0 exec:0 step step deliver:1 deliver:1 step step start:1"
+    replay(SCENARIOS["late_reply"], late)
+    with lease_from_the_reply(), pytest.raises(Violation, match="more than a lease ago"):
+        replay(SCENARIOS["late_reply"], late)
+
+
+def test_a_schedule_that_was_printed_leads_to_the_same_end() -> None:
+    schedule = "start:1 exec:1 start:0 exec:0 deliver:1 run:1"
+    worlds = [replay(SCENARIOS["cold"], schedule) for _ in range(2)]
+    assert worlds[0].fingerprint() == worlds[1].fingerprint()
+    assert worlds[0].enabled() == worlds[1].enabled()

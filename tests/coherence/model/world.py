@@ -1,0 +1,327 @@
+"""A small world: one store, some nodes, some browsers, and the actions that can happen next.
+
+An action is a word: ``start:0`` (browser 0 sends its next request), ``exec:1`` (the server runs the next command of
+node 1), ``deliver:1`` (node 1's parser gets the next item of its stream), ``run:1`` (node 1's event loop runs), and the
+upsets in `UPSETS`, of which ``tick`` and ``step`` let a millisecond and half a second pass. A list of actions is a
+schedule, and one schedule always leads to the same end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.coherence.model.browser import FIRST_STATE, Ask, Browser
+from tests.coherence.model.checks import Checks, Violation
+from tests.coherence.model.node import HEARTBEAT, Node
+from tests.coherence.model.records import Record
+from tests.coherence.model.scripts import SCRIPTS
+from tests.coherence.model.server import Server, ServerConnection
+from wsgessions.errors import StoreUnavailable
+from wsgessions.record import NewSession, SessionKey, SessionRecord, Successor
+from wsgessions.valkey.segments import Segments
+
+__all__ = ["UPSETS", "Scenario", "World"]
+
+UPSETS = (
+    "tick", "step", "cut", "mute", "cancel", "flushall", "evict", "failover", "demote", "resync", "forget_scripts",
+    "ghost",
+)  # fmt: skip
+"""What happens only as often as a scenario allows."""
+_FIRST_KEY = SessionKey(0, bytes(15) + b"\1")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A small configuration. What is not limited here happens as often as it can."""
+
+    programs: tuple[tuple[Ask, ...], ...]
+    """The requests of each browser, all of the one session."""
+    upsets: dict[str, int] = field(default_factory=dict)
+    nodes: int = 2
+    lost: int = 1
+    """How many writes a failover loses."""
+    fine: bool = False
+    """Whether commands of one piece, and replies to it, are separate steps."""
+    patient: bool = True
+    """Whether the event loop of a node may be late; otherwise it runs after each delivery."""
+    warm: tuple[int, ...] = (0, 1)
+    """Nodes that hold a copy in the beginning."""
+    remembered: int = 8
+    tracks: bool = True
+    interval_ms: int = 100_000
+    before: tuple[Ask, ...] = ()
+    """Requests of browser 0 that are over before the first action."""
+    beating: tuple[int, ...] = (0, 1)
+    """Nodes that send heartbeats; the others have no lease."""
+    age: int = 0
+    """Heartbeats before the first action: a barrier trusts no list of members that is younger than a lease."""
+    created_by_reader: bool = False
+    """Whether node 0, which created the session, keeps the copy of its own making, and no other."""
+    loose: bool = False
+    """Whether it has too many schedules to try them all."""
+    depth: int = 60
+
+
+class World:
+    """The state of everything."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.time: float = 1_000_000.0
+        self.step: int = 0
+        self.timeline_lost: bool = False
+        self.left = Counter(scenario.upsets)
+        self.schedule: list[str] = []
+        self.segment = next(iter(Segments("wsg", "/", 1)))
+        self.primary = Server(lambda: self.time, SCRIPTS)
+        self.primary.remembered, self.primary.tracks = scenario.remembered, scenario.tracks
+        self.checks = Checks(self)
+        self.nodes = [Node(number, lambda: self.time) for number in range(scenario.nodes)]
+        self.ghosts: list[ServerConnection] = []
+        self.browsers = [Browser(i, _FIRST_KEY, program) for i, program in enumerate(scenario.programs)]
+        self.running: dict[int, asyncio.Task[None]] = {}
+        self._numbers = 0
+
+    # Before the first action
+
+    def begin(self) -> None:
+        """Connect all, let them beat, create the session and warm the caches."""
+        for node in self.nodes:
+            node.start(self.primary, beating=node.number in self.scenario.beating)
+        self.settle()
+        for _ in range(self.scenario.age):
+            self._do_step()
+            self.settle()
+        new = NewSession(_FIRST_KEY, FIRST_STATE, self.scenario.interval_ms, 10_000_000, incarnation=1)
+        record = self._finish(self.nodes[0], self.nodes[0].cache.create(new))
+        assert isinstance(record, SessionRecord)
+        for number in self.scenario.warm:
+            self._finish(self.nodes[number], self.nodes[number].cache.load(_FIRST_KEY))
+        if 0 not in self.scenario.warm and not self.scenario.created_by_reader:
+            self.nodes[0].cache.removed(_FIRST_KEY)
+        for browser in self.browsers:
+            browser.seen = browser.mark = record.seen
+        for ask in self.scenario.before:
+            self._finish(self.nodes[ask.node], self.browsers[0].ask(ask, self.nodes[ask.node], self))
+        for browser in self.browsers:
+            browser.mark = browser.seen = self.browsers[0].seen
+        self.schedule.clear()
+
+    def _finish(self, node: Node, request: Any) -> Any:
+        task = node.loop.create_task(request)
+        node.loop.run()
+        self.settle()
+        return task.result()
+
+    def settle(self) -> None:
+        """Let everything arrive that is under way, at this instant."""
+        for _ in range(1000):
+            ready = [each for each in self._plain() if not each.startswith("start")]
+            if not ready:
+                return
+            self.do(ready[0])
+        raise Violation("it never comes to rest")
+
+    # Actions
+
+    def enabled(self) -> list[str]:
+        """What can happen next."""
+        return self._plain() + [word for name in UPSETS if self.left[name] > 0 for word in self._upset(name)]
+
+    def _plain(self) -> list[str]:
+        words = []
+        for node in self.nodes:
+            connection = node.link.connection
+            if node.loop.due():
+                words.append(f"run:{node.number}")
+                if not self.scenario.patient:
+                    continue
+            if connection is None:
+                words.append(f"connect:{node.number}")
+                continue
+            if connection.stream:
+                words.append(f"deliver:{node.number}")
+            if connection.inbox:
+                words.append(f"exec:{node.number}")
+        words += [f"start:{each.number}" for each in self.browsers if each.program and self._idle(each)]
+        return words
+
+    def _idle(self, browser: Browser) -> bool:
+        task = self.running.get(browser.number)
+        return task is None or task.done()
+
+    def _upset(self, name: str) -> list[str]:
+        connected = [node.number for node in self.nodes if node.link.connection is not None]
+        if name in ("cut", "mute"):
+            return [f"{name}:{number}" for number in connected]
+        if name == "cancel":
+            return [f"cancel:{each.number}" for each in self.browsers if not self._idle(each)]
+        if name == "ghost":
+            return ["ghost"] if any(each.inbox for each in self.ghosts) else []
+        if name in ("failover", "demote", "resync"):
+            return [name] if len(self.primary.past) > self.scenario.lost else []
+        return [name]
+
+    def do(self, word: str, *, again: bool = False) -> None:
+        """Carry out one action, and check. The copies were all looked at if it was done ``again``.
+
+        Raises:
+            Violation: something that was promised does not hold any more.
+        """
+        self.step += 1
+        self.schedule.append(word)
+        name, _, number = word.partition(":")
+        if name in UPSETS:
+            self.left[name] -= 1
+        getattr(self, f"_do_{name}")(*([int(number)] if number else []))
+        for task in self.running.values():
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+        self.checks.after_step(again=again)
+
+    def _do_start(self, number: int) -> None:
+        browser = self.browsers[number]
+        ask = browser.program.pop(0)
+        browser.began, browser.log = self.step, []
+        node = self.nodes[ask.node]
+        self.running[number] = node.loop.create_task(browser.ask(ask, node, self), name=f"browser {number}")
+        node.loop.run()
+
+    def _do_run(self, number: int) -> None:
+        self.nodes[number].loop.run()
+
+    def _do_exec(self, number: int) -> None:
+        connection = self.nodes[number].link.connection
+        assert connection is not None
+        while not connection.server.execute(connection) and not self.scenario.fine:
+            self.checks.register_past()
+
+    def _do_deliver(self, number: int) -> None:
+        node = self.nodes[number]
+        connection = node.link.connection
+        while not node.link.deliver() and not self.scenario.fine and connection is not None and connection.stream:
+            pass
+
+    def _do_connect(self, number: int) -> None:
+        self.nodes[number].link.connect(self.primary)
+
+    # Upsets
+
+    def _do_tick(self) -> None:
+        self.time += 0.001
+
+    def _do_step(self) -> None:
+        self.time += HEARTBEAT
+
+    def _do_cut(self, number: int) -> None:
+        link = self.nodes[number].link
+        assert link.connection is not None
+        self.ghosts.append(link.connection)
+        link.abandon("it was cut")
+
+    def _do_mute(self, number: int) -> None:
+        connection = self.nodes[number].link.connection
+        assert connection is not None
+        connection.mute = True
+
+    def _do_cancel(self, number: int) -> None:
+        self.running[number].cancel()
+
+    def _do_flushall(self) -> None:
+        self.primary.flush_all()
+
+    def _do_evict(self) -> None:
+        self.primary.evict(self.segment.record(self.browsers[0].key))
+
+    def _do_failover(self) -> None:
+        """The primary dies."""
+        self._take_over()
+        for node in self.nodes:
+            node.link.abandon("the primary died")
+
+    def _do_demote(self) -> None:
+        """The primary becomes a follower that lags behind, and keeps its connections (fact 12)."""
+        old = self.primary
+        self._take_over()
+        old.readonly = True
+
+    def _take_over(self) -> None:
+        self.timeline_lost = True
+        self.primary = self.primary.successor(self.scenario.lost)
+
+    def _do_resync(self) -> None:
+        self.timeline_lost = True
+        self.primary.resync(self.scenario.lost)
+
+    def _do_forget_scripts(self) -> None:
+        self.primary.known.clear()
+
+    def _do_ghost(self) -> None:
+        connection = next(each for each in self.ghosts if each.inbox)
+        connection.server.execute(connection)
+
+    # What others want to know
+
+    def record_of(self, key: SessionKey) -> Record | None:
+        """What the store has under this key."""
+        return self.primary.data.records.get(self.segment.record(key))
+
+    def number(self) -> int:
+        """One that was never used before."""
+        self._numbers += 1
+        return self._numbers
+
+    def successor(self, key: SessionKey) -> Successor:
+        number = self.number()
+        return Successor(SessionKey(key.prefix, bytes(8) + (number + 1).to_bytes(8)), number + 1)
+
+    def end(self) -> None:
+        """Let all arrive, and time pass: nobody may wait for ever, and all nodes must show what the store has."""
+        for _ in range(8):
+            self.settle()
+            self._do_step()
+        self.settle()
+        for number, task in self.running.items():
+            if not task.done():
+                raise Violation(f"the request of browser {number} never ends")
+        for node in self.nodes:
+            self._read_at_last(node)
+
+    def _read_at_last(self, node: Node) -> None:
+        if node.link.connection is not None and node.link.connection.mute:
+            return
+        for browser in self.browsers:
+            there = self.record_of(browser.key)
+            live = there is not None and not there.dead
+            live = live and self.primary.data.scores.get(browser.key.digest, 0) > self.primary.now_ms()
+            try:
+                found = self._finish(node, node.cache.load(browser.key))
+            except StoreUnavailable:
+                continue
+            if (found is not None) != live:
+                raise Violation(f"node {node.number} does not find what the store has")
+            if found is not None and there is not None and found.version != there.version:
+                raise Violation(f"node {node.number} reads something else than the store has")
+
+    def fingerprint(self) -> int:
+        """The same for states from which the same can happen."""
+        data = self.primary.data
+        return hash(
+            (
+                self.time,
+                tuple(sorted(self.left.items())),
+                self.primary.replication_id,
+                tuple(data.records.items()),
+                tuple(sorted(data.scores.items())),
+                tuple(sorted(data.members.items())),
+                tuple(sorted(data.strings.items())),
+                tuple(sorted((name, len(each)) for name, each in self.primary.trackers.items())),
+                len(self.primary.known),
+                tuple(node.fingerprint() for node in self.nodes),
+                tuple(each.fingerprint() for each in self.browsers),
+                tuple(str(each.inbox) for each in self.ghosts),
+            )
+        )
