@@ -27,7 +27,7 @@ _BODY: Final = Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _PURPOSE: Final = b"wsgessions:mark"
 _REMEMBERED: Final = 1024
-"""Watermarks that were made here are known again without a check: a browser brings the last one with its next request."""
+"""So many that were made here are known again without a check: a browser brings its last one with the next request."""
 
 
 class Watermark(NamedTuple):
