@@ -192,13 +192,16 @@ async def test_scripts_that_the_server_has_forgotten_leave_nothing_untracked(
     assert not node.holds_current(record)
 
 
-def test_an_untracked_commit_leaves_no_copy() -> None:
-    """C-3, C-9: the permission was refused, so the server tells nothing of this session any more."""
+def test_an_untracked_commit_leaves_nothing_to_serve() -> None:
+    """C-3, C-9: the permission was refused, so the server tells nothing of this session: a base for reads stays."""
     node, record = _unstarted()
     delta = change(record, a=b"1")
     outcome = CommitOutcome(CommitStatus.APPLIED, record.version + 1, record.version, record.expires_ms)
     node.store.tracking.note_commit(delta, None, outcome, tracked=False)
-    assert node.cache.held(record.key) is None
+    snapshot = node.cache.heap.peek(record.key.digest)
+    assert snapshot is not None
+    assert not snapshot.current
+    assert snapshot.record.version == record.version + 1
 
 
 # -- losses ------------------------------------------------------------------------------------------------------------

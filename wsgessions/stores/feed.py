@@ -49,6 +49,10 @@ class Feed(Protocol):
         """The session is in this state, and the server will push when that changes."""
         ...
 
+    def keep(self, record: SessionRecord) -> None:
+        """The session was in this state, and nobody tells when that changes: a base for the next read, no more."""
+        ...
+
     def changed(self, digest: bytes) -> None:
         """Somebody else has written to the session with this digest, or the server no longer tracks it."""
         ...

@@ -165,6 +165,10 @@ class NearCache:
         """See `Feed.install`."""
         self.tiers.put(record)
 
+    def keep(self, record: SessionRecord) -> None:
+        """See `Feed.keep`."""
+        self.tiers.keep(record)
+
     def changed(self, digest: bytes) -> None:
         """See `Feed.changed`. On the heap the copy stays, as the base of the next read."""
         self.statistics.invalidations += self.tiers.outdate(digest)

@@ -96,6 +96,12 @@ class Tiers:
             self.off_heap.put(record)
             self._over.pop(record.key.digest, None)
 
+    def keep(self, record: SessionRecord) -> None:
+        """Keep this state as a base for reads, to be served by nobody."""
+        if self.off_heap is not None:
+            self.off_heap.discard(record.key.digest)
+        self.heap.put_base(record)
+
     def outdate(self, digest: bytes) -> bool:
         """Somebody else has written: whether there was a state to be outdated."""
         if self.off_heap is None:

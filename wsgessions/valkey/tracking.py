@@ -139,10 +139,12 @@ class Tracking:
         """A session is in this state, or there is none."""
         if self.cache is None:
             return
-        if record is not None and tracked:
+        if record is None:
+            self.cache.removed(key)
+        elif tracked:
             self.cache.install(record)
         else:
-            self.cache.removed(key)
+            self.cache.keep(record)
 
     def note_commit(
         self, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome | None, *, tracked: bool
@@ -152,10 +154,10 @@ class Tracking:
             return
         held = self.cache.held(delta.key)
         after = None if held is None or outcome is None else _state_after(held, delta, successor, outcome)
-        if after is None or successor is not None or not tracked:
+        if after is None or successor is not None:
             self.cache.removed(delta.key)
-        if after is not None and tracked:
-            self.cache.install(after)
+        if after is not None:
+            self.note_record(after.key, after, tracked=tracked)
 
 
 def _note_untracked(note: Note, reply: Reply) -> None:
