@@ -9,6 +9,7 @@ from importlib import resources
 
 import pytest
 
+from tests.valkey.caching_node import caching_node
 from tests.valkey.links import at
 from tests.valkey.links import started as started_link
 from tests.valkey.raw_server import RawServer
@@ -68,3 +69,16 @@ class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, SecretKeepingSuite)
         while await repair.step():
             pass
         assert store.trouble.reindexed == 1
+
+    async def test_the_rules_are_enough_for_a_near_cache(self) -> None:
+        """C-4: heartbeats and tracking."""
+        async with caching_node(self.url, namespace="wsg", context_path=f"/{next(_contexts)}") as node:
+            await node.may_serve()
+            record = await created(node.cache)
+            assert node.recalls(record)
+
+    async def test_the_rules_are_enough_to_wait_for_replicas(self) -> None:
+        """C-15b."""
+        async with started_link(at(self.admin_url)) as admin:
+            for command in (("WAIT", "1", "250"), ("EVAL", "", "1", "wsg:f"), ("SET", "wsg:f", "")):
+                assert await admin.request("ACL", "DRYRUN", "wsgessions", *command) == b"OK"

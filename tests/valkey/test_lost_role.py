@@ -1,0 +1,77 @@
+"""A server that says it may not be the primary, and to whom it says so (C-5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.valkey.caching_node import CachingNode, node_of
+from tests.valkey.links import until
+from tests.valkey.raw_server import RawServer
+from tests.valkey.replicas import command
+from tests.valkey.shared_server import store_at
+from wsgessions.errors import StoreRefused
+from wsgessions.testing.store_harness import change, created
+from wsgessions.valkey.replies import refusal
+
+
+@pytest.fixture
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RawServer]:
+    server = RawServer(Path(tmp_path_factory.mktemp("s")))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def node(server: RawServer) -> AsyncIterator[CachingNode]:
+    """It beats once a minute, so that nothing here is the merit of a heartbeat."""
+    node = node_of(store_at(server.url, heartbeat=60.0), lease=600.0)
+    await node.cache.start()
+    await node.may_serve()
+    yield node
+    await node.cache.close()
+
+
+async def test_a_commit_that_meets_a_demoted_primary_ends_lease_and_link(server: RawServer, node: CachingNode) -> None:
+    record = await created(node.cache)
+    assert node.recalls(record)
+    await command(server, "REPLICAOF", "127.0.0.1", "1")
+    assert node.recalls(record)
+    with pytest.raises(StoreRefused) as refused:
+        await node.cache.apply(change(record, a=b"1"))
+    assert refused.value.server_code == "READONLY"
+    assert node.recalls(record) is None
+    await until(lambda: node.cache.held(record.key) is None)
+    generation = node.store.link.generation
+    await command(server, "REPLICAOF", "NO", "ONE")
+    assert await node.cache.load(record.key) == record
+    assert node.store.link.generation > generation
+
+
+async def test_a_primary_without_its_replicas_ends_the_lease_and_keeps_the_link(
+    server: RawServer, node: CachingNode
+) -> None:
+    record = await created(node.cache)
+    await command(server, "CONFIG", "SET", "min-replicas-to-write", "1")
+    with pytest.raises(StoreRefused) as refused:
+        await node.cache.apply(change(record, a=b"1"))
+    assert refused.value.server_code == "NOREPLICAS"
+    assert node.recalls(record) is None
+    assert node.store.link.connected
+
+
+@pytest.mark.parametrize("code", ["READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "LOADING"])
+async def test_each_word_of_a_lost_role_ends_the_lease(node: CachingNode, code: str) -> None:
+    record = await created(node.cache)
+    node.store.tracking.take_refusal(refusal(f"{code} it says"))
+    assert node.recalls(record) is None
+
+
+async def test_other_refusals_leave_the_lease_alone(server: RawServer, node: CachingNode) -> None:
+    record = await created(node.cache)
+    with pytest.raises(StoreRefused):
+        await node.store.link.request(b"GET", (await node.store.segment(record.key, 0)).record(record.key))
+    assert node.recalls(record)
