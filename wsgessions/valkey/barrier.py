@@ -55,7 +55,7 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
     """
     own = b"" if heartbeat is None else heartbeat.node
     began_ms, members = await _list(store, hint=True, deadline=deadline)
-    until_ms = began_ms + _blind_spot_ms(heartbeat, lease)
+    until_ms = began_ms + _blind_spot_ms(heartbeat, members, lease)
     now_ms, pause = began_ms, _FIRST_PAUSE
     while now_ms < until_ms or any(each.may_serve(began_ms, now_ms) for each in members if each.node != own):
         if time.monotonic() + pause > deadline:
@@ -66,8 +66,10 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
         now_ms, members = await _list(store, hint=now_ms == began_ms, deadline=deadline)
 
 
-def _blind_spot_ms(heartbeat: Heartbeat | None, lease: float) -> int:
+def _blind_spot_ms(heartbeat: Heartbeat | None, members: list[_Member], lease: float) -> int:
     """How long to wait because the list may be incomplete: it begins anew with each history of the store (C-6)."""
+    if heartbeat is not None and heartbeat.node not in {member.node for member in members}:
+        return round(lease * 1000)  # it has just begun anew, as by FLUSHALL
     known_for = 0.0 if heartbeat is None else heartbeat.knows_timeline_for()
     return max(0, round((lease - known_for) * 1000))
 
