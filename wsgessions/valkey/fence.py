@@ -106,10 +106,10 @@ class Fence:
         """The history that was written to, empty if that is not known, and how many replicas have confirmed it."""
         if not replicas:
             return b"", 0
-        segment = next(iter(await self._store.known_segments(time.monotonic() + _ANSWER)))
-        wait = (b"WAIT", replicas, round(_ROUND * 1000))
         deadline = time.monotonic() + _ROUND + _ANSWER
+        wait = (b"WAIT", replicas, round(_ROUND * 1000))
         try:
+            segment = next(iter(await self._store.known_segments(deadline)))
             answers = await self._at_primary().pipeline((ScriptCall(FENCE, (segment.fence,)), wait), deadline=deadline)
         except StoreUnavailable as error:
             _log.info("fence_interrupted", "the replicas could not be asked, and are asked again: %s", error)
