@@ -55,3 +55,23 @@ def test_a_later_reply_corrects_it() -> None:
     times.pass_seconds(10)
     clock.observe(5_010_500, sent_at=times.monotonic)
     assert clock.now_ms() == 5_010_500
+
+
+def test_a_slow_reply_does_not_replace_what_a_quicker_one_has_told() -> None:
+    """C-16: who relies on the clock allows for half a second."""
+    times = Times()
+    clock = times.clock()
+    clock.observe(5_000_000, sent_at=times.monotonic)
+    sent_at = times.monotonic
+    times.pass_seconds(3)
+    clock.observe(5_000_100, sent_at=sent_at)
+    assert clock.now_ms() == 5_003_000
+
+
+def test_a_slow_reply_is_better_than_none() -> None:
+    times = Times()
+    clock = times.clock()
+    sent_at = times.monotonic
+    times.pass_seconds(2)
+    clock.observe(5_000_000, sent_at=sent_at)
+    assert clock.now_ms() == 5_001_000

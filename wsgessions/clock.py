@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["StoreClock"]
+
+
+_SLOWEST: Final = 0.5
+"""Seconds. A slower reply tells less than an earlier one: who relies on the clock allows for half a second (C-16)."""
 
 
 class StoreClock:
@@ -16,13 +21,14 @@ class StoreClock:
     reply, plus the drift since.
     """
 
-    __slots__ = ("_monotonic", "_offset")
+    __slots__ = ("_monotonic", "_observed", "_offset")
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
+        self._observed = False
 
     def observe(self, store_ms: int, *, sent_at: float) -> None:
         """Take note of a time in a reply that has just arrived.
@@ -31,7 +37,11 @@ class StoreClock:
             store_ms: milliseconds since the epoch by the store's clock.
             sent_at: when the request was sent, by the monotonic clock in seconds.
         """
-        self._offset = store_ms / 1000 - (sent_at + self._monotonic()) / 2
+        now = self._monotonic()
+        if now - sent_at > _SLOWEST and self._observed:
+            return  # what is known already is nearer to the truth
+        self._offset = store_ms / 1000 - (sent_at + now) / 2
+        self._observed = True
 
     def now_ms(self) -> int:
         """The store's time now, estimated, in milliseconds since the epoch."""

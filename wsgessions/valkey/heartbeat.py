@@ -46,6 +46,8 @@ _BEATS_PER_SWEEP: Final = 128
 """Once in so many beats a node removes those from the list that have been silent for long."""
 _JITTER: Final = 50e-6
 """Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
+_LEAST_PAUSE: Final = 0.002
+"""Seconds between a hint and the beat, so that many hints at once are answered by one."""
 _ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
 """Refusals after which the connection leads to the wrong server."""
 
@@ -137,7 +139,7 @@ class Heartbeat:
             return
         self._hinted.clear()
         self._urgent = 1
-        await asyncio.sleep(random.uniform(0, self._members * _JITTER))  # noqa: S311 - spreads nodes
+        await asyncio.sleep(_LEAST_PAUSE + random.uniform(0, self._members * _JITTER))  # noqa: S311 - spreads nodes
 
     async def _beat(self) -> None:
         segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
