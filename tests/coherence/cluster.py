@@ -28,6 +28,7 @@ class Program:
 
     def __init__(self, process: asyncio.subprocess.Process, first_line: str) -> None:
         self._process = process
+        self._asking = asyncio.Lock()
         self.first_line = first_line
 
     @classmethod
@@ -47,8 +48,9 @@ class Program:
     async def ask(self, line: str) -> str:
         """Give it a line, and take one."""
         assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-        return await self._line()
+        async with self._asking:
+            self._process.stdin.write(line.encode() + b"\n")
+            return await self._line()
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
