@@ -14,7 +14,7 @@ import pytest
 
 from tests.asgi_driver import Browser, answering, http_scope, logout, respond, rotate, untouched
 from tests.nodes import Time, make_node, two_nodes
-from wsgessions import errors, exchange
+from wsgessions import errors, transport
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
@@ -201,7 +201,7 @@ async def test_secure_does_not_depend_on_what_is_seen(scheme: str, forwarded: by
 
 async def test_plain_http_is_warned_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """S-24."""
-    monkeypatch.setattr(exchange, "_log_once", LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf))
+    monkeypatch.setattr(transport, "_log_once", LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf))
     app = app_with(remember)
     for _ in range(3):
         await Browser().request(app, scheme="http")
@@ -212,7 +212,7 @@ async def test_the_insecure_mode_works_over_plain_http_and_is_not_warned_of_ther
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """S-24."""
-    monkeypatch.setattr(exchange, "_log_once", LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf))
+    monkeypatch.setattr(transport, "_log_once", LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf))
     node = make_node(MemoryStore(), cookie={"insecure": True})
     browser = Browser()
     response = await browser.request(app_with(remember, node), scheme="http")

@@ -7,15 +7,16 @@ already.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import math
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
 from .cookie import Carrier, CookieFinding
 from .errors import StoreUnavailable, WsgessionsError
 from .log_throttle import LogThrottle
+from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
 from .response_headers import with_session_headers
 from .session_state import too_late_to_change
@@ -31,8 +32,6 @@ __all__ = ["Exchange"]
 
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
-_log_once = LogThrottle(_logger, interval=math.inf)
-_PLAIN: Final = frozenset({"http", "ws"})
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
 
 
@@ -45,13 +44,15 @@ class Exchange:
 
     __slots__ = (
         "_budget",
-        "_closed",
+        "_host",
+        "_long",
         "_lost",
         "_manager",
         "_presented",
         "_replaced",
         "_scope",
         "_send",
+        "_start",
         "_started",
         "_takes_late_changes",
         "_transport",
@@ -67,7 +68,9 @@ class Exchange:
         self._scope = scope
         self._send = send
         self._started = False
-        self._closed = False
+        self._start: Message = {}
+        self._host: asyncio.Task[Any] | None = None
+        self._long: LongConnection | None = None
         self._replaced: WsgessionsError | None = None
         self._lost: OSError | None = None
         self._budget = manager.budget
@@ -87,14 +90,25 @@ class Exchange:
             if self._presented.id is not None and not (load and self._manager.recall(self.session)):
                 await self._load(now=load)
             self._scope["session"] = self.session
+            if self._scope["type"] == "websocket":
+                self._long = socket = OpenSocket(self._manager, self.session, receive, self._send)
+                receive = socket.receive
+            self._host = asyncio.current_task()
             try:
                 await app(self._scope, receive, self.send)
             except Exception as error:  # noqa: BLE001 - it is raised again, or answered
                 await self._conclude(error)
+            except asyncio.CancelledError:
+                if self._long is None or not self._long.cut:
+                    raise
+                await self._conclude(None)
             else:
-                if self._replaced is not None or self.session._pending or not self._note_use():
+                long = self._long is not None
+                if long or self._replaced is not None or self.session._pending or not self._note_use():
                     await self._conclude(None)
         finally:
+            if self._long is not None:
+                self._long.stop()
             self._manager.retire(self.session)
 
     async def _load(self, *, now: bool) -> None:
@@ -118,15 +132,26 @@ class Exchange:
         if not self._started and opens_response(message):
             if self.session._accessed or message.get("status", 200) >= 500:
                 message = await self._open_response(message)
-            self._started = True
+            self._start, self._started = message, True
             self.session._freeze(takes_late_changes=self._takes_late_changes)
-        elif message["type"] == "websocket.close":
-            self._closed = True
+            if self._long is not None:
+                await self._long.opened(message)
+        elif (self._long is not None or message.get("more_body")) and not await self._admit(message):
+            return
         try:
             await self._send(message)
         except OSError as error:
             self._lost = error
             raise
+
+    async def _admit(self, message: Message) -> bool:
+        """Whether to send on, on a connection that may outlive its session (C-17)."""
+        if self._long is None:
+            if self._host is None or not is_open_ended(self._start):
+                self._host = None
+                return True
+            self._long = OpenStream(self._manager, self.session, self._host)
+        return await self._long.admit(message)
 
     async def _open_response(self, message: Message) -> Message:
         session = self.session
@@ -181,7 +206,7 @@ class Exchange:
         fields = []
         credential = session._id != self._presented.id
         if credential and carrier is Carrier.COOKIE:
-            self._look_for_plain_http()
+            self._transport.look_for_plain_http(self._scope)
         if credential or (max_age is not None and session._committed):
             fields.append(self._transport.set_id(carrier, session._id, max_age=max_age))
         watermark = self._manager.watermark_of(session)
@@ -194,26 +219,19 @@ class Exchange:
         fields, credential = self._decide_fields()
         return fields if credential and self.session._id is not None else []
 
-    def _look_for_plain_http(self) -> None:
-        """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
-        if self._scope.get("scheme") not in _PLAIN or not self._manager.settings.cookie.secure:
-            return
-        _log_once.warning(
-            "plain_http",
-            "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
-            "that is in order behind a proxy that speaks TLS, and on other loopback names, or for a browser that makes "
-            "no exception, there is the setting cookie.insecure",
-        )
-
     # -- at the end ----------------------------------------------------------------------------------------------------
 
     async def _conclude(self, error: Exception | None) -> None:
         """The application's call is over: it has returned, or ``error`` has come out of it."""
+        if self._long is not None:
+            await self._long.conclude(error)
+            if self._long.ended:
+                return
         if self._replaced is not None:
             self._after_refusal(self._replaced, error)
         elif error is None:
             await self._after_return()
-        elif self._lost is not None and _stems_from(error, self._lost):
+        elif any(each is self._lost for each in ancestry(error)):
             await self._after_return()
             raise error
         else:
@@ -233,6 +251,8 @@ class Exchange:
             await self._manager.touch(session)
 
     def _note_use(self) -> bool:
+        if self._long is not None and self._long.counts_uses:
+            return True
         return self._scope.get("method") == "OPTIONS" or self._manager.note_use(self.session)
 
     async def _after_error(self, error: Exception) -> None:
@@ -270,19 +290,9 @@ class Exchange:
         refusal = refusal_for(error)
         if not self._started:
             await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
-        elif self._scope["type"] == "websocket" and not self._closed:
+        elif isinstance(self._long, OpenSocket) and not self._long.closed:
             await self._send(close_message(refusal))
         else:
             return False
         _log.warning("request_refused", "answered %d: %s", refusal.status, error)
         return True
-
-
-def _stems_from(error: BaseException, origin: BaseException) -> bool:
-    """Whether ``error`` is ``origin`` or was raised on its account: frameworks have own words for a lost client."""
-    met: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and at is not origin and id(at) not in met:
-        met.add(id(at))
-        at = at.__cause__ or at.__context__
-    return at is origin

@@ -16,6 +16,7 @@ from .cookie import CookieFinding, Presented
 from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
+from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
 from .statistics import SessionStatistics
@@ -138,6 +139,14 @@ class SessionManager:
         """
         await self.owner.load(session, deadline=deadline)
 
+    async def read_state(
+        self, key: SessionKey, known: Seen, *, deadline: float
+    ) -> SessionRecord | SessionChanges | None:
+        """What the store has of a session whose connection is open, as `Store.load`; never starts the store."""
+        if self._seal is None:
+            raise StoreUnavailable("the manager is closed")
+        return await self.store.load(key, since=known, deadline=deadline)
+
     def leave_unloaded(self, session: Session) -> None:
         """Make the session ask for ``await session.load()`` before its first use (R-30)."""
         session._shut(_not_loaded)
@@ -186,11 +195,19 @@ class SessionManager:
         return self._noting is not None and self._noting.note_use(record.key)
 
     def ends_soon(self, session: Session) -> bool:
-        """Whether this use must be told to the store before the response: later it might find the session over (K-09)."""
+        """Whether this use must be told to the store before the response; later, it might be too late (K-09)."""
         record = session._record
         if record is None or session._committed or record.expires_ms >= record.deadline_ms:
             return False
-        return record.expires_ms - self.store.clock.now_ms() < self._report_delay_ms
+        return self.too_late_to_note(record.expires_ms)
+
+    def too_late_to_note(self, expires_ms: int) -> bool:
+        """Whether a use that is noted now may reach the store after a session that ends then (K-09)."""
+        return expires_ms - self.store.clock.now_ms() < self._report_delay_ms
+
+    def note_key(self, key: SessionKey) -> bool:
+        """Count a use of this session. Returns whether that is done, as `note_use`."""
+        return self._noting is not None and self._noting.note_use(key)
 
     async def touch(self, session: Session) -> None:
         """Count the request as an access at once."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+from .asgi import Scope
 from .cookie import Carrier, Presented, SessionCookies
+from .log_throttle import LogThrottle
 from .response_headers import Header
 from .session_header import SessionHeader
 
@@ -13,6 +17,9 @@ if TYPE_CHECKING:
     from .settings import SessionSettings
 
 __all__ = ["Transport"]
+
+_log_once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
+_PLAIN: Final = frozenset({"http", "ws"})
 
 
 class Transport:
@@ -22,9 +29,10 @@ class Transport:
         settings: the settings `cookie`, `header` and `id_length` of these.
     """
 
-    __slots__ = ("_cookies", "_header", "read", "vary")
+    __slots__ = ("_cookies", "_header", "_secure", "read", "vary")
 
     def __init__(self, settings: SessionSettings) -> None:
+        self._secure = settings.cookie.secure
         self._cookies = SessionCookies(settings.cookie, id_length=settings.id_length)
         self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
         self.read: Final[Callable[[Iterable[Any]], Presented]] = (
@@ -62,3 +70,14 @@ class Transport:
         if carrier is Carrier.HEADER and self._header is not None:
             return self._header.clear()
         return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
+
+    def look_for_plain_http(self, scope: Scope) -> None:
+        """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
+        if scope.get("scheme") not in _PLAIN or not self._secure:
+            return
+        _log_once.warning(
+            "plain_http",
+            "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
+            "that is in order behind a proxy that speaks TLS, and on other loopback names, or for a browser that makes "
+            "no exception, there is the setting cookie.insecure",
+        )
