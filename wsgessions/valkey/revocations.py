@@ -33,7 +33,8 @@ _log = LogThrottle(logging.getLogger("wsgessions.replication"))
 
 MOST_REVOCATIONS: Final = 32_768
 """So many are remembered, about 10 MB; then the oldest go first, which replicas have most surely heard of."""
-_BATCH: Final = 256
+_BATCH: Final = 64
+"""So many are repeated at the same time: requests that come meanwhile wait for no more."""
 _ANSWER: Final = 5.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
