@@ -13,6 +13,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .lineage import UNKNOWN_PAST, begun, continued, holds
+
 __all__ = [
     "CommitOutcome",
     "CommitStatus",
@@ -131,10 +133,19 @@ class SessionRecord:
     attributes: StoredAttributes
     rotated: int = 0
     """The version of its latest rotation; 0 if the session has the id that it was created with."""
+    lineage: bytes = field(default=UNKNOWN_PAST, compare=False, repr=False)
+    """Which versions led here, see `wsgessions.lineage`. The same state may be known with more of its past or less."""
 
     @property
     def seen(self) -> Seen:
         return Seen(self.incarnation, self.version)
+
+    def follows(self, version: int) -> bool:
+        """Whether a version of this incarnation that somebody has seen may have led to this state (C-12).
+
+        False is proof that a commit was lost: the version is above this one, or is missing in its remembered past.
+        """
+        return version == self.version or (version < self.version and holds(self.lineage, version))
 
     def merged(self, changes: SessionChanges) -> SessionRecord:
         """This state brought up to ``changes``, which must follow from it."""
@@ -145,6 +156,7 @@ class SessionRecord:
             interval_ms=changes.interval_ms,
             expires_ms=changes.expires_ms,
             attributes=self.attributes.altered(changes.changed, removed),
+            lineage=self.lineage if changes.version == self.version else changes.lineage,
         )
 
     def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
@@ -172,8 +184,17 @@ class SessionRecord:
             interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
             expires_ms=outcome.expires_ms,
             attributes=below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed),
+            lineage=below._lineage_after(outcome),
         )
         return done if newer is None else done.merged(newer)
+
+    def _lineage_after(self, outcome: CommitOutcome) -> bytes:
+        """The past of a commit's state: that of the state before it, if this is that one or is already its own."""
+        if self.version == outcome.version:
+            return self.lineage
+        if self.version == outcome.previous and self.lineage:
+            return continued(self.lineage, outcome.version)
+        return begun(outcome.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +208,8 @@ class SessionChanges:
     """Attributes written since, with their present values."""
     live: frozenset[str] | None = None
     """The names of all present attributes if any was removed since; None if none was (C-9)."""
+    lineage: bytes = UNKNOWN_PAST
+    """That of the version which these changes lead to; not told if it is the version that the caller holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..lineage import COMMITS_REMEMBERED
+
 __all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS"]
 
 TOMBSTONE_MS: Final = 15 * 60 * 1000
 """The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
 request commits late must still meet it (C-15)."""
-
-COMMITS_REMEMBERED: Final = 8
-"""So many of a session's latest commits can be recognised when they are sent again (C-9)."""
 
 DEFAULT_GRACE: Final = 2.5
 """Seconds for which an idle session may still be touched or changed after its time, because a use before that time may

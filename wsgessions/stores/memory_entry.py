@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..lineage import UNKNOWN_PAST, begun, continued, holds
 from ..record import CommitOutcome, Place, SessionChanges, SessionKey, SessionRecord, StoredAttributes
 from .figures import COMMITS_REMEMBERED
 
@@ -65,8 +66,15 @@ class Entry:
 
     def in_history(self, version: int) -> bool:
         """Whether a version that was seen can be of this history (C-8, C-12). Below the floor nothing is known."""
-        known = (self.version, *(commit.outcome.version for commit in self.commits))
-        return version <= self.floor or version in known
+        return version == self.version or holds(self.lineage, version)
+
+    @property
+    def lineage(self) -> bytes:
+        """See `SessionRecord.lineage`; the present version may be one that is not remembered yet."""
+        lineage = begun(self.floor)
+        for commit in self.commits:
+            lineage = continued(lineage, commit.outcome.version)
+        return lineage if lineage[-8:] == begun(self.version) else continued(lineage, self.version)
 
     def remember(self, commit: Commit) -> None:
         if len(self.commits) == COMMITS_REMEMBERED:
@@ -84,6 +92,7 @@ class Entry:
             expires_ms=self.expires,
             attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
             rotated=self.rotated,
+            lineage=self.lineage,
         )
 
     def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:
@@ -94,4 +103,5 @@ class Entry:
             expires_ms=self.expires,
             changed={name: at.raw for name, at in self.attributes.items() if at.version > since and name not in own},
             live=frozenset(self.attributes) if (self.removed if removed is None else removed) > since else None,
+            lineage=UNKNOWN_PAST if since == self.version else self.lineage,
         )

@@ -22,6 +22,8 @@ _RECORD: Final = 464
 _VALUE: Final = 41
 """The bytes object around a value, and on average what rounding adds to it."""
 _PLACEHOLDER: Final = 48
+_ROUNDING: Final = 7
+"""What the allocator adds to the bytes of a lineage, whose length is a multiple of 8, at most."""
 
 
 def bytes_of(record: SessionRecord) -> int:
@@ -29,4 +31,5 @@ def bytes_of(record: SessionRecord) -> int:
     attributes = record.attributes
     values = _VALUE * len(attributes) + sum(map(len, attributes.values()))
     placeholders = _PLACEHOLDER * len(attributes)
-    return _RECORD + 2 * getsizeof(attributes) + values + placeholders + bytes_of_own(attributes)
+    own = getsizeof(record.lineage) + _ROUNDING
+    return _RECORD + own + 2 * getsizeof(attributes) + values + placeholders + bytes_of_own(attributes)

@@ -56,6 +56,49 @@ class LineageCases(StoreHarness):
         assert outcome.version < lost.version
         assert lost.after(delta, outcome) == await stored(store, record)
 
+    async def test_every_state_tells_what_was_lost_from_what_is_old(self, store: Store) -> None:
+        """C-12: however the state was come by: created, read, brought up to date, committed, refused or rotated."""
+        record = await created(store, {"a": b"1"})
+        told, states = [record.version], [record]
+        for value in range(COMMITS_REMEMBERED + 3):
+            await self.advance(store, 1)
+            base, delta = states[-1], change(states[-1], a=number(value))
+            outcome = await store.apply(delta)
+            late = replace(change(record, b=number(value)), guarded=frozenset({"a"}))
+            refused = await store.apply(late)
+            assert refused.changes is not None
+            told.append(outcome.version)
+            states = [base.after(delta, outcome), record.merged(refused.changes), await stored(store, record)]
+            found = await store.load(record.key, since=base.seen)
+            assert isinstance(found, SessionChanges)
+            states.append(base.merged(found))
+            unchanged = await store.load(record.key, since=Seen(record.incarnation, outcome.version))
+            assert isinstance(unchanged, SessionChanges)
+            states.append(states[0].merged(unchanged))
+            for state in states:
+                assert state.version == outcome.version
+                assert all(state.follows(version) for version in told)
+                assert not any(state.follows(version - 1) for version in told[1:][-COMMITS_REMEMBERED:])
+                assert not state.follows(outcome.version + 1)
+
+    async def test_a_commit_on_top_of_those_of_others_knows_what_was_lost(self, store: Store) -> None:
+        """C-9, C-12: also after the rotation that takes the past along."""
+        record = await created(store)
+        told = [record.version]
+        for value in range(2):
+            await self.advance(store, 1)
+            told.append((await store.apply(change(record, a=number(value)))).version)
+        await self.advance(store, 1)
+        delta = change(record, b=b"1")
+        outcome = await store.apply(delta)
+        after = record.after(delta, outcome)
+        await self.advance(store, 1)
+        last, to = change(after), successor_of(after.key)
+        moved = after.after(last, await store.rotate(last, to), to)
+        for state in (after, moved, await stored(store, moved)):
+            assert all(state.follows(version) for version in (*told, outcome.version))
+            assert not any(state.follows(version - 1) for version in (*told[1:], outcome.version))
+
     async def test_every_version_that_was_told_is_known(self, store: Store) -> None:
         """Those of creations, of remembered and of forgotten commits, and of rotations."""
         record = await created(store)

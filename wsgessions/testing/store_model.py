@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Final, TypeVar
 
 from hypothesis import settings
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 from .. import codec
 from ..record import CommitOutcome, CommitStatus, NewSession, SessionChanges, SessionDelta, SessionRecord, Successor
 from ..stores.base import Store
+from ..stores.figures import COMMITS_REMEMBERED
 from .store_harness import StoreHarness, new_key, number, successor_of
 
 __all__ = ["ModelCases"]
@@ -146,6 +148,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert found.attributes == expected.attributes
         assert (found.key, found.incarnation, found.version) == (expected.key, expected.incarnation, expected.version)
         assert found.interval_ms == expected.interval_ms
+        self.check_past(session, found)
+
+    def check_past(self, session: Modelled, found: SessionRecord) -> None:
+        """C-12: no version that was ever told counts as lost, and what was never told does, if it is young enough."""
+        told = [each.version for each in session.history]
+        assert all(found.follows(version) for version in told), "a false alarm"
+        young = told[-COMMITS_REMEMBERED:]
+        never = [version - 1 for before, version in pairwise(young) if version - 1 > before]
+        assert not any(found.follows(version) for version in never), "a lost commit goes unnoticed"
 
     @rule(
         place=st.integers(0, 9),
@@ -217,6 +228,8 @@ class StoreMachine(RuleBasedStateMachine):
         after = base.after(delta, outcome, to)
         assert after.attributes == attributes, "the caller's view is made whole by what it is told"
         self.note(session, delta, to, outcome, after)
+        if to is None:
+            self.check_past(session, after)
 
     def note(
         self, session: Modelled, delta: SessionDelta, to: Successor | None, outcome: CommitOutcome, after: SessionRecord

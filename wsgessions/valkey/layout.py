@@ -26,6 +26,7 @@ from ..record import (
     Successor,
 )
 from ..stores.figures import COMMITS_REMEMBERED, EXACT, TOMBSTONE_MS
+from .past import REMEMBERED, read_lineage
 from .replies import Reply
 
 __all__ = [
@@ -56,7 +57,6 @@ _FORMAT: Final = b"\x01"
 _CREATION: Final = Struct(">8sQQ")
 _COMMIT: Final = Struct(">8sQ8sBII8sIqIII")
 _SEEN: Final = Struct(">8sQ")
-_COMMIT_SIZE: Final = 19
 _STAMP_SIZE: Final = 8
 _DAY_MS: Final = 86_400_000
 _ATTRIBUTE: Final = b"a"
@@ -183,7 +183,7 @@ def _read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
     if metadata[:2] != _MAGIC + _FORMAT or len(metadata) < HEAD.size:
         return Refusal.UNREADABLE
     head = Head._make(HEAD.unpack_from(metadata))
-    whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * _COMMIT_SIZE
+    whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * REMEMBERED.size
     in_range = max(head.version, head.interval, head.deadline) < EXACT
     in_order = head.created <= min(now_ms + _DAY_MS, head.deadline)
     return head if whole and in_range and in_order else Refusal.UNREADABLE
@@ -221,6 +221,7 @@ def read_record(
         expires_ms=head.idle_end() if expires_ms is None else expires_ms,
         attributes=attributes,
         rotated=rotated,
+        lineage=read_lineage(head.floor, fields[_METADATA], HEAD.size),
     )
 
 
@@ -244,7 +245,13 @@ def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
 
 
 def read_changes(
-    version: int, interval_ms: int, expires_ms: int, changed: Sequence[bytes], live: Iterable[bytes] | None
+    version: int,
+    interval_ms: int,
+    expires_ms: int,
+    changed: Sequence[bytes],
+    live: Iterable[bytes] | None,
+    *,
+    lineage: bytes,
 ) -> SessionChanges:
     """Changes as scripts tell them."""
     return SessionChanges(
@@ -253,6 +260,7 @@ def read_changes(
         expires_ms=expires_ms,
         changed={shared_name(changed[i]): changed[i + 1] for i in range(0, len(changed), 2)},
         live=None if live is None else frozenset(map(shared_name, live)),
+        lineage=lineage,
     )
 
 
@@ -264,8 +272,8 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     _, version, previous, expires_ms, results, names, *others = reply
     changes = None
     if others:
-        present, interval_ms, changed, live = others
-        changes = read_changes(present, interval_ms, expires_ms, changed, live)
+        present, interval_ms, changed, live, lineage = others
+        changes = read_changes(present, interval_ms, expires_ms, changed, live, lineage=lineage)
     named = tuple(map(shared_name, names))
     applied = status is CommitStatus.APPLIED
     return CommitOutcome(

@@ -131,9 +131,9 @@ def _read(
         return Refusal(status)
     if len(parts) == 1:
         return _whole(key, layout.as_fields(parts[0]), now_ms, score)
-    version, interval_ms, deadline_ms, idle_end, changed, live = parts
+    version, interval_ms, deadline_ms, idle_end, changed, live, lineage = parts
     ends = idle_end if score is None else score
-    return layout.read_changes(version, interval_ms, ends, changed, live), deadline_ms
+    return layout.read_changes(version, interval_ms, ends, changed, live, lineage=lineage), deadline_ms
 
 
 def _whole(

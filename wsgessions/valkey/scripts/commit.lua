@@ -5,7 +5,7 @@
 -- ARGV: header; name and value of each changed attribute; removed names; name and number of each increment; guarded names.
 -- Returns {FORWARDED, successor's key, its incarnation, version of its rotation} if the id was renewed a moment ago, or
 -- {status, version, previous, expires, results, names}, and behind these, if others have committed since the base,
--- {..., present version, interval, changed, live}.
+-- {..., present version, interval, changed, live, lineage}.
 --
 -- What this script may read: a tracked commit keeps the caller's copy of the record alive only if the last thing it does
 -- is to read the record, and it subscribes the caller to every key it reads (C-3, C-3b, fact 5). So nothing is read but
@@ -82,6 +82,7 @@ if version then
   if not s.dead then
     local changed = written_since(key, since, function(_, written_at) return written_at == version end)
     reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, changed, live_names(key, s.removed, since)
+    reply[11] = lineage(s)
   end
   return reply
 end
@@ -107,7 +108,8 @@ if since ~= s.version then
   end
   if #names > 0 then
     local live = live_names(key, s.removed, since)
-    return {CONFLICT, s.version, s.version, ends, '', names, s.version, s.interval, (written_since(key, since)), live}
+    local changed = written_since(key, since)
+    return {CONFLICT, s.version, s.version, ends, '', names, s.version, s.interval, changed, live, lineage(s)}
   end
   for name in pairs(replaced) do
     if (written[name] or -1) > since then names[#names + 1] = name end
@@ -158,6 +160,7 @@ redis.call('ZADD', index, ends, member)
 local reply = {APPLIED, s.version, previous, ends, results, names}
 if others then
   reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, others, live_names(key, was_removed, since)
+  reply[11] = lineage(s)
 end
 redis.call('HLEN', key)
 return reply

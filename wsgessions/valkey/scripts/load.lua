@@ -4,11 +4,12 @@
 -- and the score that travel in the same pipeline (C-16).
 -- KEYS: record. ARGV: incarnation and version that the caller holds.
 -- Returns {status}, {status, all fields}, or {status, version, interval, deadline, when idling ends it if it has no score,
--- changed attributes, live names or false}.
+-- changed attributes, live names or false, lineage if anything has changed}.
 local incarnation, since = struct.unpack('>c8I8', ARGV[1])
 local s, refusal = read(KEYS[1], clock())
 if not s then return {refusal} end
 if s.dead or s.incarnation ~= incarnation or not in_history(s, since) then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
 local changed = s.version > since and written_since(KEYS[1], since) or {}
 local live = live_names(KEYS[1], s.removed, since)
-return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live}
+local past = s.version > since and lineage(s) or ''
+return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live, past}

@@ -72,6 +72,17 @@ local function in_history(s, version)
   return false
 end
 
+-- What the caller is to know of a record's past: the floor, and the versions that followed; see `lineage.py`.
+local function lineage(s)
+  local versions, at = {struct.pack('>I8', s.floor)}, 1
+  while at + COMMIT_SIZE - 1 <= #s.commits do
+    local _, _, size = struct.unpack(COMMIT, s.commits, at)
+    versions[#versions + 1] = s.commits:sub(at + 8, at + 15)
+    at = at + COMMIT_SIZE + size
+  end
+  return table.concat(versions)
+end
+
 -- The answer about a tombstone: where the session has gone if its id was renewed, and if this was before `latest` (S-07).
 local function onward(s, latest)
   if not s.forward then return {REVOKED} end

@@ -1,0 +1,29 @@
+"""The commits that a record remembers, as they stand behind the head of its metadata; see `scripts/record.lua`."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from ..lineage import begun
+
+__all__ = ["REMEMBERED", "read_lineage"]
+
+REMEMBERED: Final = Struct(">8x8sBH")
+"""A remembered commit: its version, and in two parts the length of the results that follow."""
+
+
+def read_lineage(floor: int, metadata: bytes, at: int) -> bytes:
+    """See `SessionRecord.lineage`.
+
+    Args:
+        floor: the version before the oldest remembered commit.
+        metadata: of the record, all of it.
+        at: where in it the commits begin.
+    """
+    lineage = begun(floor)
+    while at + REMEMBERED.size <= len(metadata):
+        version, more, size = REMEMBERED.unpack_from(metadata, at)
+        lineage += version
+        at += REMEMBERED.size + (more << 16) + size
+    return lineage
