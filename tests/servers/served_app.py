@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from wsgessions_starlette import StarletteAdapter
@@ -57,6 +58,16 @@ async def count(request: Request) -> Response:
     return JSONResponse(await request.session.increment("n"))  # type: ignore[attr-defined]  # it is ours
 
 
+async def watch(request: Request) -> Response:
+    """A stream that says one thing, and then waits for what never comes."""
+
+    async def events() -> AsyncIterator[str]:
+        yield f"data: {sorted(request.session)}\n\n"
+        await asyncio.Event().wait()
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
 async def log_out(request: Request) -> Response:
     request.session.invalidate()  # type: ignore[attr-defined]
     return Response(status_code=204)
@@ -69,6 +80,7 @@ def main(store_url: str) -> None:
         Route("/", show),
         Route("/put/{name}", put, methods=["POST"]),
         Route("/count", count, methods=["POST"]),
+        Route("/watch", watch),
         Route("/logout", log_out, methods=["POST"]),
     ]
     adapter = StarletteAdapter(store_url=store_url, cookie={"insecure": True}, nonstop_timeout="1s")

@@ -123,6 +123,19 @@ async def test_a_hundred_increments_on_two_servers_are_a_hundred(
         assert (await browser.get(server)).json()["n"] == PARALLEL
 
 
+async def test_a_logout_cuts_the_event_stream_at_the_other_server(
+    http: httpx2.AsyncClient, servers: tuple[Server, Server], browser: Browser
+) -> None:
+    """C-17, S-54: the client can tell it from a stream that has come to its end."""
+    seen = b""
+    with pytest.raises(httpx2.RemoteProtocolError, match="incomplete"):
+        async with http.stream("GET", servers[1].url + "/watch", headers=browser._headers) as stream:
+            async for part in stream.aiter_bytes():
+                seen += part
+                assert (await browser.post(servers[0], "/logout")).status_code == 204
+    assert seen == b"data: ['first']\n\n"
+
+
 async def test_a_logout_ends_the_session_for_slow_requests_on_both_servers(
     http: httpx2.AsyncClient, servers: tuple[Server, Server], browser: Browser, place: Place
 ) -> None:
