@@ -70,7 +70,15 @@ class Replicated:
 @asynccontextmanager
 async def replicated(number: int = 2, *options: str) -> AsyncIterator[Replicated]:
     """That many servers, running, as one primary and its replicas."""
-    options = ("--repl-diskless-sync", "no", "--repl-ping-replica-period", "1", *options)
+    options = (
+        "--repl-diskless-sync",
+        "no",
+        "--repl-diskless-load",
+        "swapdb",
+        "--repl-ping-replica-period",
+        "1",
+        *options,
+    )
     async with AsyncExitStack() as stack:
         servers, proxies = [], []
         for _ in range(number):
