@@ -35,10 +35,10 @@ def with_session_headers(
     """
     theirs = list(message.get("headers") or ())
     if _say_nothing_of_caching(theirs, fields):
-        ours = [(b"vary", b", ".join(vary))]
+        added = [(b"vary", b", ".join(vary))]
         if fields or no_store:
-            ours.append((b"cache-control", _NO_STORE if no_store else _PRIVATE))
-        return {**message, "headers": [*theirs, *ours, *fields]}
+            added.append((b"cache-control", _NO_STORE if no_store else _PRIVATE))
+        return {**message, "headers": [*theirs, *added, *fields]}
     headers = _vary_by([_octet_pair(header) for header in theirs], vary)
     if fields or no_store:
         ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only, and it is not an echo

@@ -16,7 +16,7 @@ from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
 from .statistics import SessionStatistics
-from .stores.base import Recalling, Store, find_power
+from .stores.base import Confirming, Recalling, Store, find_power
 from .suspicion import Suspicion, SuspicionWatch
 from .watermark import Watermark, WatermarkSeal
 
@@ -51,6 +51,7 @@ class LoadingOwner:
         self._statistics = suspicions.statistics
         self._suspicions = suspicions
         self._cache = find_power(store, Recalling)
+        self._confirming = find_power(store, Confirming)
         self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,
@@ -95,8 +96,10 @@ class LoadingOwner:
         deadline = deadline or self.deadline()
         try:
             with self._noting_trouble(session):
-                key, _ = self._recognize(session, await self._ready(deadline))
+                key, carried = self._recognize(session, await self._ready(deadline))
                 record = await self._read(key, None, deadline)
+                if carried is not None and (record is None or not _agrees(record, carried)):
+                    await self._confirm(deadline)
         except StoreUnavailable as error:
             failure = error
             session._shut(lambda: failure)
@@ -110,6 +113,11 @@ class LoadingOwner:
             session._served_from = ServedFrom.STORE
             self._look_for_rollback(session, record, session._carried)
         session._open()
+
+    async def _confirm(self, deadline: float) -> None:
+        """What contradicts a client may come from a server that was demoted and does not say so (fact 12)."""
+        if self._confirming is not None:
+            await self._confirming.confirm(deadline=deadline)
 
     def _recognize(self, session: Session, seal: WatermarkSeal) -> tuple[SessionKey, Watermark | None]:
         """The key of the session whose id was presented, and what its client has seen."""
@@ -150,7 +158,7 @@ class LoadingOwner:
 
     def _look_for_rollback(self, session: Session, record: SessionRecord, known: Seen | Watermark | None) -> None:
         """C-12: whether the store lacks a state that is known to have been, be it behind it or on another timeline."""
-        if known and known.incarnation == record.incarnation and not record.follows(known.version):
+        if known and not _agrees(record, known):
             session._rolled_back = True
             self._statistics.lost_commits_detected += 1
             _log.warning("rolled_back", "session %s came back without a commit that was seen before", session.ref)
@@ -164,6 +172,11 @@ class LoadingOwner:
 
     def _noting_trouble(self, session: Session) -> _NotedTrouble:
         return _NotedTrouble(session, self._statistics)
+
+
+def _agrees(record: SessionRecord, known: Seen | Watermark) -> bool:
+    """Whether a state can have come after another one that is known to have been."""
+    return known.incarnation != record.incarnation or record.follows(known.version)
 
 
 class _NotedTrouble:

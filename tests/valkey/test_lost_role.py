@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.asgi_driver import Browser, answering
 from tests.valkey.caching_node import CachingNode, node_of
 from tests.valkey.links import until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.replicas import command
 from tests.valkey.shared_server import store_at
 from wsgessions.errors import StoreRefused
+from wsgessions.manager import SessionManager
+from wsgessions.middleware import SessionMiddleware
+from wsgessions.session import Session
 from wsgessions.testing.store_harness import change, created
 from wsgessions.valkey.replies import refusal
 
@@ -75,3 +79,27 @@ async def test_other_refusals_leave_the_lease_alone(server: RawServer, node: Cac
     with pytest.raises(StoreRefused):
         await node.store.link.request(b"GET", (await node.store.segment(record.key, 0)).record(record.key))
     assert node.recalls(record)
+
+
+async def test_a_demoted_primary_that_does_not_know_a_session_is_not_believed(server: RawServer) -> None:
+    """Fact 12, F-00a: it answers as ever. But the client has seen a session, and asked to write, the server owns up."""
+    manager = SessionManager(store_url="memory:", store=store_at(server.url))
+
+    def visit(session: Session) -> object:
+        session.setdefault("seen", True)
+        return dict(session)
+
+    def look(session: Session) -> object:
+        return dict(session)
+
+    writes, reads = (SessionMiddleware(answering(each), manager=manager) for each in (visit, look))
+    browser = Browser()
+    await browser.request(writes)
+    await command(server, "FLUSHALL")
+    await command(server, "REPLICAOF", "127.0.0.1", "1")
+    response = await browser.request(reads)
+    assert response.status == 503
+    assert b"set-cookie" not in dict(response.start["headers"])
+    await command(server, "REPLICAOF", "NO", "ONE")
+    assert (await browser.request(reads)).data == {}
+    await manager.close()

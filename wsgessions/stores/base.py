@@ -38,7 +38,18 @@ from ..record import (
 )
 from .cache_statistics import CacheStatistics
 
-__all__ = ["NEVER", "Barring", "Countable", "Mark", "Noting", "Recalling", "SecretKeeping", "Store", "find_power"]
+__all__ = [
+    "NEVER",
+    "Barring",
+    "Confirming",
+    "Countable",
+    "Mark",
+    "Noting",
+    "Recalling",
+    "SecretKeeping",
+    "Store",
+    "find_power",
+]
 
 Power = TypeVar("Power")
 
@@ -194,6 +205,19 @@ class Barring(Protocol):
 
         Raises:
             NonStopTimeout: a node may still serve it.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """The power to tell a primary from a server that was one (fact 12 of the design pages)."""
+
+    async def confirm(self, *, deadline: float = NEVER) -> None:
+        """Return if the server that gives the answers may write, and so was the primary when it gave the earlier ones.
+
+        Raises:
+            StoreUnavailable: it is not, or did not answer.
         """
         ...
 

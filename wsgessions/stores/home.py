@@ -33,7 +33,7 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from .base import NEVER, Barring, Countable, Mark, Noting, Recalling, SecretKeeping, Store, find_power
+from .base import NEVER, Barring, Confirming, Countable, Mark, Noting, Recalling, SecretKeeping, Store, find_power
 from .cache_statistics import CacheStatistics
 from .home_loop import Ask, Home
 
@@ -170,6 +170,11 @@ class _Barring(HomedStore):
         await self._at_home(lambda store: _power(store, Barring).barrier(deadline=deadline), deadline)
 
 
+class _Confirming(HomedStore):
+    async def confirm(self, *, deadline: float = NEVER) -> None:
+        await self._at_home(lambda store: _power(store, Confirming).confirm(deadline=deadline), deadline)
+
+
 class _Noting(HomedStore):
     """Needs no home, but one that is ready: uses are noted from whatever thread they come."""
 
@@ -202,6 +207,7 @@ _POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
     (Countable, _Counting),
     (SecretKeeping, _KeepingSecrets),
     (Barring, _Barring),
+    (Confirming, _Confirming),
     (Noting, _Noting),
     (Recalling, _Recalling),
 )

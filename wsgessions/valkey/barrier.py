@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .heartbeat import Heartbeat
     from .store import ValkeyStore
 
-__all__ = ["wait_for_members"]
+__all__ = ["confirm_primary", "wait_for_members"]
 
 MEMBERS: Final = Script.load("members")
 """List the members."""
@@ -64,6 +64,11 @@ async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, leas
         pause = min(2 * pause, _LONGEST_PAUSE)
         # A beat of the millisecond in which this began acknowledges nothing: a node that was as quick is asked again.
         now_ms, members = await _list(store, hint=now_ms == began_ms, deadline=deadline)
+
+
+async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
+    """See `Confirming.confirm`: a server that may not write refuses the script, though it had nothing to write."""
+    await _list(store, hint=False, deadline=deadline)
 
 
 def _blind_spot_ms(heartbeat: Heartbeat | None, members: list[_Member], lease: float) -> int:

@@ -23,7 +23,7 @@ from ..stores.feed import Feed
 from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE
 from ..stores.lease import Lease
 from .address import Locate
-from .barrier import wait_for_members
+from .barrier import confirm_primary, wait_for_members
 from .commands import Argument, Commands, ScriptCall
 from .fence import Fence
 from .forwarding import Forward
@@ -51,7 +51,7 @@ _UNKNOWN: Final = "the store has not confirmed the request, which may or may not
 
 
 class ValkeyStore:
-    """A `Store` that is also `Countable` and `SecretKeeping`. Belongs to the event loop that starts it.
+    """A `Store` with all powers but those of memory. Belongs to the event loop that starts it.
 
     Args:
         locate: asked for the server's address before every attempt to connect.
@@ -231,8 +231,6 @@ class ValkeyStore:
     def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         return end(self, key, deadline)
 
-    # Powers
-
     async def count(self, *, deadline: float = NEVER) -> int:
         """See `Countable.count`."""
         segments = await self.known_segments(deadline)
@@ -243,6 +241,10 @@ class ValkeyStore:
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """See `Barring.barrier`."""
         await wait_for_members(self, self.heartbeat, self._lease_length or LONGEST_LEASE, deadline=deadline)
+
+    async def confirm(self, *, deadline: float = NEVER) -> None:
+        """See `Confirming.confirm`."""
+        await confirm_primary(self, deadline=deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""
