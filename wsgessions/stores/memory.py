@@ -22,9 +22,9 @@ from ..record import (
     Successor,
 )
 from .base import NEVER
-from .figures import DEFAULT_GRACE, TOMBSTONE_MS
-from .increments import sums
-from .memory_entry import Attribute, Commit, Entry
+from .entry_commit import commit
+from .figures import DEFAULT_GRACE
+from .memory_entry import Entry
 
 __all__ = ["MemoryStore"]
 
@@ -61,19 +61,7 @@ class MemoryStore:
             if there is not None:
                 same = there.incarnation == new.incarnation and there.usable(now, 0)
                 return there.record() if same else None
-            version = now * 1000
-            entry = Entry(
-                key=new.key,
-                incarnation=new.incarnation,
-                version=version,
-                created=now,
-                interval=new.interval_ms,
-                deadline=now + new.lifetime_ms,
-                expires=0,
-                attributes={name: Attribute(version, raw) for name, raw in new.attributes.items()},
-                floor=version,
-            )
-            entry.expires = entry.idle_end(now)
+            entry = Entry.begun(new, now)
             self._keep(entry)
             return entry.record()
 
@@ -113,7 +101,8 @@ class MemoryStore:
             if entry is None or entry.tombstone_until is not None:
                 return False
             existed = entry.usable(now, self._grace)
-            self._end(entry, now)
+            entry.end(now)
+            self._keep(entry)
             return existed
 
     async def count(self, *, deadline: float = NEVER) -> int:
@@ -134,27 +123,18 @@ class MemoryStore:
         entry, now = self._entries.get(delta.key.digest), self.clock.now_ms()
         if entry is None or entry.incarnation != delta.incarnation:
             return CommitOutcome(CommitStatus.GONE)
-        for commit in entry.commits:
-            if commit.id == delta.commit_id:
-                return commit.outcome
+        outcome = entry.remembered(delta.commit_id)
+        if outcome is not None:
+            return outcome
         if onward and entry.moved is not None and entry.leads_until > now:
             return self._commit_onward(delta, successor, entry.moved)
         if not entry.usable(now, self._grace):
             return CommitOutcome(CommitStatus.GONE)
-        since = delta.base if entry.in_history(delta.base) else -1
-        refusal = self._conflict(entry, delta, since)
-        if refusal is not None:
-            return refusal
-        added = sums(delta, lambda name: entry.attributes[name].raw if name in entry.attributes else None)
-        computed = {name: raw for name, raw in added.items() if raw is not None}
-        if len(computed) < len(added):
-            names = tuple(name for name in added if name not in computed)
-            return CommitOutcome(CommitStatus.NOT_A_NUMBER, entry.version, entry.version, entry.expires, names=names)
-        if successor is not None and successor.key.digest in self._entries:
-            return CommitOutcome(CommitStatus.CONFLICT, entry.version, entry.version, entry.expires)
-        outcome = self._write(entry, delta, computed, since, now)
-        if successor is not None:
-            self._move(entry, successor, now)
+        outcome = commit(entry, delta, now, room=successor is None or successor.key.digest not in self._entries)
+        if successor is not None and outcome.status is CommitStatus.APPLIED:
+            heir = entry.moved_to(successor, now)
+            self._keep(entry)
+            self._keep(heir)
         return outcome
 
     def _commit_onward(self, delta: SessionDelta, successor: Successor | None, place: Place) -> CommitOutcome:
@@ -164,71 +144,11 @@ class MemoryStore:
         outcome = self._commit(delta, needed, onward=False)
         return outcome if needed is not None else replace(outcome, moved=place)
 
-    @staticmethod
-    def _conflict(entry: Entry, delta: SessionDelta, since: int) -> CommitOutcome | None:
-        """The refusal, if a guarded attribute was written or removed after ``since``; an absent one may have been."""
-        if since == entry.version:
-            return None
-        absent = Attribute(entry.removed, b"")
-        names = tuple(name for name in delta.guarded if entry.attributes.get(name, absent).version > since)
-        if not names:
-            return None
-        version, changes = entry.version, entry.changes(since)
-        return CommitOutcome(CommitStatus.CONFLICT, version, version, entry.expires, changes=changes, names=names)
-
-    @staticmethod
-    def _write(entry: Entry, delta: SessionDelta, computed: dict[str, bytes], since: int, now: int) -> CommitOutcome:
-        own = {*delta.changed, *delta.removed}
-        overwritten = tuple(name for name in own if name in entry.attributes and entry.attributes[name].version > since)
-        previous, was_removed = entry.version, entry.removed
-        entry.version = max(previous + 1, now * 1000)
-        for name in delta.removed:
-            if entry.attributes.pop(name, None) is not None:
-                entry.removed = entry.version
-        for name, raw in {**delta.changed, **computed}.items():
-            entry.attributes[name] = Attribute(entry.version, raw)
-        entry.interval = entry.interval if delta.interval_ms is None else delta.interval_ms
-        entry.expires = entry.idle_end(now)
-        changes = None
-        if since != previous:
-            changes = entry.changes(since, own={*own, *computed}, removed=was_removed)
-        outcome = CommitOutcome(
-            CommitStatus.APPLIED, entry.version, previous, entry.expires, computed, changes, overwritten
-        )
-        entry.remember(Commit(delta.commit_id, outcome))
-        return outcome
-
-    def _move(self, entry: Entry, successor: Successor, now: int) -> None:
-        moved = Entry(
-            key=successor.key,
-            incarnation=successor.incarnation,
-            version=entry.version,
-            created=entry.created,
-            interval=entry.interval,
-            deadline=entry.deadline,
-            expires=entry.expires,
-            attributes=entry.attributes,
-            removed=entry.removed,
-            floor=entry.floor,
-            commits=entry.commits.copy(),
-            rotated=entry.version,
-        )
-        if successor.forward_ms:
-            entry.moved = Place(successor.key, successor.incarnation, entry.version)
-            entry.leads_until = now + successor.forward_ms
-        self._end(entry, now)
-        self._keep(moved)
-
     # What is kept, and for how long; the lock is held
 
     def _keep(self, entry: Entry) -> None:
         self._entries[entry.key.digest] = entry
         heapq.heappush(self._due, (entry.obsolete_at(self._grace), entry.key.digest))
-
-    def _end(self, entry: Entry, now: int) -> None:
-        entry.attributes = {}
-        entry.tombstone_until = now + TOMBSTONE_MS
-        self._keep(entry)
 
     def _remove_some(self, now: int) -> None:
         """Remove what is over, a few at a time, so that as much goes as comes."""

@@ -1,4 +1,4 @@
-"""What the memory of a process keeps of one session."""
+"""What a store that computes in Python keeps of one session."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..lineage import UNKNOWN_PAST, begun, continued, holds
-from ..record import CommitOutcome, Place, SessionChanges, SessionKey, SessionRecord, StoredAttributes
-from .figures import COMMITS_REMEMBERED
+from ..record import (
+    CommitOutcome,
+    NewSession,
+    Place,
+    SessionChanges,
+    SessionKey,
+    SessionRecord,
+    StoredAttributes,
+    Successor,
+)
+from .figures import COMMITS_REMEMBERED, TOMBSTONE_MS
 
 __all__ = ["Attribute", "Commit", "Entry"]
 
@@ -54,6 +63,51 @@ class Entry:
     leads_until: int = 0
     """Until when it is found there by the old key."""
 
+    @classmethod
+    def begun(cls, new: NewSession, now: int) -> Entry:
+        """A session that is created now."""
+        version = now * 1000
+        entry = cls(
+            key=new.key,
+            incarnation=new.incarnation,
+            version=version,
+            created=now,
+            interval=new.interval_ms,
+            deadline=now + new.lifetime_ms,
+            expires=0,
+            attributes={name: Attribute(version, raw) for name, raw in new.attributes.items()},
+            floor=version,
+        )
+        entry.expires = entry.idle_end(now)
+        return entry
+
+    def end(self, now: int) -> None:
+        """Become a tombstone."""
+        self.attributes = {}
+        self.tombstone_until = now + TOMBSTONE_MS
+
+    def moved_to(self, successor: Successor, now: int) -> Entry:
+        """Become a tombstone, and give what the successor is to be."""
+        heir = Entry(
+            key=successor.key,
+            incarnation=successor.incarnation,
+            version=self.version,
+            created=self.created,
+            interval=self.interval,
+            deadline=self.deadline,
+            expires=self.expires,
+            attributes=self.attributes,
+            removed=self.removed,
+            floor=self.floor,
+            commits=self.commits.copy(),
+            rotated=self.version,
+        )
+        if successor.forward_ms:
+            self.moved = Place(successor.key, successor.incarnation, self.version)
+            self.leads_until = now + successor.forward_ms
+        self.end(now)
+        return heir
+
     def idle_end(self, now: int) -> int:
         return min(now + self.interval, self.deadline) if self.interval else self.deadline
 
@@ -75,6 +129,10 @@ class Entry:
         for commit in self.commits:
             lineage = continued(lineage, commit.outcome.version)
         return lineage if lineage[-8:] == begun(self.version) else continued(lineage, self.version)
+
+    def remembered(self, commit_id: bytes) -> CommitOutcome | None:
+        """What became of a commit that is sent again; None if it is not known."""
+        return next((commit.outcome for commit in self.commits if commit.id == commit_id), None)
 
     def remember(self, commit: Commit) -> None:
         if len(self.commits) == COMMITS_REMEMBERED:
