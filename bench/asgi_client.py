@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,13 +31,16 @@ class AsgiClient:
     """Sends GET requests, one at a time, with next to no cost of its own.
 
     Args:
-        app: the application.
+        app: the application; another one may be put in its place, as if the next request came to another server.
+        cookies: what it carries from the start.
     """
 
-    def __init__(self, app: Callable[..., Any]) -> None:
-        self._app = app
+    def __init__(self, app: Callable[..., Any], cookies: Mapping[bytes, bytes] | None = None) -> None:
+        self.app = app
         self._cookies: dict[bytes, bytes] = {}
         self._headers: list[tuple[bytes, bytes]] = [(b"host", b"localhost"), (b"accept", b"*/*")]
+        for name, value in (cookies or {}).items():
+            self._keep(name + b"=" + value)
         self.status = 0
         self.body = b""
 
@@ -63,7 +66,7 @@ class AsgiClient:
             "state": {},
             "extensions": {},
         }
-        await self._app(scope, self._receive, self._send)
+        await self.app(scope, self._receive, self._send)
         if self.status != 200:
             raise RuntimeError(f"{path} answered {self.status}")
         return self.body
@@ -87,6 +90,6 @@ class AsgiClient:
         self._headers = [*self._headers[:2], (b"cookie", header)]
 
     @property
-    def cookie_header(self) -> str:
-        """The Cookie header that the next request sends."""
-        return self._headers[-1][1].decode()
+    def cookies(self) -> dict[bytes, bytes]:
+        """What it carries now."""
+        return dict(self._cookies)

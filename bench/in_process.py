@@ -2,55 +2,238 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from dataclasses import dataclass
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from wsgessions import SessionMiddleware
+from wsgessions.stores.base import Recalling, find_power
+from wsgessions.stores.cache_statistics import CacheStatistics
 
 from .asgi_client import AsgiClient, serving
-from .subjects import SUBJECTS, Subject
+from .run import Run
+from .section import Section, table
+from .subjects import BARE, SUBJECTS, VALUE, Subject, ours, peers
+from .timing import Cost, Way, cost_over
 
-__all__ = ["Cost", "measure"]
+__all__ = ["measure", "statistics_of"]
 
-ATTRIBUTES = 20
-ROUTES = ("/untouched", "/read", "/write")
+ATTRIBUTES: Final = 20
+MANY: Final = 4096
+"""Clients in rotation: more than there are headers whose meaning a process remembers."""
 
+_HEAD: Final = ("", "no id", "untouched", "read", f"read, {MANY:,} clients", "write")
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Microseconds that each route takes over the same framework's application without sessions."""
-
-    subject: str
-    untouched_anonymous: float
-    untouched: float
-    read: float
-    write: float
-
-
-async def measure(store_url: str, *, rounds: int, requests: int) -> list[Cost]:
-    """Measure all subjects, alternating with their bare application so that a drift of the machine hits both."""
-    subjects = [subject for subject in SUBJECTS.values() if subject.name != subject.bare]
-    return [await _cost(subject, store_url, rounds, requests) for subject in subjects]
+_TEXT: Final = f"""One request at a time, in the event loop of uvicorn (uvloop), beside the same framework's application
+without sessions, in turn; the difference of the best rounds, in microseconds. *No id*: a visitor without a session, on
+a route that does not look at it; *untouched*: such a route, asked by somebody who has one; *read* and *write*: of one
+attribute of {ATTRIBUTES}. One client, if nothing else is said; with {MANY:,} in rotation, a process no longer remembers
+what their cookies mean. A round was counted only if the cache, the manager or the route itself confirmed the work."""
 
 
-async def _cost(subject: Subject, store_url: str, rounds: int, requests: int) -> Cost:
-    app, bare_app = subject.make(store_url), SUBJECTS[subject.bare].make(store_url)
+@dataclass
+class _Row:
+    name: str
+    costs: dict[str, Cost] = field(default_factory=dict)
+
+
+async def measure(run: Run) -> list[Section]:
+    """All libraries, then what is special to ours."""
+    rows = [await _ours(run), *[await _peer(subject, run) for subject in peers()]]
+    return [
+        Section("One request, in process", "\n\n".join([_TEXT, "Time:", _table(rows, cpu=False), _targets(rows)])),
+        Section("The same: CPU time of the process", _table(rows, cpu=True)),
+        Section("Reads that are not hot, and hops", await _special(run)),
+    ]
+
+
+def _table(rows: list[_Row], *, cpu: bool) -> str:
+    columns = _HEAD[1:]
+    cells = [[(row.costs[name].cpu if cpu else row.costs[name].wall) for name in columns] for row in rows]
+    return table(_HEAD, [[row.name, *line] for row, line in zip(rows, cells, strict=True)])
+
+
+def _targets(rows: list[_Row]) -> str:
+    own, signed, star = (
+        next(row for row in rows if row.name == name)
+        for name in ("wsgessions", "Starlette signed cookie", "starsessions")
+    )
+
+    def ratio(column: str, other: _Row, *, of: str | None = None) -> float:
+        return own.costs[column].wall / other.costs[of or column].wall
+
+    many = f"read, {MANY:,} clients"
+    return table(
+        ("ratio", "one client", f"{MANY:,} clients", "target"),
+        [
+            ("hot read / read with the signed cookie", ratio("read", signed), ratio(many, signed), "0.35"),
+            ("hot read / read with starsessions", ratio("read", star), ratio(many, star), "0.04"),
+            ("write / write with starsessions", ratio("write", star), None, "0.5"),
+        ],
+    )
+
+
+# -- all libraries -----------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _beside_bare(app: Callable[..., Any], bare: str, run: Run) -> AsyncIterator[AsgiClient]:
+    bare_app = SUBJECTS[bare].make(run.store_url)
     async with serving(app), serving(bare_app):
-        bare, stranger, known = AsgiClient(bare_app), AsgiClient(app), AsgiClient(app)
+        yield AsgiClient(bare_app)
+
+
+async def _difference(way: Way, bare: AsgiClient, path: str, run: Run, *, requests: int = 200) -> Cost:
+    rounds = run.choose(quick=4, full=40)
+    return await cost_over(way, Way(lambda: bare.get(path)), rounds=rounds, requests=requests)
+
+
+async def _peer(subject: Subject, run: Run) -> _Row:
+    row, app = _Row(subject.name), subject.make(run.store_url)
+    async with _beside_bare(app, subject.bare, run) as bare:
+        stranger, known = AsgiClient(app), AsgiClient(app)
         await known.get(f"/fill/{ATTRIBUTES}")
-        anonymous = await _difference(stranger, bare, "/untouched", rounds, requests)
-        return Cost(
-            subject.name, anonymous, *[await _difference(known, bare, route, rounds, requests) for route in ROUTES]
-        )
+        rotation = await _rotation(app, run)
+
+        async def reads() -> bool:
+            return await known.get("/read") == VALUE.encode()
+
+        async def has_written() -> bool:
+            before = await known.get("/tick")
+            await known.get("/write")
+            return int(await known.get("/tick")) > int(before)
+
+        requests = 50 if subject.uses_store else 200
+        for column, way, path in (
+            ("no id", Way(lambda: stranger.get("/untouched")), "/untouched"),
+            ("untouched", Way(lambda: known.get("/untouched")), "/untouched"),
+            ("read", Way(lambda: known.get("/read"), check=reads), "/read"),
+            (f"read, {MANY:,} clients", Way(lambda: next(rotation).get("/read")), "/read"),
+            ("write", Way(lambda: known.get("/write"), check=has_written), "/write"),
+        ):
+            if column == "write":
+                await known.get("/write")
+            row.costs[column] = await _difference(way, bare, path, run, requests=requests)
+    return row
 
 
-async def _difference(client: AsgiClient, bare: AsgiClient, path: str, rounds: int, requests: int) -> float:
-    await _time(client, path, requests)
-    differences = [await _time(client, path, requests) - await _time(bare, path, requests) for _ in range(rounds)]
-    return statistics.median(differences)
+async def _ours(run: Run) -> _Row:
+    row, app = _Row("wsgessions"), ours(run.store_url)
+    async with _beside_bare(app, BARE, run) as bare:
+        stranger, known = AsgiClient(app), AsgiClient(app)
+        await known.get(f"/fill/{ATTRIBUTES}")
+        rotation = await _rotation(app, run)
+        cache, counted = statistics_of(app), app.manager.statistics
+
+        def hits() -> int:
+            return cache.heap_hits
+
+        for column, way, path in (
+            ("no id", Way(lambda: stranger.get("/untouched"), hits), "/untouched"),
+            ("untouched", Way(lambda: known.get("/untouched"), hits, 1), "/untouched"),
+            ("read", Way(lambda: known.get("/read"), hits, 1), "/read"),
+            (f"read, {MANY:,} clients", Way(lambda: next(rotation).get("/read"), hits, 1), "/read"),
+            ("write", Way(lambda: known.get("/write"), lambda: counted.commits, 1), "/write"),
+        ):
+            row.costs[column] = await _difference(way, bare, path, run, requests=50 if path == "/write" else 200)
+    return row
 
 
-async def _time(client: AsgiClient, path: str, requests: int) -> float:
-    began = time.perf_counter()
-    for _ in range(requests):
-        await client.get(path)
-    return (time.perf_counter() - began) / requests * 1e6
+async def _rotation(app: Callable[..., Any], run: Run) -> itertools.cycle[AsgiClient]:
+    clients = [AsgiClient(app) for _ in range(run.choose(quick=64, full=MANY))]
+    for client in clients:
+        await client.get(f"/fill/{ATTRIBUTES}")
+    return itertools.cycle(clients)
+
+
+def statistics_of(app: SessionMiddleware) -> CacheStatistics:
+    """The counters of an application's near cache."""
+    cache = find_power(app.manager.store, Recalling)
+    if cache is None:
+        raise RuntimeError("this application has no near cache")
+    return cache.statistics
+
+
+# -- ours alone --------------------------------------------------------------------------------------------------------
+
+
+async def _special(run: Run) -> str:
+    rows = [
+        ("read from memory outside the heap", await _off_heap(run)),
+        ("conditional read: a copy is there, but the lease is 0", await _cold(run, "/read", lease="0s")),
+        ("whole read: no near cache", await _whole_read(run)),
+        *await _hops(run),
+    ]
+    return (
+        "As above, for our application alone. A hop is a request that comes to another process than the one before;"
+        " both are in one process here, each with a link of its own, so the CPU time is that of both.\n\n"
+        + table(("", "time (us)", "CPU (us)"), [(name, cost.wall, cost.cpu) for name, cost in rows])
+    )
+
+
+async def _off_heap(run: Run) -> Cost:
+    app = ours(run.store_url, max_bytes_on_heap=0, max_bytes_off_heap=16 * 2**20, namespace="offheap")
+    async with _beside_bare(app, BARE, run) as bare:
+        client = AsgiClient(app)
+        await client.get(f"/fill/{ATTRIBUTES}")
+        cache = statistics_of(app)
+        return await _difference(Way(lambda: client.get("/read"), lambda: cache.off_heap_hits, 1), bare, "/read", run)
+
+
+async def _cold(run: Run, path: str, **settings: Any) -> Cost:
+    app = ours(run.store_url, **settings)
+    async with _beside_bare(app, BARE, run) as bare:
+        client = AsgiClient(app)
+        await client.get(f"/fill/{ATTRIBUTES}")
+        cache = statistics_of(app)
+        way = Way(lambda: client.get(path), cache.misses.total, 1)
+        return await _difference(way, bare, path, run, requests=50)
+
+
+async def _whole_read(run: Run) -> Cost:
+    app = ours(run.store_url, max_bytes_on_heap=0)
+    async with _beside_bare(app, BARE, run) as bare:
+        client = AsgiClient(app)
+        await client.get(f"/fill/{ATTRIBUTES}")
+        way = Way(lambda: client.get("/read"), lambda: app.manager.statistics.loads, 1)
+        return await _difference(way, bare, "/read", run, requests=50)
+
+
+async def _hops(run: Run) -> list[tuple[str, Cost]]:
+    """A browser between two nodes: each reads what the other has written, and then writes itself."""
+    async with AsyncExitStack() as stack:
+        nodes = [ours(run.store_url) for _ in range(2)]
+        for node in nodes:
+            await stack.enter_async_context(serving(node))
+        bare_app = SUBJECTS[BARE].make(run.store_url)
+        bare, client, turn = AsgiClient(bare_app), AsgiClient(nodes[0]), itertools.cycle(nodes)
+        await client.get(f"/fill/{ATTRIBUTES}")
+
+        async def hop() -> None:
+            client.app = next(turn)
+            await client.get("/write")
+
+        async def write_here_read_there() -> None:
+            await hop()
+            client.app = next(turn)
+            await client.get("/read")
+
+        def work() -> int:
+            """Commits, and reads of the store: each hop takes one, since the other node has written."""
+            counted = [node.manager.statistics for node in nodes]
+            return sum(each.commits + each.loads for each in counted)
+
+        async def twice() -> None:
+            await bare.get("/read")
+            await bare.get("/read")
+
+        return [
+            ("write after a hop", await _beside(Way(hop, work, 2), lambda: bare.get("/read"), run)),
+            ("write, and a read after a hop", await _beside(Way(write_here_read_there, work, 2), twice, run)),
+        ]
+
+
+async def _beside(way: Way, bare: Callable[[], Awaitable[object]], run: Run) -> Cost:
+    return await cost_over(way, Way(bare), rounds=run.choose(quick=4, full=40), requests=25)

@@ -1,69 +1,68 @@
-"""Tables of results: for the terminal, and as the page of the documentation."""
+"""The page of the documentation, in which each part is replaced by itself when it is measured again."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import astuple
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
 from wsgessions import __version__
 
-from . import http_load, in_process, store_traffic
+from .section import Section
 
-__all__ = ["page", "table"]
+__all__ = ["Page"]
 
-PACKAGES = ("starlette", "starsessions", "litestar", "uvicorn", "uvloop", "hiredis", "redis", "msgspec")
+_DOCS: Final = Path(__file__).parent.parent / "docs"
+_PACKAGES: Final = ("starlette", "starsessions", "litestar", "uvicorn", "uvloop", "hiredis", "redis", "msgspec")
+_PART: Final = re.compile(r"<!-- part: ([\w-]+) -->\n(.*?)<!-- end of \1 -->\n", re.DOTALL)
 
-_METHOD = """Made by `./dev bench --write`. All libraries in one run on one machine: the ratios carry over to others,
-the absolute times do not. Sessions hold 20 attributes of 100 characters unless said otherwise. One request at a time
-stands beside the same framework's application without sessions, in turn; under load, every connection has a session of
-its own. Bytes are what the store says it has received. This release has no near cache: each request with a session is
-one round trip to the store, and each change a second one."""
+_HEAD: Final = """# Measurements
 
-_COLUMNS: dict[type, tuple[str, ...]] = {
-    in_process.Cost: ("", "untouched, no id (us)", "untouched (us)", "read (us)", "write (us)"),
-    http_load.Rate: ("", "read (req/s)", "write (req/s)", "read, share of no sessions", "write, share of no sessions"),
-    store_traffic.Traffic: (
-        "",
-        "read, 20 attr. (B)",
-        "write, 20 attr. (B)",
-        "write, 200 attr. (B)",
-        "the change alone, 20 / 200 (B)",
-        "kept of 100",
-    ),
-}
+Made by `./dev bench --write`; each part in one run on one machine, with the libraries in turn. The ratios carry over to
+other machines, the absolute times do not. The machine is small and other programs ran on it at the same time, which is
+why the best of many short rounds is taken, or the median where that makes no sense; figures differ by some percent from
+run to run. Sessions hold 20 attributes of 100 characters unless said otherwise.
+
+"""
 
 
-def table(results: Sequence[object]) -> str:
-    """One kind of result as a Markdown table."""
-    head = _COLUMNS[type(results[0])]
-    rows = [[_cell(value) for value in astuple(result)] for result in results]  # type: ignore[call-overload]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+class Page:
+    """``docs/reference/benchmarks.md``.
+
+    Args:
+        docs: the folder of the documentation.
+    """
+
+    def __init__(self, docs: Path = _DOCS) -> None:
+        self.path: Path = docs / "reference" / "benchmarks.md"
+        self._images = docs / "images"
+
+    def put(self, part: str, sections: Sequence[Section], *, order: Sequence[str]) -> None:
+        """Replace one part, or add it at its place in ``order``; its charts become images beside the page."""
+        parts = dict(_PART.findall(self.path.read_text() if self.path.exists() else ""))
+        parts[part] = self._part(sections)
+        known = [name for name in order if name in parts]
+        bodies = (f"<!-- part: {name} -->\n{parts[name]}<!-- end of {name} -->\n" for name in known)
+        self.path.write_text(_HEAD + "\n".join(bodies))
+
+    def _part(self, sections: Sequence[Section]) -> str:
+        text = ""
+        for section in sections:
+            text += f"\n## {section.title}\n\n{section.text}\n"
+            for name, svg in section.charts.items():
+                (self._images / name).write_text(svg)
+                text += f"\n![{section.title}](../images/{name})\n"
+        return f"{text}\n*{_circumstances()}*\n\n"
 
 
-def page(sections: dict[str, str]) -> str:
-    """The page of the documentation that holds these tables, with what they were measured on."""
-    parts = [
-        "# Measurements",
-        _METHOD,
-        f"Measured on {date.today().isoformat()} with {_environment()}.",  # noqa: DTZ011 - a date for readers
-        *(f"## {title}\n\n{text}" for title, text in sections.items()),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:,.2f}" if abs(value) < 2 else f"{value:,.0f}"
-    return str(value)
-
-
-def _environment() -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+def _circumstances() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}"
-    return f"wsgessions {__version__}, {machine}; {versions}"
+    today = date.today().isoformat()  # noqa: DTZ011 - a date for readers
+    return f"{today}: wsgessions {__version__}, {machine}; {versions}."

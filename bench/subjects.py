@@ -1,7 +1,8 @@
 """The applications that are measured: one set of routes, once without sessions and once with each library.
 
 Every subject answers ``/fill/{count}`` (put that many attributes of 100 characters into the session), ``/untouched``,
-``/read`` (one attribute), ``/write`` (change one attribute of 8 characters) and ``/set/{name}`` (add one attribute).
+``/read`` (one attribute), ``/write`` (change one attribute of 8 characters), ``/tick`` (what that has become) and
+``/set/{name}`` (add one attribute).
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from starsessions.stores.redis import RedisStore as StarsessionsStore
 
 from wsgessions import SessionMiddleware
 
-__all__ = ["SUBJECTS", "Subject"]
+__all__ = ["BARE", "SUBJECTS", "VALUE", "Subject", "ours", "peers"]
 
-_VALUE = "x" * 100
+VALUE = "x" * 100
 _ticks = itertools.count()
+
+BARE = "no sessions (Starlette)"
 
 App = Callable[..., Any]
 SessionMapping = MutableMapping[str, Any]
@@ -38,7 +41,7 @@ SessionMapping = MutableMapping[str, Any]
 
 def _fill(session: SessionMapping, count: int) -> None:
     for index in range(count):
-        session[f"attr{index}"] = _VALUE
+        session[f"attr{index}"] = VALUE
 
 
 def _change(session: SessionMapping) -> None:
@@ -51,17 +54,20 @@ def _starlette(*, sessions: bool) -> Starlette:
         return PlainTextResponse("ok")
 
     async def untouched(_request: Request) -> PlainTextResponse:
-        return PlainTextResponse(_VALUE)
+        return PlainTextResponse(VALUE)
 
     async def read(request: Request) -> PlainTextResponse:
         return PlainTextResponse(request.session["attr0"])
 
     async def write(request: Request) -> PlainTextResponse:
         _change(request.session)
-        return PlainTextResponse(_VALUE)
+        return PlainTextResponse(VALUE)
+
+    async def tick(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(request.session["tick"])
 
     async def add(request: Request) -> PlainTextResponse:
-        request.session[request.path_params["name"]] = _VALUE
+        request.session[request.path_params["name"]] = VALUE
         return PlainTextResponse("ok")
 
     async def names(request: Request) -> PlainTextResponse:
@@ -72,6 +78,7 @@ def _starlette(*, sessions: bool) -> Starlette:
             Route("/untouched", untouched),
             Route("/read", read if sessions else untouched),
             Route("/write", write if sessions else untouched),
+            Route("/tick", tick if sessions else untouched),
             Route("/fill/{count:int}", fill if sessions else untouched),
             Route("/set/{name}", add if sessions else untouched),
             Route("/names", names if sessions else untouched),
@@ -82,7 +89,7 @@ def _starlette(*, sessions: bool) -> Starlette:
 def _litestar(*, session_config: ServerSideSessionConfig | None, stores: dict[str, Any] | None) -> Litestar:
     @get("/untouched", sync_to_thread=False)
     def untouched() -> str:
-        return _VALUE
+        return VALUE
 
     @get("/fill/{count:int}", sync_to_thread=False)
     def fill(request: LitestarRequest[Any, Any, Any], count: int) -> str:
@@ -96,11 +103,15 @@ def _litestar(*, session_config: ServerSideSessionConfig | None, stores: dict[st
     @get("/write", sync_to_thread=False)
     def write(request: LitestarRequest[Any, Any, Any]) -> str:
         _change(request.session)
-        return _VALUE
+        return VALUE
+
+    @get("/tick", sync_to_thread=False)
+    def tick(request: LitestarRequest[Any, Any, Any]) -> str:
+        return str(request.session["tick"])
 
     @get("/set/{name:str}", sync_to_thread=False)
     def add(request: LitestarRequest[Any, Any, Any], name: str) -> str:
-        request.session[name] = _VALUE
+        request.session[name] = VALUE
         return "ok"
 
     @get("/names", sync_to_thread=False)
@@ -109,15 +120,16 @@ def _litestar(*, session_config: ServerSideSessionConfig | None, stores: dict[st
 
     @get(["/read", "/write"], sync_to_thread=False)
     def bare() -> str:
-        return _VALUE
+        return VALUE
 
-    handlers = [untouched, bare] if session_config is None else [untouched, fill, read, write, add, names]
+    handlers = [untouched, bare] if session_config is None else [untouched, fill, read, write, tick, add, names]
     middleware = [] if session_config is None else [session_config.middleware]
     return Litestar(handlers, middleware=middleware, stores=stores, openapi_config=None)
 
 
-def _wsgessions(store_url: str) -> App:
-    return SessionMiddleware(_starlette(sessions=True), store_url=store_url)
+def ours(store_url: str, **settings: Any) -> SessionMiddleware:
+    """Our application, with other settings than the default ones."""
+    return SessionMiddleware(_starlette(sessions=True), store_url=store_url, **settings)
 
 
 def _signed_cookie(_store_url: str) -> App:
@@ -150,12 +162,10 @@ class Subject:
 SUBJECTS = {
     subject.name: subject
     for subject in (
-        Subject(
-            "no sessions (Starlette)", lambda _: _starlette(sessions=False), "no sessions (Starlette)", uses_store=False
-        ),
-        Subject("wsgessions", _wsgessions, "no sessions (Starlette)"),
-        Subject("Starlette signed cookie", _signed_cookie, "no sessions (Starlette)", uses_store=False),
-        Subject("starsessions", _starsessions, "no sessions (Starlette)"),
+        Subject(BARE, lambda _: _starlette(sessions=False), BARE, uses_store=False),
+        Subject("wsgessions", ours, BARE),
+        Subject("Starlette signed cookie", _signed_cookie, BARE, uses_store=False),
+        Subject("starsessions", _starsessions, BARE),
         Subject(
             "no sessions (Litestar)",
             lambda _: _litestar(session_config=None, stores=None),
@@ -166,3 +176,8 @@ SUBJECTS = {
     )
 }
 """All subjects by name; ours, and each peer, beside the bare application of its framework."""
+
+
+def peers() -> list[Subject]:
+    """The other libraries."""
+    return [subject for subject in SUBJECTS.values() if subject.name not in {subject.bare, "wsgessions"}]

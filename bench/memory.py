@@ -1,0 +1,105 @@
+"""What the heap tier really takes, beside its own account, and for how long a full one stops the process."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from wsgessions.codec import encode
+from wsgessions.record import SessionRecord, StoredAttributes
+from wsgessions.stores.snapshots import Snapshots
+from wsgessions.undecoded import Undecoded
+
+from .hit_ratio import session_record
+from .run import Run
+from .section import Section, Value, table
+
+__all__ = ["measure"]
+
+_MIB: Final = 2**20
+_SHAPES: Final = ((1, 8), (20, 100), (200, 100))
+"""Number of attributes and their length."""
+
+_TEXT: Final = """A process of its own for each row. The heap tier is filled with twice as many sessions as fit, each
+read once, so that what stands for its attributes is there too. *Collection*: a run of the garbage collector over all
+its generations, the longest stop there is, without the tier and with the full one; *reset*: dropping all copies, as
+after a lost connection, which happens within one turn of the event loop."""
+
+
+class _Filled(NamedTuple):
+    sessions: int
+    accounted: int
+    resident: int
+    empty_collection: float
+    collection: float
+    reset: float
+
+
+def measure(run: Run) -> list[Section]:
+    """Sessions of several shapes, each in a process of its own."""
+    limits = run.choose(quick=(8 * _MIB,), full=(8 * _MIB, 128 * _MIB))
+    rows: list[list[Value]] = []
+    for limit, (count, length) in itertools.product(limits, _SHAPES):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            filled = pool.apply(_fill, (limit, count, length))
+        rows.append(
+            [
+                f"{limit // _MIB} MB, {count} x {length} B",
+                filled.sessions,
+                round(filled.accounted / filled.sessions),
+                filled.accounted / _MIB,
+                filled.resident / _MIB,
+                filled.empty_collection * 1000,
+                filled.collection * 1000,
+                filled.reset * 1000,
+            ]
+        )
+    head = (
+        "limit, attributes", "sessions", "bytes of each", "accounted (MB)", "growth of RSS (MB)",
+        "collection, empty (ms)", "collection, full (ms)", "reset (ms)",
+    )  # fmt: skip
+    return [Section("Memory of the heap tier, and the pauses that it causes", f"{_TEXT}\n\n{table(head, rows)}")]
+
+
+def _fill(limit: int, count: int, length: int) -> _Filled:
+    empty = _typical(gc.collect)
+    before, tier = _resident(), Snapshots(limit)
+    for record in _sessions(count, length, twice=2 * limit):
+        tier.put(record)
+        tier.get(record.key.digest)
+        record.attributes.placeholders(Undecoded.of)
+    del record
+    sessions, accounted, resident = len(tier), tier.bytes, _resident() - before
+    collection = _typical(gc.collect)
+    began = time.perf_counter()
+    tier.clear()
+    return _Filled(sessions, accounted, resident, empty, collection, time.perf_counter() - began)
+
+
+def _sessions(count: int, length: int, *, twice: int) -> Iterator[SessionRecord]:
+    """Sessions with values of their own, as if parsed from answers of the store, of so many bytes all in all."""
+    names = [f"attr{index}" for index in range(count)]
+    for number in range(twice // (count * (length + 100) + 600)):
+        value = f"{number:0{length}d}"
+        yield session_record(number, StoredAttributes({name: encode(value, name=name) for name in names}))
+
+
+def _typical(what: Callable[[], object]) -> float:
+    """Seconds: the median of some runs."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        what()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def _resident() -> int:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * 4096
