@@ -90,8 +90,9 @@ async def opened(settings: SessionSettings) -> AsyncIterator[Store]:
 
 @pytest.mark.parametrize(("heap", "off_heap"), [("8M", 0), ("8M", "1M"), (0, "1M")])
 async def test_what_was_written_is_served_from_the_tiers_that_the_settings_ask_for(
-    shared_server: RawServer, heap: str | int, off_heap: str | int
+    shared_server: RawServer, heap: str | int, off_heap: str | int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("wsgessions.stores.off_heap.directory._SHARED_MEMORY", tmp_path)
     common = settings(shared_server, max_bytes_on_heap=heap, max_bytes_off_heap=off_heap)
     async with opened(common) as store:
         cache = find_power(store, Recalling)
