@@ -8,27 +8,29 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from .attribute_operations import OperatingOwner
 from .cookie import CookieFinding, Presented
 from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
+from .owner import ServedFrom
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
 from .statistics import SessionStatistics
 from .stores.base import Noting, SecretKeeping, Store, find_power
 from .stores.factory import open_store
+from .stores.near_cache import MARGIN
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 from .watermark import WatermarkSeal
 
 __all__ = ["OpenedSession", "SessionManager", "manager_for"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
-_CLOCK_MARGIN_MS: Final = 500
 
 
 class SessionManager:
@@ -197,7 +199,9 @@ class SessionManager:
     def ends_soon(self, session: Session) -> bool:
         """Whether this use must be told to the store before the response; later, it might be too late (K-09)."""
         record = session._record
-        if record is None or session._committed or record.expires_ms >= record.deadline_ms:
+        if session._served_from is not ServedFrom.STORE or session._committed or record is None:
+            return False  # what comes from memory is not that near its end
+        if record.expires_ms >= record.deadline_ms:
             return False
         return self.too_late_to_note(record.expires_ms)
 
@@ -223,9 +227,22 @@ class SessionManager:
         """The request is over: nobody may use the object any more (R-39)."""
         session._close(_over)
 
+    def discard(self, session: Session) -> None:
+        """Forget what was changed and not committed; what was invalidated or rotated stays so (R-31)."""
+        session._drop_changes()
+
+    def keep_cookie(self, session: Session, lifetime: timedelta) -> None:
+        """Make the cookie of this session outlive the browser, where the setting ``cookie.max_age`` says otherwise.
+
+        For this request: frameworks that know such sessions keep the wish among the attributes.
+        """
+        session._cookie_seconds = int(lifetime.total_seconds())
+
     def cookie_max_age(self, session: Session) -> int | None:
         """Seconds that a persistent cookie may live, never beyond the absolute deadline; None if not persistent."""
-        wanted, record = self.settings.cookie.max_age, session._record
+        wanted, record = session._cookie_seconds, session._record
+        if wanted is None:
+            wanted = self.settings.cookie.max_age
         if wanted is None or record is None:
             return None
         left_ms = record.deadline_ms - self.store.clock.now_ms()
@@ -251,7 +268,7 @@ def manager_for(
 def _report_delay_ms(settings: SessionSettings) -> int:
     """How late a use may be reported, and by how much the store's time may be off."""
     delay = settings.touch_interval + settings.touch_step
-    return round(delay.total_seconds() * 1000) + _CLOCK_MARGIN_MS
+    return round((delay.total_seconds() + MARGIN) * 1000)
 
 
 def _identity_of(settings: SessionSettings) -> Identity:

@@ -179,7 +179,7 @@ async def test_an_audit_of_what_has_changed_meanwhile_says_nothing(shared_server
         record = await created(node.cache)
         assert node.recalls(record) == record
         outcome = await node.cache.apply(change(record, a=b"1"))
-        await asyncio.gather(*node.cache._audits)
+        await asyncio.gather(*node.cache._audit._tasks)
         await node.catches_up()
         assert outcome.version > record.version
         assert node.cache.statistics.audit_mismatches == 0

@@ -22,8 +22,9 @@ any await; a cancelled write is unknown, and the store stays usable.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from collections.abc import Collection, Coroutine
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from ..clock import StoreClock
 from ..record import (
@@ -43,6 +44,7 @@ __all__ = [
     "Barring",
     "Confirming",
     "Countable",
+    "Listing",
     "Mark",
     "Noting",
     "Recalling",
@@ -58,14 +60,14 @@ NEVER: Final = math.inf
 
 
 class Store(Protocol):
-    """Keeps the sessions of one namespace and context."""
+    """Keeps the sessions of one namespace and context. Its methods return coroutines, however they are written."""
 
     @property
     def clock(self) -> StoreClock:
         """The store's time, as far as it is known here."""
         ...
 
-    async def start(self, *, deadline: float = NEVER) -> None:
+    def start(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
         """Connect and check that the store is fit for use; starting a started store does nothing.
 
         Raises:
@@ -74,11 +76,11 @@ class Store(Protocol):
         """
         ...
 
-    async def close(self) -> None:
+    def close(self) -> Coroutine[Any, Any, None]:
         """Free what `start` took. Closing a closed or never started store does nothing."""
         ...
 
-    async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
+    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         """Store a new session, its idle time starting now.
 
         Returns:
@@ -86,9 +88,9 @@ class Store(Protocol):
         """
         ...
 
-    async def load(
+    def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
-    ) -> SessionRecord | SessionChanges | None:
+    ) -> Coroutine[Any, Any, SessionRecord | SessionChanges | None]:
         """Read a session.
 
         Args:
@@ -98,11 +100,13 @@ class Store(Protocol):
         """
         ...
 
-    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
         """Change an existing session, all or nothing. The idle time starts anew."""
         ...
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    def rotate(
+        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, CommitOutcome]:
         """Apply ``delta`` and move the session to its successor's key, in one step.
 
         The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
@@ -114,7 +118,7 @@ class Store(Protocol):
         """
         ...
 
-    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+    def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
         """Start the idle time of these sessions anew; those that are gone are passed over (C-16).
 
         A use may be reported late: for a short grace after its idle time a session is no longer loaded, and can still
@@ -122,7 +126,7 @@ class Store(Protocol):
         """
         ...
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         """Remove a session and leave a tombstone.
 
         Returns:
@@ -137,6 +141,23 @@ class Countable(Protocol):
 
     async def count(self, *, deadline: float = NEVER) -> int:
         """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """The power to name live sessions, for those who go through all of them and end what they have seen."""
+
+    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
+        """Keys of live sessions of this application, any of them; none if there are no sessions.
+
+        Args:
+            limit: how many at most.
+            deadline: as for every call.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
         ...
 
 
@@ -219,6 +240,37 @@ class Confirming(Protocol):
         Raises:
             StoreUnavailable: it is not, or did not answer.
         """
+        ...
+
+
+class Ability(Enum):
+    """What a store may have to say that it lacks, see `Limited`."""
+
+    DELTAS = "deltas"
+    """Only what changed travels; else each commit sends the whole session."""
+    COUNTING = "counting"
+    """Sessions can be counted (`Countable`), and found without their ids."""
+    NEAR_CACHE = "near_cache"
+    """Hot sessions are served from memory (`Recalling`); else each request reads the store."""
+    ATOMIC_COMMITS = "atomic_commits"
+    """Commits of different processes never undo each other. Within one process they never do."""
+    ATOMIC_ROTATION = "atomic_rotation"
+    """A rotation is one step; else there is an instant in which neither id leads to the session, and never one in which
+    both do. A process that dies in that instant has ended the session."""
+    ONE_CLOCK = "one_clock"
+    """The store's clock decides when sessions end; else the clocks of the servers do, which must agree."""
+    KEEPING = "keeping"
+    """Sessions and tombstones are kept until their time has come; else they may be forgotten before it, by eviction or a
+    restart. What comes late is refused then too, for there is no session, but for a creation that is sent again."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """Says in what a store falls short. Who is not `Limited` lacks nothing but the powers that it does not have."""
+
+    @property
+    def lacks(self) -> frozenset[Ability]:
+        """The abilities that are missing. They do not change while the store exists."""
         ...
 
 

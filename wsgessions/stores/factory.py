@@ -21,7 +21,7 @@ from .base import Store
 from .home import HomedStore
 from .lease import Lease
 from .memory import MemoryStore
-from .near_cache import NearCache
+from .near_cache import MARGIN, NearCache
 from .touch_batch import TouchBatch
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
         lease=Lease(settings.lease.total_seconds()),
         max_bytes=settings.max_bytes_on_heap,
         off_heap=_off_heap(settings) if settings.max_bytes_off_heap else None,
+        margin=MARGIN + (settings.touch_interval + settings.touch_step).total_seconds(),
     )
 
 

@@ -33,7 +33,21 @@ from ..record import (
     SessionRecord,
     Successor,
 )
-from .base import NEVER, Barring, Confirming, Countable, Mark, Noting, Recalling, SecretKeeping, Store, find_power
+from .base import (
+    NEVER,
+    Ability,
+    Barring,
+    Confirming,
+    Countable,
+    Limited,
+    Listing,
+    Mark,
+    Noting,
+    Recalling,
+    SecretKeeping,
+    Store,
+    find_power,
+)
 from .cache_statistics import CacheStatistics
 from .home_loop import Ask, Home
 
@@ -158,11 +172,22 @@ class _Counting(HomedStore):
         return await self._at_home(lambda store: _power(store, Countable).count(deadline=deadline), deadline)
 
 
+class _Listing(HomedStore):
+    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
+        return await self._at_home(lambda store: _power(store, Listing).some_keys(limit, deadline=deadline), deadline)
+
+
 class _KeepingSecrets(HomedStore):
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         return await self._at_home(
             lambda store: _power(store, SecretKeeping).shared_secret(proposal, deadline=deadline), deadline
         )
+
+
+class _Limited(HomedStore):
+    @property
+    def lacks(self) -> frozenset[Ability]:
+        return _power(self._store, Limited).lacks
 
 
 class _Barring(HomedStore):
@@ -205,7 +230,9 @@ class _Recalling(HomedStore):
 
 _POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
     (Countable, _Counting),
+    (Listing, _Listing),
     (SecretKeeping, _KeepingSecrets),
+    (Limited, _Limited),
     (Barring, _Barring),
     (Confirming, _Confirming),
     (Noting, _Noting),

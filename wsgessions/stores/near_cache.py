@@ -17,17 +17,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..clock import StoreClock
-from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from .base import NEVER, Mark, Store
+from .cache_audit import CacheAudit
 from .cache_statistics import CacheStatistics, Miss
 from .feed import Feeding, Loss
 from .lease import Lease
@@ -38,35 +37,18 @@ from .tiers import Tiers
 if TYPE_CHECKING:
     from .off_heap import OffHeap
 
-__all__ = ["NearCache"]
+__all__ = ["MARGIN", "NearCache"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
-_MARGIN_MS: Final = 500
-"""So much before its end a session is no longer served from memory: the store's time is known to less (C-16)."""
+MARGIN: Final = 0.5
+"""Seconds. The store's time is known to less (C-16)."""
 _AUDIT_SHARE: Final = 0.001
 """Share of the hits that are compared with the store afterwards (C-19)."""
-_AUDIT_SECONDS: Final = 5.0
 
 
 class FeedingStore(Store, Feeding, Protocol):
     """A store that can stand behind a near cache."""
-
-
-class _Lent(NamedTuple):
-    """What a sibling's memory has answered: its link is told of changes, not ours, so that there is less to compare."""
-
-    record: SessionRecord
-    served_ms: int
-
-    def contradicts(self, stored: SessionRecord, lease_ms: int) -> bool:
-        """Whether it was served longer after it was replaced than it may, or was never so."""
-        mine = self.record
-        if stored.incarnation != mine.incarnation:
-            return False
-        if stored.version == mine.version:
-            return stored.attributes != mine.attributes
-        return stored.version > mine.version and stored.version // 1000 + lease_ms + _MARGIN_MS < self.served_ms
 
 
 class NearCache:
@@ -79,6 +61,8 @@ class NearCache:
         lease: how long copies may be served after a heartbeat; of length 0, each request asks the store.
         max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
         off_heap: a second tier, of encoded bytes that the workers of this host share; closed with the cache.
+        margin: seconds before its end from which a session is not served from memory any more: what the store's time
+            is uncertain by, and what a use may be reported late by, so that who serves a hit need not look (K-09).
         audit_share: share of the hits that are compared with the store afterwards.
     """
 
@@ -89,6 +73,7 @@ class NearCache:
         lease: Lease,
         max_bytes: int,
         off_heap: OffHeap | None = None,
+        margin: float = MARGIN,
         audit_share: float = _AUDIT_SHARE,
     ) -> None:
         self.below: Final = store
@@ -99,11 +84,18 @@ class NearCache:
         """See `Feed.generation`."""
         self._lease = lease
         self._clock = lease.clock
+        self._margin_ms: Final = round(margin * 1000)
         self._audit_share = audit_share
         self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._audits: set[asyncio.Task[None]] = set()
-        self._lent: dict[bytes, _Lent] = {}
+        self._audit = CacheAudit(
+            store,
+            self.tiers,
+            clock=store.clock,
+            lease=lease,
+            statistics=self.statistics,
+            alarm=lambda: self.reset(Loss.AUDIT),
+        )
         store.feed(self, lease)
 
     # -- serving -------------------------------------------------------------------------------------------------------
@@ -124,11 +116,11 @@ class NearCache:
             return self._miss(Miss.UNKNOWN)
         if record.version < mark.version:
             return self._recall_off_heap(key, mark, Miss.BEHIND)
-        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
+        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + self._margin_ms:
             return self._miss(Miss.EXPIRING)
         self.statistics.heap_hits += 1
         if random.random() < self._audit_share:  # noqa: S311 - a sample
-            self._call_later(self._begin_audit, record)
+            self._call_later(self._audit.begin, record)
         return record
 
     def _recall_off_heap(self, key: SessionKey, mark: Mark, reason: Miss) -> SessionRecord | None:
@@ -136,7 +128,7 @@ class NearCache:
         record = self.tiers.find_off_heap(key, mark)
         if record is None:
             return self._miss(reason)
-        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + _MARGIN_MS:
+        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + self._margin_ms:
             return self._miss(Miss.EXPIRING)
         self.statistics.off_heap_hits += 1
         self._call_later(partial(self._bring_back, generation, self.clock.now_ms()), record)
@@ -147,9 +139,10 @@ class NearCache:
             return  # it may be of a history that is lost, and nothing may rest on it (C-1)
         tracked = self.tiers.bring_back(record)
         if random.random() < self._audit_share:  # noqa: S311 - a sample
-            if not tracked:
-                self._lent[record.key.digest] = _Lent(record, served_ms)
-            self._begin_audit(record)
+            if tracked:
+                self._audit.begin(record)
+            else:
+                self._audit.begin_lent(record, served_ms)
 
     def _miss(self, reason: Miss) -> SessionRecord | None:
         self.statistics.misses[reason] += 1
@@ -196,48 +189,13 @@ class NearCache:
 
     def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
         """See `Feed.audited`."""
-        held, lent = self.tiers.current(key), self._lent.pop(key.digest, None)
-        if held is None and lent is not None and stored is not None:
-            self.statistics.audits += 1
-            if lent.contradicts(stored, round(self._lease.length * 1000)):
-                self._alarm(lent.record, stored)
-        if held is None:
-            return  # what was served then is known to be over by now, as it should be
-        self.statistics.audits += 1
-        if stored is None:
-            wrong = min(held.expires_ms, held.deadline_ms) > self.clock.now_ms() + _MARGIN_MS
-        else:
-            wrong = stored.seen != held.seen or stored.attributes != held.attributes
-        if wrong:
-            self._alarm(held, stored)
-
-    def _alarm(self, held: SessionRecord, stored: SessionRecord | None) -> None:
-        """A copy is not what the store has, although every push up to the store's answer has been heard (T-06)."""
-        self.statistics.audit_mismatches += 1
-        changed_ms = 0 if stored is None else stored.version // 1000
-        self.statistics.stale_beyond_lease += self.clock.now_ms() - changed_ms > self._lease.length * 1000
-        _log.error("audit_mismatch", "the copy of session %s was stale; all copies are dropped", held.key.ref)
-        self.reset(Loss.AUDIT)
-
-    # -- audit ---------------------------------------------------------------------------------------------------------
+        self._audit.compare(key, stored)
 
     def _call_later(self, call: Callable[[SessionRecord], None], record: SessionRecord) -> None:
         """In the thread of the parser."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop may end at any time, and the copies end with it
                 self._loop.call_soon_threadsafe(call, record)
-
-    def _begin_audit(self, record: SessionRecord) -> None:
-        task = asyncio.get_running_loop().create_task(self._audit(record.key), name="wsgessions audit")
-        self._audits.add(task)
-        task.add_done_callback(self._audits.discard)
-
-    async def _audit(self, key: SessionKey) -> None:
-        try:
-            await self.below.audit(key, deadline=time.monotonic() + _AUDIT_SECONDS)
-        except StoreUnavailable as error:
-            self._lent.pop(key.digest, None)
-            _log.info("audit_failed", "a copy could not be compared with the store: %s", error)
 
     # -- a store -------------------------------------------------------------------------------------------------------
 
@@ -254,9 +212,7 @@ class NearCache:
     async def close(self) -> None:
         """See `Store.close`."""
         self._loop = None
-        for task in self._audits:
-            task.cancel()
-        await asyncio.gather(*self._audits, return_exceptions=True)
+        await self._audit.close()
         await self.below.close()
         self.tiers.close()
 
