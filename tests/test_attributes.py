@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.nodes import Node, two_nodes
 from wsgessions import errors
-from wsgessions.manager import OpenedSession
+from wsgessions.opened_session import OpenedSession
 from wsgessions.session import Session
 from wsgessions.undecoded import Undecoded
 

@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from types import TracebackType
 from typing import Any
 
 from .attribute_operations import OperatingOwner
@@ -17,6 +16,7 @@ from .cookie import CookieFinding, Presented
 from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
+from .opened_session import OpenedSession
 from .owner import ServedFrom
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
@@ -28,7 +28,7 @@ from .stores.near_cache import MARGIN
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 from .watermark import WatermarkSeal
 
-__all__ = ["OpenedSession", "SessionManager", "manager_for"]
+__all__ = ["SessionManager", "manager_for"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
 
@@ -282,33 +282,3 @@ def _not_loaded() -> SessionNotLoaded:
 
 def _over() -> SessionClosed:
     return SessionClosed("the request of this session is over", hint="SessionManager.open opens a session by its id")
-
-
-class OpenedSession:
-    """``async with manager.open(...) as session``."""
-
-    __slots__ = ("_manager", "_presented", "_session")
-
-    def __init__(self, manager: SessionManager, presented: Presented) -> None:
-        self._manager = manager
-        self._presented = presented
-
-    async def __aenter__(self) -> Session:
-        self._session = self._manager.begin(self._presented)
-        if self._presented.id is not None:
-            await self._manager.load(self._session)
-        return self._session
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if error is None:
-                await self._manager.commit(self._session)
-                if self._manager.ends_soon(self._session) or not self._manager.note_use(self._session):
-                    await self._manager.touch(self._session)
-            elif isinstance(error, Exception):
-                self._session._drop_changes()
-                await self._manager.owner.carry_out(self._session)
-        finally:
-            self._manager.retire(self._session)
