@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from .asgi import ASGIApp, Receive, Scope, Send
+from .current import followers, running
 from .errors import ConfigError
 from .exchange import Exchange
 from .lifespan import run_lifespan
@@ -71,6 +72,8 @@ class SessionMiddleware:
         else:
             presented = self.transport.read(scope.get("headers", ()))
             exchange = Exchange(self.manager, self.transport, presented, scope, send)
+            if followers:
+                running.set(exchange.session)
             await exchange.run(self.app, receive, load=not (self._excluded and self._is_excluded(scope)))
 
     def _is_provided(self, scope: Scope) -> bool:

@@ -33,7 +33,7 @@ def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
     yield from _beyond_assurance(settings)
     if settings.secrets and settings.secrets_file is not None and "secrets" in settings.model_fields_set:
         yield Contradiction("secrets_file", "secrets are given too", "keep either secrets or secrets_file")
-    if settings.allow_eviction and not settings.concurrency:
+    if settings.allow_eviction and not settings.concurrency and settings.store_url.scheme != "aiocache":
         message = "the store may evict the number of segments too, and then nodes would disagree on it"
         yield Contradiction("allow_eviction", message, "set concurrency, for instance to 64, on every node (C-18)")
     if settings.env == "production":

@@ -14,8 +14,10 @@ from .types import nearest, wrong
 __all__ = ["CheckedStoreUrl", "StoreUrl"]
 
 _SERVERS: Final = frozenset({"valkey", "valkeys", "redis", "rediss", "unix"})
-_LATER: Final = frozenset({"sentinel", "cluster", "aiocache"})
-_SUPPORTED: Final = "embedded:[directory], memory:, valkey://, valkeys:// (TLS), redis://, rediss:// (TLS), unix://"
+_LATER: Final = frozenset({"sentinel", "cluster"})
+_SUPPORTED: Final = (
+    "embedded:[directory], memory:, valkey://, valkeys:// (TLS), redis://, rediss:// (TLS), unix://, aiocache:alias"
+)
 
 
 class StoreUrl(Secret[str]):
@@ -61,9 +63,16 @@ def _check_store_url(value: Any) -> str:
     scheme = scheme.lower()
     if scheme in _SERVERS:
         _check_server(url)
-    elif not colon or not ((scheme == "memory" and not rest) or (scheme == "embedded" and "\0" not in rest)):
+    elif not colon or not _is_right(scheme, rest):
         raise _unknown(scheme if colon else "", rest, url)
     return url
+
+
+def _is_right(scheme: str, rest: str) -> bool:
+    """Whether this may follow the scheme of a store that is no server."""
+    if scheme == "aiocache":
+        return bool(rest) and not rest.startswith("/")
+    return (scheme == "memory" and not rest) or (scheme == "embedded" and "\0" not in rest)
 
 
 def _check_server(url: str) -> None:
@@ -83,9 +92,11 @@ def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
         return wrong("stores of this kind are not in this release", f"valid: {_SUPPORTED}")
     if scheme == "memory" and rest:
         return wrong("nothing follows memory:", "write memory:")
+    if scheme == "aiocache":
+        return wrong("the alias is missing", "write for instance aiocache:sessions")
     if re.fullmatch(r"\d{1,5}", rest):
         return wrong("the URL lacks a scheme", "write for instance valkey://localhost:6379")
-    near = nearest(scheme, ["embedded", "memory", *_SERVERS]).partition("valid")[0]
+    near = nearest(scheme, ["embedded", "memory", "aiocache", *_SERVERS]).partition("valid")[0]
     return wrong("the URL's scheme is not known", f"{near}valid: {_SUPPORTED}")
 
 

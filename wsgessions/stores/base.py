@@ -41,9 +41,11 @@ from .cache_statistics import CacheStatistics
 
 __all__ = [
     "NEVER",
+    "Ability",
     "Barring",
     "Confirming",
     "Countable",
+    "Limited",
     "Listing",
     "Mark",
     "Noting",
@@ -260,8 +262,8 @@ class Ability(Enum):
     ONE_CLOCK = "one_clock"
     """The store's clock decides when sessions end; else the clocks of the servers do, which must agree."""
     KEEPING = "keeping"
-    """Sessions and tombstones are kept until their time has come; else they may be forgotten before it, by eviction or a
-    restart. What comes late is refused then too, for there is no session, but for a creation that is sent again."""
+    """Sessions and tombstones are kept until their time has come; else eviction or a restart may take them before. What
+    comes late is refused then too, for there is no session, but for a creation that is sent again."""
 
 
 @runtime_checkable

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from ..record import CommitOutcome, CommitStatus, SessionDelta
+from dataclasses import replace
+
+from ..record import CommitOutcome, CommitStatus, Place, SessionDelta, Successor
 from .increments import sums
 from .memory_entry import Attribute, Commit, Entry
 
-__all__ = ["commit"]
+__all__ = ["commit", "led_on"]
 
 
 def commit(entry: Entry, delta: SessionDelta, now: int, *, room: bool) -> CommitOutcome:
@@ -30,6 +32,15 @@ def commit(entry: Entry, delta: SessionDelta, now: int, *, room: bool) -> Commit
     if not room:
         return CommitOutcome(CommitStatus.CONFLICT, entry.version, entry.version, entry.expires)
     return _write(entry, delta, computed, since, now)
+
+
+def led_on(delta: SessionDelta, successor: Successor | None, place: Place) -> tuple[SessionDelta, Successor | None]:
+    """What is left to do where the session is now, since somebody has renewed its id a moment ago (S-07).
+
+    A renewal has nothing left to do, a rotation has.
+    """
+    needed = successor if successor is not None and not successor.forward_ms else None
+    return replace(delta, key=place.key, incarnation=place.incarnation), needed
 
 
 def _conflict(entry: Entry, delta: SessionDelta, since: int) -> CommitOutcome | None:

@@ -2,6 +2,7 @@
 
 ```
 memory:                                 MemoryStore
+aiocache:                               HomedStore > TouchBatch > AiocacheStore
 valkey: valkeys: redis: rediss: unix:   HomedStore > TouchBatch > NearCache > ValkeyStore
 embedded:                               the same, at the address that EmbeddedServer tells
 ```
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..errors import ConfigError
 from ..settings import SessionSettings
 from ..valkey.address import Address, in_turn
 from ..valkey.store import ValkeyStore
@@ -44,6 +46,8 @@ def open_store(settings: SessionSettings) -> Store:
     scheme, _, rest = settings.store_url.get_secret_value().partition(":")
     if scheme.lower() == "memory":
         return MemoryStore(grace=grace)
+    if scheme.lower() == "aiocache":
+        return HomedStore(lambda: _batched(_in_aiocache(settings, rest, grace), settings))
     connect = _embedded if scheme.lower() == "embedded" else _servers
 
     def make() -> Store:
@@ -58,13 +62,27 @@ def open_store(settings: SessionSettings) -> Store:
             heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
         )
-        return TouchBatch(
-            _cached(store, settings),
-            interval=settings.touch_interval.total_seconds(),
-            step=settings.touch_step.total_seconds(),
-        )
+        return _batched(_cached(store, settings), settings)
 
     return HomedStore(make)
+
+
+def _batched(store: Store, settings: SessionSettings) -> TouchBatch:
+    interval, step = settings.touch_interval.total_seconds(), settings.touch_step.total_seconds()
+    return TouchBatch(store, interval=interval, step=step)
+
+
+def _in_aiocache(settings: SessionSettings, alias: str, grace: float) -> Store:
+    try:
+        from .aiocache import AiocacheStore
+    except ImportError:
+        raise ConfigError(
+            "aiocache is not installed", setting="store_url", hint="pip install 'wsgessions[aiocache]'"
+        ) from None
+    store = AiocacheStore(alias, namespace=settings.namespace, grace=grace, allow_eviction=settings.allow_eviction)
+    if settings.env == "production":
+        store.check_fit_for_production()
+    return store
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:

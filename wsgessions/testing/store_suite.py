@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from ..stores.base import Countable, SecretKeeping, Store, find_power
+from ..stores.base import Ability, Countable, Limited, Recalling, SecretKeeping, Store, find_power
 from .store_commits import CommitCases
 from .store_harness import IDLE, StoreHarness, change, created, successor_of
 from .store_life import LifeCases
@@ -29,7 +29,7 @@ from .store_lineage import LineageCases
 from .store_model import ModelCases
 from .store_renewal import RenewalCases
 
-__all__ = ["CountableSuite", "SecretKeepingSuite", "StoreSuite"]
+__all__ = ["CountableSuite", "LimitedSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
 class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, ModelCases):
@@ -65,3 +65,18 @@ class SecretKeepingSuite(StoreHarness):
         assert len(set(answers)) == 1
         assert answers[0] in proposals
         assert await keeper.shared_secret(secrets.token_bytes(32)) == answers[0]
+
+
+class LimitedSuite(StoreHarness):
+    """What holds for a store that says what it lacks: it says so of nothing that it has.
+
+    What such a store lacks costs speed, or is missing where the contract does not ask for it; no case of `StoreSuite`
+    is left out for it.
+    """
+
+    async def test_what_it_says_to_lack_it_has_not(self, store: Store) -> None:
+        limited = find_power(store, Limited)
+        assert limited is not None
+        assert limited.lacks <= set(Ability)
+        for ability, power in ((Ability.COUNTING, Countable), (Ability.NEAR_CACHE, Recalling)):
+            assert (ability in limited.lacks) == (find_power(store, power) is None)
