@@ -6,6 +6,7 @@ import heapq
 import threading
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from ..clock import StoreClock
@@ -22,7 +23,7 @@ from ..record import (
     Successor,
 )
 from .base import NEVER
-from .entry_commit import commit, led_on
+from .entry_commit import commit
 from .figures import DEFAULT_GRACE
 from .memory_entry import Entry
 
@@ -111,6 +112,13 @@ class MemoryStore:
             now = self.clock.now_ms()
             return sum(entry.usable(now, 0) for entry in self._entries.values())
 
+    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
+        """See `Listing.some_keys`."""
+        with self._lock:
+            now = self.clock.now_ms()
+            live = (entry.key for entry in self._entries.values() if entry.usable(now, 0))
+            return list(islice(live, limit))
+
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""
         with self._lock:
@@ -138,7 +146,9 @@ class MemoryStore:
         return outcome
 
     def _commit_onward(self, delta: SessionDelta, successor: Successor | None, place: Place) -> CommitOutcome:
-        delta, needed = led_on(delta, successor, place)
+        """Somebody else has renewed the id a moment ago: a renewal has nothing left to do, a rotation has (S-07)."""
+        needed = successor if successor is not None and not successor.forward_ms else None
+        delta = replace(delta, key=place.key, incarnation=place.incarnation)
         outcome = self._commit(delta, needed, onward=False)
         return outcome if needed is not None else replace(outcome, moved=place)
 

@@ -24,6 +24,7 @@ from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE
 from ..stores.lease import Lease
 from .address import Locate
 from .barrier import confirm_primary, wait_for_members
+from .census import count, some_keys
 from .commands import Argument, Commands, ScriptCall
 from .fence import Fence
 from .forwarding import Forward
@@ -31,7 +32,7 @@ from .heartbeat import Heartbeat
 from .layout import Refusal
 from .link import Link
 from .preflight import agree_on_concurrency, check_server
-from .reading import Reading, milliseconds
+from .reading import Reading
 from .reaper import Reaper
 from .replies import LinkLost, Reply
 from .revocations import Revocations
@@ -231,12 +232,11 @@ class ValkeyStore:
     def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         return end(self, key, deadline)
 
-    async def count(self, *, deadline: float = NEVER) -> int:
-        """See `Countable.count`."""
-        segments = await self.known_segments(deadline)
-        now_ms = milliseconds(await self.send(lambda _: self.link.request(b"TIME", deadline=deadline)))
-        commands = [(b"ZCOUNT", segment.expiries, f"({now_ms}", b"+inf") for segment in segments]
-        return sum(map(_answer, await self._pipeline(commands, deadline)))
+    def count(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, int]:
+        return count(self, deadline)
+
+    def some_keys(self, limit: int, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionKey]]:
+        return some_keys(self, limit, deadline)
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """See `Barring.barrier`."""
