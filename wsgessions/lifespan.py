@@ -12,7 +12,7 @@ from .errors import StoreUnavailable, WsgessionsError
 if TYPE_CHECKING:
     from .manager import SessionManager
 
-__all__ = ["run_lifespan"]
+__all__ = ["run_lifespan", "start_manager"]
 
 _log = logging.getLogger("wsgessions.lifespan")
 
@@ -57,13 +57,25 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
 
 
 async def _start(manager: SessionManager, send: Send) -> None:
+    try:
+        await start_manager(manager)
+    except WsgessionsError as error:
+        await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
+        raise _StartFailed from error
+
+
+async def start_manager(manager: SessionManager) -> None:
+    """Connect to the store, which may take a while; a store that is down is an error, unless `start_degraded` is set.
+
+    Raises:
+        StoreUnavailable: the store cannot be reached.
+        ConfigError: the store must not be used as configured.
+    """
     may_be_down = manager.settings.start_degraded
     patience = min(START_SECONDS, manager.budget) if may_be_down else START_SECONDS
     try:
         await manager.start(deadline=time.monotonic() + patience)
-    except WsgessionsError as error:
-        if may_be_down and isinstance(error, StoreUnavailable):
-            _log.warning("started without the store: %s", error, extra={"event": "started_degraded"})
-            return
-        await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
-        raise _StartFailed from error
+    except StoreUnavailable as error:
+        if not may_be_down:
+            raise
+        _log.warning("started without the store: %s", error, extra={"event": "started_degraded"})

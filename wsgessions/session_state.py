@@ -28,6 +28,7 @@ class SessionState(Attributes):
         "_accessed",
         "_carried",
         "_committed",
+        "_cookie_seconds",
         "_doomed",
         "_ended",
         "_frozen",
@@ -39,6 +40,7 @@ class SessionState(Attributes):
         "_reason",
         "_recognized",
         "_record",
+        "_reserved",
         "_rolled_back",
         "_served_from",
         "_successor",
@@ -63,6 +65,7 @@ class SessionState(Attributes):
     def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
         self._owner = owner
         self._id: str | None = session_id
+        self._reserved: str | None = None
         self._successor: str | None = None
         self._record: SessionRecord | None = None
         self._doomed: SessionKey | None = None
@@ -70,6 +73,7 @@ class SessionState(Attributes):
         self._frozen = False
         self._takes_late_changes = True
         self._interval_ms: int | None = None
+        self._cookie_seconds: int | None = None
         self._accessed = False
         self._uncacheable = False
         self._committed = False

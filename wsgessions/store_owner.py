@@ -57,6 +57,16 @@ class StoreOwner(LoadingOwner):
         """The id that this one is rotated to."""
         return successor_id(session_id)
 
+    def reserve_id(self, session: Session) -> str:
+        """The id that the session has, is rotated to, or will be created under; this reserves one and stores nothing.
+
+        For frameworks that tell the application the id before there is a session. Does not count as an access.
+        """
+        present = session._successor or session._id or session._reserved
+        if present is None:
+            present = session._reserved = new_session_id(self._settings.id_length)
+        return present
+
     def last_commit(self, key: SessionKey) -> CommitReport | None:
         """What this process sent in its last commit of a session, if it is among the last 1,024 it committed."""
         return self._reports.of(key)
@@ -234,7 +244,7 @@ class StoreOwner(LoadingOwner):
         self, session: Session, changes: AttributeChanges, deadline: float
     ) -> tuple[str, SessionRecord]:
         for _ in range(MAX_ID_DRAWS):
-            session_id = new_session_id(self._settings.id_length)
+            session_id, session._reserved = session._reserved or new_session_id(self._settings.id_length), None
             record = await self._store.create(self._new(session, session_id, changes), deadline=deadline)
             if record is not None:
                 return session_id, record
