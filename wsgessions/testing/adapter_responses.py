@@ -187,11 +187,12 @@ class ResponseCases(AdapterHarness):
 
 
 def _told(errors: list[Exception]) -> str:
-    """What the application let through, also where the framework gathers errors into groups."""
+    """What the application let through, also where the framework gathers errors into groups, or raises its own."""
     parts: list[str] = []
     pending: list[BaseException] = list(errors)
     while pending:
         error = pending.pop()
         parts.append(str(error))
         pending.extend(getattr(error, "exceptions", ()))
+        pending.extend(cause for cause in [error.__cause__] if cause is not None)
     return "\n".join(parts)
