@@ -73,8 +73,8 @@ class SettingFields(BaseSettings):
     store_url: CheckedStoreUrl = Field(
         default=StoreUrl("embedded:"),
         description="Where sessions live: `embedded:[directory]` (default `./.wsgessions`), `memory:`, `valkey://` or "
-        "`redis://` (`valkeys://` and `rediss://` for TLS), `unix://`. Several servers, separated by commas, are "
-        "tried in turn.",
+        "`redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`. Several servers, separated by "
+        "commas, are tried in turn.",
     )
     context_path: ContextPath = Field(
         default="/",
