@@ -27,9 +27,7 @@ _HEAD: Final = """# Measurements
 Made by `./dev bench --write`; each part in one run on one machine, with the libraries in turn. The ratios carry over to
 other machines, the absolute times do not. The machine is small and other programs ran on it at the same time, which is
 why the best of many short rounds is taken, or the median where that makes no sense. Still figures differ from run to
-run: CPU times by a fifth, and times that include waiting for the store by up to a half; of four runs of the first part,
-a write of ours took 268 to 453 us beside 266 to 340 us of starsessions, and a hot read, one client, 0.25 to 0.41 of the
-signed cookie's. What stands here is the last run. Sessions hold 20 attributes of 100 characters unless said otherwise.
+run: CPU times by a fifth, and times that include waiting for the store by up to a half. Sessions hold 20 attributes of 100 characters unless said otherwise.
 
 """
 
@@ -46,12 +44,17 @@ class Page:
         self._images = docs / "images"
 
     def put(self, part: str, sections: Sequence[Section], *, order: Sequence[str]) -> None:
-        """Replace one part, or add it at its place in ``order``; its charts become images beside the page."""
-        parts = dict(_PART.findall(self.path.read_text() if self.path.exists() else ""))
+        """Replace one part, or add it at its place in ``order``; its charts become images beside the page.
+
+        What stands above the first part is kept: notes on these runs may be written there.
+        """
+        there = self.path.read_text() if self.path.exists() else ""
+        parts = dict(_PART.findall(there))
+        head = there[: there.index("<!-- part: ")] if parts else _HEAD
         parts[part] = self._part(sections)
         known = [name for name in order if name in parts]
         bodies = (f"<!-- part: {name} -->\n{parts[name]}<!-- end of {name} -->\n" for name in known)
-        self.path.write_text(_HEAD + "\n".join(bodies))
+        self.path.write_text(head + "\n".join(bodies))
 
     def _part(self, sections: Sequence[Section]) -> str:
         text = ""

@@ -67,6 +67,16 @@ def test_a_part_that_is_measured_again_replaces_itself_and_nothing_else(tmp_path
     assert text.index("## One") < text.index("## Two") < text.index("new two")
 
 
+def test_notes_above_the_parts_are_kept(tmp_path: Path) -> None:
+    page = page_in(tmp_path)
+    page.put("first", [Section("One", "one")], order=ORDER)
+    page.path.write_text("A note.\n\n" + page.path.read_text())
+
+    page.put("first", [Section("One", "one again")], order=ORDER)
+
+    assert page.path.read_text().startswith("A note.\n\n# Measurements")
+
+
 def test_a_part_that_is_no_longer_measured_leaves_the_page(tmp_path: Path) -> None:
     page = page_in(tmp_path)
     page.put("earlier", [Section("Gone", "gone")], order=["earlier"])
