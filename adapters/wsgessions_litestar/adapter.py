@@ -1,0 +1,134 @@
+"""The adapter for Litestar."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any, Final
+
+try:
+    from litestar import Litestar
+    from litestar.config.app import AppConfig
+    from litestar.middleware.base import DefineMiddleware
+    from litestar.middleware.session import SessionMiddleware
+    from litestar.plugins import InitPlugin
+except ModuleNotFoundError as _missing:
+    raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
+
+from wsgessions import SessionManager, SessionSettings
+from wsgessions.errors import ConfigError
+from wsgessions.manager import manager_for
+
+from .config import WsgessionsSessionConfig
+from .middleware import WsgessionsSessionMiddleware
+
+__all__ = ["SUPPORTED", "LitestarAdapter"]
+
+SUPPORTED: Final = ((2, 15), (3, 0))
+"""The oldest version of Litestar that works, and the first that is not known to."""
+
+_logger = logging.getLogger("wsgessions.adapter")
+
+
+class LitestarAdapter(InitPlugin):
+    """Gives a Litestar application sessions, as ``request.session`` and ``socket.session``.
+
+    It is a plugin: ``Litestar(..., plugins=[LitestarAdapter()])``. For an application that exists already there is
+    `install`. Both put the sessions outside of all other middleware of the application's routes, register the lifespan,
+    and leave the manager in ``app.state.wsgessions``. Arguments are those of `wsgessions.adapter.Adapter`, and:
+
+    Args:
+        config: a configuration to use; in place of the other arguments.
+
+    Raises:
+        ConfigError: a setting is wrong, two of the arguments contradict, or this version of Litestar is not supported.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        config: WsgessionsSessionConfig | None = None,
+        **overrides: Any,
+    ) -> None:
+        _check_version(version("litestar"))
+        if config is None:
+            config = WsgessionsSessionConfig(manager=manager_for(manager, settings, overrides))
+        elif settings is not None or manager is not None or overrides:
+            raise ConfigError(
+                "a configuration is given, which has its own", setting="settings", hint="give one of the two"
+            )
+        self.config: WsgessionsSessionConfig = config
+
+    @property
+    def manager(self) -> SessionManager:
+        """The manager of the sessions."""
+        return self.config.session_manager
+
+    @classmethod
+    def fits(cls, app: object) -> bool:
+        """Whether ``app`` is a Litestar application."""
+        return isinstance(app, Litestar)
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Put the sessions into an application that is being made. Litestar calls this.
+
+        Raises:
+            ConfigError: the application has another session middleware.
+        """
+        if self._is_new(app_config.state, app_config.middleware):
+            app_config.state["wsgessions"] = self.manager
+            app_config.middleware.insert(0, self.config.middleware)
+            app_config.lifespan.insert(0, self.config.lifespan)
+        return app_config
+
+    def install(self, app: Litestar) -> Litestar:
+        """Put the sessions into an application that exists. It may have routes; more may come.
+
+        Raises:
+            ConfigError: the application has another session middleware.
+        """
+        if self._is_new(app.state, app.middleware):
+            app.state["wsgessions"] = self.manager
+            app.middleware.insert(0, self.config.middleware)
+            app._lifespan_managers.insert(0, self.config.lifespan)
+            _route_anew(app)
+        return app
+
+    def _is_new(self, state: Any, middleware: Iterable[Any]) -> bool:
+        if "wsgessions" in state:
+            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            return False
+        _refuse_foreign(middleware)
+        return True
+
+
+def _route_anew(app: Litestar) -> None:
+    """Litestar has built the stack of each route when the route was registered: it builds them again."""
+    router = app.asgi_router
+    router._registered_routes.clear()
+    router.handle_routing.cache_clear()
+    router.construct_routing_trie()
+
+
+def _refuse_foreign(entries: Iterable[Any]) -> None:
+    """Two kinds of sessions under one key of the scope would be a mix of two dicts (R-50)."""
+    for entry in entries:
+        kind: Any = entry.middleware if isinstance(entry, DefineMiddleware) else entry
+        if isinstance(kind, type) and issubclass(kind, SessionMiddleware) and kind is not WsgessionsSessionMiddleware:
+            raise ConfigError(
+                f"the application has {kind.__module__}.{kind.__qualname__} too", setting="adapter", hint="remove it"
+            )
+
+
+def _check_version(present: str) -> None:
+    numbers = tuple(int(number) for number in re.findall(r"\d+", present)[:2])
+    oldest, beyond = SUPPORTED
+    if not oldest <= numbers < beyond:
+        wanted = f">={oldest[0]}.{oldest[1]},<{beyond[0]}"
+        raise ConfigError(
+            f"Litestar {present} is not supported", setting="adapter", hint=f'pip install "litestar{wanted}"'
+        )

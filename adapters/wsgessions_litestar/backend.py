@@ -1,0 +1,122 @@
+"""The backend: what `SessionAuth`, the test client and the command line of Litestar ask for sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders
+from litestar.middleware.session.server_side import ServerSideSessionBackend
+from litestar.stores.base import Store
+from litestar.types import Empty, Message, ScopeSession
+
+from wsgessions import Session
+from wsgessions.errors import WsgessionsError
+from wsgessions.identity import is_well_formed, new_session_id
+
+from .replaced import refill
+
+if TYPE_CHECKING:
+    from .config import WsgessionsSessionConfig
+
+__all__ = ["WsgessionsSessionBackend"]
+
+_OUTSIDE = {"type": "http", "method": "POST", "path": "/", "scheme": "https"}
+"""The request in which a session is written that belongs to none."""
+
+
+class WsgessionsSessionBackend(ServerSideSessionBackend):
+    """Reads and writes sessions for those who hold a connection but run no request, as Litestar's test client does.
+
+    Requests do not go through it: see `wsgessions_litestar.middleware`.
+
+    Args:
+        config: what the sessions are like, and where.
+    """
+
+    config: WsgessionsSessionConfig
+
+    def __init__(self, config: WsgessionsSessionConfig) -> None:
+        super().__init__(config)
+
+    def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+        """The id that the connection presents, else the one it has been told, else a new one. No store is asked."""
+        presented = self.config.core.transport.read(_headers(connection)).id
+        return (
+            presented or connection.get_session_id() or new_session_id(self.config.session_manager.settings.id_length)
+        )
+
+    async def load_from_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:
+        """The attributes of the session that the connection presents; none if it is unknown.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        presented = self.config.core.transport.read(_headers(connection))
+        async with self.config.session_manager.open(presented.id) as session:
+            return dict(session)
+
+    async def store_in_message(
+        self, scope_session: ScopeSession, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> None:
+        """Give the connection's session this content, and the message the cookies that tell of it.
+
+        Args:
+            scope_session: the content; `Empty` to end the session.
+            message: the start of a response.
+            connection: the connection.
+
+        Raises:
+            CodecError: a value cannot be stored.
+            StoreUnavailable: the store did not answer.
+        """
+        refused: list[WsgessionsError] = []
+
+        async def answer(scope: Any, _receive: Any, send: Any) -> None:
+            try:
+                await self._fill(scope["session"], scope_session, connection)
+            except WsgessionsError as error:
+                refused.append(error)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        async def take_cookies(sent: Any) -> None:
+            headers = MutableScopeHeaders.from_message(message)
+            for name, value in sent.get("headers", ()):
+                headers.add(name.decode(), value.decode())
+
+        outside: Any = {**_OUTSIDE, "headers": _headers(connection)}
+        await self.config.core_around(answer)(outside, _no_more, take_cookies)
+        if refused:
+            raise refused[0]
+
+    async def _fill(
+        self, session: Session, content: ScopeSession, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> None:
+        if content is Empty or content is None:
+            await session.invalidate()
+            return
+        told = connection.get_session_id()
+        if told is not None and is_well_formed(told, self.config.session_manager.settings.id_length):
+            session._reserved = told
+        refill(session, content, connection.scope)
+        await session.commit()
+
+    async def get(self, session_id: str, store: Store) -> bytes | None:
+        """The session's attributes as JSON, as `SessionDocuments.get`."""
+        return await store.get(session_id)
+
+    async def set(self, session_id: str, data: bytes, store: Store) -> None:
+        """Replace the attributes of a session that exists, as `SessionDocuments.set`."""
+        await store.set(session_id, data)
+
+
+def _headers(connection: ASGIConnection[Any, Any, Any, Any]) -> list[tuple[bytes, bytes]]:
+    """The connection's headers. The test client's connection has none, but cookies parsed already."""
+    headers = [(name, value) for name, value in connection.scope["headers"] if name.lower() == b"cookie"]
+    if not headers and connection.cookies:
+        headers = [(b"cookie", "; ".join(f"{name}={value}" for name, value in connection.cookies.items()).encode())]
+    return headers
+
+
+async def _no_more() -> Any:
+    return {"type": "http.disconnect"}

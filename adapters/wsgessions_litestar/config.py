@@ -1,0 +1,207 @@
+"""The configuration: Litestar's own for server-side sessions, filled from the settings of wsgessions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from litestar import Litestar
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.middleware.base import DefineMiddleware
+from litestar.middleware.session.server_side import ServerSideSessionConfig
+
+from wsgessions import SessionManager, SessionMiddleware, SessionSettings
+from wsgessions.asgi import ASGIApp, Receive, Scope, Send
+from wsgessions.errors import ConfigError, WsgessionsError
+from wsgessions.lifespan import start_manager
+
+from .backend import WsgessionsSessionBackend
+from .documents import SessionDocuments
+from .middleware import WsgessionsSessionMiddleware
+
+__all__ = ["WsgessionsSessionConfig"]
+
+_OF_SETTINGS: Final[Any] = object()
+"""Stands for "as the settings have it" until the configuration is made."""
+_COOKIE: Final = {"key": "name", "path": "path", "domain": "domain", "httponly": "httponly", "samesite": "samesite"}
+"""Fields, and the cookie's settings of the same meaning."""
+_SHAPING: Final = frozenset({*_COOKIE, "max_age", "secure", "session_id_bytes"})
+_BITS_PER_CHARACTER: Final = 6
+"""Of an id."""
+
+
+@dataclass
+class WsgessionsSessionConfig(ServerSideSessionConfig):
+    """Litestar's configuration of sessions, for sessions of wsgessions.
+
+    Fields may be changed later, too; those of the cookie act from the next request on. A field that is left alone says
+    what the settings say, so that servers of other frameworks, with the same settings, share the cookie; where the
+    application gives it another value, that wins. ``secure=False`` means ``cookie.insecure``, for plain http on
+    loopback. ``store`` and ``renew_on_access`` are without effect: sessions are where the settings say, and each use
+    extends them.
+
+    Raises:
+        ImproperlyConfiguredException: a field is wrong, or contradicts another.
+    """
+
+    _backend_class = WsgessionsSessionBackend  # type: ignore[assignment]  # bound to this class
+
+    key: str = field(default=_OF_SETTINGS)
+    """The name of the id cookie, 1 to 100 characters; `__Host-sid` unless the settings say otherwise."""
+    max_age: int = field(default=_OF_SETTINGS)
+    """Seconds. Where given, the browser keeps the cookie that long, and so long may a session be idle; an
+    `absolute_timeout` that nobody has set is made as long at least. Left alone, it shows the idle timeout."""
+    path: str = field(default=_OF_SETTINGS)
+    """The path below which the browser sends the cookie."""
+    domain: str | None = field(default=_OF_SETTINGS)
+    """The domain whose hosts all receive the cookie."""
+    secure: bool = field(default=_OF_SETTINGS)
+    """Whether the browser sends the cookie over TLS only."""
+    httponly: bool = field(default=_OF_SETTINGS)
+    """Whether scripts in the page are kept from reading the cookie."""
+    samesite: Literal["lax", "strict", "none"] = field(default=_OF_SETTINGS)
+    """Whether requests that come from other sites carry the cookie."""
+    session_id_bytes: int = field(default=_OF_SETTINGS)
+    """Random bytes of an id, 18 to 64; 32 unless the settings say otherwise."""
+    settings: SessionSettings | None = field(default=None, repr=False)
+    """The settings; by default those of the environment and the files."""
+    manager: SessionManager | None = field(default=None, repr=False)
+    """A manager to share with other applications. Its settings hold, and fields that contradict them are refused."""
+
+    def __post_init__(self) -> None:
+        given = {name for name in _SHAPING if getattr(self, name) is not _OF_SETTINGS}
+        self._base = _changed(self.settings, {}) if self.manager is None else self.manager.settings
+        self._shown = _shown(self._base)
+        for name in _SHAPING - given:
+            setattr(self, name, self._shown[name])
+        super().__post_init__()
+        self._made = self.manager
+        self._shape()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_core" not in self.__dict__ or name.startswith("_"):  # while it is being made
+            super().__setattr__(name, value)
+            return
+        if name in {"settings", "manager"}:
+            raise ImproperlyConfiguredException(f"{name} is given when the configuration is made")
+        before = dict(self.__dict__)
+        super().__setattr__(name, value)
+        try:
+            super().__post_init__()
+            self._shape()
+        except ImproperlyConfiguredException:
+            self.__dict__.update(before)
+            raise
+
+    def _shape(self) -> None:
+        """Bring the settings up to what the fields say, and the fields that were left alone up to the settings."""
+        changed = {name: getattr(self, name) for name in _SHAPING if getattr(self, name) != self._shown[name]}
+        if changed and self.manager is not None:
+            raise ImproperlyConfiguredException(f"a manager is given, which has its own {', '.join(sorted(changed))}")
+        self._effective = _changed(self._base, _overrides(changed, self._base))
+        self._core: SessionMiddleware | None = None
+        for name, value in _shown(self._effective).items():
+            if name not in changed:
+                self.__dict__[name] = self._shown[name] = value
+
+    # -- what the other parts of the adapter ask for -------------------------------------------------------------------
+
+    @property
+    def middleware(self) -> DefineMiddleware:
+        """For the ``middleware`` of an application, router, controller or handler. `LitestarAdapter` puts it in."""
+        return DefineMiddleware(WsgessionsSessionMiddleware, backend=self._backend_class(config=self))
+
+    @property
+    def session_manager(self) -> SessionManager:
+        """The manager of these sessions; all that is made of this configuration shares it."""
+        if self._made is None:
+            self._made = SessionManager(self._effective)
+        elif self.manager is None and self._made.settings is not self._effective:
+            self._made = SessionManager(self._effective, store=self._made.store)
+        return self._made
+
+    @property
+    def core(self) -> SessionMiddleware:
+        """The core's middleware around nothing, to be copied around something. Another one after each change."""
+        if self._core is None:
+            self._core = SessionMiddleware(_nothing, manager=self.session_manager)
+        return self._core
+
+    def core_around(self, app: ASGIApp) -> SessionMiddleware:
+        """The core's middleware around an application."""
+        core = copy(self.core)
+        core.app = app
+        return core
+
+    def get_store_from_app(self, app: Litestar) -> SessionDocuments:
+        """The sessions as a store of Litestar, whatever ``store`` names: they are where the settings say."""
+        return SessionDocuments(self.session_manager)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
+        """For the ``lifespan`` of an application: connects first, leaves last. `LitestarAdapter` puts it in.
+
+        Raises:
+            StoreUnavailable: the store cannot be reached.
+            ConfigError: the store must not be used as configured.
+        """
+        try:
+            await self._start()
+            yield
+        finally:
+            await self.session_manager.close()
+
+    async def _start(self) -> None:
+        try:
+            await start_manager(self.session_manager)
+        except WsgessionsError as error:
+            error.add_note(f"wsgessions could not start: {error}")  # Litestar shows the server the whole traceback
+            raise
+
+
+def _shown(settings: SessionSettings) -> dict[str, Any]:
+    """The fields as these settings have them."""
+    cookie = settings.cookie
+    idle_ms = settings.interval_ms or settings.lifetime_ms
+    shown = {field: getattr(cookie, setting) for field, setting in _COOKIE.items()}
+    age = idle_ms // 1000 if cookie.max_age is None else cookie.max_age
+    return shown | {
+        "max_age": max(1, age),
+        "secure": cookie.secure,
+        "session_id_bytes": settings.id_length * _BITS_PER_CHARACTER // 8,
+    }
+
+
+def _overrides(changed: dict[str, Any], base: SessionSettings) -> dict[str, Any]:
+    """The settings that fields of other values mean."""
+    cookie = {setting: changed[field] for field, setting in _COOKIE.items() if field in changed}
+    overrides: dict[str, Any] = {}
+    if "secure" in changed:
+        cookie["insecure"] = not changed["secure"]
+    if "max_age" in changed:
+        cookie["max_age"] = changed["max_age"]
+        age = timedelta(seconds=changed["max_age"])
+        lifetime = base.absolute_timeout
+        if base.origin("absolute_timeout") == "default":
+            lifetime = overrides["absolute_timeout"] = max(age, lifetime)
+        overrides["max_inactive_interval"] = min(age, lifetime)
+    if "session_id_bytes" in changed:
+        overrides["id_length"] = -(-changed["session_id_bytes"] * 8 // _BITS_PER_CHARACTER)
+    return overrides | ({"cookie": cookie} if cookie else {})
+
+
+def _changed(base: SessionSettings | None, changes: dict[str, Any]) -> SessionSettings:
+    if base is not None and not changes:
+        return base
+    try:
+        return SessionSettings.load(base, changes)
+    except ConfigError as error:
+        raise ImproperlyConfiguredException(str(error)) from error
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """What the core's middleware is around until it is copied."""

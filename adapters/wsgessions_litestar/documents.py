@@ -1,0 +1,98 @@
+"""The sessions as a store of Litestar: what ``litestar sessions delete`` and ``litestar sessions clear`` work on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from litestar.serialization import decode_json, encode_json
+from litestar.stores.base import Store
+
+from wsgessions import SessionManager
+from wsgessions.errors import ConfigError, SessionGone
+from wsgessions.stores.base import Listing, find_power
+
+__all__ = ["SessionDocuments"]
+
+_BATCH: Final = 500
+
+
+class SessionDocuments(Store):
+    """Each session of an application as one JSON document under its id.
+
+    For administration. Requests use sessions themselves, of which they send what has changed only.
+
+    Args:
+        manager: the manager of the sessions.
+    """
+
+    def __init__(self, manager: SessionManager) -> None:
+        self._manager = manager
+
+    async def get(self, key: str, renew_for: int | timedelta | None = None) -> bytes | None:
+        """The session's attributes as JSON; what JSON does not know is spelled as Litestar does. None if it is unknown.
+
+        Args:
+            key: the session's id.
+            renew_for: without effect: each use keeps a session alive for its own idle timeout.
+        """
+        async with self._manager.open(key) as session:
+            return None if session.is_new else encode_json(dict(session))
+
+    async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
+        """Replace the attributes of a session that exists.
+
+        Args:
+            key: the session's id.
+            value: a JSON object.
+            expires_in: its idle timeout from now on, in seconds; None leaves it as it is.
+
+        Raises:
+            SessionGone: nobody was given this id, or the session is over: an id from outside is never adopted (S-03).
+        """
+        async with self._manager.open(key) as session:
+            if session.is_new:
+                raise SessionGone("there is no such session", hint="sessions are created by requests only")
+            content = decode_json(value)
+            for name in [name for name in session if name not in content]:
+                del session[name]
+            session.update(content)
+            if expires_in is not None:
+                session.max_inactive_interval = _duration(expires_in)
+
+    async def delete(self, key: str) -> None:
+        """End a session; an unknown id is no error."""
+        async with self._manager.open(key) as session:
+            session.invalidate()
+
+    async def delete_all(self) -> None:
+        """End all sessions of the application, on all its servers; others of the same store are not concerned.
+
+        Raises:
+            ConfigError: the store cannot list its sessions.
+            StoreUnavailable: the store did not answer.
+        """
+        listing = find_power(self._manager.store, Listing)
+        if listing is None:
+            raise ConfigError("this store cannot list its sessions", setting="store_url", hint="end them one by one")
+        await self._manager.start()
+        while keys := await listing.some_keys(_BATCH, deadline=self._manager.owner.deadline()):
+            for key in keys:
+                await self._manager.store.delete(key, deadline=self._manager.owner.deadline())
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a session of this id."""
+        async with self._manager.open(key) as session:
+            return not session.is_new
+
+    async def expires_in(self, key: str) -> int | None:
+        """Seconds until the session ends if nobody uses it; None if it is unknown."""
+        async with self._manager.open(key) as session:
+            if session.expires_at is None:
+                return None
+            left_ms = round(session.expires_at.timestamp() * 1000) - self._manager.store.clock.now_ms()
+            return max(0, left_ms // 1000)
+
+
+def _duration(seconds: int | timedelta) -> timedelta:
+    return seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)

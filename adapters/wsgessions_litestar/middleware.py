@@ -1,0 +1,96 @@
+"""The middleware that Litestar puts into the stack of each route."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from litestar.exceptions import WebSocketException
+from litestar.middleware.session import SessionMiddleware
+from litestar.types import ASGIApp, Empty, Message, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
+
+from wsgessions import Session
+from wsgessions.asgi import opens_response
+from wsgessions.errors import WsgessionsError
+
+from .replaced import Replacement
+
+if TYPE_CHECKING:
+    from .backend import WsgessionsSessionBackend
+
+__all__ = ["WsgessionsSessionMiddleware"]
+
+_item_of = dict[str, Any].__getitem__
+_INTERNAL_ERROR = 4500
+"""The code by which Litestar closes a WebSocket whose handler has raised."""
+
+
+class NotingScope(dict[str, Any]):
+    """A scope that notes when somebody asks for the session, as ``connection.session`` does (S-40).
+
+    Litestar encodes answers in C, which reads the session's storage past its methods.
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        value = _item_of(self, key)
+        if key == "session" and isinstance(value, Session):
+            value.mark_accessed()
+        return value
+
+
+class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"]):
+    """Runs the core's `wsgessions.SessionMiddleware` where Litestar has its own.
+
+    Args:
+        app: the next application of the stack.
+        backend: the backend; its configuration says which paths and scopes are left out.
+    """
+
+    def __init__(self, app: ASGIApp, backend: WsgessionsSessionBackend) -> None:
+        super().__init__(app, backend)
+        self._config = backend.config
+        self._of: object = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request or WebSocket. Inside another middleware of the same sessions, that one does it all."""
+        present: object = scope.get("session")
+        if isinstance(present, Session) and self._config.session_manager.owns(present):
+            await self.app(scope, receive, send)
+            return
+        if self._of is not self._config.core:  # the first time, and when the configuration has been changed
+            self._of, self._core = self._config.core, self._config.core_around(self._run)
+        await self._core(scope, receive, send)  # type: ignore[arg-type]  # the core's types of ASGI are plain dicts
+
+    async def _run(self, scope: Any, receive: Any, send: Any) -> None:
+        session: Session = scope["session"]
+        noting = NotingScope(scope)
+        state = ScopeState.from_scope(scope)
+        replacement = Replacement(noting, session)
+        reserve_id = self._config.session_manager.owner.reserve_id
+        state.session_id = reserve_id(session)
+
+        async def take_over_and_send(message: Message) -> None:
+            if opens_response(message):  # type: ignore[arg-type]  # a message is a dict
+                replacement.take_over()
+                if noting.get("session") is not Empty:
+                    state.session_id = reserve_id(session)
+            elif message["type"] == "websocket.close" and message["code"] == _INTERNAL_ERROR:
+                _heed_the_error(session)
+            await send(message)
+
+        await self.app(noting, receive, take_over_and_send)  # type: ignore[arg-type]  # a dict, as a scope is
+        replacement.take_over()
+
+
+def _heed_the_error(session: Session) -> None:
+    """Litestar has made a close message of an error in a handler of WebSockets: act as if the error had come out."""
+    error = sys.exc_info()[1]
+    if error is None or isinstance(error, WebSocketException):
+        return
+    trouble = error if isinstance(error, WsgessionsError) else session._trouble
+    if trouble is not None:
+        raise trouble
+    session._drop_changes()

@@ -1,0 +1,498 @@
+"""The adapter suite over Litestar, and what is Litestar's own."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from litestar import Litestar, WebSocket, get, post, websocket
+from litestar.cli._utils import LitestarEnv
+from litestar.cli.commands.sessions import sessions_group
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.middleware.session.server_side import ServerSideSessionBackend, ServerSideSessionConfig
+from litestar.plugins.flash import flash, get_flashes
+from litestar.security.session_auth import SessionAuth
+from litestar.testing import TestClient
+from pydantic import BaseModel
+
+from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.litestar_app import AnyRequest, make_app
+from tests.valkey.raw_server import RawServer
+from wsgessions import SessionManager, SessionSettings
+from wsgessions.asgi import ASGIApp
+from wsgessions.errors import ConfigError, SessionGone
+from wsgessions.testing.adapter_client import Browser
+from wsgessions.testing.adapter_middleware import Layer
+from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.testing.faults import FaultProxy
+from wsgessions_litestar import LitestarAdapter, WsgessionsSessionConfig, get_session
+
+__all__ = ["shared_server"]
+
+
+class TestLitestar(EveryStore, AdapterSuite):
+    def get_app(self, manager: SessionManager) -> ASGIApp:
+        return LitestarAdapter(manager=manager).install(make_app())  # type: ignore[return-value]
+
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        return LitestarAdapter(manager=manager).install(make_app(middleware=[layer]))  # type: ignore[return-value]
+
+
+class TestLitestarWithoutNearCache(TestLitestar):
+    @pytest.fixture
+    def store_url(self, shared_server: RawServer, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
+        return shared_server.url
+
+
+class TestLitestarAsPlugin(AdapterSuite):
+    def get_app(self, manager: SessionManager) -> ASGIApp:
+        return make_app(plugins=[LitestarAdapter(manager=manager)])  # type: ignore[return-value]
+
+
+# -- Litestar's own ----------------------------------------------------------------------------------------------------
+
+ID = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@get("/visits")
+async def visits(request: AnyRequest) -> int:
+    request.session["visits"] = visits = request.session.get("visits", 0) + 1
+    return int(visits)
+
+
+@get("/whole")
+async def whole(request: AnyRequest) -> dict[str, Any]:
+    return dict(request.session)
+
+
+@get("/untouched")
+async def untouched() -> str:
+    return "untouched"
+
+
+@get("/id")
+async def session_id(request: AnyRequest) -> str:
+    return str(request.get_session_id())
+
+
+@get("/fill")
+async def fill(request: AnyRequest) -> str:
+    request.session["color"] = "red"
+    return str(request.get_session_id())
+
+
+@get("/clear")
+async def clear(request: AnyRequest) -> str:
+    request.clear_session()
+    return str(request.get_session_id())
+
+
+HANDLERS = (visits, whole, untouched, session_id, fill, clear)
+
+
+def config(**fields: Any) -> WsgessionsSessionConfig:
+    return WsgessionsSessionConfig(settings=SessionSettings(store_url="memory:"), **fields)
+
+
+def app_of(handlers: Sequence[Any] = (), **options: Any) -> Litestar:
+    return Litestar([*HANDLERS, *handlers], openapi_config=None, logging_config=None, **options)
+
+
+def client_of(app: Litestar, **options: Any) -> TestClient[Litestar]:
+    return TestClient(app, base_url="https://testserver.local", **options)
+
+
+def cookie_ids(response: Any) -> list[str]:
+    values = response.headers.get_list("set-cookie")
+    return [value.partition("=")[2].partition(";")[0] for value in values if value.startswith("__Host-sid=")]
+
+
+@pytest.mark.parametrize("lifespan", [True, False])
+def test_the_test_client_works_with_the_lifespan_and_without(shared_server: RawServer, lifespan: bool) -> None:
+    """R-44, R-57."""
+    adapter = LitestarAdapter(store_url=shared_server.url)
+    client = client_of(app_of(plugins=[adapter]))
+    with client if lifespan else nullcontext():
+        assert [client.get("/visits").json() for _ in range(3)] == [1, 2, 3]
+    asyncio.run(adapter.manager.close())
+
+
+def test_the_id_is_known_before_the_handler_and_is_that_of_the_cookie() -> None:
+    client = client_of(app_of(middleware=[config().middleware]))
+    told = client.get("/fill")
+    assert ID.fullmatch(told.text)
+    assert cookie_ids(told) == [told.text]
+    again = client.get("/id")
+    assert (again.text, cookie_ids(again)) == (told.text, [])
+
+
+def test_an_id_that_is_told_stores_nothing() -> None:
+    """S-50."""
+    sessions = config()
+    response = client_of(app_of(middleware=[sessions.middleware])).get("/id")
+    assert ID.fullmatch(response.text)
+    assert "set-cookie" not in response.headers
+    assert asyncio.run(sessions.session_manager.store.count()) == 0  # type: ignore[attr-defined]
+
+
+def test_an_id_of_the_clients_choice_is_not_adopted() -> None:
+    """S-03."""
+    client = client_of(app_of(middleware=[config().middleware]))
+    chosen = "x" * 43
+    response = client.get("/fill", headers={"cookie": f"__Host-sid={chosen}"})
+    assert chosen not in (response.text, *cookie_ids(response))
+    assert cookie_ids(response) == [response.text]
+
+
+def test_a_route_that_does_not_touch_the_session_has_no_header_and_reading_writes_nothing() -> None:
+    """S-50, C-16."""
+    client = client_of(app_of(middleware=[config().middleware]))
+    assert not {"set-cookie", "vary"} & set(client.get("/untouched").headers)
+    client.get("/fill")
+    response = client.get("/whole")
+    assert (response.json(), response.headers["vary"]) == ({"color": "red"}, "Cookie")
+    assert "set-cookie" not in response.headers
+
+
+def test_clear_session_ends_the_session_and_the_cookies() -> None:
+    client = client_of(app_of(middleware=[config().middleware]))
+    client.get("/fill")
+    before = dict(client.cookies)
+    response = client.get("/clear")
+    assert response.text == "None"
+    assert all("Max-Age=0" in cookie for cookie in response.headers.get_list("set-cookie"))
+    kept = "; ".join(f"{name}={value}" for name, value in before.items())
+    assert client.get("/whole", headers={"cookie": kept}).json() == {}
+
+
+class Visitor(BaseModel):
+    name: str
+    items: list[str]
+
+
+def test_set_session_replaces_the_content_by_a_dict_or_a_model() -> None:
+    @get("/dict")
+    async def by_dict(request: AnyRequest) -> None:
+        request.set_session({"name": "ann", "since": {1, 2}})
+
+    @get("/model")
+    async def by_model(request: AnyRequest) -> None:
+        request.set_session(Visitor(name="bob", items=["tea"]))
+
+    @get("/anew")
+    async def anew(request: AnyRequest) -> None:
+        request.clear_session()
+        request.set_session({"name": "eve"})
+
+    @get("/names")
+    async def names(request: AnyRequest) -> list[str]:
+        return sorted(request.session)
+
+    client = client_of(app_of([by_dict, by_model, anew, names], middleware=[config().middleware]))
+    first = cookie_ids(client.get("/fill"))
+    assert cookie_ids(client.get("/dict")) == []
+    assert client.get("/names").json() == ["name", "since"]
+    client.get("/model")
+    assert client.get("/whole").json() == {"name": "bob", "items": ["tea"]}
+    second = cookie_ids(client.get("/anew"))
+    assert len(second) == 1
+    assert second != first
+    assert client.get("/whole").json() == {"name": "eve"}
+
+
+def test_routes_and_paths_can_be_left_out() -> None:
+    @get("/without", skip_session=True)
+    async def without(request: AnyRequest) -> bool:
+        return "session" in request.scope
+
+    sessions = config(exclude=["^/untouched"])
+    client = client_of(app_of([without], middleware=[sessions.middleware]))
+    assert client.get("/without").json() is False
+    assert client.get("/visits").json() == 1
+
+
+def test_a_session_of_a_websocket_of_the_test_client_is_kept() -> None:
+    @websocket("/count")
+    async def count(socket: WebSocket[Any, Any, Any]) -> None:
+        socket.session["visits"] += 1
+        await socket.accept()
+        await socket.send_json(socket.session["visits"])
+        await socket.close()
+
+    client = client_of(app_of([count], plugins=[LitestarAdapter(store_url="memory:")]))
+    client.get("/visits")
+    with client.websocket_connect("wss://testserver.local/count") as socket:
+        assert socket.receive_json() == 2
+    assert client.get("/visits").json() == 3
+
+
+def test_typed_code_can_ask_for_the_session_by_a_function() -> None:
+    @get("/new")
+    async def new(request: AnyRequest) -> bool:
+        assert get_session(request) is request.session
+        return get_session(request).is_new
+
+    response = client_of(app_of([new], plugins=[LitestarAdapter(store_url="memory:")])).get("/new")
+    assert (response.json(), response.headers["vary"]) == (True, "Cookie")
+
+
+# -- SessionAuth, OpenAPI, the test client, the command line -----------------------------------------------------------
+
+
+@post("/login")
+async def login(request: AnyRequest) -> None:
+    get_session(request).rotate_id()
+    request.session["user"] = "ann"
+
+
+@get("/me")
+async def me(request: AnyRequest) -> str:
+    return str(request.user)
+
+
+def with_auth(sessions: WsgessionsSessionConfig, **options: Any) -> Litestar:
+    async def user_of(session: dict[str, Any], _: Any) -> str | None:
+        return session.get("user")
+
+    auth = SessionAuth[str, ServerSideSessionBackend](
+        retrieve_user_handler=user_of,
+        session_backend_config=sessions,
+        exclude=["/login", "/schema", "/fill"],
+    )
+    return Litestar([login, me, fill], on_app_init=[auth.on_app_init], logging_config=None, **options)
+
+
+def test_session_auth_lets_in_who_has_logged_in_and_nobody_else() -> None:
+    client = client_of(with_auth(config()))
+    refused = client.get("/me")
+    assert refused.status_code == 401
+    assert "set-cookie" not in refused.headers
+    assert cookie_ids(client.post("/login"))
+    assert client.get("/me").text == "ann"
+
+
+def test_session_auth_ends_a_session_without_a_user() -> None:
+    """As Litestar documents it."""
+    client = client_of(with_auth(config()))
+    client.get("/fill")
+    refused = client.get("/me")
+    assert refused.status_code == 401
+    assert any("Max-Age=0" in cookie for cookie in refused.headers.get_list("set-cookie"))
+
+
+def test_session_auth_and_the_plugin_share_a_configuration() -> None:
+    sessions = config()
+    client = client_of(with_auth(sessions, plugins=[LitestarAdapter(config=sessions)]))
+    response = client.post("/login")
+    assert len(cookie_ids(response)) == 1
+    assert client.get("/me").text == "ann"
+
+
+async def test_session_auth_answers_503_when_the_store_is_out_of_reach(shared_server: RawServer) -> None:
+    """F-00a: nobody is logged out by a store that does not answer."""
+    async with FaultProxy(shared_server.path) as proxy:
+        settings = SessionSettings(
+            store_url=f"valkey://{proxy.host}:{proxy.port}", nonstop_timeout=timedelta(seconds=0.5), max_bytes_on_heap=0
+        )
+        sessions = WsgessionsSessionConfig(settings=settings)
+        browser = Browser(with_auth(sessions), "__Host-sid")  # type: ignore[arg-type]
+        await browser.request("POST", "/login")
+        assert (await browser.get("/me")).text == "ann"
+        proxy.refuse()
+        proxy.end_connections()
+        refused = await browser.get("/me")
+        assert (refused.status_code, "set-cookie" in refused.headers) == (503, False)
+        await sessions.session_manager.close()
+
+
+def test_the_openapi_document_names_the_cookie() -> None:
+    document = client_of(with_auth(config())).get("/schema/openapi.json").json()
+    assert document["components"]["securitySchemes"]["sessionCookie"]["name"] == "__Host-sid"
+
+
+def test_the_test_client_sets_and_gets_session_data() -> None:
+    sessions = config()
+    with client_of(app_of(middleware=[sessions.middleware]), session_config=sessions) as client:
+        assert client.get_session_data() == {}
+        client.set_session_data({"visits": 4})
+        assert client.get("/visits").json() == 5
+        assert client.get_session_data() == {"visits": 5}
+        before = dict(client.cookies)
+        client.set_session_data({"color": "red"})
+        assert client.get("/whole").json() == {"color": "red"}
+        assert dict(client.cookies)["__Host-sid"] == before["__Host-sid"]
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    def run(app: Litestar, *words: str) -> str:
+        runner = CliRunner()
+        environment = LitestarEnv(app_path="none", app=app, cwd=Path())
+        result = runner.invoke(sessions_group, list(words), obj=environment, input="y\n", catch_exceptions=False)
+        return result.output
+
+    return run
+
+
+async def test_the_command_line_deletes_a_session_and_clears_all(
+    shared_server: RawServer, command_line: Callable[..., str]
+) -> None:
+    namespace = f"t{secrets.token_hex(4)}"
+    manager = SessionManager(store_url=shared_server.url, namespace=namespace)
+    app = app_of(plugins=[LitestarAdapter(store_url=shared_server.url, namespace=namespace)])
+    ids = []
+    for number in range(4):
+        async with manager.open() as session:
+            session["number"] = number
+        ids.append(session._id)
+    await asyncio.to_thread(command_line, app, "delete", ids[0])
+    assert await manager.store.count() == 3  # type: ignore[attr-defined]
+    await asyncio.to_thread(command_line, app, "clear")
+    assert await manager.store.count() == 0  # type: ignore[attr-defined]
+    async with manager.open(ids[1]) as session:
+        assert session.is_new
+    await manager.close()
+    await app.state.wsgessions.close()
+
+
+# -- the configuration -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [{"key": ""}, {"key": "x" * 257}, {"max_age": 0}, {"max_age": -1}])
+def test_a_wrong_key_or_age_is_refused_when_it_is_made_and_later(fields: dict[str, Any]) -> None:
+    with pytest.raises(ImproperlyConfiguredException):
+        config(**fields)
+    sessions = config()
+    [(name, value)] = fields.items()
+    before = getattr(sessions, name)
+    with pytest.raises(ImproperlyConfiguredException):
+        setattr(sessions, name, value)
+    assert getattr(sessions, name) == before
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"key": "a b"}, {"domain": "example.org"}, {"samesite": "none", "secure": False}, {"session_id_bytes": 4}],
+)
+def test_what_browsers_would_punish_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ImproperlyConfiguredException):
+        config(**fields)
+
+
+def test_fields_that_are_left_alone_say_what_the_settings_say() -> None:
+    settings = SessionSettings(store_url="memory:", cookie={"name": "__Secure-x", "samesite": "strict"})
+    sessions = WsgessionsSessionConfig(settings=settings)
+    assert (sessions.key, sessions.samesite, sessions.secure, sessions.max_age) == ("__Secure-x", "strict", True, 1800)
+    assert sessions.session_manager.settings is settings
+
+
+def test_fields_that_are_given_win() -> None:
+    sessions = config(key="__Secure-shop", domain="example.org", max_age=14 * 86_400, session_id_bytes=48)
+    settings = sessions.session_manager.settings
+    assert (settings.cookie.name, settings.cookie.domain) == ("__Secure-shop", "example.org")
+    assert settings.cookie.max_age == 14 * 86_400
+    assert settings.max_inactive_interval == settings.absolute_timeout == timedelta(days=14)
+    assert settings.id_length == 64
+
+
+def test_without_secure_the_cookie_is_for_plain_http() -> None:
+    sessions = config(secure=False)
+    assert (sessions.key, sessions.session_manager.settings.cookie.insecure) == ("sid", True)
+
+
+def test_a_change_acts_from_the_next_request_on_and_keeps_the_sessions() -> None:
+    sessions = config()
+    client = client_of(app_of(plugins=[LitestarAdapter(config=sessions)]))
+    id_before = cookie_ids(client.get("/fill"))[0]
+    sessions.key = "__Host-other"
+    response = client.get("/whole", headers={"cookie": f"__Host-other={id_before}"})
+    assert response.json() == {"color": "red"}
+    sessions.samesite = "strict"
+    client.cookies.clear()
+    assert "SameSite=Strict" in client.get("/visits").headers["set-cookie"]
+
+
+def test_a_manager_and_fields_of_other_values_contradict() -> None:
+    manager = SessionManager(store_url="memory:")
+    assert WsgessionsSessionConfig(manager=manager).session_manager is manager
+    with pytest.raises(ImproperlyConfiguredException, match="max_age"):
+        WsgessionsSessionConfig(manager=manager, max_age=60)
+
+
+# -- installation ------------------------------------------------------------------------------------------------------
+
+
+def test_installed_twice_the_first_stays(caplog: pytest.LogCaptureFixture) -> None:
+    """R-50."""
+    app = app_of(plugins=[LitestarAdapter(store_url="memory:")])
+    first = app.state.wsgessions
+    assert LitestarAdapter(store_url="memory:").install(app) is app
+    assert app.state.wsgessions is first
+    assert [record.__dict__["event"] for record in caplog.records] == ["installed_twice"]
+
+
+def test_two_kinds_of_sessions_are_refused() -> None:
+    """R-50."""
+    foreign = ServerSideSessionConfig().middleware
+    with pytest.raises(ConfigError, match=r"litestar\.middleware\.session\.base\.SessionMiddleware"):
+        app_of(middleware=[foreign], plugins=[LitestarAdapter(store_url="memory:")])
+    with pytest.raises(ConfigError, match="remove it"):
+        LitestarAdapter(store_url="memory:").install(app_of(middleware=[foreign]))
+
+
+def test_routes_that_come_after_the_installation_have_sessions_too() -> None:
+    app = LitestarAdapter(store_url="memory:").install(Litestar([], openapi_config=None, logging_config=None))
+    app.register(visits)
+    client = client_of(app)
+    assert [client.get("/visits").json() for _ in range(2)] == [1, 2]
+
+
+def test_settings_beside_a_manager_or_a_configuration_are_refused() -> None:
+    """R-07."""
+    with pytest.raises(ConfigError, match="a manager is given"):
+        LitestarAdapter(manager=SessionManager(store_url="memory:"), session_locking=False)
+    with pytest.raises(ConfigError, match="a configuration is given"):
+        LitestarAdapter(config=config(), store_url="memory:")
+
+
+async def test_sessions_are_documents_for_administration() -> None:
+    sessions = config()
+    documents = sessions.get_store_from_app(app_of())
+    async with sessions.session_manager.open() as session:
+        session["color"] = "red"
+    known = str(session._id)
+    assert await documents.get(known) == b'{"color":"red"}'
+    await documents.set(known, b'{"size":1}', expires_in=60)
+    assert await documents.get(known) == b'{"size":1}'
+    left = await documents.expires_in(known)
+    assert left is not None
+    assert 0 < left <= 60
+    assert (await documents.exists(known), await documents.exists("x" * 43)) == (True, False)
+    with pytest.raises(SessionGone):
+        await documents.set("x" * 43, b"{}")
+    await documents.delete(known)
+    assert (await documents.get(known), await documents.expires_in(known)) == (None, None)
+
+
+def test_flash_messages_work_with_the_sessions() -> None:
+    @get("/flash")
+    async def say(request: AnyRequest) -> None:
+        flash(request, "saved", "info")
+
+    @get("/flashes")
+    async def show(request: AnyRequest) -> Any:
+        return get_flashes({"request": request})
+
+    client = client_of(app_of([say, show], plugins=[LitestarAdapter(store_url="memory:")]))
+    client.get("/flash")
+    assert client.get("/flashes").json() == [{"message": "saved", "category": "info"}]
+    assert client.get("/flashes").json() == []
