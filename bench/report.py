@@ -26,8 +26,8 @@ _HEAD: Final = """# Measurements
 
 Made by `./dev bench --write`; each part in one run on one machine, with the libraries in turn. The ratios carry over to
 other machines, the absolute times do not. The machine is small and other programs ran on it at the same time, which is
-why the best of many short rounds is taken, or the median where that makes no sense. Still figures differ from run to
-run: CPU times by a fifth, and times that include waiting for the store by up to a half. Sessions hold 20 attributes of 100 characters unless said otherwise.
+why the best of many short rounds is taken, or the median where that makes no sense. Still single figures differ from
+run to run by up to two thirds. Sessions hold 20 attributes of 100 characters unless said otherwise.
 
 """
 
