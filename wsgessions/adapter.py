@@ -14,12 +14,39 @@ sanic = "my_package:SanicAdapter"
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import version
 from typing import Any, Protocol
 
+from .errors import ConfigError
 from .manager import SessionManager
 from .settings import SessionSettings
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "require_version"]
+
+
+def require_version(distribution: str, oldest: str) -> None:
+    """Refuse a framework that is older than what its adapter is made for.
+
+    Args:
+        distribution: the framework's name on the package index.
+        oldest: the oldest version that will do, as numbers with dots.
+
+    Raises:
+        ConfigError: the installed one is older.
+    """
+    installed = version(distribution)
+    if _numbers(installed) < _numbers(oldest):
+        raise ConfigError(
+            f"{distribution} {installed} is installed; this adapter is made for {oldest} or later",
+            setting="adapter",
+            hint=f'pip install "{distribution}>={oldest}"',
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """What a version begins with: "1.0rc1" is (1, 0)."""
+    return tuple(int(part) for part in re.findall(r"[0-9]+", re.split(r"[^0-9.]", text)[0]))
 
 
 class Adapter(Protocol):

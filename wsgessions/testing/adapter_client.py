@@ -173,5 +173,14 @@ async def talk(app: ASGIApp, scope: Scope, *, send: Send | None = None) -> list[
     async def collect(message: Message) -> None:
         sent.append(message)
 
-    await app(scope, incoming.get, send or collect)
+    async def deliver(message: Message) -> None:
+        try:
+            await (send or collect)(message)
+        except OSError:
+            incoming.put_nowait({"type": "http.disconnect"})
+            raise
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            incoming.put_nowait({"type": "http.disconnect"})  # as servers do: frameworks wait for it
+
+    await app(scope, incoming.get, deliver)
     return sent

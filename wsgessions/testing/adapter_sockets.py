@@ -85,7 +85,7 @@ class SocketCases(AdapterHarness):
             await socket.next()
             await socket.ask("commit-size")
             await socket.ask("set-weight")
-            socket.say("raise")
+            assert (await socket.tell("raise"))["type"] == "websocket.close"
         assert await browser.do("names") == ["color", "size"]
 
     async def test_the_applications_close_code_is_the_clients(self, browser: Browser) -> None:

@@ -1,0 +1,63 @@
+"""The adapter for Quart."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypeVar
+
+try:
+    from quart import Quart
+    from quart.sessions import SecureCookieSessionInterface, SessionInterface
+except ModuleNotFoundError as _missing:
+    raise ImportError('wsgessions_quart needs Quart: pip install "wsgessions[quart]"') from _missing
+
+from wsgessions import SessionManager, SessionSettings
+from wsgessions.adapter import require_version
+from wsgessions.errors import ConfigError
+
+from .interface import EXTENSION, WsgessionsSessionInterface
+
+__all__ = ["QuartAdapter"]
+
+AppT = TypeVar("AppT", bound=Quart)
+
+_logger = logging.getLogger("wsgessions.adapter")
+
+
+class QuartAdapter:
+    """Gives a Quart application sessions, as ``quart.session``.
+
+    The session is a `QuartSession`, a dict as before. What the project has changed of Quart's ``SESSION_COOKIE_*`` is
+    in force; what it has not stays as our settings have it. Arguments are those of `wsgessions.adapter.Adapter`.
+    """
+
+    def __init__(
+        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+    ) -> None:
+        self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(settings, manager=manager, **overrides)
+
+    @classmethod
+    def fits(cls, app: object) -> bool:
+        """Whether ``app`` is a Quart application."""
+        return isinstance(app, Quart)
+
+    def install(self, app: AppT) -> AppT:
+        """Put the sessions around the application, and around what ``app.asgi_app`` was wrapped in until now.
+
+        ``app.extensions["wsgessions"]`` is the manager. The application's configuration should be complete.
+
+        Raises:
+            ConfigError: a setting is wrong, Quart is too old, the application has a session interface of another kind,
+                or a manager is given whose cookie is not what the application's configuration says.
+        """
+        require_version("quart", "0.22")
+        present: SessionInterface = app.session_interface
+        if EXTENSION in app.extensions or isinstance(present, WsgessionsSessionInterface):
+            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            return app
+        if type(present) is not SecureCookieSessionInterface:
+            name = f"{type(present).__module__}.{type(present).__qualname__}"
+            raise ConfigError(f"the application has a {name}", setting="adapter", hint="remove it")
+        self.interface.join(app)
+        app.session_interface = self.interface  # type: ignore[assignment]  # Quart names the class of its own there
+        return app

@@ -1,0 +1,107 @@
+"""What stands between the sessions and Quart: it lets errors and endings through as ASGI means them.
+
+Quart answers an error of a WebSocket itself, and up to 0.22 leaves its tasks behind when its call is cancelled. Both
+would keep from a session's exchange what it has to know: that the handler has failed (R-32), and that it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from quart import Quart, websocket
+from quart.signals import got_websocket_exception
+
+from wsgessions import Session, SessionManager
+from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.errors import WsgessionsError
+
+__all__ = ["Inside", "ending_with_its_call"]
+
+_ERROR = "wsgessions.error"
+
+
+class Inside:
+    """The application as the session middleware sees it.
+
+    Args:
+        app: the application, as Quart has it.
+        quart: the Quart application that is within.
+        manager: the manager of its sessions.
+    """
+
+    def __init__(self, app: ASGIApp, quart: Quart, manager: SessionManager) -> None:
+        self.app = app
+        self._manager = manager
+        got_websocket_exception.connect(self._note_error, quart)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        try:
+            await self.app(scope, receive, _refusing(scope, send) if scope["type"] == "websocket" else send)
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) > 1:
+                raise
+            raise group.exceptions[0] from group.exceptions[0].__cause__  # Quart 0.23 runs each call as a group
+
+    async def _note_error(self, _: Quart, exception: Exception, **_rest: Any) -> None:
+        """A handler has failed: what it changed and did not commit is dropped, though Quart answers (R-32)."""
+        scope = cast("Scope", websocket.scope)
+        if isinstance(exception, WsgessionsError):
+            scope[_ERROR] = exception
+        session = scope.get("session")
+        if isinstance(session, Session):
+            self._manager.discard(session)
+
+
+def _refusing(scope: Scope, send: Send) -> Send:
+    """A trouble with the session is answered by the code that says which (F-00a); Quart would call it a normal end."""
+
+    async def send_or_raise(message: Message) -> None:
+        error = scope.pop(_ERROR, None)
+        if error is not None:
+            raise error
+        await send(message)
+
+    return send_or_raise
+
+
+def ending_with_its_call(base: type[Any]) -> type[Any]:
+    """A class of Quart's connections whose tasks end when its call is cancelled, as when a stream is cut (S-54)."""
+
+    class Connection(base):  # type: ignore[misc]  # whatever class the application has
+        def __init__(self, *args: Any, **named: Any) -> None:
+            super().__init__(*args, **named)
+            self._running: set[asyncio.Task[Any]] = set()
+            self._cancelled = False
+
+        async def __call__(self, receive: Any, send: Any) -> None:
+            try:
+                await super().__call__(receive, send)
+            except asyncio.CancelledError:
+                self._cancelled = True
+                for task in self._running:
+                    task.cancel()
+                await asyncio.gather(*self._running, return_exceptions=True)
+                raise
+
+        async def handle_messages(self, *args: Any) -> None:
+            self._enter()
+            await super().handle_messages(*args)
+
+        async def handle_request(self, *args: Any) -> None:
+            self._enter()
+            await super().handle_request(*args)
+
+        async def handle_websocket(self, *args: Any) -> None:
+            self._enter()
+            await super().handle_websocket(*args)
+
+        def _enter(self) -> None:
+            if self._cancelled:
+                raise asyncio.CancelledError
+            task = asyncio.current_task()
+            if task is not None:
+                self._running.add(task)
+
+    return Connection

@@ -1,0 +1,164 @@
+"""Quart's session interface over wsgessions."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, cast
+
+from quart import Quart, has_request_context, request, websocket
+from quart.sessions import SessionInterface, SessionMixin
+from quart.signals import appcontext_pushed
+from quart.wrappers import Response
+from quart.wrappers.base import BaseRequestWebsocket
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
+from wsgessions.asgi import Scope
+from wsgessions.errors import StoreUnavailable, WsgessionsError
+from wsgessions.manager import manager_for
+from wsgessions.transport import Transport
+
+from .apart import save_apart
+from .configuration import check_no_effect, manager_of
+from .connections import Inside, ending_with_its_call
+from .session import PERMANENT, QuartSession
+
+__all__ = ["EXTENSION", "WsgessionsSessionInterface"]
+
+EXTENSION: Final = "wsgessions"
+"""The key in ``app.extensions`` under which the manager is."""
+
+_RENEWALS: Final = 30
+"""A permanent session that is used gets its cookie anew so many times in its lifetime, by a commit (S-33)."""
+
+_logger = logging.getLogger("wsgessions.adapter")
+
+
+class WsgessionsSessionInterface(SessionInterface):
+    """Sessions shared by all servers, behind ``quart.session``.
+
+    ``app.session_interface = WsgessionsSessionInterface()`` is enough: it puts the session middleware around the
+    application when the server starts it. `QuartAdapter` does so at once, refuses what does not fit, and lets the start
+    fail where the store cannot be reached.
+
+    Args:
+        settings: the settings; by default those of the environment and the files.
+        manager: the manager to use, when applications share one; by default one of its own, made from the settings and
+            from what the application's configuration says of the cookie.
+        overrides: single settings by name, in place of ``settings``.
+
+    Raises:
+        ConfigError: a setting is wrong, or a manager is given and settings too.
+    """
+
+    pickle_based: ClassVar[bool] = False  # type: ignore[misc]  # Quart means a class's attribute
+
+    def __init__(
+        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+    ) -> None:
+        if manager is not None:
+            manager_for(manager, settings, overrides)  # refuses settings that would be without effect
+        elif overrides:
+            settings = SessionSettings.load(settings, overrides)
+        self._settings = settings
+        self._overrides = overrides
+        self._given = manager
+        appcontext_pushed.connect(self._notice)
+
+    # -- joining an application ----------------------------------------------------------------------------------------
+
+    def join(self, app: Quart) -> SessionManager:
+        """Put the session middleware around an application. Done once for each; afterwards it does nothing.
+
+        Returns:
+            The application's manager, which ``app.extensions["wsgessions"]`` is too.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        present = app.extensions.get(EXTENSION)
+        if isinstance(present, SessionManager):
+            return present
+        if self._given is not None:
+            check_no_effect(app, self._given)
+        manager = self._given or manager_of(app, self._settings, self._overrides)
+        app.extensions[EXTENSION] = manager
+        app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
+        app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
+        inside = Inside(app.asgi_app, app, manager)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
+        app.asgi_app = SessionMiddleware(inside, manager=manager)  # type: ignore[method-assign,assignment]
+        return manager
+
+    async def _notice(self, app: Quart, **_: Any) -> None:
+        """An application begins something; at the latest, this is its start by the server."""
+        interface: SessionInterface = app.session_interface
+        if interface is self and EXTENSION not in app.extensions:
+            manager = self.join(app)
+            app.after_serving_funcs.append(manager.close)
+
+    # -- what Quart calls ----------------------------------------------------------------------------------------------
+
+    async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> SessionMixin:
+        """The session of a request or WebSocket; the middleware has loaded it, if the client has one (R-30)."""
+        session = cast("Scope", request.scope).get("session")
+        if not isinstance(session, Session):
+            session = await _open_apart(self.join(app), request)
+        if not isinstance(session, QuartSession):
+            session.__class__ = QuartSession  # the same object for all who share it, with more words
+        return cast("SessionMixin", session)
+
+    async def save_session(
+        self, app: Quart, session: SessionMixin, response: Response | WerkzeugResponse | None
+    ) -> None:
+        """What Quart calls when the handler is done.
+
+        The session is committed when the response leaves, by the middleware, and what changes later is too (C-13).
+        Where there is no connection, as in ``session_transaction()`` of the test client, it is committed here.
+        """
+        if not isinstance(session, QuartSession):
+            return
+        manager = self.join(app)
+        _keep_permanent(app, manager, session)
+        scope = cast("Scope", (request if has_request_context() else websocket).scope)
+        if scope.get("session") is not session:
+            await save_apart(manager, scope, session, response)
+
+
+async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
+    presented = Transport(manager.settings).read(connection.scope.get("headers", ()))
+    session = manager.begin(presented)
+    if presented.id is not None and not manager.recall(session):
+        try:
+            await manager.load(session)
+        except StoreUnavailable as error:
+            # No error until somebody touches the session (R-30); the session has kept it.
+            _logger.warning("a session could not be loaded: %s", error, extra={"event": "load_failed"})
+    return session
+
+
+def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) -> None:
+    """Give a permanent session its lifetime, in the store and in the browser; leave one alone that nobody looked at."""
+    if not session.accessed:
+        return
+    try:
+        if session.get(PERMANENT):
+            lifetime = app.permanent_session_lifetime
+            manager.keep_cookie(session, lifetime)
+            refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and _is_renewal_due(manager, session, lifetime)
+            if session.max_inactive_interval != lifetime or refreshes:
+                session.max_inactive_interval = lifetime
+        elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:
+            session.max_inactive_interval = manager.settings.max_inactive_interval or None
+    except WsgessionsError as error:
+        # The session cannot be used; whoever tried has been told, and the response will tell the client.
+        _logger.debug("a session was left as it is: %s", error)
+
+
+def _is_renewal_due(manager: SessionManager, session: Session, lifetime: timedelta) -> bool:
+    """Quart sends the cookie with every response; a late one would undo a login (S-209), a commit cannot."""
+    if session.is_new:
+        return False
+    committed = datetime.fromtimestamp(session.version / 1_000_000, UTC)
+    now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
+    return now - committed >= lifetime / _RENEWALS

@@ -1,0 +1,120 @@
+"""The session with the words that Quart has for sessions."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from flask.sessions import SessionMixin
+from markupsafe import Markup
+from quart import session as current_session
+
+from wsgessions import Session
+from wsgessions.errors import ConfigError
+
+__all__ = ["MOST_FLASHES", "PERMANENT", "QuartSession", "get_session"]
+
+PERMANENT: Final = "_permanent"
+"""The attribute by which Flask and Quart remember that a session is permanent."""
+
+MOST_FLASHES: Final = 100
+"""So many messages are kept for a visitor who is shown none; older ones give way."""
+
+_FLASHES: Final = "_flashes"
+_MARKUP: Final = " m"
+"""Marks a message that is safe HTML; Flask's own serializer has the same mark."""
+
+
+class QuartSession(Session):
+    """A `wsgessions.Session` that Quart's helpers, extensions and tests can use as they use Quart's own.
+
+    ``new`` is `Session.is_new`. ``modified`` and ``accessed`` tell the truth and may be assigned to, which changes
+    nothing: changes are found without being announced, nested ones too, and only looking into the session counts as an
+    access; Quart itself touches it at every response (S-40).
+    """
+
+    __slots__ = ()
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the session outlives the browser, by Quart's ``PERMANENT_SESSION_LIFETIME``. Settable."""
+        return bool(self.get(PERMANENT, False))
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        if self.get(PERMANENT) is not bool(value):
+            self[PERMANENT] = bool(value)
+
+    @property
+    def new(self) -> bool:
+        """Whether the store knows nothing of this session."""
+        return self.is_new
+
+    @property
+    def modified(self) -> bool:
+        """See `Session.modified`."""
+        return self._changed
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        """Flask's way to announce a nested change; not needed here."""
+
+    @property
+    def accessed(self) -> bool:
+        """See `Session.accessed`."""
+        return self._accessed
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        """Quart's contexts set it for every request."""
+
+    # -- flash() reads a list, appends, and puts it back; get_flashed_messages() pops it -------------------------------
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, _marked(value) if name == _FLASHES and isinstance(value, list) else value)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As `dict.get`."""
+        value = super().get(name, default)
+        return _unmarked(value) if name == _FLASHES and isinstance(value, list) else value
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """As `dict.pop`."""
+        if name != _FLASHES:
+            return super().pop(name, *default)
+        if default and name not in self:
+            return default[0]  # a page that shows no message changes nothing
+        return _unmarked(super().pop(name, *default))
+
+
+SessionMixin.register(QuartSession)
+
+
+def get_session() -> QuartSession:
+    """The same as ``quart.session``, as the object itself and with its type: to await its methods, or to hand it on.
+
+    Raises:
+        ConfigError: no session interface of wsgessions is installed.
+        RuntimeError: there is no request and no WebSocket now.
+    """
+    session = cast("Any", current_session)._get_current_object()
+    if not isinstance(session, QuartSession):
+        raise ConfigError("there is no session", setting="adapter", hint="install(app) comes before the first request")
+    return session
+
+
+def _marked(flashes: list[Any]) -> list[Any]:
+    return [
+        (flash[0], {_MARKUP: str(flash[1].__html__())})
+        if isinstance(flash, tuple) and len(flash) == 2 and hasattr(flash[1], "__html__")
+        else flash
+        for flash in flashes[-MOST_FLASHES:]
+    ]
+
+
+def _unmarked(flashes: Any) -> Any:
+    return [
+        (flash[0], Markup(flash[1][_MARKUP]))  # noqa: S704 - it was safe HTML when it was put in
+        if isinstance(flash, tuple) and len(flash) == 2 and isinstance(flash[1], dict) and _MARKUP in flash[1]
+        else flash
+        for flash in flashes
+    ]
