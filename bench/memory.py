@@ -70,16 +70,19 @@ def measure(run: Run) -> list[Section]:
 def _fill(limit: int, count: int, length: int) -> _Filled:
     empty = _typical(gc.collect)
     before, tier = _resident(), Snapshots(limit)
-    for record in _sessions(count, length, twice=2 * limit):
-        tier.put(record)
-        tier.get(record.key.digest)
-        record.attributes.placeholders(Undecoded.of)
-    del record
+    _use(tier, _sessions(count, length, twice=2 * limit))
     sessions, accounted, resident = len(tier), tier.bytes, _resident() - before
     collection = _typical(gc.collect)
     began = time.perf_counter()
     tier.clear()
     return _Filled(sessions, accounted, resident, empty, collection, time.perf_counter() - began)
+
+
+def _use(tier: Snapshots, records: Iterator[SessionRecord]) -> None:
+    for record in records:
+        tier.put(record)
+        tier.get(record.key.digest)
+        record.attributes.placeholders(Undecoded.of)
 
 
 def _sessions(count: int, length: int, *, twice: int) -> Iterator[SessionRecord]:
