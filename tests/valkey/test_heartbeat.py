@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.valkey.raw_server import RawServer
 from tests.valkey.resp import ask
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import StoreUnavailable
+from wsgessions.log_throttle import LogThrottle
 from wsgessions.record import SessionRecord
 from wsgessions.stores.feed import Loss
 from wsgessions.testing.faults import Direction, FaultProxy
@@ -302,6 +304,38 @@ async def test_a_store_that_has_been_left_can_be_stopped_without_it(tmp_path: Pa
     assert not node.lease.fresh
     with pytest.raises(StoreUnavailable):
         await node.store.link.request(b"PING")
+
+
+async def test_statistics_say_whether_the_server_tells_of_changes(server: RawServer, command: Command) -> None:
+    async with caching_node(server.url, heartbeat=OFTEN) as node:
+        await node.may_serve()
+        assert node.cache.statistics.tracking
+        command("ACL", "SETUSER", "default", "-client|caching")
+        await until(lambda: not node.cache.statistics.tracking)
+        assert not node.lease.fresh
+        command("ACL", "SETUSER", "default", "+client|caching")
+        await until(lambda: node.cache.statistics.tracking)
+        server.kill()
+        await until(lambda: not node.cache.statistics.tracking)
+
+
+async def test_a_table_of_tracked_keys_that_is_nearly_full_is_said_in_the_log(
+    shared_server: RawServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C-18."""
+    monkeypatch.setattr("wsgessions.valkey.heartbeat._BEATS_PER_SWEEP", 1)
+    monkeypatch.setattr("wsgessions.valkey.heartbeat._log", LogThrottle(logging.getLogger("wsgessions.coherence")))
+    async with caching_node(shared_server.url, heartbeat=OFTEN, tracked_keys=10**9) as node:
+        await node.may_serve()
+        before = node.cache.statistics.tracked_keys
+        for _ in range(20):
+            await created(node.cache)
+        await until(lambda: node.cache.statistics.tracked_keys >= before + 20)
+        assert node.cache.statistics.tracked_items >= node.cache.statistics.tracked_keys
+        assert "tracking-table-max-keys" not in caplog.text
+        assert node.store.heartbeat is not None
+        node.store.heartbeat._tracked_keys = 20
+        await until(lambda: "tracking-table-max-keys" in caplog.text)
 
 
 async def test_without_a_lease_there_are_no_beats(shared_server: RawServer) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..identity import ID_LENGTH
+from ..stores.figures import TRACKED_KEYS
 from .assurance import Assurance, default_absolute, default_idle
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets
@@ -141,6 +142,12 @@ class SettingFields(BaseSettings):
         default=0,
         description="Number of segments of the store, a power of two up to 4096; 0 lets the store choose. Recorded in "
         "the store at its first use; another value is refused then.",
+    )
+    tracking_table_max_keys: int = Field(
+        default=TRACKED_KEYS,
+        ge=0,
+        description="How many sessions the server can watch for all near caches together: what its own setting of this "
+        "name says (`tracking-table-max-keys`); 0 for no limit. Nearly as many are worth a warning (C-18).",
     )
     heartbeat: Duration = Field(
         default=timedelta(seconds=0.5),

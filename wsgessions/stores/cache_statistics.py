@@ -1,4 +1,4 @@
-"""Counters of one near cache. Plain integers that only grow, in the thread of whoever counts."""
+"""Statistics of one near cache. Counters are plain integers that only grow, in the thread of whoever counts."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ class CacheStatistics:
     """How often the lease ended before its time, by a refusal or a loss."""
     losses: Counter[Loss] = field(default_factory=Counter)
     """How often everything was dropped, by reason."""
+    tracking: bool = False
+    """Whether the last heartbeat has shown that the server tells when sessions change. If it does not, as behind some
+    proxies, each request asks the store: slower, and as right."""
+    tracked_keys: int = 0
+    """Keys that the server watched for all its clients when last looked at, about once a minute (C-18)."""
+    tracked_items: int = 0
+    """The same, each key counted once for every client that has read it: their share of the server's memory."""
     audits: int = 0
     """Copies that were compared with the store after they had been served (C-19)."""
     audit_mismatches: int = 0

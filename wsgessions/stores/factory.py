@@ -61,6 +61,7 @@ def open_store(settings: SessionSettings) -> Store:
             grace=grace,
             heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
+            tracked_keys=settings.tracking_table_max_keys,
         )
         return _batched(_cached(store, settings), settings)
 

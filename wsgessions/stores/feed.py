@@ -7,10 +7,13 @@ Nothing awaits in between, so that what the feed holds is at any instant what th
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..record import SessionKey, SessionRecord
 from .lease import Lease
+
+if TYPE_CHECKING:
+    from .cache_statistics import CacheStatistics
 
 __all__ = ["Feed", "Feeding", "Loss"]
 
@@ -32,6 +35,11 @@ class Loss(Enum):
 
 class Feed(Protocol):
     """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """Where what the server says of its tracking is noted."""
+        ...
 
     @property
     def generation(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 
 from ..lineage import COMMITS_REMEMBERED
 
-__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS"]
+__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS", "TRACKED_KEYS"]
 
 TOMBSTONE_MS: Final = 15 * 60 * 1000
 """The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
@@ -19,6 +19,9 @@ be reported late: the default touch interval plus the default lease. It is not s
 
 LONGEST_LEASE: Final = 5.0
 """Seconds that a node may be set to trust its own memory without asking (S-60)."""
+
+TRACKED_KEYS: Final = 1_000_000
+"""Keys that a server watches for all its clients, unless it is set otherwise (C-18)."""
 
 EXACT: Final = 2**53
 """Numbers computed at the store stay below this, where a double holds every integer exactly (C-8, C-10)."""

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..stores.feed import Feed, Loss
+from ..stores.figures import TRACKED_KEYS
 from ..stores.lease import Lease
 from .commands import ScriptCall
 from .replies import Reply
@@ -43,13 +44,16 @@ _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 HEARTBEAT: Final = Script.load("heartbeat")
 """Record that a node is there."""
 _BEATS_PER_SWEEP: Final = 128
-"""Once in so many beats a node removes those from the list that have been silent for long."""
+"""Once in so many beats a node removes those from the list that have been silent for long, and looks at the table."""
 _JITTER: Final = 50e-6
 """Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
 _LEAST_PAUSE: Final = 0.002
 """Seconds between a hint and the beat, so that many hints at once are answered by one."""
 _ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
 """Refusals after which the connection leads to the wrong server."""
+
+
+_NEARLY_FULL: Final = 0.9
 
 
 class Heartbeat:
@@ -60,9 +64,12 @@ class Heartbeat:
         cache: told of every renewal and of every loss.
         lease: the lease that the cache serves under; only its length and clock are used here.
         interval: seconds between two beats (the setting `heartbeat`, *h*).
+        tracked_keys: how many keys the server can watch (the setting `tracking_table_max_keys`); 0 for any number.
     """
 
-    def __init__(self, store: ValkeyStore, cache: Feed, lease: Lease, *, interval: float) -> None:
+    def __init__(
+        self, store: ValkeyStore, cache: Feed, lease: Lease, *, interval: float, tracked_keys: int = TRACKED_KEYS
+    ) -> None:
         self.node: Final[bytes] = secrets.token_bytes(8)
         """This node's name in the list of members."""
         self.replicas: int = 0
@@ -71,6 +78,7 @@ class Heartbeat:
         self._cache = cache
         self._lease = lease
         self._interval = interval
+        self._tracked_keys = tracked_keys
         self._task: asyncio.Task[None] | None = None
         self._hinted = asyncio.Event()
         self._urgent = 0
@@ -111,6 +119,7 @@ class Heartbeat:
     def lose(self) -> None:
         """The connection has ended: nothing is watched any more."""
         self._watching, self._pushes_arrive = False, True
+        self._cache.statistics.tracking = False
 
     # Beating
 
@@ -171,11 +180,12 @@ class Heartbeat:
 
     def take_refusal(self) -> None:
         """The lease ends at once (C-5)."""
+        self._cache.statistics.tracking = False
         self._cache.suspend()
 
     def take_beat(self, beat: Reply, sent_at: float) -> None:
         """The reply to the write, which was sent at this monotonic instant, and the push behind it, if it has come."""
-        now_ms, timeline, self.replicas, self._members = beat
+        now_ms, timeline, self.replicas, self._members, *table = beat
         self._store.clock.observe(now_ms, sent_at=sent_at)
         if self._canary_seen:
             self._pushes_arrive = True
@@ -190,11 +200,28 @@ class Heartbeat:
             self._timeline, self._timeline_since = timeline, self._lease.clock()
         self._acknowledged_ms = now_ms
         self._store.revocations.see_timeline(timeline)
+        if table:
+            self._see_table(*table)
+
+    def _see_table(self, keys: int, items: int) -> None:
+        """A full table costs hits: the server then forgets keys at random, and says so (fact 10)."""
+        statistics = self._cache.statistics
+        statistics.tracked_keys, statistics.tracked_items = keys, items
+        if self._tracked_keys and keys >= _NEARLY_FULL * self._tracked_keys:
+            _log.warning(
+                "tracking_table",
+                "the store watches %d sessions for all servers, of %d that it can; beyond that copies are lost before "
+                "their time: raise its tracking-table-max-keys, and tracking_table_max_keys here, or lower "
+                "max_bytes_on_heap",
+                keys,
+                self._tracked_keys,
+            )
 
     def take_watch(self, allowed: Reply, sent_at: float) -> None:
         """The replies that end a beat: canary and hint are watched again."""
         self._watching, self._canary_seen = allowed == b"OK", False
-        if self._watching and self._pushes_arrive:
+        self._cache.statistics.tracking = self._watching and self._pushes_arrive
+        if self._cache.statistics.tracking:
             self._cache.renew(sent_at)
 
 

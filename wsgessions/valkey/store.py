@@ -20,7 +20,7 @@ from ..record import (
 )
 from ..stores.base import NEVER
 from ..stores.feed import Feed
-from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE
+from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
 from ..stores.lease import Lease
 from .address import Locate
 from .barrier import confirm_primary, wait_for_members
@@ -64,6 +64,7 @@ class ValkeyStore:
         reap_interval: seconds between two looks for expired sessions; None leaves that to other processes.
         heartbeat: seconds between two proofs that copies are fresh, once a near cache is fed (C-4).
         allow_eviction: accept a server that drops data when memory is short (C-18).
+        tracked_keys: see `Heartbeat`.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ValkeyStore:
         reap_interval: float | None = 1.0,
         heartbeat: float = 0.5,
         allow_eviction: bool = False,
+        tracked_keys: int = TRACKED_KEYS,
     ) -> None:
         self.clock: StoreClock = StoreClock()
         self.trouble: Trouble = Trouble()
@@ -103,7 +105,7 @@ class ValkeyStore:
         self._context_path = context_path
         self._concurrency = concurrency
         self._allow_eviction = allow_eviction
-        self._heartbeat_interval = heartbeat
+        self._heartbeat_options: Final[Any] = {"interval": heartbeat, "tracked_keys": tracked_keys}
         self._lease_length = 0.0
 
     async def start(self, *, deadline: float = NEVER) -> None:
@@ -143,8 +145,7 @@ class ValkeyStore:
         """See `Feeding.feed`."""
         self.tracking.cache = cache
         self._lease_length = lease.length
-        if lease.length:
-            self.heartbeat = Heartbeat(self, cache, lease, interval=self._heartbeat_interval)
+        self.heartbeat = Heartbeat(self, cache, lease, **self._heartbeat_options) if lease.length else None
 
     # Sessions
 

@@ -2,8 +2,8 @@
 -- Record that a node is there. A write, so that a server which may not write refuses it: whoever answers this is the
 -- primary (C-4, C-6, fact 12). Its canary is changed too: the node watches it, and must be told.
 -- KEYS: members, canary. ARGV: node, its last acknowledged heartbeat, its lease (milliseconds), and 1 to remove nodes from
--- the list that have been silent for a minute beyond their leases.
--- Returns {now, replication id, replicas, members}.
+-- the list that have been silent for a minute beyond their leases, and to look how full the table of tracked keys is.
+-- Returns {now, replication id, replicas, members}, and with that look {..., tracked keys, tracked items} (C-18).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], struct.pack('>I8I8I4', now, ARGV[2], ARGV[3]))
@@ -15,4 +15,10 @@ for i = 1, #fields, 2 do
   if beat + lease + 60000 < now then redis.call('HDEL', KEYS[1], fields[i]) end
 end
 local info = redis.call('INFO', 'replication')
-return {now, info:match('master_replid:(%x+)'), tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1])}
+local reply = {now, info:match('master_replid:(%x+)'), tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1])}
+if ARGV[4] == '1' then
+  local stats = redis.call('INFO', 'stats')
+  reply[5] = tonumber(stats:match('tracking_total_keys:(%d+)') or 0)
+  reply[6] = tonumber(stats:match('tracking_total_items:(%d+)') or 0)
+end
+return reply
