@@ -22,7 +22,10 @@ def register(app: typer.Typer) -> None:
 
 def cart(
     servers: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of fastapi and starlette, comma-separated; each any number of times.")
+        str,
+        typer.Option(
+            metavar="NAMES", help="Of fastapi, starlette and litestar, comma-separated; each any number of times."
+        ),
     ] = "fastapi,starlette",
     store: Annotated[
         str | None,

@@ -26,6 +26,7 @@ class Framework(Enum):
 
     FASTAPI = ("FastAPI", "wsgessions_cart.fastapi_app:app")
     STARLETTE = ("Starlette", "wsgessions_cart.starlette_app:app")
+    LITESTAR = ("Litestar", "wsgessions_cart.litestar_app:app")
 
     @property
     def title(self) -> str:
