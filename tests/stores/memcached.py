@@ -16,6 +16,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Queue
+from typing import Any
 
 __all__ = ["PROGRAM", "free_port", "real_memcached", "stand_in"]
 
@@ -73,21 +75,41 @@ class StandIn:
     def __init__(self) -> None:
         self.items: dict[bytes, Item] = {}
         self.uniques = itertools.count(1)
+        self.connections: set[asyncio.Task[Any]] = set()
+
+    async def run(self, port: int, stop: asyncio.Event) -> None:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", port)
+        await stop.wait()
+        server.close()
+        for each in self.connections:
+            each.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
+        await asyncio.sleep(0)  # in which the sockets are closed
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            command, *args = line.split()
-            if command in {b"get", b"gets"}:
-                writer.write(b"".join(self.shown(key, unique=command == b"gets") for key in args) + b"END\r\n")
-            elif command in {b"add", b"set", b"cas"}:
-                data = (await reader.readexactly(int(args[3]) + 2))[:-2]
-                writer.write(self.stored(command, args, data) + b"\r\n")
-            elif command == b"delete":
-                writer.write(b"DELETED\r\n" if self.items.pop(args[0], None) else b"NOT_FOUND\r\n")
-            else:
-                writer.write(b"ERROR\r\n")
-            await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self.connections.add(task)
+        try:
+            while line := await reader.readline():
+                writer.write(await self.answer(line, reader))
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.connections.discard(task)
+            writer.close()
+
+    async def answer(self, line: bytes, reader: asyncio.StreamReader) -> bytes:
+        command, *args = line.split()
+        if command in {b"get", b"gets"}:
+            return b"".join(self.shown(key, unique=command == b"gets") for key in args) + b"END\r\n"
+        if command in {b"add", b"set", b"cas"}:
+            data = (await reader.readexactly(int(args[3]) + 2))[:-2]
+            return self.stored(command, args, data) + b"\r\n"
+        if command == b"delete":
+            return b"DELETED\r\n" if self.items.pop(args[0], None) else b"NOT_FOUND\r\n"
+        return b"ERROR\r\n"
 
     def item(self, key: bytes) -> Item | None:
         item = self.items.get(key)
@@ -120,29 +142,17 @@ class StandIn:
 def stand_in() -> Iterator[int]:
     """The stand-in, in a thread of its own, on the port that this gives."""
     port = free_port()
-    loop = asyncio.new_event_loop()
+    begun: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
 
-    async def serve() -> None:
-        async with await asyncio.start_server(StandIn().serve, "127.0.0.1", port):
-            await asyncio.Event().wait()
+    async def run() -> None:
+        stop = asyncio.Event()
+        begun.put((asyncio.get_running_loop(), stop))
+        await StandIn().run(port, stop)
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        task = loop.create_task(serve())
-        tasks.append(task)
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            for each in asyncio.all_tasks(loop):
-                each.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-        finally:
-            loop.close()
-
-    tasks: list[asyncio.Task[None]] = []
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
+    loop, stop = begun.get(timeout=PATIENCE)
     wait_for(port)
     yield port
-    loop.call_soon_threadsafe(tasks[0].cancel)
+    loop.call_soon_threadsafe(stop.set)
     thread.join()

@@ -36,6 +36,8 @@ _RELEASE: Final = "0.12."
 _AT_ONCE: Final = 32
 _PATIENCE: Final = 5.0
 """Seconds for one call, where the alias says nothing."""
+_FAREWELL: Final = 1.0
+"""Seconds that cancelled calls have to come back."""
 _LONGEST_RELATIVE: Final = 30 * 86_400
 """Seconds; what is longer, memcached takes for an instant."""
 _KEEPS_ALL: Final = "noeviction"
@@ -71,9 +73,13 @@ class _Connections:
         self.calls: set[asyncio.Future[Any]] = set()
         self.gate = asyncio.Semaphore(min(_AT_ONCE, getattr(cache, "pool_max_size", None) or _AT_ONCE))
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
+        """Cancel all calls at once, so that none meets a connection of another one, and close the connections."""
         for call in self.calls:
             call.cancel()
+        if self.calls:
+            await asyncio.wait(self.calls, timeout=_FAREWELL)
+        await _close(self.cache)
 
 
 class Cells:
@@ -110,12 +116,16 @@ class Cells:
             return
         info = await self._call(lambda cache: cache.client.info("memory"))
         policy = info.get("maxmemory_policy", _KEEPS_ALL)
-        if policy != _KEEPS_ALL and not allow_eviction:
+        if policy == _KEEPS_ALL:
+            return
+        if not allow_eviction:
             raise ConfigError(
                 f"the server throws data away when memory is short (maxmemory-policy {policy})",
                 setting="store_url",
                 hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}, or allow_eviction = true",
             )
+        text = "the cache has maxmemory-policy %s: it drops sessions when memory is short"
+        _logger.warning(text, policy, extra={"event": "eviction"})
 
     async def read(self, name: str) -> Held:
         """What the cell holds."""
@@ -162,8 +172,7 @@ class Cells:
         """Give back the connections. `check` opens them again."""
         connections, self._open = self._open, None
         if connections is not None:
-            connections.give_up()
-            await _close(connections.cache)
+            await connections.give_up()
 
     @staticmethod
     def _key(cache: Any, name: str) -> Any:
@@ -179,6 +188,8 @@ class Cells:
         if connections is None:
             raise StoreUnavailable("the store is closed", hint="start it again")
         async with connections.gate:
+            if self._open is not connections:
+                raise self._given_up()
             call = asyncio.ensure_future(ask(connections.cache))
             connections.calls.add(call)
             call.add_done_callback(connections.calls.discard)
@@ -187,23 +198,25 @@ class Cells:
             await self._replace(connections)
             raise NonStopTimeout(f"the cache {self._alias!r} did not answer within {self._patience:g} s")
         if call.cancelled():
-            raise StoreUnavailable(f"the connections to the cache {self._alias!r} were given up")
+            raise self._given_up()
         error = call.exception()
         if isinstance(error, Exception):
             raise self._translated(error) from error
         return call.result()
 
+    def _given_up(self) -> StoreUnavailable:
+        return StoreUnavailable(f"the connections to the cache {self._alias!r} were given up")
+
     async def _replace(self, connections: _Connections) -> None:
-        connections.give_up()
-        if self._open is connections and self.back_end is not BackEnd.MEMORY:
+        if self._open is connections:
             self._open = _Connections(_make(self._alias))
-            await _close(connections.cache)
+        await connections.give_up()
 
     def _translated(self, error: Exception) -> StoreUnavailable:
         name = type(error).__name__
         if not _REFUSALS & {kind.__name__ for kind in type(error).__mro__}:
             return StoreUnavailable(f"the cache {self._alias!r} could not be reached: {name}")
-        if any(isinstance(arg, bytes) and b"too large" in arg for arg in error.args):
+        if "too large" in str(error):
             hint = "memcached takes 1 MiB a session unless started with -I; lower max_session_bytes"
             return StoreRefused(f"the cache {self._alias!r} refused a session: it is too large", hint=hint)
         return StoreRefused(f"the cache {self._alias!r} refused a command: {name}")
@@ -250,5 +263,6 @@ async def _close(cache: Any) -> None:
     close = getattr(getattr(cache, "client", None), "aclose", cache._close)
     try:
         await close()
+        await asyncio.sleep(0)  # the sockets of aiomcache are closed in the next round of the loop
     except Exception as error:  # noqa: BLE001 - it is given up anyway, and may be broken
         _logger.debug("closing a cache failed: %s", type(error).__name__)
