@@ -83,6 +83,7 @@ class LoadingOwner:
             self._look_for_rollback(session, record, carried)
         session._adopt(record)
         session._served_from = ServedFrom.NEAR_CACHE
+        self._statistics.recalled += 1
         return True
 
     def recall_state(self, key: SessionKey, known: Seen) -> SessionRecord | None:

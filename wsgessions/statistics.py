@@ -11,6 +11,8 @@ __all__ = ["SessionStatistics"]
 class SessionStatistics:
     """What has happened in this process since it started. Read them at any time; they only grow."""
 
+    recalled: int = 0
+    """Sessions served from memory, without asking the store."""
     loads: int = 0
     """Sessions read from the store."""
     hops: int = 0
@@ -47,6 +49,17 @@ class SessionStatistics:
     """Bytes of names and values sent in commits and creations."""
     bytes_whole: int = 0
     """Bytes that the same commits would have sent if each wrote its whole session."""
+
+    @property
+    def round_trips_per_request(self) -> float:
+        """How often the store was asked for each request that used a session; NaN before the first.
+
+        Uses are not counted in it, since they are reported together. A request that finds its id unknown and begins
+        a session counts as two.
+        """
+        requests = self.recalled + self.loads + self.created
+        changes = self.created + self.commits + self.refused_commits + self.conflicts + self.invalidated
+        return (self.loads + changes) / requests if requests else float("nan")
 
     def snapshot(self) -> dict[str, int]:
         """All counters by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -353,6 +354,27 @@ async def test_a_lost_history_is_accepted_said_counted_and_not_asked_for_again(
 
 def _bare(manager: SessionManager, server: RawServer) -> ValkeyStore:
     return store_at(server.url, namespace=manager.settings.namespace)
+
+
+async def test_statistics_tell_how_often_a_request_asks_the_store(shared_server: RawServer) -> None:
+    """T-12: once to begin, never for what is held here, once for a change, and once more after a hop."""
+    namespace = f"trips{os.urandom(4).hex()}"
+    one, other = (SessionManager(store_url=shared_server.url, namespace=namespace, lease="5s") for _ in range(2))
+    browser = Browser()
+    assert math.isnan(one.statistics.round_trips_per_request)
+    await browser.request(on(one, lambda session: session.update(n=1)))
+    assert one.statistics.round_trips_per_request == 1
+    await hot(one, browser)
+    asked, requests = one.statistics.loads + 1, one.statistics.recalled + one.statistics.loads + 1
+    for _ in range(10):
+        await browser.request(on(one, dict))
+    assert one.statistics.round_trips_per_request == asked / (requests + 10)
+    await browser.request(on(one, lambda session: session.update(n=2)))
+    assert one.statistics.round_trips_per_request == (asked + 1) / (requests + 11)
+    await browser.request(on(other, dict))
+    assert other.statistics.round_trips_per_request == 1
+    await one.close()
+    await other.close()
 
 
 async def test_a_hop_can_be_made_to_cost_one_read(shared_server: RawServer) -> None:

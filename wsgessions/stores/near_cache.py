@@ -15,7 +15,6 @@ by a read that rests on the copy and so carries what has changed since.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
@@ -23,7 +22,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..clock import StoreClock
-from ..log_throttle import LogThrottle
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from .base import NEVER, Mark, Store
 from .cache_audit import CacheAudit
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from .off_heap import OffHeap
 
 __all__ = ["MARGIN", "NearCache"]
-
-_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 MARGIN: Final = 0.5
 """Seconds. The store's time is known to less (C-16)."""
