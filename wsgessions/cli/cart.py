@@ -24,7 +24,8 @@ def cart(
     servers: Annotated[
         str,
         typer.Option(
-            metavar="NAMES", help="Of fastapi, starlette and litestar, comma-separated; each any number of times."
+            metavar="NAMES",
+            help="Of fastapi, starlette, litestar and quart, comma-separated; each any number of times.",
         ),
     ] = "fastapi,starlette",
     store: Annotated[

@@ -27,6 +27,7 @@ class Framework(Enum):
     FASTAPI = ("FastAPI", "wsgessions_cart.fastapi_app:app")
     STARLETTE = ("Starlette", "wsgessions_cart.starlette_app:app")
     LITESTAR = ("Litestar", "wsgessions_cart.litestar_app:app")
+    QUART = ("Quart", "wsgessions_cart.quart_app:app")
 
     @property
     def title(self) -> str:
