@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from .attribute_operations import OperatingOwner
 from .cookie import CookieFinding, Presented
@@ -46,6 +46,9 @@ class SessionManager:
     Raises:
         ConfigError: a setting is wrong.
     """
+
+    session_class: ClassVar[type[Session]] = Session
+    """What `begin` makes; a subclass for applications that expect more of their sessions names another."""
 
     def __init__(
         self,
@@ -127,7 +130,7 @@ class SessionManager:
         """
         if presented.id is None and presented.finding is not CookieFinding.ABSENT:
             self._suspicions.note(Suspicion(presented.finding.value), peer)
-        return Session._of(self.owner, presented, peer)
+        return self.session_class._of(self.owner, presented, peer)
 
     def recall(self, session: Session) -> bool:
         """Serve a session that was begun with an id from memory: at once, or not at all (C-11)."""

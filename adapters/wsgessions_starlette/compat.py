@@ -1,0 +1,196 @@
+"""Stands in for `starlette.middleware.sessions`: the same arguments, and the sessions in the shared store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+try:
+    from starlette.datastructures import Secret
+except ModuleNotFoundError as _missing:
+    raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from _missing
+
+import wsgessions
+from wsgessions import SessionManager, SessionSettings
+from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
+from wsgessions.cookie import Carrier
+from wsgessions.errors import ConfigError
+from wsgessions.owner import SessionStatus
+from wsgessions.settings.cookie import MAX_COOKIE_AGE
+from wsgessions.takeover import Takeover
+
+from .compat_session import Session
+
+if TYPE_CHECKING:
+    from .signed_cookies import SignedCookies
+
+__all__ = ["Session", "SessionMiddleware"]
+
+_TWO_WEEKS: Final = 14 * 24 * 60 * 60
+_SIGNED: Final = "wsgessions.signed_cookies"
+"""The key in the scope by which the signed cookies of a request get to where its session is."""
+
+
+class _Manager(SessionManager):
+    session_class: ClassVar[type[wsgessions.Session]] = Session
+
+
+class SessionMiddleware:
+    """Takes the arguments of Starlette's `SessionMiddleware`, and keeps the sessions in the store.
+
+    Args:
+        app: the application.
+        secret_key: what signed the cookies so far. Ours are not signed: they hold an id and nothing else.
+        session_cookie: the cookie's name.
+        max_age: seconds that the browser keeps the cookie after a change, at most 400 days; the session's idle time
+            too, unless ``max_inactive_interval`` is set. None: until the browser is closed, and 14 days idle. 0 or
+            less: no session outlives its request.
+        path: of the cookie.
+        same_site: of the cookie.
+        https_only: whether the cookie is `Secure`. False is the setting ``cookie.insecure``, with its warning.
+        domain: of the cookie; a dot in front says nothing and is left out.
+        partitioned: whether each site that embeds the page has a cookie of its own.
+        signed_cookies_until: until when sessions in signed cookies are taken over, with a time zone; None for not at
+            all (S-75).
+        settings: the settings; by default those of the environment and the files.
+        overrides: single settings by name: ``store_url="valkey://localhost"``.
+
+    Raises:
+        ConfigError: a setting is wrong, or the arguments ask for a cookie that browsers refuse.
+    """
+
+    def __init__(  # noqa: PLR0917 - as many as Starlette's
+        self,
+        app: ASGIApp,
+        /,  # else type checkers would see `overrides` give it a second time
+        secret_key: str | Secret,
+        session_cookie: str = "session",
+        max_age: int | None = _TWO_WEEKS,
+        path: str = "/",
+        same_site: Literal["lax", "strict", "none"] = "lax",
+        https_only: bool = False,
+        domain: str | None = None,
+        partitioned: bool = False,
+        *,
+        signed_cookies_until: datetime | None = None,
+        settings: SessionSettings | None = None,
+        **overrides: Any,
+    ) -> None:
+        if "cookie" in overrides:
+            raise ConfigError(
+                "Starlette's arguments say it all", setting="cookie", hint="session_cookie, max_age, path, ..."
+            )
+        self.app: ASGIApp = app
+        self.session_cookie: str = session_cookie
+        self.max_age: int | None = max_age
+        self.path: str = path
+        cookie = {
+            "name": session_cookie,
+            "path": path,
+            "samesite": same_site,
+            "insecure": not https_only,
+            "domain": None if domain is None else domain.removeprefix("."),
+            "partitioned": partitioned,
+        }
+        given = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
+        self.manager: SessionManager = _Manager(SessionSettings.load(given, _with_times(given, cookie, max_age)))
+        self._until = _checked(signed_cookies_until)
+        self._takeover = Takeover(self.manager, str(secret_key).encode())
+        self._signed: SignedCookies | None = None
+        if self._until is not None and (max_age is None or max_age > 0):
+            self._signed = _reader(session_cookie, str(secret_key), max_age)
+        self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        if self._signed is not None and "headers" in scope and self._seconds_left() > 0:
+            found = self._signed.find(scope["headers"])
+            if found is not None:
+                # What reads ids must not take a signed cookie of the same name for a malformed one.
+                scope = {**scope, "headers": found.headers, _SIGNED: (found.candidates, scope["headers"])}
+        await self._sessions(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = scope.get("session")
+        if not isinstance(session, Session):
+            await self.app(scope, receive, send)
+            return
+        was_signed = _SIGNED in scope
+        if was_signed:
+            candidates, scope["headers"] = scope.pop(_SIGNED)
+            if session.ref is None:
+                await self._take_over(session, candidates)
+        if not self._keeps() and session.ref is not None:
+            session.invalidate()
+
+        async def settle_and_send(message: Message) -> None:
+            if opens_response(message):
+                self._settle(session)
+                if was_signed and session.accessed and session.status is SessionStatus.INVALIDATED:
+                    gone = self._sessions.transport.clear(Carrier.COOKIE)
+                    message = {**message, "headers": [*message.get("headers", ()), *gone]}
+            await send(message)
+
+        await self.app(scope, receive, settle_and_send)
+
+    async def _take_over(self, session: Session, candidates: list[bytes]) -> None:
+        for cookie in reversed(candidates):  # of several cookies of a name Starlette takes the last
+            content = None if self._signed is None else self._signed.verified(cookie)
+            if content is not None:
+                left = self._seconds_left()
+                remembered = timedelta(seconds=left if self.max_age is None else min(left, self.max_age))
+                await self._takeover.bring(session, cookie, content, remembered=remembered)
+                return
+
+    def _settle(self, session: Session) -> None:
+        """What Starlette's cookie would say now: that the session is used further, or that it is empty and ends."""
+        if not self._keeps():
+            if session.accessed:
+                session.invalidate()
+        elif session.marked_modified and session.ref is not None:
+            if not session:
+                session.invalidate()
+            elif self.max_age is not None:
+                # Sent with the changes, or alone; whatever is sent brings the cookie with a new Max-Age.
+                session.max_inactive_interval = session.max_inactive_interval
+
+    def _keeps(self) -> bool:
+        return self.max_age is None or self.max_age > 0
+
+    def _seconds_left(self) -> float:
+        """Until signed cookies are no longer read."""
+        return 0 if self._until is None else (self._until - datetime.now(UTC)).total_seconds()
+
+
+def _with_times(given: SessionSettings, cookie: Mapping[str, Any], max_age: int | None) -> dict[str, Any]:
+    """Idle and absolute timeout as near to Starlette's as can be, where nobody has said otherwise (S-27, S-53)."""
+    chosen: dict[str, Any] = {}
+    absolute = given.absolute_timeout
+    if given.assurance == "none" and given.origin("absolute_timeout") == "default":
+        chosen["absolute_timeout"] = absolute = MAX_COOKIE_AGE
+    lasting = max_age if max_age is not None and max_age > 0 else None
+    kept = min(timedelta(seconds=lasting or _TWO_WEEKS), absolute)
+    if given.assurance == "none" and given.origin("max_inactive_interval") == "default":
+        chosen["max_inactive_interval"] = kept
+    if lasting:
+        cookie = {**cookie, "max_age": kept}
+    return {**chosen, "cookie": cookie}
+
+
+def _checked(until: datetime | None) -> datetime | None:
+    if until is not None and until.tzinfo is None:
+        raise ConfigError(
+            "signed_cookies_until has no time zone",
+            setting="signed_cookies_until",
+            hint="datetime(2026, 1, 31, tzinfo=UTC)",
+        )
+    return until
+
+
+def _reader(name: str, secret_key: str, max_age: int | None) -> SignedCookies:
+    try:
+        from .signed_cookies import SignedCookies
+    except ImportError as error:
+        raise ConfigError(str(error), setting="signed_cookies_until", hint="pip install itsdangerous") from error
+    return SignedCookies(name, secret_key, max_age=max_age)

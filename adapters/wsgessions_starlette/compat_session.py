@@ -1,0 +1,93 @@
+"""A session that tells what was done with it in the words of Starlette's own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import wsgessions
+
+if TYPE_CHECKING:
+    from wsgessions.owner import SessionOwner
+
+__all__ = ["Session"]
+
+_MISSING: Final = object()
+
+
+class Session(wsgessions.Session):
+    """A `wsgessions.Session` whose `accessed` and `modified` can be set, as those of Starlette's session.
+
+    `modified` is true after every call that changes a dict, whether or not the value is another one; and after a change
+    inside of a value, which Starlette's does not notice.
+    """
+
+    __slots__ = ("_marked",)
+
+    _marked: bool
+
+    def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
+        super()._begin(owner, session_id)
+        self._marked = False
+
+    @property
+    def accessed(self) -> bool:
+        """Whether anybody has looked into the session during this request."""
+        return self._accessed
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        self._accessed = value
+
+    @property
+    def modified(self) -> bool:
+        """Whether the session was changed, or was said to have been, during this request."""
+        return self._marked or (self._record is not None and super().modified)
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._marked = value
+
+    @property
+    def marked_modified(self) -> bool:
+        """Whether a call has changed the session; costs nothing, and knows nothing of changes inside of values."""
+        return self._marked
+
+    def mark_modified(self) -> None:
+        """Have the response renew the cookie, changed or not."""
+        self._accessed = self._marked = True
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self.mark_modified()
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.mark_modified()
+
+    def clear(self) -> None:
+        """Remove all attributes. A session that is empty when its response starts ends, and its cookie goes."""
+        super().clear()
+        self.mark_modified()
+
+    def pop(self, name: str, default: Any = _MISSING) -> Any:
+        is_there = name in self
+        value = super().pop(name) if default is _MISSING else super().pop(name, default)
+        if is_there:
+            self.mark_modified()
+        return value
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        is_there = name in self
+        value = super().setdefault(name, default)
+        if not is_there:
+            self.mark_modified()
+        return value
+
+    def update(self, first: Any = (), fn: Callable[[Any], Any] | None = None, /, **more: Any) -> Awaitable[Any] | None:  # type: ignore[override]
+        """As `wsgessions.Session.update`."""
+        if fn is not None:
+            return super().update(first, fn)
+        super().update(first, **more)
+        self.mark_modified()
+        return None
