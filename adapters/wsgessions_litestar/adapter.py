@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Any, Final
 
 try:
@@ -18,16 +16,16 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
+from wsgessions.adapter import require_version
 from wsgessions.errors import ConfigError
 from wsgessions.manager import manager_for
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware
 
-__all__ = ["SUPPORTED", "LitestarAdapter"]
+__all__ = ["LitestarAdapter"]
 
-SUPPORTED: Final = ((2, 15), (3, 0))
-"""The oldest version of Litestar that works, and the first that is not known to."""
+_OLDEST: Final = "2.15"
 
 _logger = logging.getLogger("wsgessions.adapter")
 
@@ -43,7 +41,7 @@ class LitestarAdapter(InitPlugin):
         config: a configuration to use; in place of the other arguments.
 
     Raises:
-        ConfigError: a setting is wrong, two of the arguments contradict, or this version of Litestar is not supported.
+        ConfigError: a setting is wrong, two of the arguments contradict, or Litestar is too old.
     """
 
     def __init__(
@@ -54,7 +52,7 @@ class LitestarAdapter(InitPlugin):
         config: WsgessionsSessionConfig | None = None,
         **overrides: Any,
     ) -> None:
-        _check_version(version("litestar"))
+        require_version("litestar", _OLDEST)
         if config is None:
             config = WsgessionsSessionConfig(manager=manager_for(manager, settings, overrides))
         elif settings is not None or manager is not None or overrides:
@@ -122,13 +120,3 @@ def _refuse_foreign(entries: Iterable[Any]) -> None:
             raise ConfigError(
                 f"the application has {kind.__module__}.{kind.__qualname__} too", setting="adapter", hint="remove it"
             )
-
-
-def _check_version(present: str) -> None:
-    numbers = tuple(int(number) for number in re.findall(r"\d+", present)[:2])
-    oldest, beyond = SUPPORTED
-    if not oldest <= numbers < beyond:
-        wanted = f">={oldest[0]}.{oldest[1]},<{beyond[0]}"
-        raise ConfigError(
-            f"Litestar {present} is not supported", setting="adapter", hint=f'pip install "litestar{wanted}"'
-        )

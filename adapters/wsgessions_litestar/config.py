@@ -94,7 +94,8 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
             super().__post_init__()
             self._shape()
         except ImproperlyConfiguredException:
-            self.__dict__.update(before)
+            for changed, old in before.items():
+                super().__setattr__(changed, old)
             raise
 
     def _shape(self) -> None:
@@ -106,7 +107,8 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
         self._core: SessionMiddleware | None = None
         for name, value in _shown(self._effective).items():
             if name not in changed:
-                self.__dict__[name] = self._shown[name] = value
+                super().__setattr__(name, value)
+                self._shown[name] = value
 
     # -- what the other parts of the adapter ask for -------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from typing import Any, cast
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.exceptions import ClientException
 from litestar.middleware import DefineMiddleware
-from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
@@ -52,8 +51,8 @@ async def show_goods(request: AnyRequest) -> Response[str]:
 
 
 @get("/Cart/product/{sku:str}")
-async def show_product(request: AnyRequest, sku: FromPath[str]) -> Response[str]:
-    product = find(sku)
+async def show_product(request: AnyRequest) -> Response[str]:
+    product = find(request.path_params["sku"])
     if product is None:
         return await missing_page(request)
     look_at(request.session, product.sku)  # session
@@ -112,8 +111,8 @@ async def two_tabs(request: AnyRequest) -> Redirect:
 
 
 @post("/Cart/tab", status_code=200)
-async def one_tab(request: AnyRequest, field: FromQuery[str] = "") -> dict[str, Any]:
-    return await experiments.one_tab(servers, request.scope, field)
+async def one_tab(request: AnyRequest) -> dict[str, Any]:
+    return await experiments.one_tab(servers, request.scope, request.query_params.get("field", ""))
 
 
 static = create_static_files_router("/Cart/static", [Path(__file__).parent / "static"])
