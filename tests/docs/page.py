@@ -5,6 +5,7 @@
 * ```` ```python ````: executed; ``await`` may stand at its top level.
 * ```` ```python title="app.py" ````: written to that file, so that the next blocks can import it.
 * ```` ```toml title="wsgessions.toml" ```` and other blocks with a title: written to that file.
+* ```` ```python title="test_app.py" ````: written too, and at the end run by pytest, with the project's plugin.
 * everything else: text.
 """
 
@@ -13,7 +14,9 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +58,15 @@ def run(page: Path) -> None:
                     runner.run(eval(code, namespace))  # noqa: S307 - the page is ours
                 else:
                     exec(code, namespace)  # noqa: S102 - the page is ours
+    run_tests([block.title for block in blocks(page) if block.title and block.title.startswith("test_")])
+
+
+def run_tests(files: list[str]) -> None:
+    """Run the tests of a page. The plugins are named, since those that are installed beside them are not the page's."""
+    if files:
+        plugins = ["-p", "wsgessions.testing.pytest_plugin", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
+        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, *files], env=alone, check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""For tests of what is built on wsgessions, or for it: conformance suites, and a proxy that makes faults.
+"""For tests of what is built on wsgessions, or for it: fixtures, conformance suites, and a proxy that makes faults.
 
-The suites need pytest, which is why each is loaded where it is first asked for.
+The fixtures come by themselves, see `wsgessions.testing.pytest_plugin`; the classes here are their types. What needs
+pytest or httpx2 is loaded where it is first asked for.
 """
 
 from __future__ import annotations
@@ -12,12 +13,43 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .adapter_suite import AdapterSuite
+    from .cluster import Cluster, Clusters
     from .faults import FaultProxy
+    from .frozen_time import FreezeSessions, FrozenTime
+    from .session_access import SessionOf
+    from .session_client import SessionClient, SessionClients
+    from .store_of_test import ServerOfTests, StoreOfTest
     from .store_suite import StoreSuite
 
-__all__ = ["AdapterSuite", "FaultProxy", "StoreSuite"]
+__all__ = [
+    "AdapterSuite",
+    "Cluster",
+    "Clusters",
+    "FaultProxy",
+    "FreezeSessions",
+    "FrozenTime",
+    "ServerOfTests",
+    "SessionClient",
+    "SessionClients",
+    "SessionOf",
+    "StoreOfTest",
+    "StoreSuite",
+]
 
-_HOMES: Final = {"AdapterSuite": "adapter_suite", "FaultProxy": "faults", "StoreSuite": "store_suite"}
+_HOMES: Final = {
+    "AdapterSuite": "adapter_suite",
+    "Cluster": "cluster",
+    "Clusters": "cluster",
+    "FaultProxy": "faults",
+    "FreezeSessions": "frozen_time",
+    "FrozenTime": "frozen_time",
+    "ServerOfTests": "store_of_test",
+    "SessionClient": "session_client",
+    "SessionClients": "session_client",
+    "SessionOf": "session_access",
+    "StoreOfTest": "store_of_test",
+    "StoreSuite": "store_suite",
+}
 
 with suppress(ModuleNotFoundError):
     import pytest
