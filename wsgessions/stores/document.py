@@ -89,7 +89,8 @@ def unpack(raw: bytes, key: SessionKey) -> Document:
 
 def _to_wire(entry: Entry) -> _Wire:
     return _Wire(
-        *entry.key,
+        entry.key.prefix,
+        entry.key.digest,
         entry.incarnation,
         entry.version,
         entry.created,
@@ -102,9 +103,13 @@ def _to_wire(entry: Entry) -> _Wire:
         [_to_commit(commit) for commit in entry.commits],
         entry.rotated,
         entry.tombstone_until,
-        None if entry.moved is None else (*entry.moved.key, entry.moved.incarnation, entry.moved.rotated),
+        None if entry.moved is None else _to_place(entry.moved),
         entry.leads_until,
     )
+
+
+def _to_place(place: Place) -> tuple[int, bytes, int, int]:
+    return (place.key.prefix, place.key.digest, place.incarnation, place.rotated)
 
 
 def _to_commit(commit: Commit) -> tuple[bytes, int, int, int, list[tuple[bytes, bytes]]]:
