@@ -77,7 +77,7 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
                 replacement.take_over()
                 if noting.get("session") is not Empty:
                     state.session_id = reserve_id(session)
-            elif message["type"] == "websocket.close" and message["code"] == _INTERNAL_ERROR:
+            elif message["type"] == "websocket.close" and message.get("code") == _INTERNAL_ERROR:
                 _heed_the_error(session)
             await send(message)
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from litestar import Litestar, WebSocket, get, post, websocket
+from litestar import Litestar, WebSocket, asgi, get, post, websocket
 from litestar.cli._utils import LitestarEnv
 from litestar.cli.commands.sessions import sessions_group
-from litestar.exceptions import ImproperlyConfiguredException
+from litestar.exceptions import ImproperlyConfiguredException, WebSocketDisconnect
 from litestar.middleware.session.server_side import ServerSideSessionBackend, ServerSideSessionConfig
 from litestar.plugins.flash import flash, get_flashes
 from litestar.security.session_auth import SessionAuth
@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from tests.adapters.every_store import EveryStore, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
 from tests.valkey.raw_server import RawServer
-from wsgessions import SessionManager, SessionSettings
+from wsgessions import SessionManager, SessionSettings, install
 from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError, SessionGone
 from wsgessions.testing.adapter_client import Browser
@@ -502,3 +502,43 @@ def test_a_litestar_that_is_too_old_is_refused_with_the_remedy(monkeypatch: pyte
     monkeypatch.setattr("wsgessions.adapter.version", lambda _: "2.14.9")
     with pytest.raises(ConfigError, match=r"litestar 2\.14\.9 is installed"):
         LitestarAdapter(store_url="memory:")
+
+
+def test_a_response_that_litestar_caches_gives_nobody_anothers_cookie() -> None:
+    @get("/cached", cache=60)
+    async def cached(request: AnyRequest) -> str:
+        request.session["seen"] = True
+        return "cached"
+
+    app = app_of([cached], plugins=[LitestarAdapter(store_url="memory:")])
+    assert cookie_ids(client_of(app).get("/cached"))
+    assert cookie_ids(client_of(app).get("/cached")) == []
+
+
+def test_an_application_that_is_mounted_has_the_session_and_may_close_without_a_code() -> None:
+    @asgi("/mounted", is_mount=True, copy_scope=True)
+    async def mounted(scope: Any, receive: Any, send: Any) -> None:
+        scope["session"]["mounted"] = scope["type"]
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+        else:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    client = client_of(app_of([mounted], plugins=[LitestarAdapter(store_url="memory:")]))
+    assert cookie_ids(client.get("/mounted"))
+    assert client.get("/whole").json() == {"mounted": "http"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("wss://testserver.local/mounted") as socket,
+    ):
+        socket.receive_text()
+    assert client.get("/whole").json() == {"mounted": "websocket"}
+
+
+def test_install_takes_the_adapter_by_its_path() -> None:
+    app = install(app_of(), adapter="wsgessions_litestar:LitestarAdapter", store_url="memory:")  # type: ignore[type-var]
+    assert client_of(app).get("/visits").json() == 1
+    assert isinstance(app.state.wsgessions, SessionManager)
