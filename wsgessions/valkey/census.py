@@ -18,7 +18,7 @@ async def count(store: ValkeyStore, deadline: float) -> int:
     segments = await store.known_segments(deadline)
     now_ms = await _now_ms(store, deadline)
     commands = [(b"ZCOUNT", segment.expiries, f"({now_ms}", b"+inf") for segment in segments]
-    counts: list[int] = await store._pipeline(commands, deadline)
+    counts: list[int] = await store.answers(commands, deadline)
     return sum(counts)
 
 
@@ -28,7 +28,7 @@ async def some_keys(store: ValkeyStore, limit: int, deadline: float) -> list[Ses
     segments, now_ms = await store.known_segments(deadline), await _now_ms(store, deadline)
     for prefix, segment in enumerate(segments):
         live = (b"ZRANGE", segment.expiries, f"({now_ms}", b"+inf", b"BYSCORE", b"LIMIT", 0, limit - len(found))
-        [digests] = await store._pipeline([live], deadline)
+        [digests] = await store.answers([live], deadline)
         found += [SessionKey(prefix, digest) for digest in digests]
         if len(found) == limit:
             break

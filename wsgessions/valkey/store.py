@@ -227,8 +227,8 @@ class ValkeyStore:
             for i in range(0, len(records), _TOUCHES_PER_SCRIPT)
         ]
         for i in range(0, len(calls), _SCRIPTS_PER_PIPELINE):
-            replies = await self._pipeline(calls[i : i + _SCRIPTS_PER_PIPELINE], deadline)
-            self.trouble.note_reindexed(sum(map(_answer, replies)))
+            replies = await self.answers(calls[i : i + _SCRIPTS_PER_PIPELINE], deadline)
+            self.trouble.note_reindexed(sum(replies))
 
     def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         return end(self, key, deadline)
@@ -268,8 +268,12 @@ class ValkeyStore:
         """Where a session lies."""
         return (self.segments or await self.known_segments(deadline)).of(key)
 
-    async def _pipeline(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
+    async def answers(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
+        """The replies to several commands, none of which was refused."""
         replies: list[Reply] = await self.send(lambda _: self.link.pipeline(commands, deadline=deadline))
+        for reply in replies:
+            if isinstance(reply, StoreRefused):
+                raise reply
         return replies
 
     async def send(self, send: Callable[[bool], Awaitable[Reply]]) -> Reply:
@@ -291,10 +295,3 @@ class ValkeyStore:
                 else:
                     raise
         raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times")
-
-
-def _answer(reply: Reply) -> Reply:
-    """A reply out of a pipeline, where refusals stand among the answers."""
-    if isinstance(reply, StoreRefused):
-        raise reply
-    return reply
