@@ -181,7 +181,8 @@ async def test_it_does_what_every_cache_does() -> None:
         assert await cache.delete("c") == 0
         assert not await cache.expire("c", 10)
         assert await cache.expire("a", 10)
-        async with aiocache.lock.OptimisticLock(cache, "a") as lock:
+        untyped: Any = cache
+        async with aiocache.lock.OptimisticLock(untyped, "a") as lock:
             await lock.cas(7)
         assert await cache.get("a") == 7
         with pytest.raises(ValueError, match="digests"):

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import codec
 from .attribute_changes import Gate
@@ -22,10 +22,19 @@ from .errors import CodecError
 from .log_throttle import LogThrottle
 from .session import Session
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
-    from aiocache.base import BaseCache
-    from aiocache.serializers import NullSerializer
+if TYPE_CHECKING:
+    NullSerializer: Any
+
+    class BaseCache:
+        """aiocache has no types: this is as much of its class as is relied on."""
+
+        def __init__(self, **options: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
+        from aiocache.base import BaseCache
+        from aiocache.serializers import NullSerializer
 
 __all__ = ["SessionCache"]
 
@@ -68,8 +77,8 @@ class SessionCache(BaseCache):
     def __init__(
         self, *, max_entries: int = 32, max_bytes: int = 64 * 1024, creates: bool = False, **options: Any
     ) -> None:
-        options["serializer"] = options.get("serializer") or NullSerializer()  # type: ignore[no-untyped-call]
-        super().__init__(**{"timeout": None, **options})  # type: ignore[no-untyped-call]
+        options["serializer"] = options.get("serializer") or NullSerializer()
+        super().__init__(**{"timeout": None, **options})
         self.max_entries: Final = max_entries
         self.max_bytes: Final = max_bytes
         self.creates: Final = creates
