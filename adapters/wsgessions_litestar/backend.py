@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
 from litestar.middleware.session.server_side import ServerSideSessionBackend
 from litestar.stores.base import Store
-from litestar.types import Empty, Message, ScopeSession
+from litestar.types import Empty, Message
 
 from wsgessions import Session
 from wsgessions.errors import WsgessionsError
@@ -57,7 +57,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             return dict(session)
 
     async def store_in_message(
-        self, scope_session: ScopeSession, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
+        self, scope_session: Any, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> None:
         """Give the connection's session this content, and the message the cookies that tell of it.
 
@@ -89,9 +89,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         if refused:
             raise refused[0]
 
-    async def _fill(
-        self, session: Session, content: ScopeSession, connection: ASGIConnection[Any, Any, Any, Any]
-    ) -> None:
+    async def _fill(self, session: Session, content: Any, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         if content is Empty or content is None:
             await session.invalidate()
             return
