@@ -7,6 +7,7 @@ would keep from a session's exchange what it has to know: that the handler has f
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 
 from quart import Quart, websocket
@@ -15,6 +16,8 @@ from quart.signals import got_websocket_exception
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import WsgessionsError
+
+from .session import QuartSession
 
 __all__ = ["Inside", "ending_with_its_call"]
 
@@ -32,6 +35,7 @@ class Inside:
 
     def __init__(self, app: ASGIApp, quart: Quart, manager: SessionManager) -> None:
         self.app = app
+        self._quart = quart
         self._manager = manager
         got_websocket_exception.connect(self._note_error, quart)
 
@@ -40,9 +44,12 @@ class Inside:
         try:
             await self.app(scope, receive, _refusing(scope, send) if scope["type"] == "websocket" else send)
         except BaseExceptionGroup as group:
-            if len(group.exceptions) > 1:
+            first, *others = group.exceptions
+            if others:
                 raise
-            raise group.exceptions[0] from group.exceptions[0].__cause__  # Quart 0.23 runs each call as a group
+            raise first from first.__cause__  # Quart 0.23 runs each call as a group
+        if scope.get("_quart._preserve_context"):
+            _leave_a_copy(self._quart, scope)
 
     async def _note_error(self, _: Quart, exception: Exception, **_rest: Any) -> None:
         """A handler has failed: what it changed and did not commit is dropped, though Quart answers (R-32)."""
@@ -52,6 +59,16 @@ class Inside:
         session = scope.get("session")
         if isinstance(session, Session):
             self._manager.discard(session)
+
+
+def _leave_a_copy(quart: Quart, scope: Scope) -> None:
+    """``async with app.test_client()`` shows a test the session after the request; ours is closed by then (R-39)."""
+    context: Any = getattr(quart, "_preserved_context", None)
+    session = scope.get("session")
+    if isinstance(session, Session) and context is not None and context.session is session:
+        with suppress(WsgessionsError):  # of a session that could not be used there is nothing to see
+            copy = QuartSession(dict(session))
+            setattr(context, "_session" if hasattr(context, "_session") else "session", copy)
 
 
 def _refusing(scope: Scope, send: Send) -> Send:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from typing import Any, Final, cast
 
 from flask.sessions import SessionMixin
@@ -20,6 +21,7 @@ MOST_FLASHES: Final = 100
 """So many messages are kept for a visitor who is shown none; older ones give way."""
 
 _FLASHES: Final = "_flashes"
+_REQUIRED: Final = object()
 _MARKUP: Final = " m"
 """Marks a message that is safe HTML; Flask's own serializer has the same mark."""
 
@@ -77,16 +79,17 @@ class QuartSession(Session):
         value = super().get(name, default)
         return _unmarked(value) if name == _FLASHES and isinstance(value, list) else value
 
-    def pop(self, name: str, *default: Any) -> Any:
+    def pop(self, name: str, default: Any = _REQUIRED) -> Any:
         """As `dict.pop`."""
+        given = () if default is _REQUIRED else (default,)
         if name != _FLASHES:
-            return super().pop(name, *default)
-        if default and name not in self:
-            return default[0]  # a page that shows no message changes nothing
-        return _unmarked(super().pop(name, *default))
+            return super().pop(name, *given)
+        if given and name not in self:
+            return default  # a page that shows no message changes nothing
+        return _unmarked(super().pop(name, *given))
 
 
-SessionMixin.register(QuartSession)
+ABCMeta.register(cast("Any", SessionMixin), QuartSession)
 
 
 def get_session() -> QuartSession:

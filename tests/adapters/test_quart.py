@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -179,6 +180,15 @@ async def test_a_transaction_that_only_reads_sends_nothing() -> None:
     assert list(client.cookie_jar) == []
 
 
+async def test_a_test_client_that_is_entered_shows_the_session_after_the_request() -> None:
+    async with installed(app_with()).test_client() as client:
+        await client.get("/visits")
+        await client.get("/visits")
+        assert session["visits"] == 2
+        await client.get("/visits")
+        assert dict(get_session()) == {"visits": 3}
+
+
 async def test_a_websocket_shares_the_session_and_keeps_what_it_changes(install_by: Install) -> None:
     """R-37."""
     client = install_by(app_with()).test_client()
@@ -325,6 +335,50 @@ async def test_a_stream_that_is_cut_leaves_no_task_behind() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_an_error_page_may_use_the_session_and_what_failed_is_dropped() -> None:
+    """R-31, R-33."""
+    app = installed(app_with())
+
+    @app.get("/fail")
+    async def fail() -> ResponseReturnValue:
+        session["lost"] = True
+        raise RuntimeError("the handler failed")
+
+    @app.errorhandler(500)
+    async def show(_: Exception) -> ResponseReturnValue:
+        return f"sorry, visitor {session['visits']}", 500
+
+    client = app.test_client()
+    await client.get("/visits")
+    response = await client.get("/fail")
+    assert (response.status_code, await text_of(response)) == (500, "sorry, visitor 1")
+    async with client.session_transaction() as transaction:
+        assert dict(transaction) == {"visits": 1}
+
+
+async def test_functions_around_requests_can_use_the_session() -> None:
+    app = installed(app_with())
+
+    @app.before_request
+    async def before() -> None:
+        session.permanent = True
+
+    @app.after_request
+    async def after(response: Response) -> Response:
+        session["after"] = session.get("after", 0) + 1
+        return response
+
+    @app.teardown_request
+    def teardown(_: BaseException | None) -> None:
+        session["torn"] = session.get("torn", 0) + 1
+
+    client = app.test_client()
+    await client.get("/untouched")
+    await client.get("/untouched")
+    async with client.session_transaction() as transaction:
+        assert dict(transaction) == {"_permanent": True, "after": 2, "torn": 2}
+
+
 # -- configuration and installation ------------------------------------------------------------------------------------
 
 
@@ -394,8 +448,8 @@ def test_a_session_interface_of_another_kind_is_refused() -> None:
 
 
 def test_a_quart_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsgessions.adapter.version", lambda _: "0.20.0")
-    with pytest.raises(ConfigError, match=r"quart 0\.20\.0 is installed.* 0\.22 or later"):
+    monkeypatch.setattr("importlib.metadata.distribution", lambda _: SimpleNamespace(version="0.20.0"))
+    with pytest.raises(ConfigError, match=r"quart 0\.20\.0 .*0\.22"):
         installed(app_with())
 
 
