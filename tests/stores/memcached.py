@@ -14,10 +14,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Queue
-from typing import Any
+from typing import TypeAlias
 
 __all__ = ["PROGRAM", "free_port", "real_memcached", "stand_in"]
 
@@ -25,6 +25,7 @@ PROGRAM = shutil.which("memcached")
 PATIENCE = 20.0
 LARGEST = 1024 * 1024
 LONGEST_RELATIVE = 30 * 86_400
+Begun: TypeAlias = "Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]]"
 
 
 def free_port() -> int:
@@ -75,30 +76,33 @@ class StandIn:
     def __init__(self) -> None:
         self.items: dict[bytes, Item] = {}
         self.uniques = itertools.count(1)
-        self.connections: set[asyncio.Task[Any]] = set()
+        self.writers: list[asyncio.StreamWriter] = []
+        self.serving: list[asyncio.Task[None]] = []
 
-    async def run(self, port: int, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self.serve, "127.0.0.1", port)
+    async def run(self, port: int, begun: Begun) -> None:
+        stop = asyncio.Event()
+        server = await asyncio.start_server(self.accept, "127.0.0.1", port)
+        begun.put((asyncio.get_running_loop(), stop))
         await stop.wait()
         server.close()
-        for each in self.connections:
-            each.cancel()
-        await asyncio.gather(*self.connections, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self.writers:
+                writer.close()
+            await asyncio.wait(others, timeout=0.1)
+        for writer in self.writers:
+            writer.close()
         await asyncio.sleep(0)  # in which the sockets are closed
 
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        self.serving.append(asyncio.create_task(self.serve(reader, writer)))
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.connections.add(task)
-        try:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
             while line := await reader.readline():
                 writer.write(await self.answer(line, reader))
                 await writer.drain()
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self.connections.discard(task)
-            writer.close()
+        writer.close()
 
     async def answer(self, line: bytes, reader: asyncio.StreamReader) -> bytes:
         command, *args = line.split()
@@ -142,17 +146,10 @@ class StandIn:
 def stand_in() -> Iterator[int]:
     """The stand-in, in a thread of its own, on the port that this gives."""
     port = free_port()
-    begun: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        begun.put((asyncio.get_running_loop(), stop))
-        await StandIn().run(port, stop)
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
+    begun: Begun = Queue()
+    thread = threading.Thread(target=lambda: asyncio.run(StandIn().run(port, begun)), daemon=True)
     thread.start()
     loop, stop = begun.get(timeout=PATIENCE)
-    wait_for(port)
     yield port
     loop.call_soon_threadsafe(stop.set)
     thread.join()

@@ -84,7 +84,7 @@ async def test_of_two_processes_one_rotates(config: dict[str, Any]) -> None:
 async def test_a_back_end_that_hangs_is_given_up_and_no_answer_is_taken_for_another(config: dict[str, Any]) -> None:
     """F-00b. An answer that comes late must not reach the next visitor."""
     async with FaultProxy((config["endpoint"], config["port"])) as proxy:
-        alias = alias_of(**{**config, "endpoint": proxy.host, "port": proxy.port}, timeout=0.3)
+        alias = alias_of(**{**config, "endpoint": proxy.host, "port": proxy.port}, timeout=3)
         async with opened(alias) as store:
             records = [await created(store, {"own": number(at)}) for at in range(6)]
             proxy.hold()
