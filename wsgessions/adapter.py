@@ -14,11 +14,9 @@ sanic = "my_package:SanicAdapter"
 
 from __future__ import annotations
 
-import re
-from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from .errors import ConfigError
+from .framework_versions import FrameworkVersions
 from .manager import SessionManager
 from .settings import SessionSettings
 
@@ -35,18 +33,7 @@ def require_version(distribution: str, oldest: str) -> None:
     Raises:
         ConfigError: the installed one is older.
     """
-    installed = version(distribution)
-    if _numbers(installed) < _numbers(oldest):
-        raise ConfigError(
-            f"{distribution} {installed} is installed; this adapter is made for {oldest} or later",
-            setting="adapter",
-            hint=f'pip install "{distribution}>={oldest}"',
-        )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """What a version begins with: "1.0rc1" is (1, 0)."""
-    return tuple(int(part) for part in re.findall(r"[0-9]+", re.split(r"[^0-9.]", text)[0]))
+    FrameworkVersions(distribution, oldest).check()
 
 
 class Adapter(Protocol):
@@ -60,6 +47,10 @@ class Adapter(Protocol):
     Raises:
         ConfigError: a setting is wrong, or a manager is given and settings too.
     """
+
+    framework: ClassVar[FrameworkVersions | None] = None
+    """The versions of the framework that it supports: shown by ``wsgessions adapters``, and checked by `install(app)`.
+    Its own `install` begins with ``check_framework(self)``. None, or no such attribute, if it says nothing."""
 
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
@@ -77,6 +68,7 @@ class Adapter(Protocol):
             The application, or what takes its place.
 
         Raises:
-            ConfigError: the application has started already, or has sessions of another kind.
+            ConfigError: the application has started already, or has sessions of another kind; the framework's version
+                is not supported.
         """
         ...

@@ -16,10 +16,11 @@ from typing import Any, Final, TypeVar
 from .adapter import Adapter
 from .asgi import ASGIApp
 from .errors import ConfigError
+from .framework_versions import check_framework
 from .middleware import SessionMiddleware
 from .settings import SessionSettings
 
-__all__ = ["GROUP", "install"]
+__all__ = ["GROUP", "install", "load_adapter", "registered"]
 
 AppT = TypeVar("AppT", bound=ASGIApp)
 
@@ -46,13 +47,19 @@ def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: 
     chosen = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
     adapter = _choose(app, chosen.adapter)
     if adapter is not None:
+        check_framework(adapter)
         return adapter(chosen).install(app)  # type: ignore[no-any-return]  # an adapter returns what takes the app's place
     _check_asgi(app)
     return SessionMiddleware(app, settings=chosen)  # type: ignore[return-value]  # the same callable, one layer more
 
 
+def registered() -> dict[str, EntryPoint]:
+    """The adapters that are registered, by name; none of them is imported."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def _choose(app: object, wanted: str) -> type[Adapter] | None:
-    registry = {point.name: point for point in entry_points(group=GROUP)}
+    registry = registered()
     if wanted == AUTO:
         return _by_class(app, registry)
     adapter = _by_name(wanted, registry)
@@ -69,7 +76,7 @@ def _by_class(app: object, registry: Mapping[str, EntryPoint]) -> type[Adapter] 
     """The adapter of the nearest base class whose framework has one; FastAPI comes before Starlette, its base."""
     for ancestor in type(app).__mro__:
         point = registry.get(ancestor.__module__.partition(".")[0])
-        if point is not None and (adapter := _load(point)).fits(app):
+        if point is not None and (adapter := load_adapter(point)).fits(app):
             return adapter
     return None
 
@@ -80,10 +87,15 @@ def _by_name(wanted: str, registry: Mapping[str, EntryPoint]) -> type[Adapter]:
     point = registry.get(wanted) or next((point for point in registry.values() if point.attr == wanted), None)
     if point is None:
         raise _unknown(wanted, registry)
-    return _load(point)
+    return load_adapter(point)
 
 
-def _load(point: EntryPoint) -> type[Adapter]:
+def load_adapter(point: EntryPoint) -> type[Adapter]:
+    """Import a registered adapter.
+
+    Raises:
+        ConfigError: it cannot be imported, mostly for want of its framework, or is no adapter; the hint is the remedy.
+    """
     try:
         return _checked(point.load(), point.value)
     except ImportError as error:

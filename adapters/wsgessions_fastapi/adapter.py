@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 try:
     from fastapi import FastAPI
 except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_fastapi needs FastAPI: pip install "wsgessions[fastapi]"') from _missing
 
+from wsgessions.framework_versions import FrameworkVersions
 from wsgessions_starlette import StarletteAdapter
 from wsgessions_starlette.adapter import AppT
 
@@ -22,6 +23,9 @@ class FastAPIAdapter(StarletteAdapter):
 
     As `StarletteAdapter`; the OpenAPI document names the cookie that is configured.
     """
+
+    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("fastapi", "0.133", tested="0.165", before="1")
+    """The versions that it supports."""
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 try:
     from starlette.applications import Starlette
@@ -14,6 +14,7 @@ except ModuleNotFoundError as _missing:
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError
+from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
 
 __all__ = ["StarletteAdapter"]
@@ -29,6 +30,9 @@ class StarletteAdapter:
     ``request.session`` is a `wsgessions.Session`, a dict as before; using it counts as an access, so that the response
     carries ``Vary: Cookie`` (S-40). Arguments are those of `wsgessions.adapter.Adapter`.
     """
+
+    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("starlette", "1.0", tested="1.10", before="2")
+    """The versions that it supports."""
 
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
@@ -46,8 +50,10 @@ class StarletteAdapter:
         Only Starlette's own handling of server errors stays outside of it. ``app.state.wsgessions`` is the manager.
 
         Raises:
-            ConfigError: the application has started already, or has another session middleware.
+            ConfigError: the application has started already, or has another session middleware; the framework's version
+                is not supported.
         """
+        check_framework(self)
         if hasattr(app.state, "wsgessions"):
             _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
             return app

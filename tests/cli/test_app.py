@@ -20,7 +20,7 @@ def test_it_tells_its_version(wsgessions: MakeCommand) -> None:
 def test_help_lists_every_sub_command(wsgessions: MakeCommand) -> None:
     code, out, _ = wsgessions("--help").ended()
     assert code == 0
-    assert all(f" {name} " in out for name in ("server", "cart", "config"))
+    assert all(f" {name} " in out for name in ("server", "cart", "config", "adapters"))
 
 
 def test_without_a_sub_command_it_shows_help_and_counts_it_as_wrong_usage(wsgessions: MakeCommand) -> None:

@@ -10,14 +10,14 @@ import typer
 
 from .. import __version__
 from ..errors import WsgessionsError
-from . import cart, config, server
+from . import adapters, cart, config, server
 from .exit_code import ExitCode
 
 __all__ = ["app", "run"]
 
 app: typer.Typer = typer.Typer(name="wsgessions", no_args_is_help=True, pretty_exceptions_enable=False)
 
-for _command in (server, cart, config):
+for _command in (server, cart, config, adapters):
     _command.register(app)
 
 

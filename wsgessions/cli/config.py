@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .table import as_table
+
 if TYPE_CHECKING:
     from ..settings import SettingValue
 
@@ -42,7 +44,4 @@ def _as_json(values: Iterable[SettingValue]) -> str:
 
 def _as_table(values: Sequence[SettingValue], *, with_origin: bool) -> Iterable[str]:
     table = [("SETTING", "VALUE", "ORIGIN"), *((each.name, each.value, each.origin) for each in values)]
-    rows = [row[: 3 if with_origin else 2] for row in table]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    return as_table([row[: 3 if with_origin else 2] for row in table])
