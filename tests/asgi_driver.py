@@ -177,11 +177,11 @@ class Call:
         message = asyncio.ensure_future(self._outgoing.get())
         async with asyncio.timeout(PATIENCE):
             await asyncio.wait({message, self.task}, return_when=asyncio.FIRST_COMPLETED)
-        if not message.done():
+        if not message.done() and self._outgoing.empty():
             message.cancel()
             self.task.result()
             raise AssertionError("the application's call ended without a further message")
-        found = message.result()
+        found = await message
         assert kind is None or found["type"] == kind, found
         return found
 

@@ -23,7 +23,7 @@ from ..record import (
     Successor,
 )
 from .base import NEVER
-from .entry_commit import commit
+from .entry_commit import commit, led_on
 from .figures import DEFAULT_GRACE
 from .memory_entry import Entry
 
@@ -146,9 +146,7 @@ class MemoryStore:
         return outcome
 
     def _commit_onward(self, delta: SessionDelta, successor: Successor | None, place: Place) -> CommitOutcome:
-        """Somebody else has renewed the id a moment ago: a renewal has nothing left to do, a rotation has (S-07)."""
-        needed = successor if successor is not None and not successor.forward_ms else None
-        delta = replace(delta, key=place.key, incarnation=place.incarnation)
+        delta, needed = led_on(delta, successor, place)
         outcome = self._commit(delta, needed, onward=False)
         return outcome if needed is not None else replace(outcome, moved=place)
 

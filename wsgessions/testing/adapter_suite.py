@@ -18,6 +18,7 @@ from .adapter_actions import perform, perform_now
 from .adapter_cookies import CookieCases
 from .adapter_header import HeaderCases
 from .adapter_layers import LayerCases
+from .adapter_long import LongConnectionCases
 from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
 from .adapter_sockets import SocketCases
@@ -26,5 +27,14 @@ from .adapter_trouble import TroubleCases
 __all__ = ["AdapterSuite", "perform", "perform_now"]
 
 
-class AdapterSuite(ReadingCases, CookieCases, HeaderCases, LayerCases, ResponseCases, TroubleCases, SocketCases):
+class AdapterSuite(
+    ReadingCases,
+    CookieCases,
+    HeaderCases,
+    LayerCases,
+    ResponseCases,
+    TroubleCases,
+    SocketCases,
+    LongConnectionCases,
+):
     """What holds for every adapter. A subclass gives the framework's test application; see `AdapterHarness.get_app`."""
