@@ -20,20 +20,7 @@ from .framework_versions import FrameworkVersions
 from .manager import SessionManager
 from .settings import SessionSettings
 
-__all__ = ["Adapter", "require_version"]
-
-
-def require_version(distribution: str, oldest: str) -> None:
-    """Refuse a framework that is older than what its adapter is made for.
-
-    Args:
-        distribution: the framework's name on the package index.
-        oldest: the oldest version that will do, as numbers with dots.
-
-    Raises:
-        ConfigError: the installed one is older.
-    """
-    FrameworkVersions(distribution, oldest).check()
+__all__ = ["Adapter"]
 
 
 class Adapter(Protocol):

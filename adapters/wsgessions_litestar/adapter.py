@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, ClassVar
 
 try:
     from litestar import Litestar
@@ -16,16 +16,14 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.adapter import require_version
 from wsgessions.errors import ConfigError
+from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware
 
 __all__ = ["LitestarAdapter"]
-
-_OLDEST: Final = "2.15"
 
 _logger = logging.getLogger("wsgessions.adapter")
 
@@ -44,6 +42,8 @@ class LitestarAdapter(InitPlugin):
         ConfigError: a setting is wrong, two of the arguments contradict, or Litestar is too old.
     """
 
+    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("litestar", "2.15", tested="2.25", before="3")
+
     def __init__(
         self,
         settings: SessionSettings | None = None,
@@ -52,7 +52,7 @@ class LitestarAdapter(InitPlugin):
         config: WsgessionsSessionConfig | None = None,
         **overrides: Any,
     ) -> None:
-        require_version("litestar", _OLDEST)
+        check_framework(self)
         if config is None:
             config = WsgessionsSessionConfig(manager=manager_for(manager, settings, overrides))
         elif settings is not None or manager is not None or overrides:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 try:
     from quart import Quart
@@ -12,8 +12,8 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_quart needs Quart: pip install "wsgessions[quart]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.adapter import require_version
 from wsgessions.errors import ConfigError
+from wsgessions.framework_versions import FrameworkVersions, check_framework
 
 from .interface import EXTENSION, WsgessionsSessionInterface
 
@@ -30,6 +30,8 @@ class QuartAdapter:
     The session is a `QuartSession`, a dict as before. What the project has changed of Quart's ``SESSION_COOKIE_*`` is
     in force; what it has not stays as our settings have it. Arguments are those of `wsgessions.adapter.Adapter`.
     """
+
+    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("quart", "0.22", tested="0.23")
 
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
@@ -50,7 +52,7 @@ class QuartAdapter:
             ConfigError: a setting is wrong, Quart is too old, the application has a session interface of another kind,
                 or a manager is given whose cookie is not what the application's configuration says.
         """
-        require_version("quart", "0.22")
+        check_framework(self)
         present: SessionInterface = app.session_interface
         if EXTENSION in app.extensions or isinstance(present, WsgessionsSessionInterface):
             _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})

@@ -499,7 +499,7 @@ def test_flash_messages_work_with_the_sessions() -> None:
 
 
 def test_a_litestar_that_is_too_old_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsgessions.adapter.version", lambda _: "2.14.9")
+    monkeypatch.setattr("wsgessions.framework_versions.version", lambda _: "2.14.9")
     with pytest.raises(ConfigError, match=r"litestar 2\.14\.9 is installed"):
         LitestarAdapter(store_url="memory:")
 
