@@ -57,6 +57,9 @@ class TestLitestarAsPlugin(AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return make_app(plugins=[LitestarAdapter(manager=manager)])  # type: ignore[return-value]
 
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        return make_app(middleware=[layer], plugins=[LitestarAdapter(manager=manager)])  # type: ignore[return-value]
+
 
 # -- Litestar's own ----------------------------------------------------------------------------------------------------
 

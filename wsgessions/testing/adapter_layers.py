@@ -69,13 +69,11 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {"color": "color", "requests": 3}
 
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
-        """R-33: whoever makes the response."""
+        """R-33: whoever makes the response. Some frameworks make a 500 of an error before any middleware sees it."""
         browser = nodes(inside=handling_errors(422)).browser()
         response = await browser.get("/raise/set-color")
-        if response.status_code == 500:
-            pytest.skip("this framework handles errors further inside")
-        assert response.status_code == 422
-        assert await browser.do("read") == {"color": "color", "error": "the handler failed"}
+        kept = {422: {"color": "color", "error": "the handler failed"}, 500: {}}
+        assert await browser.do("read") == kept[response.status_code]
 
     async def test_an_error_page_of_the_500s_drops_what_was_changed_and_tells_a_new_id(self, nodes: Nodes) -> None:
         """R-33."""
@@ -83,9 +81,7 @@ class LayerCases(AdapterHarness):
         await browser.do("set-color")
         before = browser.copy()
         response = await browser.get("/raise/login-ann")
-        if response.status_code == 500:
-            pytest.skip("this framework handles errors further inside")
-        assert response.status_code == 503
+        assert response.status_code in {503, 500}, "500 where the framework handles errors further inside"
         assert await browser.do("read") == {"color": "color"}
         assert await before.do("read") == {}
 
