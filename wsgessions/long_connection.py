@@ -131,7 +131,8 @@ class OpenStream(LongConnection):
         return admitted
 
     def _end(self) -> None:
-        self.cut, self._cancelling = True, self._host.cancelling()
+        self.cut = True
+        self._cancelling = self._host.cancelling()
         self._host.cancel()
 
     async def conclude(self, error: Exception | None) -> None:

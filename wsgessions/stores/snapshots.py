@@ -34,7 +34,7 @@ class _Queue:
 
     def __init__(self) -> None:
         self.bytes: int = 0
-        self.end = _Link()
+        self.end: _Link = _Link()
 
     @property
     def oldest(self) -> Snapshot | None:

@@ -20,7 +20,7 @@ class AppLife:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.users = 0
+        self.users: int = 0
         """Clients that are open."""
         self._state: dict[str, Any] = {}
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()

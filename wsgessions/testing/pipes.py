@@ -132,7 +132,7 @@ class _Pipe:
         self._writing = asyncio.Lock()  # a push that was held must not get into the middle of a throttled message
 
     def jobs(self) -> list[Coroutine[None, None, None]]:
-        jobs = [self._take_in(), self._give_out()]
+        jobs: list[Coroutine[None, None, None]] = [self._take_in(), self._give_out()]
         return jobs if self._push_faults is None else [*jobs, self._give_out_held()]
 
     async def _take_in(self) -> None:

@@ -25,8 +25,8 @@ class ServerOfTests:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.store_url = f"embedded:{directory}"
+        self.directory: Path = directory
+        self.store_url: str = f"embedded:{directory}"
 
     def __repr__(self) -> str:
         return f"ServerOfTests({str(self.directory)!r})"
@@ -65,7 +65,7 @@ class StoreOfTest:
 
     def __init__(self, store_url: str, thread: LoopThread) -> None:
         self.url = store_url
-        self.namespace = f"t{secrets.token_hex(8)}"
+        self.namespace: str = f"t{secrets.token_hex(8)}"
         self._thread = thread
         self._managers: list[SessionManager] = []
 

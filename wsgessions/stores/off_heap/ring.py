@@ -18,11 +18,11 @@ class Ring:
 
     def __init__(self, start: int, end: int) -> None:
         self.start: Final = start
-        self.end = end
+        self.end: int = end
         """May be moved on as long as nothing had to make room."""
-        self.head = start
+        self.head: int = start
         """Where the next record goes if it fits."""
-        self.tail = start
+        self.tail: int = start
         """Where the oldest record begins, if there is any."""
         self._turn = 0
         """While the newest records are at the front again: where the older ones at the back end. Otherwise 0."""
