@@ -456,16 +456,16 @@ class TestTakingOver:
 
     @pytest.mark.parametrize(
         "cookie",
-        {
-            "tampered": signed({"user": "ann"})[:-2] + "xx",
-            "of another key": signed({"user": "ann"}, "another key"),
-            "without a signature": base64.b64encode(b'{"user": "ann"}').decode() + ".a.b",
-            "no JSON": signed(None, raw=b"{"),
-            "no text": signed(None, raw=b"\xff\xfe"),
-            "no object": signed(["user"]),
-            "empty": signed({}),
-            "no base64": itsdangerous.TimestampSigner(KEY).sign(b"a").decode(),
-        }.values(),
+        [
+            pytest.param(signed({"user": "ann"})[:-2] + "xx", id="tampered"),
+            pytest.param(signed({"user": "ann"}, "another key"), id="of another key"),
+            pytest.param(base64.b64encode(b'{"user": "ann"}').decode() + ".a.b", id="without a signature"),
+            pytest.param(signed(None, raw=b"{"), id="no JSON"),
+            pytest.param(signed(None, raw=b"\xff\xfe"), id="no text"),
+            pytest.param(signed(["user"]), id="no object"),
+            pytest.param(signed({}), id="empty"),
+            pytest.param(itsdangerous.TimestampSigner(KEY).sign(b"a").decode(), id="no base64"),
+        ],
     )
     def test_what_is_not_genuine_is_nothing(self, cookie: str) -> None:
         client = migrating(cookie)
