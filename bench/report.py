@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +67,15 @@ class Page:
 
 
 def _circumstances() -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}"
     today = date.today().isoformat()  # noqa: DTZ011 - a date for readers
     return f"{today}: wsgessions {__version__}, {machine}; {versions}."
+
+
+def _version(name: str) -> str:
+    """What is installed of a package; a page can be put together where the peers are not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
