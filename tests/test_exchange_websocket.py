@@ -160,16 +160,54 @@ async def test_a_close_before_the_accept_passes_as_it_is(node: Node, code: int, 
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-async def test_changes_made_while_it_is_open_are_kept_when_it_ends(node: Node) -> None:
+async def test_what_a_message_changed_is_kept_when_the_next_one_is_asked_for(node: Node) -> None:
     """R-42, C-13."""
     browser = await known_to(node)
-    async with connecting(node, socket(on_text=set_two), browser) as call:
+
+    def note(session: Session, text: str) -> None:
+        session[text] = text
+
+    async with connecting(node, socket(on_text=note), browser) as call:
         await call.take("websocket.accept")
-        call.give("websocket.receive", text="x")
-        await call.take("websocket.send")
-        assert await stored(node, browser) == {"n": 1}
+        for text, there in (("a", {"n"}), ("b", {"n", "a"}), ("c", {"n", "a", "b"})):
+            call.give("websocket.receive", text=text)
+            await call.take("websocket.send")
+            assert there <= (await stored(node, browser)).keys()
         call.give("websocket.disconnect", code=1000)
-    assert await stored(node, browser) == {"n": 2}
+    assert (await stored(node, browser)).keys() == {"n", "a", "b", "c"}
+
+
+async def test_messages_that_change_nothing_are_not_committed(node: Node) -> None:
+    """R-42: nor is a value that was only looked at."""
+    browser = Browser()
+    await browser.request(on(node, answering(lambda session: session.update(cart=["tea"]))))
+
+    async with connecting(node, socket(on_text=lambda session, text: session.get("cart") and None), browser) as call:
+        await call.take("websocket.accept")
+        for _ in range(3):
+            call.give("websocket.receive", text="x")
+            await call.take("websocket.send")
+        call.give("websocket.disconnect", code=1000)
+    assert node.store.counts["apply"] == 0
+
+
+async def test_where_late_changes_wait_for_the_barrier_each_message_does() -> None:
+    """C-13: once for each commit, and not for messages that change nothing."""
+    node = make_node(MemoryStore(), late_commit="barrier")
+    browser = await known_to(node)
+    waits: list[float] = []
+
+    async def note(deadline: float) -> None:
+        waits.append(deadline)
+
+    node.manager.owner.barrier = note  # type: ignore[method-assign]
+    async with connecting(node, socket(on_text=lambda session, text: session.update(n=text)), browser) as call:
+        await call.take("websocket.accept")
+        for text in ("a", "b", "b", "b"):
+            call.give("websocket.receive", text=text)
+            await call.take("websocket.send")
+        call.give("websocket.disconnect", code=1000)
+    assert len(waits) == 2
 
 
 async def test_a_commit_is_kept_at_once(node: Node) -> None:

@@ -245,12 +245,20 @@ async def test_what_a_closed_socket_had_not_committed_is_dropped_with_a_warning(
 ) -> None:
     """S-62: and the server sees no crash."""
     browser = await known_to(pair.there)
-    chat = Chat(lambda session, text: session.update(n=1, late=text))
-    async with connect(pair.here, chat, browser.copy()) as call:
+    changed, over = asyncio.Event(), asyncio.Event()
+
+    async def change(session: Session, text: str) -> None:
+        session["late"] = text
+        changed.set()
+        await over.wait()
+
+    async with connect(pair.here, Chat(change), browser.copy()) as call:
         await call.take("websocket.accept")
-        await say(call)
+        call.give("websocket.receive", text="x")
+        await changed.wait()
         await at(pair.there, browser, logout)
         await call.take("websocket.close")
+        over.set()
     (line,) = [record for record in caplog.records if record.__dict__.get("event") == "connection_ended"]
     assert line.levelno == logging.WARNING
     assert "not committed" in line.getMessage()

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
 from .cookie import Carrier, CookieFinding
 from .errors import StoreUnavailable, WsgessionsError
+from .late_commit import commit_late
 from .log_throttle import LogThrottle
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
 from .response_headers import with_session_headers
-from .session_state import too_late_to_change
 
 if TYPE_CHECKING:
     from .cookie import Presented
@@ -241,12 +241,7 @@ class Exchange:
         """Keep what was changed after the headers had left (R-37, C-13)."""
         session = self.session
         if session._pending and (self._started or self._scope["type"] == "websocket"):
-            refuses = self._started and not self._takes_late_changes
-            if refuses and session._record is not None and session._changed:
-                raise too_late_to_change()
-            await self._manager.commit(session, create=False)
-            if self._manager.settings.late_commit == "barrier" and session._committed:
-                await self._manager.owner.barrier(self._manager.owner.deadline())
+            await commit_late(self._manager, session, refuses=self._started and not self._takes_late_changes)
         if not self._note_use():
             await self._manager.touch(session)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import Message, Receive, Send, octets
 from .errors import CodecError, SessionGone
+from .late_commit import keep_message
 from .refusal import close_message, refusal_for
 from .session_watch import SessionWatch
 
@@ -54,6 +55,7 @@ class LongConnection:
     """Whether the application's call was cancelled."""
 
     def __init__(self, manager: SessionManager, session: Session) -> None:
+        self._manager = manager
         self._session = session
         self._watch = SessionWatch(manager, session, self._end)
 
@@ -174,10 +176,12 @@ class OpenSocket(LongConnection):
             await self._watch.begin()
 
     async def receive(self) -> Message:
-        """The application's receive channel."""
+        """The application's receive channel. Who asks for the next message is done with the one before (R-42)."""
         if not self._accepted:
             return await self._receive()
         await self._watch.begin()
+        if not self._session._read_ahead:
+            await keep_message(self._manager, self._session)
         message = await self._next()
         if message["type"] != "websocket.receive":
             self._left = True

@@ -96,6 +96,11 @@ def _put_lambda(session: Session, name: str) -> None:
     session[name] = lambda: None
 
 
+def _fail(session: Session, name: str) -> None:
+    session[name] = name
+    raise RuntimeError("the handler failed")
+
+
 def _put_large(session: Session, name: str) -> None:
     session["good"] = "good"
     session[name] = "x" * 300_000
@@ -145,6 +150,7 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "relogin": _relogin,
     "lambda": _put_lambda,
     "large": _put_large,
+    "fail": _fail,
     "retain": lambda session, _: retained.append(session),
     "nothing": lambda _session, _: None,
 }

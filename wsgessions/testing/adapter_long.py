@@ -54,6 +54,27 @@ class LongConnectionCases(AdapterHarness):
             await socket.next()
             assert await socket.ask("get-user") == "ann"
 
+    async def test_a_stream_a_task_a_socket_and_a_request_at_once_all_keep_what_they_set(self, nodes: Nodes) -> None:
+        """K-02, R-43: on two servers, and all of them have read the session before the first one writes."""
+        one, other = nodes(), nodes()
+        browser = await _known_to(one)
+        pauses.update({name: Pause() for name in ("part", "task", "plain", "message")})
+        cookie = [(b"cookie", browser.cookie.encode())]
+        async with asyncio.timeout(30), browser.copy().at(other).socket("/ws/read") as socket:
+            await socket.next()
+            socket.say("pause-message")
+            calls = ((one, "/stream/pause-part"), (other, "/background/pause-task"), (one, "/do/pause-plain"))
+            running = [asyncio.create_task(talk(node, http_scope(path, cookie))) for node, path in calls]
+            for pause in pauses.values():
+                await pause.reached.wait()
+            for pause in pauses.values():
+                pause.resume.set()
+            assert (await socket.next())["type"] == "websocket.send"
+            await asyncio.gather(*running)
+        fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is asked
+        names = (await one.browser().get("/do/names", headers=fresh)).json()
+        assert names == ["color", "message", "part", "plain", "task"]
+
     async def test_a_socket_stays_open_while_the_store_is_away(self, nodes: Nodes) -> None:
         """F-00a: not to know is not to be gone."""
         one, other = nodes(**_LEASE), nodes(**_LEASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ..asgi import Message
@@ -78,15 +79,41 @@ class SocketCases(AdapterHarness):
             assert (await socket.tell("set-color"))["type"] == "websocket.close"
         assert node.store.calls["create"] == 0
 
-    async def test_an_error_drops_what_was_not_committed(self, browser: Browser) -> None:
+    async def test_what_a_message_changed_is_committed_before_the_next_one(
+        self, browser: Browser, nodes: Nodes
+    ) -> None:
+        """R-42: the socket may stay open for hours, and its server may be killed."""
+        await browser.do("set-color")
+        async with browser.socket("/ws/nothing") as socket:
+            await socket.next()
+            await socket.ask("set-size")
+            other = browser.copy().at(nodes())
+            async with asyncio.timeout(30):
+                while await other.do("names") != ["color", "size"]:  # noqa: ASYNC110 - a condition at a server
+                    await asyncio.sleep(0.01)
+            await socket.ask("set-weight")
+        assert await browser.do("names") == ["color", "size", "weight"]
+
+    async def test_an_error_drops_what_its_message_changed(self, browser: Browser) -> None:
         """R-32."""
         await browser.do("set-color")
         async with browser.socket("/ws/nothing") as socket:
             await socket.next()
-            await socket.ask("commit-size")
-            await socket.ask("set-weight")
-            assert (await socket.tell("raise"))["type"] == "websocket.close"
+            await socket.ask("set-size")
+            assert (await socket.tell("fail-weight"))["type"] == "websocket.close"
         assert await browser.do("names") == ["color", "size"]
+
+    async def test_what_could_not_be_committed_is_sent_with_a_later_message(self, node: Node, browser: Browser) -> None:
+        """F-00a: the connection lives on while the store is away."""
+        await browser.do("set-color")
+        async with browser.socket("/ws/nothing") as socket:
+            await socket.next()
+            node.store.stopped = True
+            await socket.ask("set-size")
+            await socket.ask("nothing")
+            node.store.stopped = False
+            await socket.ask("set-weight")
+        assert await browser.do("names") == ["color", "size", "weight"]
 
     async def test_the_applications_close_code_is_the_clients(self, browser: Browser) -> None:
         """R-41."""
