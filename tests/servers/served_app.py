@@ -7,16 +7,15 @@ a test can have any number of them under way on any number of servers.
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.servers.listening import serve
 from wsgessions_starlette import StarletteAdapter
 
 
@@ -84,11 +83,7 @@ def main(store_url: str) -> None:
         Route("/logout", log_out, methods=["POST"]),
     ]
     adapter = StarletteAdapter(store_url=store_url, cookie={"insecure": True}, nonstop_timeout="1s")
-    app = adapter.install(Starlette(routes=routes))
-    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-    sys.stdout.write(f"{listening.getsockname()[1]}\n")
-    sys.stdout.flush()
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+    serve(adapter.install(Starlette(routes=routes)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server of `served_app` in a process of its own."""
+"""A server of these tests in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from pathlib import Path
 
 from tests.embedded.watched import PATIENCE, ROOT, Place
 
-PROGRAM = Path(__file__).with_name("served_app.py")
+HERE = Path(__file__).parent
 
 
 class Server:
-    """A process of the application."""
+    """A process of one of the programs.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        place: the directory of the embedded store that it shares with others.
+        program: the program's file, in this folder.
+        arguments: what it is given besides the store's address.
+    """
+
+    def __init__(self, place: Place, *arguments: str, program: str = "served_app.py") -> None:
         paths = os.pathsep.join(map(str, (ROOT, ROOT / "adapters")))
         self._process = subprocess.Popen(
-            [sys.executable, PROGRAM, f"embedded:{place.path}"],
+            [sys.executable, HERE / program, f"embedded:{place.path}", *arguments],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": paths},

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from ..session import Session
 
@@ -96,6 +99,16 @@ def _put_lambda(session: Session, name: str) -> None:
     session[name] = lambda: None
 
 
+def _put_values(session: Session, _: str) -> None:
+    session["values"] = _VALUES
+
+
+def _has_values(session: Session, _: str) -> bool:
+    """Whether they have come back, each with its type: ``True == 1``, and ``1 == Decimal(1)``."""
+    values = session["values"]
+    return bool(values == _VALUES) and [type(value) for value in values.values()] == [type(v) for v in _VALUES.values()]
+
+
 def _fail(session: Session, name: str) -> None:
     session[name] = name
     raise RuntimeError("the handler failed")
@@ -131,6 +144,24 @@ async def _pause(session: Session, name: str) -> None:
     session[name] = name
 
 
+_VALUES: Final[dict[str, Any]] = {
+    "true": True,
+    "large": 2**80,
+    "real": 1.5,
+    "text": "\u00e9\U0001f3fa",
+    "octets": b"\x00\xff",
+    "pair": (1, "two"),
+    "set": {1, 2},
+    "instant": datetime(2026, 1, 2, 3, 4, 5, 678, UTC),
+    "day": date(2026, 1, 2),
+    "hour": time(3, 4),
+    "span": timedelta(days=1, microseconds=1),
+    "price": Decimal("19.90"),
+    "uuid": UUID(int=1),
+    "nothing": None,
+}
+"""One value of each kind that attributes may have."""
+
 _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "read": lambda session, _: dict(session),
     "get": lambda session, name: session.get(name),
@@ -151,6 +182,8 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "lambda": _put_lambda,
     "large": _put_large,
     "fail": _fail,
+    "values": _put_values,
+    "same": _has_values,
     "retain": lambda session, _: retained.append(session),
     "nothing": lambda _session, _: None,
 }
