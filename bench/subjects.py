@@ -34,6 +34,8 @@ VALUE = "x" * 100
 _ticks = itertools.count()
 
 BARE = "no sessions (Starlette)"
+OFF_HEAP = "wsgessions, off the heap"
+"""Ours without copies on the heap: the workers of a host share one memory outside."""
 
 App = Callable[..., Any]
 SessionMapping = MutableMapping[str, Any]
@@ -132,6 +134,10 @@ def ours(store_url: str, **settings: Any) -> SessionMiddleware:
     return SessionMiddleware(_starlette(sessions=True), store_url=store_url, **settings)
 
 
+def _ours_off_heap(store_url: str) -> SessionMiddleware:
+    return ours(store_url, max_bytes_on_heap=0, max_bytes_off_heap="64M", namespace="off-heap")
+
+
 def _signed_cookie(_store_url: str) -> App:
     return SignedCookieMiddleware(_starlette(sessions=True), secret_key="bench" * 8)
 
@@ -157,13 +163,16 @@ class Subject:
     bare: str
     """The name of the same framework's subject without sessions; its own name if it is that."""
     uses_store: bool = True
+    own: bool = False
+    """Whether it is ours."""
 
 
 SUBJECTS = {
     subject.name: subject
     for subject in (
         Subject(BARE, lambda _: _starlette(sessions=False), BARE, uses_store=False),
-        Subject("wsgessions", ours, BARE),
+        Subject("wsgessions", ours, BARE, own=True),
+        Subject(OFF_HEAP, _ours_off_heap, BARE, own=True),
         Subject("Starlette signed cookie", _signed_cookie, BARE, uses_store=False),
         Subject("starsessions", _starsessions, BARE),
         Subject(
@@ -180,4 +189,4 @@ SUBJECTS = {
 
 def peers() -> list[Subject]:
     """The other libraries."""
-    return [subject for subject in SUBJECTS.values() if subject.name not in {subject.bare, "wsgessions"}]
+    return [subject for subject in SUBJECTS.values() if subject.name != subject.bare and not subject.own]
