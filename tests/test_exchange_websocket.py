@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -160,21 +161,54 @@ async def test_a_close_before_the_accept_passes_as_it_is(node: Node, code: int, 
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_a_message_changed_is_kept_when_the_next_one_is_asked_for(node: Node) -> None:
+async def test_what_a_message_changed_is_stored_before_the_answer_leaves(node: Node) -> None:
     """R-42, C-13."""
     browser = await known_to(node)
-
-    def note(session: Session, text: str) -> None:
-        session[text] = text
-
-    async with connecting(node, socket(on_text=note), browser) as call:
+    async with connecting(node, socket(on_text=lambda session, text: session.update(n=text)), browser) as call:
         await call.take("websocket.accept")
-        for text, there in (("a", {"n"}), ("b", {"n", "a"}), ("c", {"n", "a", "b"})):
+        for text in ("a", "b"):
             call.give("websocket.receive", text=text)
             await call.take("websocket.send")
-            assert there <= (await stored(node, browser)).keys()
+            assert await stored(node, browser) == {"n": text}
         call.give("websocket.disconnect", code=1000)
-    assert (await stored(node, browser)).keys() == {"n", "a", "b", "c"}
+
+
+async def test_what_a_message_changed_is_stored_without_an_answer_when_the_next_is_asked_for(node: Node) -> None:
+    """R-42."""
+    browser = await known_to(node)
+    seen: list[Any] = []
+
+    async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+        session: Session = scope["session"]
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            seen.append(await stored(node, browser))
+            session["n"] = message["text"]
+
+    async with connecting(node, silent, browser) as call:
+        await call.take("websocket.accept")
+        for text in ("a", "b", "c"):
+            call.give("websocket.receive", text=text)
+        call.give("websocket.disconnect", code=1000)
+    assert seen == [{"n": 1}, {"n": "a"}, {"n": "b"}]
+    assert await stored(node, browser) == {"n": "c"}
+
+
+async def test_two_tasks_that_send_at_once_commit_once(node: Node) -> None:
+    browser = await known_to(node)
+
+    async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+        session: Session = scope["session"]
+        await receive()
+        await send({"type": "websocket.accept"})
+        session["n"] = 2
+        node.store.calls.clear()
+        await asyncio.gather(*(send({"type": "websocket.send", "text": text}) for text in "ab"))
+
+    async with connecting(node, twice, browser) as call:
+        await call.take("websocket.accept")
+    assert node.store.counts["apply"] == 1
 
 
 async def test_messages_that_change_nothing_are_not_committed(node: Node) -> None:

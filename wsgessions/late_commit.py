@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .manager import SessionManager
     from .session import Session
 
-__all__ = ["commit_late", "keep_message"]
+__all__ = ["commit_late", "keep_changes"]
 
 _log: Final = LogThrottle(logging.getLogger("wsgessions.connections"))
 
@@ -42,8 +42,8 @@ async def commit_late(manager: SessionManager, session: Session, *, refuses: boo
         await manager.owner.barrier(manager.owner.deadline())
 
 
-async def keep_message(manager: SessionManager, session: Session) -> None:
-    """Commit what a message of a WebSocket has changed, when the application asks for the next one (R-42).
+async def keep_changes(manager: SessionManager, session: Session) -> None:
+    """Commit what has changed while a WebSocket is open: before it sends, and when it asks for a message (R-42).
 
     While the store cannot be reached the changes stay, and are sent with those of a later message, or at the end.
 
@@ -56,4 +56,4 @@ async def keep_message(manager: SessionManager, session: Session) -> None:
         await commit_late(manager, session, refuses=not manager.takes_late_changes)
     except StoreUnavailable as error:
         session._trouble = None
-        _log.warning("message_not_kept", "what a message changed will be sent again: %s", error)
+        _log.warning("changes_not_kept", "what a WebSocket changed will be sent again: %s", error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import Message, Receive, Send, octets
 from .errors import CodecError, SessionGone
-from .late_commit import keep_message
+from .late_commit import keep_changes
 from .refusal import close_message, refusal_for
 from .session_watch import SessionWatch
 
@@ -167,6 +167,7 @@ class OpenSocket(LongConnection):
         self._send = send
         self._accepted = False
         self._waiting: set[asyncio.Timeout] = set()
+        self._keeping = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
 
     async def opened(self, message: Message) -> None:
@@ -176,12 +177,11 @@ class OpenSocket(LongConnection):
             await self._watch.begin()
 
     async def receive(self) -> Message:
-        """The application's receive channel. Who asks for the next message is done with the one before (R-42)."""
+        """The application's receive channel. Who asks for a message is done with the one before (R-42)."""
         if not self._accepted:
             return await self._receive()
         await self._watch.begin()
-        if not self._session._read_ahead:
-            await keep_message(self._manager, self._session)
+        await self._keep()
         message = await self._next()
         if message["type"] != "websocket.receive":
             self._left = True
@@ -217,10 +217,18 @@ class OpenSocket(LongConnection):
 
     async def _admit_more(self, message: Message) -> bool:
         try:
-            return await super().admit(message)
+            admitted = await super().admit(message)
         except SessionOver:
             self._end()
             raise
+        await self._keep()
+        return admitted
+
+    async def _keep(self) -> None:
+        """Commit what has changed: once for all tasks that send or receive at the same time."""
+        if self._session._pending:
+            async with self._keeping:
+                await keep_changes(self._manager, self._session)
 
     def _end(self) -> None:
         if self.closed or self._left:

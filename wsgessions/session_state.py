@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 from .attribute_changes import Gate
 from .attributes import Attributes
@@ -49,8 +49,6 @@ class SessionState(Attributes):
         "_uncacheable",
     )
 
-    _read_ahead: ClassVar[bool] = False
-    """Whether the framework receives a WebSocket's messages before its handler asks, and says when one is done."""
     _presented: Presented
     """What the client presented; only of a session that a manager has begun."""
 

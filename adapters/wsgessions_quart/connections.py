@@ -16,11 +16,10 @@ from quart.signals import got_websocket_exception
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import WsgessionsError
-from wsgessions.late_commit import keep_message
 
 from .session import QuartSession
 
-__all__ = ["Inside", "ending_with_its_call", "keeping_messages"]
+__all__ = ["Inside", "ending_with_its_call"]
 
 _ERROR = "wsgessions.error"
 
@@ -121,32 +120,5 @@ def ending_with_its_call(base: type[Any]) -> type[Any]:
             task = asyncio.current_task()
             if task is not None:
                 self._running.add(task)
-
-    return Connection
-
-
-class _Messages(asyncio.Queue[Any]):
-    """The messages of a WebSocket that its handler has not asked for yet."""
-
-    def __init__(self, scope: Scope, manager: SessionManager) -> None:
-        super().__init__()
-        self._scope = scope
-        self._manager = manager
-
-    async def get(self) -> Any:
-        """The next one; who asks for it is done with the one before, and what that changed is committed (R-42)."""
-        session = self._scope.get("session")
-        if isinstance(session, Session):
-            await keep_message(self._manager, session)
-        return await super().get()
-
-
-def keeping_messages(base: type[Any], manager: SessionManager) -> type[Any]:
-    """A class of Quart's WebSockets that commits when the handler asks for a message; Quart itself reads ahead."""
-
-    class Connection(base):  # type: ignore[misc]  # whatever class the application has
-        def __init__(self, app: Quart, scope: Any) -> None:
-            super().__init__(app, scope)
-            self.queue = _Messages(scope, manager)
 
     return Connection

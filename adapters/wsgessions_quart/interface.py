@@ -21,7 +21,7 @@ from wsgessions.transport import Transport
 
 from .apart import save_apart
 from .configuration import check_no_effect, manager_of
-from .connections import Inside, ending_with_its_call, keeping_messages
+from .connections import Inside, ending_with_its_call
 from .session import PERMANENT, QuartSession
 
 __all__ = ["EXTENSION", "WsgessionsSessionInterface"]
@@ -85,7 +85,7 @@ class WsgessionsSessionInterface(SessionInterface):
         manager = self._given or manager_of(app, self._settings, self._overrides)
         app.extensions[EXTENSION] = manager
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
-        app.asgi_websocket_class = keeping_messages(ending_with_its_call(app.asgi_websocket_class), manager)
+        app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
         inside = Inside(app.asgi_app, app, manager)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
         app.asgi_app = SessionMiddleware(inside, manager=manager)  # type: ignore[method-assign,assignment]
         return manager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 from flask.sessions import SessionMixin
 from markupsafe import Markup
@@ -35,8 +35,6 @@ class QuartSession(Session):
     """
 
     __slots__ = ()
-
-    _read_ahead: ClassVar[bool] = True
 
     @property
     def permanent(self) -> bool:
