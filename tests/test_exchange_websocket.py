@@ -13,7 +13,7 @@ import pytest
 from tests.asgi_driver import Browser, Call, answering, logout, websocket_scope
 from tests.nodes import Node, make_node, two_nodes
 from wsgessions import errors
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
+from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
@@ -389,3 +389,88 @@ async def test_a_client_that_goes_away_leaves_what_was_done(node: Node) -> None:
         await call.take("websocket.accept")
         call.break_connection()
     assert await stored(node, browser) == {"n": 2}
+
+
+# -- frameworks that make a close of an error themselves ---------------------------------------------------------------
+
+
+def closing(code: int, before: Callable[[Session], Any], *, accepts: bool = True) -> ASGIApp:
+    """An application whose framework catches what its handler raises, and closes with this code."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if accepts:
+            await send({"type": "websocket.accept"})
+        with suppress(errors.WsgessionsError):
+            result = before(scope["session"])
+            if result is not None:
+                await result
+        await send({"type": "websocket.close", "code": code, "reason": "the text of the error"})
+
+    return app
+
+
+async def close_of(node: Node, app: ASGIApp, browser: Browser) -> Message:
+    """How a socket that was accepted is closed."""
+    async with connecting(node, app, browser) as call:
+        await call.take("websocket.accept")
+        return await call.take("websocket.close")
+
+
+async def refreshing(node: Node, session: Session) -> None:
+    """Changes the session, and then meets a store that is down."""
+    set_two(session)
+    node.store.down = True
+    try:
+        await session.refresh()
+    finally:
+        node.store.down = False
+
+
+@pytest.mark.parametrize(("code", "kept"), [(1011, 1), (1000, 2), (1003, 2), (4500, 2)])
+async def test_a_close_that_says_internal_error_keeps_no_changes(node: Node, code: int, kept: int) -> None:
+    """R-32, R-33: it is what a 500 is to a request."""
+    browser = await known_to(node)
+    close = await close_of(node, closing(code, set_two), browser)
+    assert (close["code"], close["reason"]) == (code, "the text of the error")
+    assert await stored(node, browser) == {"n": kept}
+
+
+async def test_a_close_that_says_internal_error_keeps_them_where_that_is_set() -> None:
+    node = make_node(MemoryStore(), save_on_error=True)
+    browser = await known_to(node)
+    await close_of(node, closing(1011, set_two), browser)
+    assert await stored(node, browser) == {"n": 2}
+
+
+async def test_a_logout_stays_in_force_with_a_close_that_says_internal_error(node: Node) -> None:
+    """R-31."""
+    browser = await known_to(node)
+    await close_of(node, closing(1011, logout), browser)
+    assert await stored(node, browser) == {}
+
+
+async def test_a_close_made_of_an_error_of_the_store_says_to_try_again_later(node: Node) -> None:
+    """F-00a."""
+    browser = await known_to(node)
+    close = await close_of(node, closing(1011, partial(refreshing, node)), browser)
+    assert (close["code"], "the text" in close["reason"]) == (1013, False)
+    assert await stored(node, browser) == {"n": 1}
+
+
+async def test_a_close_of_the_applications_own_stays_although_the_store_has_failed(node: Node) -> None:
+    browser = await known_to(node)
+    close = await close_of(node, closing(4001, partial(refreshing, node)), browser)
+    assert close["code"] == 4001
+    assert await stored(node, browser) == {"n": 2}
+
+
+@pytest.mark.parametrize("code", [1000, 1011])
+async def test_a_refused_handshake_is_a_503_if_the_store_is_the_reason(node: Node, code: int) -> None:
+    """F-00a: to the client a close before the accept is a 403, whatever its code."""
+    browser = await known_to(node)
+    node.store.down = True
+    async with connecting(node, closing(code, read, accepts=False), browser) as call:
+        pass
+    assert call.response.status == 503
+    assert call.response.header("retry-after") == ["1"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-__all__ = ["ASGIApp", "Message", "Receive", "Scope", "Send", "octets", "opens_response"]
+__all__ = ["ASGIApp", "AnyASGIApp", "Message", "Receive", "Scope", "Send", "octets", "opens_response"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+AnyASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""An application of any framework: each has its own types for scopes and messages, and they are plain dicts in all."""
 
 _OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 

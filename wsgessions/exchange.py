@@ -91,7 +91,7 @@ class Exchange:
                 await self._load(now=load)
             self._scope["session"] = self.session
             if self._scope["type"] == "websocket":
-                self._long = socket = OpenSocket(self._manager, self.session, receive, self._send)
+                self._long = socket = OpenSocket(self._manager, self.session, self._scope, receive, self._send)
                 receive = socket.receive
             self._host = asyncio.current_task()
             try:

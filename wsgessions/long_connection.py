@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from .asgi import Message, Receive, Send, octets
+from .asgi import Message, Receive, Scope, Send, octets
 from .errors import CodecError, SessionGone
 from .late_commit import keep_changes
-from .refusal import close_message, refusal_for
+from .refusal import INTERNAL_ERROR, close_message, refusal_for, send_refusal
 from .session_watch import SessionWatch
 
 if TYPE_CHECKING:
@@ -154,15 +154,18 @@ class OpenSocket(LongConnection):
     Args:
         manager: the manager of the session.
         session: its session.
+        scope: its scope.
         receive: the server's channel.
         send: the server's channel.
     """
 
-    def __init__(self, manager: SessionManager, session: Session, receive: Receive, send: Send) -> None:
+    def __init__(self, manager: SessionManager, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(manager, session)
         self.closed: bool = False
         """Whether this side has closed it."""
         self._left = False
+        self._keeps_failed = manager.settings.save_on_error
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._accepted = False
@@ -213,7 +216,25 @@ class OpenSocket(LongConnection):
             return not self._accepted or await self._admit_more(message)
         self._watch.stop()
         was_closed, self.closed = self.closed, True
-        return not (was_closed and self.ended)
+        return not (was_closed and self.ended) and not await self._explain(message)
+
+    async def _explain(self, close: Message) -> bool:
+        """Whether a close by which the application tells of an error of ours was replaced by one that says what it is.
+
+        Some frameworks handle errors themselves. A close with 1011 is what a 500 is to a request (R-32, R-33).
+        """
+        failed = close.get("code") == INTERNAL_ERROR
+        if failed and not self._keeps_failed:
+            self._session._drop_changes()
+        trouble = self._session._trouble
+        refusal = None if trouble is None else refusal_for(trouble)
+        if refusal is None or not refusal.operational or (self._accepted and not failed):
+            return False
+        if self._accepted:
+            await self._send(close_message(refusal))
+        else:
+            await send_refusal(refusal, self._scope, self._send)
+        return True
 
     async def _admit_more(self, message: Message) -> bool:
         try:

@@ -9,7 +9,7 @@ import logging
 import math
 from typing import Any, Final
 
-from .asgi import ASGIApp, Receive, Scope, Send
+from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .current import followers, running
 from .errors import ConfigError
 from .exchange import Exchange
@@ -44,14 +44,14 @@ class SessionMiddleware:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: AnyASGIApp,
         /,
         *,
         manager: SessionManager | None = None,
         settings: SessionSettings | None = None,
         **overrides: Any,
     ) -> None:
-        self.app = app
+        self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
         self.transport: Transport = Transport(self.manager.settings)
         self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)

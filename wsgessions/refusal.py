@@ -9,11 +9,12 @@ from .asgi import Message, Scope, Send
 from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
 from .response_headers import Header
 
-__all__ = ["Refusal", "close_message", "denial_prefix", "refusal_for", "send_refusal"]
+__all__ = ["INTERNAL_ERROR", "Refusal", "close_message", "denial_prefix", "refusal_for", "send_refusal"]
 
 RETRY_AFTER_SECONDS: Final = 1
 _POLICY_VIOLATION: Final = 1008
-_INTERNAL_ERROR: Final = 1011
+INTERNAL_ERROR: Final = 1011
+"""The close code of a WebSocket whose server has failed; what 500 is to a request."""
 _TRY_AGAIN_LATER: Final = 1013
 
 
@@ -32,8 +33,8 @@ _UNAVAILABLE: Final = Refusal(
     503, "The session store did not answer in time. Please try again.", True, _TRY_AGAIN_LATER
 )
 _GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION)
-_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, _INTERNAL_ERROR)
-_FAULT: Final = Refusal(500, "Internal Server Error", False, _INTERNAL_ERROR)
+_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, INTERNAL_ERROR)
+_FAULT: Final = Refusal(500, "Internal Server Error", False, INTERNAL_ERROR)
 
 
 def refusal_for(error: WsgessionsError) -> Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_type
 
@@ -39,6 +39,15 @@ wrapped = SessionMiddleware(bare, store_url="valkey://h:6379", session_locking=T
 wrapped = SessionMiddleware(bare, settings=SessionSettings(namespace="shop"))
 wrapped = SessionMiddleware(bare, manager=SessionManager(store_url="memory:"))
 wrapped = install(bare)
+
+
+async def of_dicts(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Mapping[str, Any]]], send: Callable[[dict[str, Any]], Any]
+) -> None:
+    """As the types of some frameworks are."""
+
+
+wrapped = SessionMiddleware(of_dicts)
 
 # -- FastAPI -----------------------------------------------------------------------------------------------------------
 
