@@ -140,13 +140,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all(wrong: str, neares
     assert caught.value.setting == "adapter"
     assert f"no adapter is called {wrong!r}" in str(caught.value)
     assert f"did you mean {nearest}?" in caught.value.hint
-    assert "valid: auto, fastapi or FastAPIAdapter, " in caught.value.hint
+    assert "valid: auto, django or DjangoAdapter, fastapi or FastAPIAdapter, " in caught.value.hint
     assert caught.value.hint.endswith("starlette or StarletteAdapter, package.module:Class")
 
 
 @pytest.mark.usefixtures("ours")
 def test_a_name_like_no_other_is_answered_with_all() -> None:
-    with pytest.raises(ConfigError, match=r"\(valid: auto, fastapi or FastAPIAdapter, "):
+    with pytest.raises(ConfigError, match=r"\(valid: auto, django or DjangoAdapter, fastapi or FastAPIAdapter, "):
         install(FastAPI(), adapter="xyzzy")
 
 

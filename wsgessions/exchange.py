@@ -207,7 +207,8 @@ class Exchange:
         credential = session._id != self._presented.id
         if credential and carrier is Carrier.COOKIE:
             self._transport.look_for_plain_http(self._scope)
-        if credential or (max_age is not None and session._committed):
+        says_how_long = max_age is not None or session._cookie_seconds is not None
+        if credential or (says_how_long and session._committed):
             fields.append(self._transport.set_id(carrier, session._id, max_age=max_age))
         watermark = self._manager.watermark_of(session)
         if watermark is not None:

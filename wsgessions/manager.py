@@ -234,19 +234,23 @@ class SessionManager:
         """Forget what was changed and not committed; what was invalidated or rotated stays so (R-31)."""
         session._drop_changes()
 
-    def keep_cookie(self, session: Session, lifetime: timedelta) -> None:
-        """Make the cookie of this session outlive the browser, where the setting ``cookie.max_age`` says otherwise.
+    def keep_cookie(self, session: Session, lifetime: timedelta | None) -> None:
+        """Say how long the cookie of this session lives, where the setting ``cookie.max_age`` says otherwise.
 
         For this request: frameworks that know such sessions keep the wish among the attributes.
+
+        Args:
+            session: the session.
+            lifetime: how long; None for as long as the browser runs, which it is told with the next commit.
         """
-        session._cookie_seconds = int(lifetime.total_seconds())
+        session._cookie_seconds = 0 if lifetime is None else max(1, int(lifetime.total_seconds()))
 
     def cookie_max_age(self, session: Session) -> int | None:
         """Seconds that a persistent cookie may live, never beyond the absolute deadline; None if not persistent."""
         wanted, record = session._cookie_seconds, session._record
         if wanted is None:
             wanted = self.settings.cookie.max_age
-        if wanted is None or record is None:
+        if not wanted or record is None:
             return None
         left_ms = record.deadline_ms - self.store.clock.now_ms()
         return max(0, min(wanted, left_ms // 1000))

@@ -13,6 +13,7 @@ from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .current import followers, running
 from .errors import ConfigError
 from .exchange import Exchange
+from .excluded_paths import ExcludedPaths
 from .lifespan import run_lifespan
 from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
@@ -54,7 +55,7 @@ class SessionMiddleware:
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
         self.transport: Transport = Transport(self.manager.settings)
-        self._excluded = tuple(f"{prefix.rstrip('/')}/" for prefix in self.manager.settings.exclude)
+        self._excluded = ExcludedPaths(self.manager.settings.exclude)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
@@ -74,7 +75,7 @@ class SessionMiddleware:
             exchange = Exchange(self.manager, self.transport, presented, scope, send)
             if followers:
                 running.set(exchange.session)
-            await exchange.run(self.app, receive, load=not (self._excluded and self._is_excluded(scope)))
+            await exchange.run(self.app, receive, load=not self._excluded.hold(scope))
 
     def _is_provided(self, scope: Scope) -> bool:
         """Whether an outer middleware has put this very session into the scope already (R-49, R-50)."""
@@ -91,8 +92,3 @@ class SessionMiddleware:
         if shared:
             _log.warning("installed_twice", "the session middleware is installed twice; only the outer one acts")
         return shared
-
-    def _is_excluded(self, scope: Scope) -> bool:
-        """Whether the path, without the part that the application is mounted at, lies under an excluded one (R-48)."""
-        path, root = f"{scope['path']}/", f"{scope.get('root_path', '').rstrip('/')}/"
-        return path.removeprefix(root[:-1] if path.startswith(root) else "").startswith(self._excluded)

@@ -9,7 +9,15 @@ from .asgi import Message, Scope, Send
 from .errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
 from .response_headers import Header
 
-__all__ = ["INTERNAL_ERROR", "Refusal", "close_message", "denial_prefix", "refusal_for", "send_refusal"]
+__all__ = [
+    "INTERNAL_ERROR",
+    "Refusal",
+    "close_message",
+    "denial_prefix",
+    "refusal_for",
+    "refusal_messages",
+    "send_refusal",
+]
 
 RETRY_AFTER_SECONDS: Final = 1
 _POLICY_VIOLATION: Final = 1008
@@ -63,6 +71,15 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Itera
     if prefix is None:
         await send(close_message(refusal))
         return
+    start, body = refusal_messages(refusal, prefix, fields)
+    await send(start)
+    await send({**body, "body": b""} if scope.get("method") == "HEAD" else body)
+
+
+def refusal_messages(
+    refusal: Refusal, prefix: str = "http.response", fields: Iterable[Header] = ()
+) -> tuple[Message, Message]:
+    """The start and the body of the response; arguments as for `send_refusal` and of `denial_prefix`."""
     body = f"{refusal.text}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -72,8 +89,10 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Itera
     if refusal.status == _UNAVAILABLE.status:
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
     headers.extend(fields)
-    await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
-    await send({"type": f"{prefix}.body", "body": body if scope.get("method") != "HEAD" else b""})
+    return (
+        {"type": f"{prefix}.start", "status": refusal.status, "headers": headers},
+        {"type": f"{prefix}.body", "body": body},
+    )
 
 
 def denial_prefix(scope: Scope) -> str | None:

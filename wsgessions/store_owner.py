@@ -92,6 +92,15 @@ class StoreOwner(LoadingOwner):
                 await self._ready(deadline)
                 await self._create(session, deadline)
 
+    async def create(self, session: Session, *, deadline: float | None = None) -> None:
+        """Create a new session even if there is nothing in it, for frameworks that let the application ask for that."""
+        deadline = deadline or self.deadline()
+        with self._noting_trouble(session):
+            session._draw_in()
+            await self._end(session, deadline)
+            await self._ready(deadline)
+            await self._create(session, deadline)
+
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
         """Carry out `Session.invalidate` and `Session.rotate_id`, and leave changed attributes for the commit."""
         deadline = deadline or self.deadline()

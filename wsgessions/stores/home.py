@@ -147,6 +147,13 @@ class HomedStore:
             return await home.serve(ask, deadline)
         return await home.call(ask, deadline)
 
+    def is_home(self) -> bool:
+        home = self._home
+        return home is not None and home.alive and _is_running(home.loop)
+
+    def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
+        return self._find_home(Home.in_thread).host(work, deadline)
+
     def _find_home(self, make: Callable[[Store], Home]) -> Home:
         with self._lock:
             if self._closed:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import CancelledError, wait
 from typing import Any, Final, TypeVar
 
 from ..errors import NonStopTimeout, StoreUnavailable
@@ -141,13 +142,34 @@ class Home:
             raise StoreUnavailable("the event loop that held the link to the store is ending")
         return answer.result()
 
+    def host(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
+        """Run a coroutine here, while the calling thread waits."""
+        coroutine = work()
+        try:
+            answer = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError:
+            coroutine.close()
+            raise StoreUnavailable("the event loop that held the link to the store has just ended") from None
+        try:
+            while not wait([answer], timeout=min(_WATCH, _left(deadline) + _SLACK)).done:
+                self._check_answers(deadline)
+            return answer.result()
+        except CancelledError:
+            raise StoreUnavailable("the event loop that held the link to the store is ending") from None
+        except BaseException:
+            answer.cancel()
+            raise
+
     async def _await(self, answer: asyncio.Future[Any], deadline: float) -> None:
         """Wait for an answer that will not come if the home ends in a hurry, or hangs."""
         while not (await asyncio.wait([answer], timeout=min(_WATCH, _left(deadline) + _SLACK)))[0]:
-            if not self.alive:
-                raise StoreUnavailable("the event loop that held the link to the store has ended")
-            if not _left(deadline):
-                raise NonStopTimeout("the event loop that holds the link to the store is stuck")
+            self._check_answers(deadline)
+
+    def _check_answers(self, deadline: float) -> None:
+        if not self.alive:
+            raise StoreUnavailable("the event loop that held the link to the store has ended")
+        if not _left(deadline):
+            raise NonStopTimeout("the event loop that holds the link to the store is stuck")
 
 
 def _left(deadline: float) -> float:

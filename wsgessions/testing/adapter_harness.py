@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -49,6 +49,10 @@ Nodes = Callable[..., Node]
 
 class AdapterHarness(ABC):
     """Gives the cases their servers."""
+
+    gone_status: ClassVar[int] = 409
+    """What a request is answered whose session has ended elsewhere meanwhile, if it changed something. A framework that
+    has an answer of its own gives that."""
 
     @abstractmethod
     def get_app(self, manager: SessionManager) -> ASGIApp:

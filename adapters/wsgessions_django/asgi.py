@@ -1,0 +1,164 @@
+"""Sessions around an ASGI application in which Django is: lifespan, WebSockets of others, and an end with its call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from wsgessions import SessionManager, SessionMiddleware, SessionSettings
+from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.errors import ConfigError
+from wsgessions.manager import manager_for
+
+from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
+
+__all__ = ["CALL", "Call", "wrap"]
+
+CALL: Final = "wsgessions.django"
+"""The key of a scope under which our middleware finds the `Call`."""
+
+_logger = logging.getLogger("wsgessions.adapter")
+
+
+def wrap(
+    app: ASGIApp, *, settings: SessionSettings | None = None, manager: SessionManager | None = None, **overrides: Any
+) -> ASGIApp:
+    """Put sessions around ``get_asgi_application()``, or around an application that routes to it.
+
+    Lifespan events, which Django does not know, are answered here: the start fails if the store cannot be reached, and
+    the end closes the manager. WebSockets are left to the application, with the session in ``scope["session"]``.
+
+    Args:
+        app: the application.
+        settings: the settings; by default those of the project, the environment and the files.
+        manager: the manager to use, when applications share one.
+        overrides: single settings by name, in place of ``settings``.
+
+    Returns:
+        The application to serve.
+
+    Raises:
+        ConfigError: a setting is wrong, a manager is given and settings too, or the project has Django's own session
+            middleware.
+    """
+    if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
+        _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+        return app
+    if STOCK_MIDDLEWARE in django_settings.MIDDLEWARE and django_settings.SESSION_ENGINE == "wsgessions_django":
+        raise ConfigError(
+            "MIDDLEWARE has Django's own session middleware, which would commit once more",
+            setting="adapter",
+            hint='put "wsgessions_django.SessionMiddleware" in its place',
+        )
+    if manager is not None:
+        check_no_effect(manager_for(manager, settings, overrides))
+    elif settings is None and not overrides:
+        manager = current_manager()
+    else:
+        manager = SessionManager(settings_of_project(settings, overrides))
+    use_manager(manager)
+    return SessionMiddleware(_Inside(app, manager), manager=manager)
+
+
+class Call:
+    """One call of the application: what Django leaves behind when its call fails, or is cancelled as a cut stream is.
+
+    Up to 6.0 that are its tasks (S-54) and the request's body; in all versions the response, which is not closed.
+
+    Args:
+        manager: the manager of the sessions around the application.
+    """
+
+    __slots__ = ("_cancelled", "_tasks", "manager", "request", "response")
+
+    def __init__(self, manager: SessionManager) -> None:
+        self.manager = manager
+        self.request: HttpRequest | None = None
+        self.response: HttpResponseBase | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._cancelled = False
+
+    def enter(self) -> None:
+        """Note the running task as one of this call.
+
+        Raises:
+            asyncio.CancelledError: the call was cancelled.
+        """
+        if self._cancelled:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+
+    async def tidy(self) -> None:
+        """End the tasks of the call, but for the one that asks for it, and close what is open."""
+        self._cancelled = True
+        others = self._tasks - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        open_thing = self.response or self.request
+        if open_thing is not None and not (self.response is not None and self.response.closed):
+            await sync_to_async(open_thing.close)()
+
+
+class _Inside:
+    """The application as the session middleware of the core sees it."""
+
+    def __init__(self, app: ASGIApp, manager: SessionManager) -> None:
+        self.app = app
+        self._manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        if scope["type"] == "lifespan":
+            await _run_lifespan(self.app, scope, receive, send)
+        elif scope["type"] != "http":
+            await self.app(scope, receive, send)
+        else:
+            scope[CALL] = call = Call(self._manager)
+
+            async def receive_in_call() -> Message:
+                call.enter()
+                return await receive()
+
+            async def send_in_call(message: Message) -> None:
+                call.enter()
+                await send(message)
+
+            try:
+                await self.app(scope, receive_in_call, send_in_call)
+            except BaseException:
+                await call.tidy()
+                raise
+
+
+async def _run_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that raises before it has asked for anything does not know lifespans, as Django does not."""
+    asked = False
+
+    async def receive_noting() -> Message:
+        nonlocal asked
+        asked = True
+        return await receive()
+
+    try:
+        await app(scope, receive_noting, send)
+    except Exception:
+        if asked:
+            raise
+        await _answer_lifespan(receive, send)
+
+
+async def _answer_lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        event = (await receive())["type"]
+        await send({"type": f"{event}.complete"})
+        if event == "lifespan.shutdown":
+            return

@@ -1,0 +1,181 @@
+"""What Django's settings say about sessions, and the manager that is made of it, one per process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from wsgessions import SessionManager, SessionSettings
+from wsgessions.errors import ConfigError
+from wsgessions.settings.sources import CONSTRUCTOR, Sourced, from_constructor, merged, shielded
+
+__all__ = ["STOCK_MIDDLEWARE", "check_no_effect", "current_manager", "is_changed", "settings_of_project", "use_manager"]
+
+STOCK_MIDDLEWARE: Final = "django.contrib.sessions.middleware.SessionMiddleware"
+"""Django's own; where it stands in ``MIDDLEWARE``, the cookie is the one of Django's settings."""
+_OURS: Final = "WSGESSIONS"
+_COOKIE: Final = {
+    "SESSION_COOKIE_NAME": "name",
+    "SESSION_COOKIE_PATH": "path",
+    "SESSION_COOKIE_DOMAIN": "domain",
+    "SESSION_COOKIE_HTTPONLY": "httponly",
+    "SESSION_COOKIE_SAMESITE": "samesite",
+}
+"""Settings of Django, and the settings ``cookie.…`` of the same meaning."""
+
+
+class _Process:
+    """What this process has. Reentrant: making a manager asks which cookie Django's settings name."""
+
+    lock: Final = threading.RLock()
+    manager: SessionManager | None = None
+    given: bool = False
+    """Whether an adapter has brought the manager; else it was made of the project's settings, and follows them."""
+    told_name: str | None = None
+    """The cookie's name that we have put into Django's settings."""
+
+
+def current_manager() -> SessionManager:
+    """The manager of the sessions of this process: the adapter's, or one made of the project's settings.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    manager = _Process.manager
+    if manager is not None:
+        return manager
+    with _Process.lock:
+        if _Process.manager is None:
+            _take(SessionManager(settings_of_project()), given=False)
+        assert _Process.manager is not None  # noqa: S101 - for type checkers
+        return _Process.manager
+
+
+def use_manager(manager: SessionManager) -> None:
+    """Make an adapter's manager the one of this process."""
+    with _Process.lock:
+        _take(manager, given=True)
+
+
+def settings_of_project(
+    base: SessionSettings | None = None, overrides: Mapping[str, Any] | None = None
+) -> SessionSettings:
+    """Our settings, as the project has them.
+
+    ``overrides``, and what code has set in ``base``, go before Django's ``WSGESSIONS``; that goes before what Django's
+    ``SESSION_…`` settings say, where the project has changed them; then come environment and files.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    ours = getattr(django_settings, _OURS, {})
+    if not isinstance(ours, Mapping):
+        raise ConfigError("expected a dict", setting=_OURS, origin="Django's settings")
+    absolute = base if base is not None else SessionSettings()
+    below = from_constructor(SessionSettings, shielded(SessionSettings, _of_cookie(absolute)))
+    layers = [_sourced(ours), {} if base is None else _by_code(base._given), dict(overrides or {})]
+    for layer in layers:
+        below = merged(below, from_constructor(SessionSettings, shielded(SessionSettings, layer)))
+    return SessionSettings.load(base, below)
+
+
+def is_changed(name: str) -> bool:
+    """Whether the project has given a setting of Django another value than its default, or the same on purpose."""
+    if not django_settings.is_overridden(name):
+        return False
+    return name != "SESSION_COOKIE_NAME" or _Process.told_name != django_settings.SESSION_COOKIE_NAME
+
+
+def check_no_effect(manager: SessionManager) -> None:
+    """Refuse settings of Django that a given manager, which has its own, leaves without effect (R-07)."""
+    cookie = _of_cookie(manager.settings).get("cookie", {})
+    for setting, sourced in cookie.items():
+        value = sourced.value.lower() if setting == "samesite" and isinstance(sourced.value, str) else sourced.value
+        if getattr(manager.settings.cookie, setting) != value:
+            raise ConfigError(
+                "a manager is given, which has its own",
+                setting=f"cookie.{setting}",
+                origin=sourced.origin,
+                hint="give it to the manager's settings",
+            )
+
+
+def _of_cookie(base: SessionSettings) -> dict[str, Any]:
+    """What Django's settings of the cookie mean, those that the project has changed."""
+    cookie = {setting: _said(name) for name, setting in _COOKIE.items() if is_changed(name)}
+    if is_changed("SESSION_COOKIE_SECURE"):
+        secure = _said("SESSION_COOKIE_SECURE")
+        cookie["insecure"] = Sourced(not secure.value, secure.origin)
+    found: dict[str, Any] = {}
+    if is_changed("SESSION_COOKIE_AGE"):
+        age = _said("SESSION_COOKIE_AGE")
+        found.update(_idle_for(age, base))
+        if not django_settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
+            cookie["max_age"] = age
+    return found | ({"cookie": cookie} if cookie else {})
+
+
+def _idle_for(age: Sourced, base: SessionSettings) -> Iterator[tuple[str, Sourced]]:
+    """The idle timeout, within the absolute one; that one grows with it where nobody has set it."""
+    wanted, lifetime = timedelta(seconds=age.value), base.absolute_timeout
+    if base.origin("absolute_timeout") == "default":
+        lifetime = max(wanted, lifetime)
+        yield "absolute_timeout", Sourced(lifetime, age.origin)
+    yield "max_inactive_interval", Sourced(min(wanted, lifetime), age.origin)
+
+
+def _said(name: str) -> Sourced:
+    return Sourced(getattr(django_settings, name), f"Django's setting {name}")
+
+
+def _sourced(given: Mapping[str, Any]) -> dict[str, Any]:
+    origin = f"Django's setting {_OURS}"
+    return {
+        name: {key: Sourced(inner, origin) for key, inner in value.items()}
+        if isinstance(value, Mapping)
+        else Sourced(value, origin)
+        for name, value in given.items()
+    }
+
+
+def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of values with their origins, those that a constructor was given."""
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, Sourced):
+            if value.origin == CONSTRUCTOR:
+                kept[name] = value
+        elif inner := _by_code(value):
+            kept[name] = inner
+    return kept
+
+
+def _take(manager: SessionManager, *, given: bool) -> None:
+    _Process.manager, _Process.given = manager, given
+    _tell_name()
+
+
+def _tell_name() -> None:
+    """Django's test client, and others who look for the cookie, find its name in Django's settings."""
+    manager = _Process.manager
+    if manager is None or STOCK_MIDDLEWARE in django_settings.MIDDLEWARE:
+        return
+    name = manager.settings.cookie.name
+    if name != django_settings.SESSION_COOKIE_NAME and not is_changed("SESSION_COOKIE_NAME"):
+        django_settings.SESSION_COOKIE_NAME = _Process.told_name = name
+
+
+def _follow(*, setting: str, **_: Any) -> None:
+    """A test has changed a setting, or changed it back."""
+    with _Process.lock:
+        if not _Process.given and (setting.startswith("SESSION_") or setting in {_OURS, "MIDDLEWARE"}):
+            _Process.manager = None
+        _tell_name()
+
+
+setting_changed.connect(_follow, dispatch_uid="wsgessions_django")

@@ -1,0 +1,41 @@
+"""How typed code reaches the session of a request."""
+
+from __future__ import annotations
+
+import asyncio
+
+from django.http import HttpRequest
+
+from wsgessions import Session
+from wsgessions.errors import ConfigError
+
+from .engine import SessionStore
+
+__all__ = ["get_session"]
+
+
+def get_session(request: HttpRequest) -> Session:
+    """The session behind ``request.session``, with the words of wsgessions: ``rotate_id()``, ``await increment(...)``.
+
+    In a function that is no coroutine it is loaded now, if it was not; in others ``await session.load()`` does that.
+
+    Raises:
+        ConfigError: no session of wsgessions is there.
+        StoreUnavailable: the store did not answer.
+    """
+    store: object = getattr(request, "session", None)
+    if not isinstance(store, SessionStore):
+        raise ConfigError(
+            "there is no session",
+            setting="adapter",
+            hint='put "wsgessions_django.SessionMiddleware" into MIDDLEWARE, with SESSION_ENGINE = "wsgessions_django"',
+        )
+    return store._get_session(no_load=_is_in_coroutine())
+
+
+def _is_in_coroutine() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

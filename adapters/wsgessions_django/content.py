@@ -1,0 +1,178 @@
+"""The half of a `SessionStore` that concerns one session as it is here: its id, its content, its expiry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Self, TypeVar
+
+from django.conf import settings as django_settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.module_loading import import_string
+
+from wsgessions import Session, SessionManager
+from wsgessions.attribute_changes import Gate
+from wsgessions.cookie import Presented
+from wsgessions.errors import SessionNotLoaded
+from wsgessions.identity import is_well_formed, new_session_id
+
+from .configuration import current_manager
+from .expiry import cookie_age, ends_with_browser, is_over, put_in_force
+from .waiting import wait
+
+__all__ = ["SessionContent"]
+
+T = TypeVar("T")
+
+
+class SessionContent(SessionBase):
+    """A `wsgessions.Session` under Django's words. Loaded when somebody looks, unless the middleware has done so."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        self._manager = current_manager()
+        self._in_request = False
+        self._is_marked = False
+        super().__init__(session_key)
+
+    @classmethod
+    def of_request(cls, manager: SessionManager, session: Session) -> Self:
+        """The session of a request, which somebody else commits."""
+        store = cls.__new__(cls)
+        store._manager, store._core = manager, session
+        store._in_request, store._is_marked = True, False
+        return store
+
+    def _start(self, session_key: str | None) -> None:
+        known = session_key is not None and self._validate_session_key(session_key)
+        self._core = self._manager.begin(Presented(session_key if known else None))
+        if known:
+            self._manager.leave_unloaded(self._core)
+
+    @cached_property
+    def serializer(self) -> Any:
+        """What `encode` and `decode` use. The sessions themselves are not stored by it."""
+        return import_string(django_settings.SESSION_SERIALIZER)
+
+    # -- identity ------------------------------------------------------------------------------------------------------
+
+    def _validate_session_key(self, key: object) -> bool:
+        return isinstance(key, str) and is_well_formed(key, self._manager.settings.id_length)
+
+    def _get_session_key(self) -> str | None:
+        core = self._core
+        return core._successor or core._id or core._reserved
+
+    def _set_session_key(self, value: str | None) -> None:
+        if not hasattr(self, "_core") or value != self._get_session_key():
+            self._start(value)
+
+    session_key = property(_get_session_key)
+    _session_key = property(_get_session_key, _set_session_key)
+
+    def _get_new_session_key(self) -> str:
+        return new_session_id(self._manager.settings.id_length)
+
+    async def _aget_new_session_key(self) -> str:
+        return self._get_new_session_key()
+
+    # -- content -------------------------------------------------------------------------------------------------------
+
+    def _get_session(self, no_load: bool = False) -> Session:
+        if not no_load and self.is_unloaded:
+            self._wait(self._bring)
+        self._core.mark_accessed()
+        return self._core
+
+    async def _aget_session(self, no_load: bool = False) -> Session:
+        if not no_load and self.is_unloaded:
+            await self._bring()
+        self._core.mark_accessed()
+        return self._core
+
+    _session = property(_get_session)
+
+    @property
+    def _session_cache(self) -> Session:
+        if self.is_unloaded:
+            raise AttributeError("the session is not loaded yet")
+        return self._core
+
+    @property
+    def is_unloaded(self) -> bool:
+        """Whether there is an id, and nobody has asked yet what is behind it."""
+        core = self._core
+        return core._gate is Gate.SHUT and isinstance(core._reason(), SessionNotLoaded)
+
+    async def _bring(self) -> None:
+        await self._manager.load(self._core)
+        if is_over(self._manager, self._core):
+            self._core.invalidate()
+            if not self._in_request:
+                await self._manager.owner.carry_out(self._core)
+
+    def load(self) -> Session:
+        """The attributes, loaded from the store unless they are there. Of an unknown id there are none."""
+        self._wait(self._bring)
+        return self._get_session()
+
+    async def aload(self) -> Session:
+        """See `load`."""
+        await self._bring()
+        return await self._aget_session()
+
+    def clear(self) -> None:
+        """Remove all attributes; the id stays. Django has no async twin of this: ``await session.aload()`` first."""
+        self._session.clear()
+        self._is_marked = True
+
+    def is_empty(self) -> bool:
+        """Whether there is neither an id nor an attribute. Not so for a session that could not be loaded (F-00a)."""
+        return self.session_key is None and not self._core._names()
+
+    @property
+    def accessed(self) -> bool:
+        """Whether anybody has looked into the session."""
+        return self._core.accessed
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        self._core._accessed = value
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is anything to save: what was changed, in nested values too, or what was announced."""
+        return self._is_marked or self._core.modified
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._is_marked = value
+
+    # -- expiry --------------------------------------------------------------------------------------------------------
+
+    def get_session_cookie_age(self) -> int:
+        """Seconds that a session without an expiry of its own may be idle: ``SESSION_COOKIE_AGE`` or our setting."""
+        return cookie_age(self._manager)
+
+    def set_expiry(self, value: datetime | timedelta | int | None) -> None:
+        """As Django has it; `absolute_timeout` is never exceeded."""
+        super().set_expiry(value)
+        put_in_force(self._manager, self._session)
+
+    async def aset_expiry(self, value: datetime | timedelta | int | None) -> None:
+        """See `set_expiry`."""
+        await super().aset_expiry(value)
+        put_in_force(self._manager, await self._aget_session())
+
+    def get_expire_at_browser_close(self) -> bool:
+        """Whether the cookie goes when the browser is closed."""
+        expiry = self.get("_session_expiry")
+        return ends_with_browser(self._manager) if expiry is None else bool(expiry == 0)
+
+    async def aget_expire_at_browser_close(self) -> bool:
+        """See `get_expire_at_browser_close`."""
+        await self._aget_session()
+        return self.get_expire_at_browser_close()
+
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return wait(self._manager, work)

@@ -1,0 +1,160 @@
+"""Django's session engine over wsgessions: the `SessionStore` that ``SESSION_ENGINE = "wsgessions_django"`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+
+from wsgessions.cookie import Presented
+from wsgessions.errors import SessionGone
+
+from .content import SessionContent
+
+__all__ = ["SessionStore"]
+
+
+class SessionStore(SessionContent):
+    """One session, with the words that Django has for sessions; ``get_session(request)`` has those of wsgessions.
+
+    What differs from Django's own engines, none of it to be done anything about:
+
+    * Only changed attributes are sent, nested changes are found, values may be all that `wsgessions.codec` knows.
+    * ``modified`` may be set to True, which is harmless; setting it to False undoes no change.
+    * In a request, `flush` and `cycle_key` take effect here at once and at the store with the commit, before the
+      response starts and whatever it is; elsewhere at once. The old id never stays behind.
+    * A store that does not answer raises, wherever the session is touched, and never passes for an empty session.
+
+    Methods that are no coroutines may be called from any thread. In an async view, where the session was not loaded
+    before, they would stop the event loop that they wait for; that is a `SynchronousOnlyOperation`.
+
+    Args:
+        session_key: the id that was presented; an unknown one is dropped, and never adopted (S-03).
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+
+    # -- what the store is told ----------------------------------------------------------------------------------------
+
+    def exists(self, session_key: str) -> bool:
+        """Whether there is a session of this id."""
+        return self._wait(lambda: self.aexists(session_key))
+
+    async def aexists(self, session_key: str) -> bool:
+        """See `exists`."""
+        if not self._validate_session_key(session_key):
+            return False
+        other = self._manager.begin(Presented(session_key))
+        await self._manager.load(other)
+        return other._record is not None
+
+    def create(self) -> None:
+        """Store a session now, even an empty one, under a new id; one that exists moves to the new id."""
+        self._wait(self.acreate)
+
+    async def acreate(self) -> None:
+        """See `create`."""
+        core = await self._aget_session()
+        if core._record is None:
+            await self._manager.owner.create(core)
+        elif self._in_request:
+            core.rotate_id()
+        else:
+            await self._updating(core.rotate_id)
+        self._is_marked = True
+
+    def save(self, must_create: bool = False) -> None:
+        """Send what has changed, now.
+
+        Args:
+            must_create: whether it is an error if there is such a session.
+
+        Raises:
+            CreateError: there is one.
+            UpdateError: there is none any more; found out at the store, whatever is in this process's memory.
+            CodecError: a value cannot be stored.
+            StoreUnavailable: the store did not answer.
+        """
+        self._wait(lambda: self.asave(must_create))
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See `save`."""
+        core = await self._aget_session()
+        record = core._record
+        if record is None:
+            await self._manager.owner.create(core)
+        elif must_create:
+            raise CreateError
+        else:
+            await self._updating(lambda: self._manager.commit(core))
+            if core._record is record:  # nothing was sent, so the store has said nothing
+                await self._updating(lambda: self._manager.owner.refresh(core))
+                await self._manager.touch(core)
+
+    async def _updating(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except SessionGone as error:
+            raise UpdateError(str(error)) from error
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End a session at the store, by default this one, which then cannot be saved any more."""
+        self._wait(lambda: self.adelete(session_key))
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """See `delete`."""
+        doomed = self.session_key if session_key is None else session_key
+        if doomed is not None and self._validate_session_key(doomed):
+            async with self._manager.open(doomed) as other:
+                other.invalidate()
+
+    def flush(self) -> None:
+        """End the session. What is put in afterwards makes a new one, with a new id."""
+        self._get_session()
+        self._end()
+        if not self._in_request:
+            self._wait(lambda: self._manager.owner.carry_out(self._core))
+
+    async def aflush(self) -> None:
+        """See `flush`."""
+        await self._aget_session()
+        self._end()
+        if not self._in_request:
+            await self._manager.owner.carry_out(self._core)
+
+    def _end(self) -> None:
+        self._core.invalidate()
+        self._core._reserved = None
+        self._is_marked = True
+
+    def cycle_key(self) -> None:
+        """Give the session a new id and end the old one, as at every login (S-06)."""
+        self._get_session()
+        if self._in_request:
+            self._rotate_with_commit()
+        else:
+            self._wait(self.acreate)
+
+    async def acycle_key(self) -> None:
+        """See `cycle_key`."""
+        await self._aget_session()
+        if self._in_request:
+            self._rotate_with_commit()
+        else:
+            await self.acreate()
+
+    def _rotate_with_commit(self) -> None:
+        if self._core._record is None:
+            self._manager.owner.reserve_id(self._core)  # so that who listens to logins can note it
+        else:
+            self._core.rotate_id()
+        self._is_marked = True
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Nothing to do: the store removes sessions when their time has come."""
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See `clear_expired`."""

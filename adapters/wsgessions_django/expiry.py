@@ -1,0 +1,91 @@
+"""What Django calls the expiry of a session, in terms of ours: ``set_expiry`` and the attribute that remembers it.
+
+Django's expiry is a number of seconds without use, 0 for "until the browser closes", or an instant, as text.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.conf import settings as django_settings
+
+from wsgessions import Session, SessionManager
+from wsgessions.undecoded import Undecoded
+
+from .configuration import is_changed
+
+__all__ = ["cookie_age", "ends_with_browser", "is_over", "put_in_force", "tell_cookie"]
+
+NAME: Final = "_session_expiry"
+"""The attribute, as all of Django's engines have it."""
+_SHORTEST: Final = timedelta(milliseconds=1)
+_RENEWALS: Final = 30
+"""A persistent cookie that each request shall renew is given anew so many times in its life, by a commit (S-33)."""
+
+
+def cookie_age(manager: SessionManager) -> int:
+    """Seconds that a session without an expiry of its own may be idle."""
+    if is_changed("SESSION_COOKIE_AGE"):
+        return int(django_settings.SESSION_COOKIE_AGE)
+    return (manager.settings.interval_ms or manager.settings.lifetime_ms) // 1000
+
+
+def ends_with_browser(manager: SessionManager) -> bool:
+    """Whether the cookie of a session without an expiry of its own goes when the browser is closed."""
+    return manager.settings.cookie.max_age is None
+
+
+def put_in_force(manager: SessionManager, session: Session) -> None:
+    """Give a session the idle timeout that its expiry means."""
+    expiry = _expiry_of(session)
+    if not expiry:
+        wanted = manager.settings.max_inactive_interval or None
+    else:
+        wanted = max(_SHORTEST, _time_left(manager, expiry))
+    if session.max_inactive_interval != wanted:
+        session.max_inactive_interval = wanted
+
+
+def is_over(manager: SessionManager, session: Session) -> bool:
+    """Whether the instant has passed at which a session was to end, however much it is used."""
+    expiry = _expiry_of(session)
+    fixed = isinstance(expiry, str) or (isinstance(expiry, int) and expiry < 0)
+    return fixed and expiry is not None and _time_left(manager, expiry) <= timedelta(0)
+
+
+def tell_cookie(manager: SessionManager, session: Session) -> None:
+    """Before the commit: let the cookie live as long as the session's expiry says."""
+    expiry = _expiry_of(session)
+    persistent = manager.settings.cookie.max_age is not None
+    if expiry:
+        manager.keep_cookie(session, _time_left(manager, expiry))
+    elif (expiry == 0 and (persistent or NAME in session._drafts)) or (NAME in session._drafts and not persistent):
+        manager.keep_cookie(session, None)
+    if django_settings.SESSION_SAVE_EVERY_REQUEST and session._record is not None:
+        session.mark_accessed()
+        if _is_renewal_due(manager, session):
+            session.max_inactive_interval = session.max_inactive_interval
+
+
+def _expiry_of(session: Session) -> int | str | None:
+    """The expiry, without looking into the session as an application does (S-40)."""
+    value = dict.get(session, NAME)
+    return value.decoded() if isinstance(value, Undecoded) else value
+
+
+def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:
+    if isinstance(expiry, int):
+        return timedelta(seconds=expiry)
+    now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
+    return datetime.fromisoformat(expiry).astimezone(UTC) - now
+
+
+def _is_renewal_due(manager: SessionManager, session: Session) -> bool:
+    """A cookie that is sent with every response could undo a login in another tab (S-209); a commit cannot."""
+    record, age = session._record, session._cookie_seconds
+    if age is None:
+        age = manager.settings.cookie.max_age
+    if record is None or not age:
+        return False
+    return manager.store.clock.now_ms() - record.version // 1000 >= age * 1000 // _RENEWALS

@@ -1,0 +1,57 @@
+"""What a session adds to the headers of a response of Django's (S-33, S-40, S-41)."""
+
+from __future__ import annotations
+
+from http.cookies import Morsel
+from typing import Any
+
+from django.http.response import HttpResponseBase
+
+from wsgessions.asgi import Message
+from wsgessions.response_headers import Header
+
+__all__ = ["headers_of", "take_over"]
+
+
+class ExactCookie(Morsel[str]):
+    """A cookie that is sent to the letter as it was written: Python's own does not know all attributes.
+
+    Args:
+        text: the value of a Set-Cookie field.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        pair, *attributes = text.split("; ")
+        name, _, value = pair.partition("=")
+        self.set(name, value, value)
+        for attribute in attributes:
+            key, _, said = attribute.partition("=")
+            if self.isReservedKey(key):
+                self[key] = said or True
+        self._text = text
+
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - Python's name
+        """The text."""
+        return self._text
+
+
+def headers_of(response: HttpResponseBase) -> list[Header]:
+    """The header fields, cookies left out, which the session does not change."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
+
+
+def take_over(response: HttpResponseBase, start: Message) -> None:
+    """Give the response the header fields, and the cookies, of a response's start."""
+    fields = {name: value.decode("latin-1") for name, value in start["headers"] if name != b"set-cookie"}
+    for name, _ in headers_of(response):
+        if name not in fields:
+            del response[name.decode("latin-1")]
+    for name, value in fields.items():
+        label = name.decode("latin-1").title()
+        if response.get(label) != value:
+            response[label] = value
+    for name, value in start["headers"]:
+        if name == b"set-cookie":
+            cookie = ExactCookie(value.decode("latin-1"))
+            response.cookies[cookie.key] = cookie

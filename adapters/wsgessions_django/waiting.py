@@ -1,0 +1,31 @@
+"""Waiting for the store in Django's code that is not async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from django.core.exceptions import SynchronousOnlyOperation
+
+from wsgessions import SessionManager
+from wsgessions.stores.waiting import is_at_home, wait_for
+
+__all__ = ["wait"]
+
+T = TypeVar("T")
+
+
+def wait(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine that waits for nothing but the manager's store.
+
+    Raises:
+        SynchronousOnlyOperation: this is the event loop in which the store lives: it would wait for itself.
+        StoreUnavailable: the store did not answer.
+    """
+    if is_at_home(manager.store):
+        raise SynchronousOnlyOperation(
+            "this call would stop the event loop that it waits for. In async code, use the method of the session whose "
+            "name begins with an a, such as await request.session.asave(). Reading and writing attributes needs none "
+            "where wsgessions_django.SessionMiddleware has loaded the session."
+        )
+    return wait_for(manager.store, work, deadline=manager.owner.deadline())

@@ -1,0 +1,50 @@
+"""The project that the tests of Django run in. Django takes its settings once in a process, so all tests share them."""
+
+from __future__ import annotations
+
+import django
+from django.conf import settings
+
+__all__ = ["configure"]
+
+
+def configure() -> None:
+    """Have Django configured; the second time it does nothing. Tests change single settings by `override_settings`."""
+    if settings.configured:
+        return
+    settings.configure(
+        ALLOWED_HOSTS=["testserver", "localhost", "127.0.0.1"],
+        AUTH_PASSWORD_VALIDATORS=[],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        INSTALLED_APPS=[
+            "django.contrib.admin",
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.messages",
+            "django.contrib.sessions",
+            "wsgessions_django",
+        ],
+        LOGGING_CONFIG=None,
+        MIDDLEWARE=["wsgessions_django.SessionMiddleware"],
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        ROOT_URLCONF="tests.adapters.django_app",
+        SECRET_KEY="for tests only",
+        SESSION_ENGINE="wsgessions_django",
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "APP_DIRS": True,
+                "OPTIONS": {
+                    "context_processors": [
+                        "django.template.context_processors.request",
+                        "django.contrib.auth.context_processors.auth",
+                        "django.contrib.messages.context_processors.messages",
+                    ]
+                },
+            }
+        ],
+        USE_TZ=True,
+        WSGESSIONS={"store_url": "memory:"},
+    )
+    django.setup()

@@ -1,0 +1,38 @@
+"""The adapter suite over Django."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.adapters.django_app import make_app, telling
+from tests.adapters.every_store import EveryStore, shared_server
+from tests.valkey.raw_server import RawServer
+from wsgessions import SessionManager
+from wsgessions.asgi import ASGIApp
+from wsgessions.testing.adapter_middleware import Layer
+from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions_django import DjangoAdapter
+
+__all__ = ["shared_server"]
+
+
+class TestDjango(EveryStore, AdapterSuite):
+    gone_status = 400  # Django's SessionInterrupted
+
+    def get_app(self, manager: SessionManager) -> ASGIApp:
+        return telling(DjangoAdapter(manager=manager).install(make_app()))
+
+    def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
+        return telling(DjangoAdapter(manager=manager).install(layer(make_app())))
+
+
+class TestDjangoWithoutNearCache(TestDjango):
+    """Every read asks the store."""
+
+    @pytest.fixture(autouse=True)
+    def without_near_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
+
+    @pytest.fixture
+    def store_url(self, shared_server: RawServer) -> str:
+        return shared_server.url
