@@ -9,12 +9,13 @@ import sys
 from importlib import import_module
 
 from tests.servers.listening import serve
-from wsgessions import install
+from wsgessions.install import load_adapter, registered
 
 
 def main(store_url: str, framework: str) -> None:
     app = import_module(f"tests.adapters.{framework}_app").make_app()
-    serve(install(app, adapter=framework, store_url=store_url, cookie={"insecure": True}))
+    adapter = load_adapter(registered()[framework])
+    serve(adapter(store_url=store_url, cookie={"insecure": True}).install(app))
 
 
 if __name__ == "__main__":

@@ -58,22 +58,25 @@ class LongConnectionCases(AdapterHarness):
         """K-02, R-43: on two servers, and all of them have read the session before the first one writes."""
         one, other = nodes(), nodes()
         browser = await _known_to(one)
-        pauses.update({name: Pause() for name in ("part", "task", "plain", "message")})
+        pauses.update({name: Pause() for name in ("part", "plain", "message")})
         cookie = [(b"cookie", browser.cookie.encode())]
         async with asyncio.timeout(30), browser.copy().at(other).socket("/ws/read") as socket:
             await socket.next()
             socket.say("pause-message")
-            calls = ((one, "/stream/pause-part"), (other, "/background/pause-task"), (one, "/do/pause-plain"))
+            calls = ((one, "/stream/pause-part"), (other, "/do/pause-plain"))
             running = [asyncio.create_task(talk(node, http_scope(path, cookie))) for node, path in calls]
             for pause in pauses.values():
                 await pause.reached.wait()
+            await talk(one, http_scope("/background/set-task", cookie))
             for pause in pauses.values():
                 pause.resume.set()
             assert (await socket.next())["type"] == "websocket.send"
             await asyncio.gather(*running)
         fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is asked
-        names = (await one.browser().get("/do/names", headers=fresh)).json()
-        assert names == ["color", "message", "part", "plain", "task"]
+        wanted = ["color", "message", "part", "plain", "task"]
+        async with asyncio.timeout(30):  # frameworks may run a task beside its request, and nobody waits for it
+            while (await one.browser().get("/do/names", headers=fresh)).json() != wanted:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def test_a_socket_stays_open_while_the_store_is_away(self, nodes: Nodes) -> None:
         """F-00a: not to know is not to be gone."""
