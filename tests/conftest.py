@@ -24,7 +24,7 @@ settings.load_profile("ci" if IN_CI else "dev")
 
 def find_chromium() -> str | None:
     """The Chromium that drives the browser tests: the setting, or the first that is on PATH."""
-    return os.environ.get("WSGESSIONS_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.samples.cart_run import CartRun
+from tests.samples.cart_run import PAIRS, CartRun
 
 FLAGS = (
     "--no-sandbox",  # the tests run as root in containers, and only ever open the sample's own pages
@@ -23,7 +23,7 @@ FLAGS = (
     "--disable-sync",
 )
 
-MAKES_PICTURES = os.environ.get("WSGESSIONS_MAKE_PICTURES") == "1"
+MAKES_PICTURES = os.environ.get("MAKE_PICTURES") == "1"
 """Whether to make the README's pictures anew; otherwise the tests leave the tree as it is."""
 
 OpenPage = Callable[..., Page]
@@ -37,10 +37,11 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def cart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CartRun]:
-    """One running cart for all these tests; each visitor has a session of their own."""
-    run = CartRun.started(tmp_path_factory.mktemp("cart"), base=9081 if MAKES_PICTURES else None)
+@pytest.fixture(scope="module", params=PAIRS[:1] if MAKES_PICTURES else PAIRS)
+def cart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CartRun]:
+    """One running cart for all tests of a pair of frameworks; each visitor has a session of their own."""
+    folder, base = tmp_path_factory.mktemp("cart"), 9081 if MAKES_PICTURES else None
+    run = CartRun.started(folder, servers=request.param, base=base)
     yield run
     run.destroy()
 

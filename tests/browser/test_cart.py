@@ -58,7 +58,7 @@ def add(page: Page, name: str) -> None:
 
 def test_the_first_sixty_seconds(cart: CartRun, page: Page) -> None:
     page.goto(cart.url(0))
-    expect_server(page, f"FastAPI :{cart.base}")
+    expect_server(page, cart.label(0))
     expect(page.locator("#inspector")).to_contain_text("No session yet: nothing was stored, and no cookie was set.")
     assert page.context.cookies() == []
 
@@ -80,8 +80,8 @@ def test_the_first_sixty_seconds(cart: CartRun, page: Page) -> None:
 
     # The other server has it all.
     session = ref(page)
-    page.get_by_role("link", name=f"See this session on Starlette :{cart.base + 1}").click()
-    expect_server(page, f"Starlette :{cart.base + 1}")
+    page.get_by_role("link", name=f"See this session on {cart.label(1)}").click()
+    expect_server(page, cart.label(1))
     assert page.url == cart.url(1)
     assert cart_of(page) == {"Stoneware teapot": 1, "Terracotta pot": 2}
     assert history_of(page) == ["Terracotta pot", "Stoneware teapot"]
@@ -101,25 +101,25 @@ def test_the_first_sixty_seconds(cart: CartRun, page: Page) -> None:
     expect(page.locator("#cart .lines li")).to_have_count(1)
     add(page, "Hourglass")
     expect_quantity(page, "Hourglass", 1)
-    page.get_by_role("link", name=f"See this session on FastAPI :{cart.base}").click()
-    expect_server(page, f"FastAPI :{cart.base}")
+    page.get_by_role("link", name=f"See this session on {cart.label(0)}").click()
+    expect_server(page, cart.label(0))
     assert cart_of(page) == {"Terracotta pot": 2, "Hourglass": 1}
 
     # Kill this server, and go on at the other.
     page.get_by_role("button", name="Kill this server").click()
-    expect_server(page, f"Starlette :{cart.base + 1}")
-    expect(page.locator(".notice")).to_contain_text(f"FastAPI :{cart.base} was killed and is down")
-    expect(page.locator(".down")).to_contain_text(f"FastAPI :{cart.base} is down.")
+    expect_server(page, cart.label(1))
+    expect(page.locator(".notice")).to_contain_text(f"{cart.label(0)} was killed and is down")
+    expect(page.locator(".down")).to_contain_text(f"{cart.label(0)} is down.")
     assert cart_of(page) == {"Terracotta pot": 2, "Hourglass": 1}
     assert ref(page) == session
     add(page, "Linen notebook")
     expect_quantity(page, "Linen notebook", 1)
 
     # Start it again: all is there.
-    page.get_by_role("button", name=f"Restart FastAPI :{cart.base}").click()
-    expect(page.locator(".notice")).to_contain_text(f"FastAPI :{cart.base} is back, on the same session")
-    page.get_by_role("link", name=f"See this session on FastAPI :{cart.base}").click()
-    expect_server(page, f"FastAPI :{cart.base}")
+    page.get_by_role("button", name=f"Restart {cart.label(0)}").click()
+    expect(page.locator(".notice")).to_contain_text(f"{cart.label(0)} is back, on the same session")
+    page.get_by_role("link", name=f"See this session on {cart.label(0)}").click()
+    expect_server(page, cart.label(0))
     assert cart_of(page) == {"Terracotta pot": 2, "Hourglass": 1, "Linen notebook": 1}
     assert history_of(page) == ["Terracotta pot", "Stoneware teapot"]
     assert ref(page) == session
@@ -151,8 +151,8 @@ def test_two_tabs_at_once_both_keep_their_changes(cart: CartRun, page: Page) -> 
     race = page.locator(".race")
     expect(race.get_by_role("heading")).to_have_text("Both changes were kept")
     expect(race.locator("li")).to_have_count(2)
-    expect(race.locator("li").nth(0)).to_contain_text(f"FastAPI :{cart.base} tab_one")
-    expect(race.locator("li").nth(1)).to_contain_text(f"Starlette :{cart.base + 1} tab_two")
+    expect(race.locator("li").nth(0)).to_contain_text(f"{cart.label(0)} tab_one")
+    expect(race.locator("li").nth(1)).to_contain_text(f"{cart.label(1)} tab_two")
     expect(race.get_by_text("is in the session")).to_have_count(2)
     expect(race).to_contain_text("Both had read the same version")
     assert cart_of(page) == {"Terracotta pot": 1}
@@ -183,7 +183,7 @@ def test_a_server_that_died_is_reported_where_the_visitor_clicks(cart: CartRun, 
     assert f"type {cart.base} and Enter" in cart.wait_for("is down: killed by SIGKILL", after=said)
     page.goto(cart.url(1))
     assert cart_of(page) == {"Terracotta pot": 1}
-    page.get_by_role("button", name=f"Restart FastAPI :{cart.base}").click()
+    page.get_by_role("button", name=f"Restart {cart.label(0)}").click()
     expect(page.locator(".notice")).to_contain_text("is back")
 
 
@@ -222,13 +222,13 @@ def test_the_shop_works_without_javascript(cart: CartRun, open_page: OpenPage) -
     assert number(page, "bytes-sent") < 300
     page.get_by_role("button", name="Two tabs at once").click()
     expect(page.locator(".race").get_by_role("heading")).to_have_text("Both changes were kept")
-    page.get_by_role("link", name="See this session on Starlette").click()
-    expect_server(page, f"Starlette :{cart.base + 1}")
+    page.get_by_role("link", name=f"See this session on {cart.title(1)}").click()
+    expect_server(page, cart.label(1))
     assert cart_of(page) == {"Hand trowel": 1}
     page.get_by_role("button", name="Kill this server").click()
-    expect(page.locator(".down")).to_contain_text(f"Starlette :{cart.base + 1} is down.")
-    page.get_by_role("button", name=f"Restart Starlette :{cart.base + 1}").click()
-    expect(page.locator(".notice")).to_contain_text(f"Starlette :{cart.base + 1} is back")
+    expect(page.locator(".down")).to_contain_text(f"{cart.label(1)} is down.")
+    page.get_by_role("button", name=f"Restart {cart.label(1)}").click()
+    expect(page.locator(".notice")).to_contain_text(f"{cart.label(1)} is back")
     page.get_by_role("button", name="Empty the cart").click()
     expect(page.locator("#cart")).to_contain_text("Nothing yet.")
 
@@ -236,8 +236,8 @@ def test_the_shop_works_without_javascript(cart: CartRun, open_page: OpenPage) -
 def test_links_keep_the_host_name_that_the_visitor_uses(cart: CartRun, page: Page) -> None:
     page.goto(cart.url(0, "/Cart/product/pot", host="127.0.0.1"))
     session = ref(page)
-    page.get_by_role("link", name="See this session on Starlette").click()
-    expect_server(page, f"Starlette :{cart.base + 1}")
+    page.get_by_role("link", name=f"See this session on {cart.title(1)}").click()
+    expect_server(page, cart.label(1))
     assert page.url == cart.url(1, "/Cart/product/pot", host="127.0.0.1")
     assert ref(page) == session
 
@@ -319,7 +319,7 @@ def test_nothing_is_wider_than_the_window(cart: CartRun, page: Page, width: int)
 
 
 def test_the_readmes_picture_can_be_made(cart: CartRun, page: Page, images: Path) -> None:
-    """Done anew for the README by ``WSGESSIONS_MAKE_PICTURES=1 ./dev browser -k picture``."""
+    """Done anew for the README by ``MAKE_PICTURES=1 ./dev browser -k picture``."""
     for sku in ("notebook", "mug", "watering-can", "teapot", "pot"):
         page.goto(cart.url(0, f"/Cart/product/{sku}"))
     page.goto(cart.url(0))

@@ -35,12 +35,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return calls
 
 
-def test_without_options_it_runs_fastapi_and_starlette_and_a_store_of_its_own(
-    app: typer.Typer, asked: list[Any]
-) -> None:
+def test_without_options_it_runs_fastapi_and_django_and_a_store_of_its_own(app: typer.Typer, asked: list[Any]) -> None:
     result = CliRunner().invoke(app, [])
     assert result.exit_code == 0, result.output
-    assert asked == [("fastapi,starlette", None, 9081, {"open_browser": False})]
+    assert asked == [("fastapi,django", None, 9081, {"open_browser": False})]
 
 
 def test_its_options_choose_servers_store_ports_and_the_browser(app: typer.Typer, asked: list[Any]) -> None:

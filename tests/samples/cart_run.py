@@ -14,9 +14,15 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
+from wsgessions_cart.plan import Plan
 from wsgessions_cart.ports import holders
 
-__all__ = ["PATIENCE", "CartRun", "free_port_base"]
+__all__ = ["DEFAULT_SERVERS", "PAIRS", "PATIENCE", "CartRun", "free_port_base"]
+
+DEFAULT_SERVERS: Final = "fastapi,django"
+"""What ``wsgessions cart`` runs."""
+PAIRS: Final = (DEFAULT_SERVERS, "quart,litestar", "django,starlette")
+"""Every framework of the sample, beside another one."""
 
 PATIENCE: Final = 60.0
 """Seconds to wait for what takes one or two: bounds a failing test, decides nothing."""
@@ -31,11 +37,20 @@ def free_port_base() -> int:
 
 
 class CartRun:
-    """The supervisor's process with all that it says, and its children's processes by their ports."""
+    """The supervisor's process with all that it says, and its children's processes by their ports.
 
-    def __init__(self, folder: Path, *options: str, base: int | None = None) -> None:
+    Args:
+        folder: where it is started.
+        options: of the command, besides the ones below.
+        servers: the frameworks; the command's own choice if none are given.
+        base: the first server's port; free ones if none is given.
+    """
+
+    def __init__(self, folder: Path, *options: str, servers: str = "", base: int | None = None) -> None:
         self.folder = folder
         self.base = base or free_port_base()
+        self._places = Plan.of(servers or DEFAULT_SERVERS, None, self.base).places
+        options = (*options, "--servers", servers) if servers else options
         self.lines: list[str] = []
         self._said = threading.Condition()
         self.process = subprocess.Popen(
@@ -52,9 +67,9 @@ class CartRun:
         self._reading.start()
 
     @classmethod
-    def started(cls, folder: Path, *options: str, base: int | None = None) -> Self:
+    def started(cls, folder: Path, *options: str, servers: str = "", base: int | None = None) -> Self:
         """Start one and wait until all of it is up."""
-        run = cls(folder, *options, base=base)
+        run = cls(folder, *options, servers=servers, base=base)
         try:
             run.wait_for("Ctrl-C stops everything")
         except BaseException:
@@ -65,6 +80,14 @@ class CartRun:
     def url(self, server: int, path: str = "/Cart", host: str = "localhost") -> str:
         """An address on the first server (0), or the second (1)."""
         return f"http://{host}:{self.base + server}{path}"
+
+    def label(self, server: int) -> str:
+        """What a server is called, on the page and in the terminal: ``"FastAPI :9081"``."""
+        return self._places[server].label
+
+    def title(self, server: int) -> str:
+        """The name of a server's framework."""
+        return self._places[server].framework.title
 
     @property
     def text(self) -> str:

@@ -12,8 +12,8 @@ from wsgessions_cart.run import run
 
 
 def test_by_default_there_are_two_servers_and_a_store() -> None:
-    plan = Plan.of("fastapi,starlette", None, 9081)
-    assert [place.label for place in plan.places] == ["FastAPI :9081", "Starlette :9082"]
+    plan = Plan.of("fastapi,django", None, 9081)
+    assert [place.label for place in plan.places] == ["FastAPI :9081", "Django :9082"]
     assert plan.ports == (9081, 9082, 9510)
     assert plan.store_url == "embedded:"
 
@@ -31,7 +31,7 @@ def test_a_store_of_the_visitors_own_needs_no_port_and_is_shown_without_its_pass
 
 @pytest.mark.parametrize("servers", ["", "fastapi,", "flask", "fastapi,rails"])
 def test_an_unknown_server_is_refused_with_the_known_ones(servers: str) -> None:
-    with pytest.raises(Unfit, match="there are fastapi, starlette"):
+    with pytest.raises(Unfit, match="there are fastapi, django, starlette, litestar, quart"):
         Plan.of(servers, None, 9081)
 
 

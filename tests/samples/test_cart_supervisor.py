@@ -13,15 +13,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.samples.cart_run import PATIENCE, CartRun, free_port_base
+from tests.samples.cart_run import PAIRS, PATIENCE, CartRun, free_port_base
 
 pytestmark = pytest.mark.xdist_group("cart")
 
 
-@pytest.fixture(scope="module")
-def cart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CartRun]:
-    """One running cart for the tests that leave it as they found it."""
-    run = CartRun.started(tmp_path_factory.mktemp("cart"))
+@pytest.fixture(scope="module", params=PAIRS)
+def cart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CartRun]:
+    """One running cart of each pair of frameworks, for the tests that leave it as they found it."""
+    run = CartRun.started(tmp_path_factory.mktemp("cart"), servers=request.param)
     yield run
     run.destroy()
 
@@ -59,8 +59,8 @@ def test_one_cookie_jar_alternates_between_two_servers_and_finds_one_session(
         look_at(visitor, cart, turn % 2, sku)
         change(visitor, cart, 1 - turn % 2, "add", sku)
     first, second = session_of(visitor, cart, 0), session_of(visitor, cart, 1)
-    assert (first["server"], first["port"]) == ("FastAPI", cart.base)
-    assert (second["server"], second["port"]) == ("Starlette", cart.base + 1)
+    assert (first["server"], first["port"]) == (cart.title(0), cart.base)
+    assert (second["server"], second["port"]) == (cart.title(1), cart.base + 1)
     for name in ("session", "version", "cart", "history"):
         assert first[name] == second[name]
     assert first["cart"] == dict.fromkeys(skus, 1)
@@ -118,8 +118,8 @@ def test_every_commit_is_a_line_in_the_terminal(cart: CartRun, visitor: httpx2.C
     look_at(visitor, cart, 1, "pot")
     ref = session_of(visitor, cart, 1)["session"]
     change(visitor, cart, 0, "add", "pot")
-    assert "~customer ~history" in cart.wait_for(f"Starlette :{cart.base + 1}", after=said)
-    line = cart.wait_for(f"FastAPI :{cart.base}", after=said)
+    assert "~customer ~history" in cart.wait_for(cart.label(1), after=said)
+    line = cart.wait_for(cart.label(0), after=said)
     assert ref in line
     assert "~cart" in line
     assert " B of " in line
@@ -132,7 +132,7 @@ def test_when_one_server_is_killed_the_other_goes_on_and_it_can_be_started_again
     before = session_of(visitor, cart, 0)
     said = len(cart.lines)
     os.kill(cart.pid_of(0), signal.SIGKILL)
-    assert f"FastAPI :{cart.base}" in cart.wait_for("is down: killed by SIGKILL", after=said)
+    assert cart.label(0) in cart.wait_for("is down: killed by SIGKILL", after=said)
     with pytest.raises(httpx2.ConnectError):
         visitor.get(cart.url(0))
     change(visitor, cart, 1, "add", "mug")
@@ -149,7 +149,7 @@ def test_a_server_kills_itself_only_if_another_one_can_take_over(cart: CartRun, 
     answer = visitor.post(cart.url(0, "/Cart/kill"))
     moved = answer.headers["location"]
     assert moved == cart.url(1, f"/Cart?note=moved-{cart.base}")
-    assert f"FastAPI :{cart.base} was killed and is down" in visitor.get(moved).text
+    assert f"{cart.label(0)} was killed and is down" in visitor.get(moved).text
     answer = visitor.post(cart.url(1, "/Cart/kill"))
     assert answer.headers["location"] == "/Cart?note=alone"
     visitor.post(cart.url(1, "/Cart/restart"), data={"port": str(cart.base)})
@@ -229,13 +229,14 @@ def test_a_store_that_cannot_start_is_reported_in_its_own_words(tmp_path: Path) 
 
 
 def test_a_store_of_the_visitors_own_is_used_instead(tmp_path: Path, visitor: httpx2.Client) -> None:
-    run = CartRun.started(tmp_path, "--store", f"embedded:{tmp_path / 'own'}", "--servers", "starlette,fastapi,fastapi")
+    store = f"embedded:{tmp_path / 'own'}"
+    run = CartRun.started(tmp_path, "--store", store, servers="starlette,fastapi,fastapi")
     try:
         assert run.wait_for("store  ").endswith(f"embedded:{tmp_path / 'own'}")
         for server in (0, 1, 2):
             change(visitor, run, server, "add", "pot")
         told = session_of(visitor, run, 2)
-        assert (told["server"], told["cart"]) == ("FastAPI", {"pot": 3})
+        assert (told["server"], told["cart"]) == (run.title(2), {"pot": 3})
         assert (tmp_path / "own").is_dir()
         assert not (tmp_path / ".wsgessions").exists()
         assert run.interrupt() == 0

@@ -145,7 +145,6 @@ class TestEnvironment:
             ("WSGESSIONS_PORT_9510_TCP_ADDR", "10.0.0.1"),
             ("WSGESSIONS_STORE_SERVICE_HOST", "10.0.0.1"),
             ("WSGESSIONS_STORE_PORT", "tcp://10.0.0.1:9510"),
-            ("WSGESSIONS_CHROMIUM", "/usr/bin/chromium"),
         ],
     )
     def test_what_kubernetes_sets_for_a_service_of_that_name_is_no_setting(

@@ -12,7 +12,7 @@ from .exit_code import ExitCode
 
 __all__ = ["register"]
 
-_NEEDED = ("wsgessions_cart", "jinja2", "python_multipart", "uvicorn", "fastapi", "starlette")
+_NEEDED = ("wsgessions_cart", "jinja2", "python_multipart", "uvicorn", "fastapi", "django")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +25,9 @@ def cart(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Of fastapi, starlette, litestar and quart, comma-separated; each any number of times.",
+            help="Of fastapi, django, starlette, litestar and quart, comma-separated; each any number of times.",
         ),
-    ] = "fastapi,starlette",
+    ] = "fastapi,django",
     store: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +39,7 @@ def cart(
     ] = 9081,
     open_browser: Annotated[bool, typer.Option("--open", help="Show the shop in a browser.")] = False,
 ) -> None:
-    """Run the cart sample: one session on two servers, http://localhost:9081/Cart and http://localhost:9082/Cart.
+    """Run the cart sample: one session on FastAPI and Django, http://localhost:9081/Cart and http://localhost:9082/Cart.
 
     The store listens on 9510 and keeps its data in ./.wsgessions. Ctrl-C stops everything.
     """

@@ -49,9 +49,6 @@ _SERVICE_LINK: Final = re.compile(
 _SERVICE_PORT: Final = re.compile(r"(\w+_)?PORT")
 _SERVICE_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 
-# Read by the tests and by ./dev, not by the library.
-_OTHER_VARIABLES: Final = frozenset({"CHROMIUM"})
-
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
@@ -152,7 +149,7 @@ def _environment_entries(environment: Mapping[str, str]) -> Iterator[_Entry]:
 
 
 def _is_foreign(name: str, value: str) -> bool:
-    if name in _OTHER_VARIABLES or _SERVICE_LINK.fullmatch(name):
+    if _SERVICE_LINK.fullmatch(name):
         return True
     return bool(_SERVICE_PORT.fullmatch(name) and _SERVICE_URL.match(value))
 

@@ -25,6 +25,7 @@ class Framework(Enum):
     """A framework that the cart is written in: the name for people, and the application for uvicorn."""
 
     FASTAPI = ("FastAPI", "wsgessions_cart.fastapi_app:app")
+    DJANGO = ("Django", "wsgessions_cart.django_app:app")
     STARLETTE = ("Starlette", "wsgessions_cart.starlette_app:app")
     LITESTAR = ("Litestar", "wsgessions_cart.litestar_app:app")
     QUART = ("Quart", "wsgessions_cart.quart_app:app")
@@ -74,7 +75,7 @@ class Servers:
 
     @classmethod
     def from_environment(cls, default: Framework, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read what the supervisor told this process: ``CART_SERVERS=fastapi:9081,starlette:9082``, ``CART_PORT=9081``.
+        """Read what the supervisor told this process: ``CART_SERVERS=fastapi:9081,django:9082``, ``CART_PORT=9081``.
 
         Without it, somebody runs the application under a server of their own: then there are no others.
         """

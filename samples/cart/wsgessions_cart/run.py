@@ -23,7 +23,7 @@ def run(servers: str, store_url: str | None, port_base: int, *, open_browser: bo
     """Run the cart sample until Ctrl-C.
 
     Args:
-        servers: names of frameworks, comma-separated: ``"fastapi,starlette"``.
+        servers: names of frameworks, comma-separated: ``"fastapi,django"``.
         store_url: the store to use; None to start one.
         port_base: the port of the first server. The other ports keep their distance to it.
         open_browser: show the first server's page when all is up.
