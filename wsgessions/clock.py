@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["StoreClock"]
-
+__all__ = ["StoreClock", "instant"]
 
 _SLOWEST: Final = 0.5
 """Seconds. A slower reply tells less than an earlier one: who relies on the clock allows for half a second (C-16)."""
@@ -46,3 +46,8 @@ class StoreClock:
     def now_ms(self) -> int:
         """The store's time now, estimated, in milliseconds since the epoch."""
         return int((self._monotonic() + self._offset) * 1000)
+
+
+def instant(milliseconds: int) -> datetime:
+    """A time of the store as the application is told it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -9,6 +9,7 @@ WsgessionsError
 │   └── SessionNotLoaded   the path is excluded from loading, and nobody called ``await session.load()``
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first
+├── AmbiguousRef           a ref names several sessions, and nothing was done to any of them
 └── StoreUnavailable       the store did not do what it was asked; says nothing about the session
     ├── NonStopTimeout     the deadline for store work has passed; a write may or may not have happened
     ├── StoreRefused       the store answered, and said no (out of memory, read-only, no permission)
@@ -25,6 +26,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AmbiguousRef",
     "CodecError",
     "ConfigError",
     "NonStopTimeout",
@@ -135,6 +137,13 @@ class SessionConflict(WsgessionsError):
         """``names``: the attributes in question."""
         super().__init__(message, hint=hint)
         self.names = names
+
+
+class AmbiguousRef(WsgessionsError):
+    """A ref is the ref of several sessions, and nothing was done: which one is meant would be a guess (S-80)."""
+
+    code = "ambiguous_ref"
+    docs = "how-to/login/"
 
 
 class StoreUnavailable(WsgessionsError):

@@ -257,7 +257,7 @@ class Exchange:
         answers = trouble is not None and refusal_for(trouble).operational
         self.session._drop_changes()
         if not (answers and not self._started and denial_prefix(self._scope)):
-            self.session._successor = None  # nobody would tell the client its new id: it keeps the one it has
+            self.session._forgo_new_id()  # nobody would tell the client: it keeps the id that it has
         await self._carry_out()
         answered = trouble is not None and answers and await self._answer(trouble)
         if not answered or trouble is not error:

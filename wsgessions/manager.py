@@ -18,6 +18,7 @@ from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
 from .opened_session import OpenedSession
 from .owner import ServedFrom
+from .principal_sessions import PrincipalSessions
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
@@ -33,7 +34,7 @@ __all__ = ["SessionManager", "manager_for"]
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
 
 
-class SessionManager:
+class SessionManager(PrincipalSessions):
     """Owns the life of the sessions of one application.
 
     Args:

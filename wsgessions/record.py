@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .lineage import UNKNOWN_PAST, begun, continued, holds
+from .places import Binding, Place, SessionKey, Successor
 
 __all__ = [
+    "Binding",
     "CommitOutcome",
     "CommitStatus",
     "NewSession",
@@ -45,20 +47,6 @@ def new_commit_id() -> bytes:
     return secrets.token_bytes(8)
 
 
-class SessionKey(NamedTuple):
-    """Where a session lives in the store: made from its id by `wsgessions.identity`, no credential (S-08, S-12)."""
-
-    prefix: int
-    """The id's first 12 bits, 0 to 4095; modulo ``concurrency`` they choose the segment (S-01, E-1)."""
-    digest: bytes
-    """16 bytes: the name of the record and the member of the segment's index (C-7)."""
-
-    @property
-    def ref(self) -> str:
-        """The handle that people and logs may see: 12 hex digits (S-80)."""
-        return f"{self.prefix:03x}{self.digest.hex()[:9]}"
-
-
 class Seen(NamedTuple):
     """The state a caller already holds, given to a conditional load."""
 
@@ -77,6 +65,8 @@ class NewSession:
     lifetime_ms: int
     """Milliseconds from creation to the absolute deadline; always positive."""
     incarnation: int = field(default_factory=new_incarnation)
+    principal: str | None = None
+    """Whose session it is; None for nobody's (S-55)."""
 
 
 class StoredAttributes(dict[str, bytes]):
@@ -135,10 +125,17 @@ class SessionRecord:
     """The version of its latest rotation; 0 if the session has the id that it was created with."""
     lineage: bytes = field(default=UNKNOWN_PAST, compare=False, repr=False)
     """Which versions led here, see `wsgessions.lineage`. The same state may be known with more of its past or less."""
+    binding: Binding | None = None
+    """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""
 
     @property
     def seen(self) -> Seen:
         return Seen(self.incarnation, self.version)
+
+    @property
+    def principal(self) -> str | None:
+        """Whose session it is; None for nobody's."""
+        return None if self.binding is None else self.binding.principal
 
     def follows(self, version: int) -> bool:
         """Whether a version of this incarnation that somebody has seen may have led to this state (C-12).
@@ -186,6 +183,8 @@ class SessionRecord:
             attributes=below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed),
             lineage=below._lineage_after(outcome),
         )
+        if successor is not None and outcome.moved is None:
+            done = replace(done, binding=successor.binding_at(outcome.version, below.binding))
         return done if newer is None else done.merged(newer)
 
     def _lineage_after(self, outcome: CommitOutcome) -> bytes:
@@ -235,24 +234,6 @@ class SessionDelta:
         removed = self.removed
         kept = {name: raw for name, raw in attributes.items() if name not in removed} if removed else attributes
         return {**kept, **self.changed}
-
-
-class Successor(NamedTuple):
-    """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
-
-    key: SessionKey
-    incarnation: int
-    forward_ms: int = 0
-    """For so long, by the store's time, who asks for the old key is led here; 0 for a change of privilege (S-07)."""
-
-
-class Place(NamedTuple):
-    """Where a session lives on since its id was renewed (S-07)."""
-
-    key: SessionKey
-    incarnation: int
-    rotated: int
-    """The version of that rotation."""
 
 
 class CommitStatus(Enum):

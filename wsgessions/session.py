@@ -7,18 +7,19 @@ A `Session` belongs to one request. What it does to the store it does through it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, overload
 
 from .attribute_changes import Gate
+from .clock import instant
 from .codec import check_name
-from .owner import ALONE, CommitReport, Deferred, ServedFrom, SessionStatus
-from .session_state import SessionState, too_late_to_rotate
+from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
+from .session_login import LoginState
 
 __all__ = ["Session"]
 
 
-class Session(SessionState):
+class Session(LoginState):
     """A mapping of attribute names to values, shared by all servers.
 
     Behaves as a dict everywhere. Attributes are decoded on first touch; in-place changes are found at the commit.
@@ -32,17 +33,6 @@ class Session(SessionState):
         self._begin(ALONE, None)
 
     # -- what it is ----------------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str | None:
-        """The credential in the client's cookie. None before creation and after invalidation. Never to be logged."""
-        self._look()
-        return self._successor or self._id
-
-    @property
-    def ref(self) -> str | None:
-        """A handle of 12 hex digits that is safe to log and to show, and useless as a credential (S-80)."""
-        return None if self._record is None else self._record.key.ref
 
     @property
     def status(self) -> SessionStatus:
@@ -66,7 +56,7 @@ class Session(SessionState):
     def created_at(self) -> datetime | None:
         """When the session was created, by the store's clock; None for a new one."""
         record = self._look()
-        return None if record is None else _instant(record.created_ms)
+        return None if record is None else instant(record.created_ms)
 
     @property
     def last_accessed_at(self) -> datetime | None:
@@ -79,13 +69,13 @@ class Session(SessionState):
         if record is None:
             return None
         idle_since_ms = record.expires_ms - record.interval_ms if record.interval_ms else 0
-        return _instant(max(record.created_ms, idle_since_ms))
+        return instant(max(record.created_ms, idle_since_ms))
 
     @property
     def expires_at(self) -> datetime | None:
         """When the session ends if nobody accesses it any more, by the store's clock; None for a new one."""
         record = self._look()
-        return None if record is None else _instant(record.expires_ms)
+        return None if record is None else instant(record.expires_ms)
 
     @property
     def max_inactive_interval(self) -> timedelta | None:
@@ -151,45 +141,6 @@ class Session(SessionState):
         return f"<Session {self.ref or 'new'}: {names}>"
 
     # -- what it does --------------------------------------------------------------------------------------------------
-
-    def invalidate(self) -> Deferred[None]:
-        """End the session: remove it from the store, and the cookies from the client.
-
-        Takes effect on this object at once and at the store with the commit, also when the handler fails; awaited, at
-        the store now. Requests in flight on any server can no longer change it (S-62). What is put in afterwards
-        makes a new session with a new id.
-
-        Raises:
-            StoreUnavailable: when awaited, if the store did not answer.
-        """
-        self._enter_structural()
-        if self._record is not None:
-            self._doomed = self._record.key
-        self._ended = True
-        self._record = self._id = self._successor = self._interval_ms = None
-        self._served_from = ServedFrom.NEW
-        self._blank()
-        self._limit()
-        return Deferred(lambda: self._owner.carry_out(self))
-
-    def rotate_id(self) -> Deferred[None]:
-        """Give the session a new id and end the old one, in one atomic step, as at every login (S-06).
-
-        Takes effect on this object at once and at the store with the commit; awaited, at the store now. If the handler
-        fails before that, and the client cannot be told a new id, it keeps the one it has. A new session, which has no
-        id yet, is left as it is.
-
-        Raises:
-            SessionClosed: the response has started, so the client could not be told.
-            SessionGone: when awaited, if the session has ended elsewhere.
-            StoreUnavailable: when awaited, if the store did not answer.
-        """
-        self._before_write()
-        if self._frozen:
-            raise too_late_to_rotate()
-        if self._record is not None and self._id is not None:
-            self._successor = self._owner.successor(self._id)
-        return Deferred(lambda: self._owner.carry_out(self))
 
     async def load(self) -> None:
         """Load the session now. Only needed on paths that are excluded from loading, or to try again.
@@ -266,7 +217,3 @@ class Session(SessionState):
         check_name(first)
         self._before_write()
         return self._owner.update(self, first, fn)
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -166,7 +166,8 @@ class LoadingOwner:
 
     def _gone(self, session: Session) -> SessionGone:
         """Who is told this way need not be told again: nothing of the session is left to commit."""
-        ref, session._successor = session.ref, None
+        ref = session.ref
+        session._forgo_new_id()
         session._drop_changes()
         session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
         return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")

@@ -26,6 +26,7 @@ class SessionState(Attributes):
     __slots__ = (
         "__weakref__",
         "_accessed",
+        "_binds",
         "_carried",
         "_committed",
         "_cookie_seconds",
@@ -67,6 +68,7 @@ class SessionState(Attributes):
         self._id: str | None = session_id
         self._reserved: str | None = None
         self._successor: str | None = None
+        self._binds: str | None = None
         self._record: SessionRecord | None = None
         self._doomed: SessionKey | None = None
         self._ended = False
@@ -148,17 +150,27 @@ class SessionState(Attributes):
     @property
     def _pending(self) -> bool:
         """Whether a commit may have something to do; cheap, and never wrongly False."""
-        return bool(self._drafts or self._views or self._doomed or self._successor) or self._interval_ms is not None
+        waiting = self._drafts or self._views or self._doomed or self._successor or self._binds
+        return bool(waiting) or self._interval_ms is not None
 
     @property
     def _changed(self) -> bool:
         """Whether a commit would change a session that exists, or create one."""
-        return self._interval_ms is not None or self._successor is not None or bool(self._collect())
+        return bool(self._interval_ms is not None or self._successor or self._binds or self._collect())
 
     def _drop_changes(self) -> None:
-        """Forget changed attributes; what was invalidated or rotated stays so (R-31, R-33)."""
+        """Forget changed attributes; what was invalidated, rotated or bound stays so (R-31, R-33)."""
         self._discard()
         self._interval_ms = None
+
+    def _forgo_new_id(self) -> None:
+        """Keep the id, and whose the session is: nobody could tell the client another one, or the session is over."""
+        self._successor = self._binds = None
+
+    def _settle_binding(self, bound: str | None) -> None:
+        """The store has taken this binding; one that was asked for meanwhile is still to come."""
+        if self._binds == bound:
+            self._binds = None
 
 
 def _unexplained() -> SessionClosed:

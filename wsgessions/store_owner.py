@@ -88,8 +88,7 @@ class StoreOwner(LoadingOwner):
             await self._end(session, deadline)
             if session._record is not None:
                 await self._send_all(session, session._record, deadline, renew=renew)
-            elif create and session._names() and not session._frozen:
-                await self._ready(deadline)
+            elif create and (session._names() or session._binds):
                 await self._create(session, deadline)
 
     async def create(self, session: Session, *, deadline: float | None = None) -> None:
@@ -102,13 +101,19 @@ class StoreOwner(LoadingOwner):
             await self._create(session, deadline)
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
-        """Carry out `Session.invalidate` and `Session.rotate_id`, and leave changed attributes for the commit."""
+        """Carry out `Session.invalidate`, `Session.rotate_id` and `Session.bind_user`.
+
+        Changed attributes are left for the commit, but for those of a session that is created by being bound.
+        """
         deadline = deadline or self.deadline()
         with self._noting_trouble(session):
             await self._end(session, deadline)
             if session._record is not None and session._successor is not None:
                 delta = SessionDelta(session._record.key, session._record.incarnation, session._record.version)
                 await self._send(session, session._record, delta, deadline)
+            elif session._record is None and session._binds:
+                session._draw_in()
+                await self._create(session, deadline)
 
     async def _end(self, session: Session, deadline: float) -> None:
         if session._doomed is not None:
@@ -167,9 +172,10 @@ class StoreOwner(LoadingOwner):
         new_id, grace_ms = session._successor, 0
         if new_id is None and renew and session._id is not None:
             new_id, grace_ms = self.successor(session._id), self.renewal.grace_ms
-        if new_id is None:
+        if new_id is None or session._record is None:
             return None
-        return _NewId(new_id, Successor(self._identity.key(new_id), new_incarnation(), grace_ms))
+        principal, binds = session._record.principal, session._binds
+        return _NewId(new_id, Successor(self._identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
 
     def _conflict(self, session: Session, names: Sequence[str]) -> SessionConflict:
         """Who commits again, knowing of this error, means to overwrite: the changes then rest on what is stored now."""
@@ -236,15 +242,21 @@ class StoreOwner(LoadingOwner):
         if session._interval_ms == delta.interval_ms:
             session._interval_ms = None
         if new is not None:
-            session._id, session._successor = new.id, None
+            session._settle_binding(new.successor.binds)
+            session._id, session._successor = new.id, None if session._binds is None else self.successor(new.id)
 
     async def _create(self, session: Session, deadline: float) -> None:
+        if session._frozen:
+            return  # the client could not be told (R-38)
+        await self._ready(deadline)
         changes = session._collect()
         whole = self._limits.check(changes.changed, changes.changed.keys())
         writes = session._writes
         session_id, record = await self._create_under_new_id(session, changes, deadline)
         session._id, session._interval_ms = session_id, None
         session._settle(changes, at=writes)
+        session._settle_binding(record.principal)
+        session._successor = self.successor(session_id) if session._binds else None
         session._adopt(record)
         self._statistics.created += 1
         self._report(session, changes, whole)
@@ -261,7 +273,10 @@ class StoreOwner(LoadingOwner):
 
     def _new(self, session: Session, session_id: str, changes: AttributeChanges) -> NewSession:
         interval_ms = self._settings.interval_ms if session._interval_ms is None else session._interval_ms
-        return NewSession(self._identity.key(session_id), changes.changed, interval_ms, self._settings.lifetime_ms)
+        lifetime_ms, principal = self._settings.lifetime_ms, session._binds or None
+        return NewSession(
+            self._identity.key(session_id), changes.changed, interval_ms, lifetime_ms, principal=principal
+        )
 
     def _report(self, session: Session, changes: AttributeChanges, whole: int) -> None:
         if (record := session._record) is None:

@@ -23,11 +23,13 @@ NOW = 1_790_000_000_000
 RANDOM = random.Random(1)
 
 
-def record(attributes: int, size: int, *, own_names: bool = False) -> SessionRecord:
+def record(attributes: int, size: int, *, own_names: bool = False, bound: bool = False) -> SessionRecord:
     """A session as a link reads it, and as it is after a request has seen it."""
     prefix = RANDOM.randbytes(40).hex() if own_names else "attribute"
     fields = {f"a{prefix}_{number}".encode(): bytes(8) + RANDOM.randbytes(size) for number in range(attributes)}
     fields[b"m"] = HEAD.pack(ord("w"), 1, RANDOM.randbytes(8), NOW * 1000, NOW, 1_800_000, NOW + 10**8, 0, 0, 0)
+    if bound:
+        fields[b"p"] = bytes(10) + RANDOM.randbytes(16).hex().encode()
     read = read_record(SessionKey(RANDOM.randrange(4096), RANDOM.randbytes(16)), fields, NOW + 10**6, NOW)
     assert isinstance(read, SessionRecord)
     read.attributes.placeholders(Undecoded.of)
@@ -51,7 +53,7 @@ def _tracing() -> Iterator[None]:
 
 @pytest.mark.parametrize("size", [8, 100, 1000, 10_000])
 @pytest.mark.parametrize("attributes", [1, 5, 20, 200])
-@pytest.mark.parametrize("history", ["read", "written", "named"])
+@pytest.mark.parametrize("history", ["read", "written", "named", "bound"])
 def test_the_account_is_near_the_truth_and_never_far_below(attributes: int, size: int, history: str) -> None:
     """F-20. Within 15 % of what is allocated; what the allocator adds by rounding is in the account only."""
     count = max(20, min(1000, 2_000_000 // (attributes * (size + 150))))
@@ -61,7 +63,7 @@ def test_the_account_is_near_the_truth_and_never_far_below(attributes: int, size
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for _ in range(count):
-        state = record(attributes, size, own_names=history == "named")
+        state = record(attributes, size, own_names=history == "named", bound=history == "bound")
         snapshots.put(written(state) if history == "written" else state)
     del state
     gc.collect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_type
+from uuid import uuid4
 
 from fastapi import FastAPI, WebSocket
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, errors, install
 from wsgessions.adapter import Adapter
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
+from wsgessions.principal_sessions import LiveSession
 from wsgessions.testing.adapter_suite import AdapterSuite
 from wsgessions.typed import TypedAttribute
 from wsgessions_fastapi import FastAPIAdapter, SessionCookie, SessionDep, SessionModel
@@ -121,6 +123,12 @@ async def use(session: Session) -> None:
     session.rotate_id()
     assert_type(await session.invalidate(), None)
     assert_type(await session.rotate_id(), None)
+    session.bind_user("ada")
+    session.bind_user(7)
+    session.bind_user(uuid4())
+    assert_type(await session.bind_user(None), None)
+    assert_type(session.principal, str | None)
+    assert_type(session.bound_at, datetime | None)
     assert_type(await session.commit(), None)
     assert_type(await session.refresh(), None)
     assert_type(await session.load(), None)
@@ -145,6 +153,13 @@ async def job(manager: SessionManager) -> None:
     async with manager.open("an id") as session:
         session["seen"] = True
     await manager.start()
+    for device in await manager.sessions_of("ada"):
+        assert_type(device, LiveSession)
+        assert_type((device.ref, device.principal), tuple[str, str])
+        assert_type(device.bound_at, datetime)
+        assert_type(device.get("agent"), Any)
+        assert_type(await manager.end_session_of("ada", device.ref), bool)
+    assert_type(await manager.end_sessions_of(7, keep=session), int)
     await manager.close()
 
 

@@ -47,9 +47,7 @@ _ATTEMPTS: Final = 500
 """At one change. Each that fails is one that somebody else has made."""
 _FAREWELL: Final = 2.0
 """Seconds that closing waits for what is under way."""
-_ALWAYS: Final = frozenset(
-    {Ability.DELTAS, Ability.COUNTING, Ability.NEAR_CACHE, Ability.ATOMIC_ROTATION, Ability.ONE_CLOCK}
-)
+_ALWAYS: Final = frozenset(Ability) - {Ability.ATOMIC_COMMITS, Ability.KEEPING}
 
 
 class AiocacheStore:

@@ -45,6 +45,7 @@ __all__ = [
     "Barring",
     "Confirming",
     "Countable",
+    "Indexing",
     "Limited",
     "Listing",
     "Mark",
@@ -164,6 +165,19 @@ class Listing(Protocol):
 
 
 @runtime_checkable
+class Indexing(Protocol):
+    """The power to find the sessions of a principal (E-9, S-55)."""
+
+    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
+        """The live sessions that are bound to this principal, in no order.
+
+        None is missed that there was at the call, though it moves to another key meanwhile. One that begins meanwhile
+        may be, and one that moves may be told in two states.
+        """
+        ...
+
+
+@runtime_checkable
 class SecretKeeping(Protocol):
     """The power to agree on one secret among all nodes without configuration (C-11)."""
 
@@ -252,6 +266,8 @@ class Ability(Enum):
     """Only what changed travels; else each commit sends the whole session."""
     COUNTING = "counting"
     """Sessions can be counted (`Countable`), and found without their ids."""
+    INDEXING = "indexing"
+    """The sessions of a principal can be found (`Indexing`). Whose a session is, every store keeps."""
     NEAR_CACHE = "near_cache"
     """Hot sessions are served from memory (`Recalling`); else each request reads the store."""
     ATOMIC_COMMITS = "atomic_commits"

@@ -9,7 +9,7 @@ import msgspec
 
 from ..attribute_names import shared
 from ..errors import RecordTooNew
-from ..record import CommitOutcome, CommitStatus, Place, SessionKey
+from ..record import Binding, CommitOutcome, CommitStatus, Place, SessionKey
 from .memory_entry import Attribute, Commit, Entry
 
 __all__ = ["Document", "Unreadable", "pack", "unpack"]
@@ -50,6 +50,7 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True):
     tombstone_until: int | None
     moved: tuple[int, bytes, int, int] | None
     leads_until: int
+    binding: tuple[str, int] | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -105,6 +106,7 @@ def _to_wire(entry: Entry) -> _Wire:
         entry.tombstone_until,
         None if entry.moved is None else _to_place(entry.moved),
         entry.leads_until,
+        entry.binding,
     )
 
 
@@ -136,6 +138,7 @@ def _from_wire(wire: _Wire) -> Entry:
         tombstone_until=wire.tombstone_until,
         moved=None if moved is None else Place(SessionKey(moved[0], moved[1]), moved[2], moved[3]),
         leads_until=wire.leads_until,
+        binding=None if wire.binding is None else Binding(*wire.binding),
     )
 
 

@@ -23,22 +23,14 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
-from ..record import (
-    CommitOutcome,
-    NewSession,
-    Seen,
-    SessionChanges,
-    SessionDelta,
-    SessionKey,
-    SessionRecord,
-    Successor,
-)
+from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from .base import (
     NEVER,
     Ability,
     Barring,
     Confirming,
     Countable,
+    Indexing,
     Limited,
     Listing,
     Mark,
@@ -184,6 +176,13 @@ class _Listing(HomedStore):
         return await self._at_home(lambda store: _power(store, Listing).some_keys(limit, deadline=deadline), deadline)
 
 
+class _Indexing(HomedStore):
+    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
+        return await self._at_home(
+            lambda store: _power(store, Indexing).sessions_of(principal, deadline=deadline), deadline
+        )
+
+
 class _KeepingSecrets(HomedStore):
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         return await self._at_home(
@@ -238,6 +237,7 @@ class _Recalling(HomedStore):
 _POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
     (Countable, _Counting),
     (Listing, _Listing),
+    (Indexing, _Indexing),
     (SecretKeeping, _KeepingSecrets),
     (Limited, _Limited),
     (Barring, _Barring),

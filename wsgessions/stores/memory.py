@@ -33,7 +33,7 @@ _REMOVALS_PER_CREATION: Final = 8
 
 
 class MemoryStore:
-    """A `Store` that is also `Countable` and `SecretKeeping`. It may be used from any thread and event loop.
+    """A `Store` that can count, list, index and keep the secret. It may be used from any thread and event loop.
 
     Args:
         clock: the store's time; by default that of this machine, which no step of its wall clock moves.
@@ -118,6 +118,13 @@ class MemoryStore:
             now = self.clock.now_ms()
             live = (entry.key for entry in self._entries.values() if entry.usable(now, 0))
             return list(islice(live, limit))
+
+    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
+        """See `Indexing.sessions_of`."""
+        with self._lock:
+            now = self.clock.now_ms()
+            live = (entry for entry in self._entries.values() if entry.usable(now, 0))
+            return [entry.record() for entry in live if entry.binding and entry.binding.principal == principal]
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""

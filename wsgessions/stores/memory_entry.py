@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..lineage import UNKNOWN_PAST, begun, continued, holds
 from ..record import (
+    Binding,
     CommitOutcome,
     NewSession,
     Place,
@@ -62,6 +63,8 @@ class Entry:
     """Of a tombstone: where the session went when its id was renewed (S-07)."""
     leads_until: int = 0
     """Until when it is found there by the old key."""
+    binding: Binding | None = None
+    """Whose session it is."""
 
     @classmethod
     def begun(cls, new: NewSession, now: int) -> Entry:
@@ -77,13 +80,14 @@ class Entry:
             expires=0,
             attributes={name: Attribute(version, raw) for name, raw in new.attributes.items()},
             floor=version,
+            binding=Binding(new.principal, version) if new.principal else None,
         )
         entry.expires = entry.idle_end(now)
         return entry
 
     def end(self, now: int) -> None:
         """Become a tombstone."""
-        self.attributes = {}
+        self.attributes, self.binding = {}, None
         self.tombstone_until = now + TOMBSTONE_MS
 
     def moved_to(self, successor: Successor, now: int) -> Entry:
@@ -101,6 +105,7 @@ class Entry:
             floor=self.floor,
             commits=self.commits.copy(),
             rotated=self.version,
+            binding=successor.binding_at(self.version, self.binding),
         )
         if successor.forward_ms:
             self.moved = Place(successor.key, successor.incarnation, self.version)
@@ -151,6 +156,7 @@ class Entry:
             attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
             rotated=self.rotated,
             lineage=self.lineage,
+            binding=self.binding,
         )
 
     def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:

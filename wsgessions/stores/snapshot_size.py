@@ -17,11 +17,13 @@ __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
 SNAPSHOT_BYTES: Final = 176
 """A `Snapshot`, and its share of the dict that finds it."""
 
-_RECORD: Final = 464
+_RECORD: Final = 472
 """A `SessionRecord`, its key and its numbers."""
 _VALUE: Final = 41
 """The bytes object around a value, and on average what rounding adds to it."""
 _PLACEHOLDER: Final = 48
+_BINDING: Final = 112
+"""Whose session it is, but for the text: a tuple of two, its number, and rounding."""
 _ROUNDING: Final = 7
 """What the allocator adds to the bytes of a lineage, whose length is a multiple of 8, at most."""
 
@@ -32,4 +34,6 @@ def bytes_of(record: SessionRecord) -> int:
     values = _VALUE * len(attributes) + sum(map(len, attributes.values()))
     placeholders = _PLACEHOLDER * len(attributes)
     own = getsizeof(record.lineage) + _ROUNDING
+    if record.binding is not None:
+        own += _BINDING + getsizeof(record.binding.principal)
     return _RECORD + own + 2 * getsizeof(attributes) + values + placeholders + bytes_of_own(attributes)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,8 +21,9 @@ from hypothesis.stateful import (
 
 from .. import codec
 from ..record import CommitOutcome, CommitStatus, NewSession, SessionChanges, SessionDelta, SessionRecord, Successor
-from ..stores.base import Store
+from ..stores.base import Indexing, Store, find_power
 from ..stores.figures import COMMITS_REMEMBERED
+from .modelled_session import Modelled, sums_of
 from .store_harness import StoreHarness, new_key, number, successor_of
 
 __all__ = ["ModelCases"]
@@ -43,40 +43,8 @@ VALUES = st.one_of(st.integers(-200, 70_000), st.floats(-10, 10), st.text(max_si
 )
 CHANGED = st.dictionaries(NAMES, VALUES, max_size=3)
 SOME_NAMES = st.frozensets(NAMES, max_size=2)
+SOMEBODY = st.sampled_from([None, "ada", "bob"])
 NUMBERS = st.dictionaries(NAMES, st.one_of(st.integers(-10, 300), st.floats(-10, 10)), max_size=2)
-
-
-@dataclass
-class Modelled:
-    """What a session ought to be."""
-
-    record: SessionRecord
-    """As somebody would have it who has read it after the latest commit."""
-    idle: int
-    used_at: int
-    ends_at: int
-    """The absolute deadline."""
-    history: list[SessionRecord] = field(default_factory=list)
-    """All its states, oldest first."""
-    written: dict[str, int] = field(default_factory=dict)
-    """The version that wrote each present attribute."""
-    removed: int = 0
-    """The version of the latest removal."""
-    sent: list[tuple[SessionDelta, Successor | None, CommitOutcome]] = field(default_factory=list)
-    gone: bool = False
-    """Deleted, or moved away by a rotation."""
-
-    def alive(self, now: int) -> bool:
-        idle_end = self.used_at + self.idle if self.idle else self.ends_at
-        return not self.gone and now < min(idle_end, self.ends_at)
-
-
-def sums_of(attributes: dict[str, bytes], increments: dict[str, int | float]) -> dict[str, int | float] | None:
-    """What a dict of numbers would make of the increments; None if something is no number."""
-    values = {name: codec.decode(attributes.get(name, number(0)), name=name) for name in increments}
-    if any(type(value) not in (int, float) for value in values.values()):
-        return None
-    return {name: values[name] + by for name, by in increments.items()}
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -110,11 +78,12 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self, attributes: dict[str, bytes]) -> None:
         self.create(attributes, IDLE[1], LIFE[1])
 
-    @rule(attributes=CHANGED, idle=st.sampled_from(IDLE), life=st.sampled_from(LIFE))
-    def create(self, attributes: dict[str, bytes], idle: int, life: int) -> None:
-        new = NewSession(new_key(), attributes, idle * 1000, life * 1000)
+    @rule(attributes=CHANGED, idle=st.sampled_from(IDLE), life=st.sampled_from(LIFE), principal=SOMEBODY)
+    def create(self, attributes: dict[str, bytes], idle: int, life: int, principal: str | None = None) -> None:
+        new = NewSession(new_key(), attributes, idle * 1000, life * 1000, principal=principal)
         record = self.run(self.store.create(new))
         assert record is not None
+        assert record.principal == principal
         written = dict.fromkeys(attributes, record.version)
         self.sessions.append(Modelled(record, idle, self.now, self.now + life, [record], written))
         again = self.run(self.store.create(new))
@@ -147,7 +116,7 @@ class StoreMachine(RuleBasedStateMachine):
         expected = session.record
         assert found.attributes == expected.attributes
         assert (found.key, found.incarnation, found.version) == (expected.key, expected.incarnation, expected.version)
-        assert found.interval_ms == expected.interval_ms
+        assert (found.interval_ms, found.binding) == (expected.interval_ms, expected.binding)
         self.check_past(session, found)
 
     def check_past(self, session: Modelled, found: SessionRecord) -> None:
@@ -167,6 +136,7 @@ class StoreMachine(RuleBasedStateMachine):
         increments=NUMBERS,
         idle=st.sampled_from([None, None, None, *IDLE]),
         moves=st.sampled_from([False, False, False, True]),
+        binds=st.sampled_from([None, "", "ada", "bob"]),
     )
     def commit(
         self,
@@ -179,6 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
         increments: dict[str, int | float],
         idle: int | None,
         moves: bool,
+        binds: str | None,
     ) -> None:
         session = self.any_session(place)
         base = self.base(session, age)
@@ -187,7 +158,7 @@ class StoreMachine(RuleBasedStateMachine):
         delta = SessionDelta(
             base.key, base.incarnation, base.version, changed, removed, increments, guarded, interval_ms=interval
         )
-        to = successor_of(base.key) if moves else None
+        to = successor_of(base.key)._replace(principal=base.principal, binds=binds) if moves else None
         outcome = self.send(delta, to)
         expected, names = self.expect(session, delta)
         assert outcome.status is expected
@@ -274,6 +245,13 @@ class StoreMachine(RuleBasedStateMachine):
         session = self.any_session(place)
         assert self.run(self.store.delete(session.record.key)) == session.alive(self.now)
         session.gone = session.gone or session.alive(self.now)
+
+    @precondition(lambda self: find_power(self.store, Indexing) is not None)
+    @rule(principal=st.sampled_from(["ada", "bob", "eve"]))
+    def find(self, principal: str) -> None:
+        found = self.run(cast("Indexing", find_power(self.store, Indexing)).sessions_of(principal))
+        live = (each.record for each in self.sessions if each.alive(self.now) and each.record.principal == principal)
+        assert sorted(record.seen for record in found) == sorted(record.seen for record in live)
 
     @rule()
     def let_time_pass(self) -> None:

@@ -21,18 +21,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from ..stores.base import Ability, Countable, Limited, Recalling, SecretKeeping, Store, find_power
+from ..stores.base import Ability, Countable, Indexing, Limited, Recalling, SecretKeeping, Store, find_power
 from .store_commits import CommitCases
 from .store_harness import IDLE, StoreHarness, change, created, successor_of
 from .store_life import LifeCases
 from .store_lineage import LineageCases
 from .store_model import ModelCases
+from .store_principals import IndexingSuite, PrincipalCases
 from .store_renewal import RenewalCases
 
-__all__ = ["CountableSuite", "LimitedSuite", "SecretKeepingSuite", "StoreSuite"]
+__all__ = ["CountableSuite", "IndexingSuite", "LimitedSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
-class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, ModelCases):
+_POWERS = {Ability.COUNTING: Countable, Ability.INDEXING: Indexing, Ability.NEAR_CACHE: Recalling}
+
+
+class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, PrincipalCases, ModelCases):
     """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
 
 
@@ -78,5 +82,5 @@ class LimitedSuite(StoreHarness):
         limited = find_power(store, Limited)
         assert limited is not None
         assert limited.lacks <= set(Ability)
-        for ability, power in ((Ability.COUNTING, Countable), (Ability.NEAR_CACHE, Recalling)):
+        for ability, power in _POWERS.items():
             assert (ability in limited.lacks) == (find_power(store, power) is None)

@@ -8,7 +8,8 @@ from struct import Struct
 from typing import Final
 
 from ..record import Place, SessionKey
-from .layout import FORWARD, Refusal
+from .layout import FORWARD
+from .metadata import Refusal
 from .replies import Reply
 
 __all__ = ["Forward", "forward_in", "place_in"]

@@ -1,4 +1,4 @@
-"""Puts sessions that are missing in the index of their segment back into it, although nobody uses them (R-28).
+"""Puts sessions that are missing in an index back into it, although nobody uses them (R-28).
 
 A session without an entry is neither counted nor ever reaped; use repairs it, and this is for those that are not used.
 All records of the application are looked at in one slow pass after the other. `SCAN` names them, a batch at a time and
@@ -12,11 +12,13 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreRefused
 from ..log_throttle import LogThrottle
 from .commands import Argument, ScriptCall
+from .principal_repair import repair_principals
 from .replies import Reply
 from .segments import Segment
 from .session_scripts import REINDEX
@@ -35,6 +37,10 @@ _KEYS_PER_SCAN: Final = 500
 _SCANS: Final = 6
 """Scans per step: with a step a second, 100 000 keys take about 35 s."""
 _RECORDS_PER_SCRIPT: Final = 100
+
+_PASSES_FOR_PRINCIPALS: Final = 10
+"""Of so many passes, one also looks whether the indexes of principals are whole; and each after a new connection does,
+since that is when the server may have lost something (E-9, F-17)."""
 
 _BEGIN: Final = b"0"
 """The cursor before and after a pass."""
@@ -56,6 +62,8 @@ class IndexRepair:
         self._cursor = _BEGIN
         self._generation = 0
         self._due = -math.inf
+        self._passes = 0
+        self._for_principals = False
 
     async def step(self) -> bool:
         """Look at a bounded number of keys, unless the next pass is not due yet.
@@ -80,9 +88,11 @@ class IndexRepair:
 
     def _begins(self) -> bool:
         now = time.monotonic()
-        if now < self._due or not self._store.segments:
+        if not self._store.segments or (now < self._due and self._generation == self._store.link.generation):
             return False
         self._due = now + _PERIOD
+        self._passes += 1
+        self._for_principals = self._passes % _PASSES_FOR_PRINCIPALS == 0
         self._segments = {segment.record_prefix: segment for segment in self._store.segments}
         # The tag of a segment is letters and digits, and the namespace has none of the pattern's own characters.
         application = next(iter(self._segments)).rpartition(b"{")[0]
@@ -92,10 +102,13 @@ class IndexRepair:
     async def _look(self) -> None:
         link = self._store.link
         if self._generation != link.generation:  # perhaps another server, to which the cursor means nothing
-            self._cursor, self._generation = _BEGIN, link.generation
+            self._cursor, self._generation, self._for_principals = _BEGIN, link.generation, True
         scan: Sequence[Argument] = (b"SCAN", self._cursor, b"MATCH", self._pattern, b"COUNT", _KEYS_PER_SCAN)
         cursor, names = await link.request(*scan, deadline=_soon())
-        await self._repair(self._by_segment(names))
+        found = self._by_segment(names)
+        await self._repair(found)
+        if self._for_principals:
+            self._store.trouble.note_reindexed(await repair_principals(self._store, chain(*found.values())))
         self._cursor = cursor
 
     def _by_segment(self, names: Sequence[bytes]) -> dict[Segment, list[bytes]]:

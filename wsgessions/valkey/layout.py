@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import IntEnum
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -25,8 +24,10 @@ from ..record import (
     StoredAttributes,
     Successor,
 )
-from ..stores.figures import COMMITS_REMEMBERED, EXACT, TOMBSTONE_MS
-from .past import REMEMBERED, read_lineage
+from ..stores.figures import EXACT, TOMBSTONE_MS
+from .binding import BOUND, pack_principal, read_binding
+from .metadata import HEAD, Head, Refusal, read_head
+from .past import read_lineage
 from .replies import Reply
 
 __all__ = [
@@ -42,43 +43,21 @@ __all__ = [
     "read_record",
 ]
 
-HEAD: Final = Struct(">BB8sQQQQQQB")
-"""The fixed part of a record's metadata; see `Head`."""
-
 _METADATA: Final = b"m"
 _TOMBSTONE: Final = b"t"
 FORWARD: Final = b"f"
 _ROTATED: Final = b"i"
 
-_MAGIC: Final = b"w"
-"""Begins the metadata of records of every release; what begins otherwise is no record."""
-_FORMAT: Final = b"\x01"
-"""The format of records that this release writes, and the highest that it reads."""
 _CREATION: Final = Struct(">8sQQ")
 _COMMIT: Final = Struct(">8sQ8sBII8sIqIII")
 _SEEN: Final = Struct(">8sQ")
 _STAMP_SIZE: Final = 8
-_DAY_MS: Final = 86_400_000
 _ATTRIBUTE: Final = b"a"
 _NIL: Final = b"\xc0"
 _NO_SUCCESSOR: Final = bytes(8)
 _KEEP_INTERVAL: Final = -1
 
 _encode_number = msgspec.msgpack.Encoder().encode
-
-
-class Refusal(IntEnum):
-    """Why a script did nothing. 0 means that it did what it was asked; the first four are a `CommitStatus`, too."""
-
-    GONE = 1
-    CONFLICT = 2
-    NOT_A_NUMBER = 3
-    UNKNOWN = 4
-    TOO_NEW = 5
-    UNREADABLE = 6
-    FORWARDED = 7
-    REVOKED = 8
-    """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
 
 
 _STATUSES: Final = (
@@ -94,34 +73,14 @@ _STATUSES: Final = (
 )
 
 
-class Head(NamedTuple):
-    """The metadata of a record; times in milliseconds, versions in microseconds."""
-
-    magic: int
-    format: int
-    incarnation: bytes
-    version: int
-    created: int
-    interval: int
-    deadline: int
-    removed: int
-    """The version of the latest removal of an attribute, or 0."""
-    floor: int
-    """The version before the oldest remembered commit."""
-    commits: int
-    """How many commits are remembered behind this head."""
-
-    def idle_end(self) -> int:
-        """When idling ends a session of which no use is known but its last commit (C-16)."""
-        return min(self.version // 1000 + self.interval, self.deadline) if self.interval else self.deadline
-
-
 # What scripts are given
 
 
 def pack_creation(new: NewSession) -> list[bytes]:
     """The arguments of ``create.lua``."""
     args = [_CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms)]
+    if new.principal:
+        args += (BOUND, pack_principal(new.key, new.principal))
     return _with_pairs(args, new.attributes)
 
 
@@ -131,7 +90,8 @@ def pack_seen(seen: Seen | None) -> bytes:
 
 
 def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool) -> list[bytes]:
-    """The arguments of ``commit.lua``."""
+    """The arguments of ``commit.lua``. Whose a session is, the script changes and removes like an attribute."""
+    binds = None if successor is None else successor.binds
     header = _COMMIT.pack(
         delta.incarnation.to_bytes(8),
         delta.base,
@@ -142,11 +102,13 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
         _NO_SUCCESSOR if successor is None else successor.incarnation.to_bytes(8),
         0 if successor is None else successor.forward_ms,
         _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
-        len(delta.changed),
-        len(delta.removed),
+        len(delta.changed) + bool(binds),
+        len(delta.removed) + (binds == ""),
         len(delta.increments),
     )
     args = _with_pairs([header], delta.changed)
+    if binds is not None:
+        args += (BOUND, pack_principal(delta.key, binds)) if binds else (BOUND,)
     args += map(_field, delta.removed)
     _with_pairs(args, {name: _number(by) for name, by in delta.increments.items()})
     args += map(_field, delta.guarded)
@@ -171,24 +133,6 @@ def _number(by: float) -> bytes:
 # What scripts answer
 
 
-def _read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
-    """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
-
-    Args:
-        metadata: the field; empty if the record lacks it.
-        now_ms: the store's time. A creation far in the future would carry the session beyond any deadline.
-    """
-    if metadata[:1] == _MAGIC and metadata[1:2] > _FORMAT:
-        return Refusal.TOO_NEW
-    if metadata[:2] != _MAGIC + _FORMAT or len(metadata) < HEAD.size:
-        return Refusal.UNREADABLE
-    head = Head._make(HEAD.unpack_from(metadata))
-    whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * REMEMBERED.size
-    in_range = max(head.version, head.interval, head.deadline) < EXACT
-    in_order = head.created <= min(now_ms + _DAY_MS, head.deadline)
-    return head if whole and in_range and in_order else Refusal.UNREADABLE
-
-
 def read_record(
     key: SessionKey, fields: Mapping[bytes, bytes], expires_ms: int | None, now_ms: int
 ) -> SessionRecord | Refusal:
@@ -202,14 +146,18 @@ def read_record(
     """
     if not fields or _TOMBSTONE in fields:
         return Refusal.REVOKED if fields and FORWARD not in fields else Refusal.GONE
-    head = _read_head(fields.get(_METADATA, b""), now_ms)
+    head = read_head(fields.get(_METADATA, b""), now_ms)
     if isinstance(head, Refusal):
         return head
     attributes = _read_attributes(fields)
     if isinstance(attributes, Refusal):
         return attributes
     rotated = int.from_bytes(fields.get(_ROTATED, b""))
-    if rotated > head.version:
+    try:
+        binding = read_binding(fields.get(BOUND, b""))
+    except ValueError:
+        return Refusal.UNREADABLE
+    if max(rotated, 0 if binding is None else binding.version) > head.version:
         return Refusal.UNREADABLE
     return SessionRecord(
         key=key,
@@ -222,6 +170,7 @@ def read_record(
         attributes=attributes,
         rotated=rotated,
         lineage=read_lineage(head.floor, fields[_METADATA], HEAD.size),
+        binding=binding,
     )
 
 

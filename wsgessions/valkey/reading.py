@@ -11,7 +11,7 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from . import layout
 from .commands import Argument, ScriptCall
 from .forwarding import Forward, forward_in
-from .layout import Refusal
+from .metadata import Refusal
 from .replies import Reply
 from .segments import Segment
 from .session_scripts import LOAD

@@ -19,6 +19,7 @@ from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
 from .commands import ScriptCall
 from .index_repair import IndexRepair
+from .principal_index import leave
 from .replies import Reply
 from .segments import Segment
 from .session_scripts import DUE, REAP
@@ -148,17 +149,21 @@ class Reaper:
             for segment, found in due.items()
         ]
         for segment, counts in zip(due, await self._run_scripts(calls), strict=True):
-            expired, orphans, unreadable, too_new = counts
+            expired, orphans, unreadable, too_new, bound = counts
             self.expired += expired
             self.orphans += orphans
             self._store.trouble.unreadable += unreadable
             if too_new:
                 self._left_alone[segment] = self._left_alone.get(segment, 0) + too_new
+            if bound:
+                await leave(self._store, zip(bound[::2], bound[1::2], strict=True), self._soon())
 
     async def _run_scripts(self, calls: list[ScriptCall]) -> list[Reply]:
-        deadline = time.monotonic() + max(self._interval, 1.0)
-        replies = await self._store.link.pipeline(calls, deadline=deadline)
+        replies = await self._store.link.pipeline(calls, deadline=self._soon())
         for reply in replies:
             if isinstance(reply, StoreRefused):
                 raise reply
         return replies
+
+    def _soon(self) -> float:
+        return time.monotonic() + max(self._interval, 1.0)

@@ -65,6 +65,8 @@ class Segment(NamedTuple):
     """Beside that: what precedes a node's name in the name of its canary, see `wsgessions.valkey.heartbeat`."""
     fence: bytes
     """Beside that: written so that replicas have something to confirm (C-15b)."""
+    principals_prefix: bytes
+    """What precedes the digest of a principal in the name of its index (E-9)."""
 
     def record(self, key: SessionKey) -> bytes:
         """The name of a session's record."""
@@ -96,6 +98,11 @@ class Segments:
         """The segment that holds a session."""
         return self._all[key.prefix % len(self._all)]
 
+    def index_of(self, principal: str) -> bytes:
+        """The name of the index of a principal's sessions (E-9). By digest: a principal may be long, and is a name."""
+        digest = hashlib.sha256(principal.encode()).digest()[:16]
+        return self._all[int.from_bytes(digest[:2]) % len(self._all)].principals_prefix + digest
+
 
 def application_prefix(namespace: str, context_path: str) -> str:
     """What the keys of one application begin with."""
@@ -103,5 +110,5 @@ def application_prefix(namespace: str, context_path: str) -> str:
 
 
 def _segment(prefix: str) -> Segment:
-    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:", "f"))
+    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:", "f", "p:"))
     return Segment(*names)

@@ -8,16 +8,7 @@ from typing import Any, Final
 
 from ..clock import StoreClock
 from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
-from ..record import (
-    CommitOutcome,
-    NewSession,
-    Seen,
-    SessionChanges,
-    SessionDelta,
-    SessionKey,
-    SessionRecord,
-    Successor,
-)
+from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from ..stores.base import NEVER
 from ..stores.feed import Feed
 from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
@@ -29,9 +20,10 @@ from .commands import Argument, Commands, ScriptCall
 from .fence import Fence
 from .forwarding import Forward
 from .heartbeat import Heartbeat
-from .layout import Refusal
 from .link import Link
+from .metadata import Refusal
 from .preflight import agree_on_concurrency, check_server
+from .principals import create, rotate, sessions_of
 from .reading import Reading
 from .reaper import Reaper
 from .replies import LinkLost, Reply
@@ -40,7 +32,7 @@ from .segments import Segment, Segments, application_prefix
 from .session_scripts import TOUCH
 from .tracking import Tracking
 from .trouble import Trouble
-from .writing import commit, create, end
+from .writing import commit, end
 
 __all__ = ["ValkeyStore"]
 
@@ -184,13 +176,17 @@ class ValkeyStore:
         if isinstance(found, StoreRefused):
             raise found
         if isinstance(found, Refusal):
-            self.trouble.note(found, key)
-            if found is Refusal.REVOKED:
-                self.revocations.note(key)
+            self.note_refusal(found, key)
             return None
         if reading.unindexed:
             await self.touch([key], deadline=deadline)
         return found
+
+    def note_refusal(self, refusal: Refusal, key: SessionKey) -> None:
+        """Take note of why a read found no session; see `Trouble.note`."""
+        self.trouble.note(refusal, key)
+        if refusal is Refusal.REVOKED:
+            self.revocations.note(key)
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
         """See `Feeding.audit`."""
@@ -214,7 +210,7 @@ class ValkeyStore:
     def rotate(
         self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
-        return commit(self, delta, successor, deadline)
+        return rotate(self, delta, successor, deadline)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         by_segment: defaultdict[Segment, list[bytes]] = defaultdict(list)
@@ -238,6 +234,9 @@ class ValkeyStore:
 
     def some_keys(self, limit: int, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionKey]]:
         return some_keys(self, limit, deadline)
+
+    def sessions_of(self, principal: str, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionRecord]]:
+        return sessions_of(self, principal, deadline)
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """See `Barring.barrier`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import RecordTooNew
 from ..log_throttle import LogThrottle
 from ..record import SessionKey
-from .layout import Refusal
+from .metadata import Refusal
 
 __all__ = ["Trouble"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..errors import StoreRefused
 from ..lineage import begun
 from ..record import (
+    Binding,
     CommitOutcome,
     CommitStatus,
     NewSession,
@@ -24,7 +25,8 @@ from ..stores.figures import TOMBSTONE_MS
 from . import layout
 from .commands import ScriptCall
 from .forwarding import place_in
-from .layout import Refusal
+from .metadata import Refusal
+from .principal_index import leave
 from .replies import Reply
 from .session_scripts import COMMIT, CREATE, DELETE
 
@@ -69,6 +71,7 @@ def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
         expires_ms=expires_ms,
         attributes=StoredAttributes(new.attributes),
         lineage=begun(version),
+        binding=Binding(new.principal, version) if new.principal else None,
     )
 
 
@@ -135,6 +138,8 @@ class Ended(NamedTuple):
     """How many replicas there were."""
     timeline: bytes = b""
     """The replication id."""
+    bound: bytes = b""
+    """Whose session it was, as its record had it."""
 
 
 async def end(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
@@ -152,7 +157,10 @@ async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float) -
     at: SessionKey | None = key
     ended = Ended(False)
     while at is not None:
-        ended, at = await _end_here(store, at, deadline)
+        there = at
+        ended, at = await _end_here(store, there, deadline)
+        if ended.bound:
+            await leave(store, [(there.digest, ended.bound)], deadline)
     return ended
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from wsgessions.record import Seen, SessionKey, SessionRecord, StoredAttributes
+from wsgessions.record import Binding, Seen, SessionKey, SessionRecord, StoredAttributes
 from wsgessions.stores.off_heap import OffHeap
 
 SMALL = 64 * 1024
@@ -31,6 +31,7 @@ def state(number: int, version: int = 1, *, size: int = 100) -> SessionRecord:
         expires_ms=seed + 2,
         attributes=StoredAttributes({f"name_{n}": bytes([(seed + n) % 256]) * (size // 4 + n) for n in range(4)}),
         rotated=version // 2,
+        binding=Binding(f"имя {number:03}", version // 3) if number % 2 else None,
     )
 
 

@@ -3,10 +3,11 @@
 -- been used since it was listed (E-4). Unreadable records leave the index and are kept for inspection (R-20); records of
 -- a later release are left to it (R-22).
 -- KEYS: index, records. ARGV: grace.
--- Returns the numbers of sessions deleted, entries without a session dropped, unreadable and too new records.
+-- Returns the numbers of sessions deleted, entries without a session dropped, unreadable and too new records, and of the
+-- deleted sessions that were somebody's KEY and whose they were, one after the other (E-9).
 local now = clock()
 local limit = now - tonumber(ARGV[1])
-local expired, orphans, unreadable, too_new = 0, 0, 0, 0
+local expired, orphans, unreadable, too_new, bound = 0, 0, 0, 0, {}
 for i = 2, #KEYS do
   local member = KEYS[i]:sub(-16)
   local score = tonumber(redis.call('ZSCORE', KEYS[1], member))
@@ -17,6 +18,8 @@ for i = 2, #KEYS do
     else
       redis.call('ZREM', KEYS[1], member)
       if s and not s.dead then
+        local whose = redis.call('HGET', KEYS[i], 'p')
+        if whose then bound[#bound + 1], bound[#bound + 2] = member, whose end
         redis.call('UNLINK', KEYS[i])
         expired = expired + 1
       elseif refusal == UNREADABLE then
@@ -27,4 +30,4 @@ for i = 2, #KEYS do
     end
   end
 end
-return {expired, orphans, unreadable, too_new}
+return {expired, orphans, unreadable, too_new, bound}

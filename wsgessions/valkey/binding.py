@@ -1,0 +1,60 @@
+"""Whose a session is, as it lies in the hash of its record (S-55).
+
+The scripts write it as they write an attribute, with the version in front; no attribute can have its name (R-05). The
+first 12 bits of the id stand with it, so that whoever meets the record alone, as the reaper does, knows the member of
+the principal's index that belongs to it (E-9).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from ..record import Binding, SessionKey
+
+__all__ = ["BOUND", "key_of", "member_of", "owner_of", "pack_principal", "read_binding"]
+
+BOUND: Final = b"p"
+"""The field: `_HEAD`, then the principal in UTF-8."""
+
+_HEAD: Final = Struct(">QH")
+"""The version that bound it, and the prefix of the session's key."""
+_PREFIX: Final = Struct(">H")
+
+
+def pack_principal(key: SessionKey, principal: str) -> bytes:
+    """The field, but for the version, which the script adds."""
+    return _PREFIX.pack(key.prefix) + principal.encode()
+
+
+def read_binding(field: bytes) -> Binding | None:
+    """Whose a session is; None if the field is empty, as it is where there is none.
+
+    Raises:
+        ValueError: no release has written this.
+    """
+    if not field:
+        return None
+    principal = field[_HEAD.size :].decode()
+    if not principal:
+        raise ValueError("a principal without a name")
+    return Binding(principal, int.from_bytes(field[:8]))
+
+
+def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
+    """Whose session it was that has left the store, and its key; None if the field is damaged."""
+    try:
+        binding = read_binding(field)
+    except ValueError:
+        return None
+    return None if binding is None else (binding.principal, SessionKey(_HEAD.unpack_from(field)[1], digest))
+
+
+def member_of(key: SessionKey) -> bytes:
+    """What stands for a session in the index of its principal: 18 bytes that make its key again."""
+    return _PREFIX.pack(key.prefix) + key.digest
+
+
+def key_of(member: bytes) -> SessionKey:
+    """The session that a member stands for."""
+    return SessionKey(_PREFIX.unpack_from(member)[0], member[_PREFIX.size :])
