@@ -34,8 +34,6 @@ class _Process:
 
     lock: Final = threading.RLock()
     manager: SessionManager | None = None
-    given: bool = False
-    """Whether an adapter has brought the manager; else it was made of the project's settings, and follows them."""
     told_name: str | None = None
     """The cookie's name that we have put into Django's settings."""
 
@@ -51,15 +49,16 @@ def current_manager() -> SessionManager:
         return manager
     with _Process.lock:
         if _Process.manager is None:
-            _take(SessionManager(settings_of_project()), given=False)
+            use_manager(SessionManager(settings_of_project()))
         assert _Process.manager is not None  # noqa: S101 - for type checkers
         return _Process.manager
 
 
 def use_manager(manager: SessionManager) -> None:
-    """Make an adapter's manager the one of this process."""
+    """Make a manager the one of this process, until a test changes a setting that it was made of."""
     with _Process.lock:
-        _take(manager, given=True)
+        _Process.manager = manager
+        _tell_name()
 
 
 def settings_of_project(
@@ -155,11 +154,6 @@ def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _take(manager: SessionManager, *, given: bool) -> None:
-    _Process.manager, _Process.given = manager, given
-    _tell_name()
-
-
 def _tell_name() -> None:
     """Django's test client, and others who look for the cookie, find its name in Django's settings."""
     manager = _Process.manager
@@ -173,7 +167,7 @@ def _tell_name() -> None:
 def _follow(*, setting: str, **_: Any) -> None:
     """A test has changed a setting, or changed it back."""
     with _Process.lock:
-        if not _Process.given and (setting.startswith("SESSION_") or setting in {_OURS, "MIDDLEWARE"}):
+        if setting.startswith("SESSION_") or setting in {_OURS, "MIDDLEWARE"}:
             _Process.manager = None
         _tell_name()
 

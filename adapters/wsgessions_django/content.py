@@ -67,8 +67,8 @@ class SessionContent(SessionBase):
         if not hasattr(self, "_core") or value != self._get_session_key():
             self._start(value)
 
-    session_key = property(_get_session_key)
-    _session_key = property(_get_session_key, _set_session_key)
+    session_key = property(_get_session_key)  # pyright: ignore[reportIncompatibleMethodOverride]
+    _session_key = property(_get_session_key, _set_session_key)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def _get_new_session_key(self) -> str:
         return new_session_id(self._manager.settings.id_length)
@@ -131,7 +131,7 @@ class SessionContent(SessionBase):
         return self.session_key is None and not self._core._names()
 
     @property
-    def accessed(self) -> bool:
+    def accessed(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether anybody has looked into the session."""
         return self._core.accessed
 
@@ -140,7 +140,7 @@ class SessionContent(SessionBase):
         self._core._accessed = value
 
     @property
-    def modified(self) -> bool:
+    def modified(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether there is anything to save: what was changed, in nested values too, or what was announced."""
         return self._is_marked or self._core.modified
 

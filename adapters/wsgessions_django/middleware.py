@@ -50,7 +50,7 @@ class SessionMiddleware(StockMiddleware):
         visit = self._begin(request)
         visit.recall()
         try:
-            response = self.get_response(request)
+            response = cast("HttpResponseBase", self.get_response(request))
         except Exception:
             wait(visit.manager, visit.abandon)
             raise
@@ -89,7 +89,7 @@ class SessionMiddleware(StockMiddleware):
         if self._ways.manager is not manager:
             self._ways = Ways(manager)
         visit = visit_of(request, self._ways)
-        request.session = self.SessionStore.of_request(visit.manager, visit.session)
+        request.session = cast("type[SessionStore]", self.SessionStore).of_request(visit.manager, visit.session)
         return visit
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

@@ -7,10 +7,10 @@ are committed before the response leaves Django, so that a session that has ende
 
 from __future__ import annotations
 
-import logging
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
-from django.http import HttpRequest
+from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from wsgessions import Session, SessionManager
@@ -30,8 +30,6 @@ from .waiting import wait
 __all__ = ["InnerVisit", "OwnVisit", "Ways", "visit_of"]
 
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
-
-_logger = logging.getLogger("wsgessions.request")
 
 
 class Ways:
@@ -160,16 +158,32 @@ class OwnVisit(InnerVisit):
             return response_of(self._sent)
         if looked_at:
             take_over(response, self._sent[0])
-        if response.streaming:
-            response._resource_closers.append(self._end_stream)
+        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+            parts = response.streaming_content
+            response.streaming_content = self._followed(parts) if response.is_async else self._followed_by_plain(parts)
         return response
 
-    def _end_stream(self) -> None:
-        """Keep what the stream has changed (R-37). Django drops what is raised here."""
+    async def _followed(self, parts: Any) -> AsyncIterator[Any]:
+        """Keep what the stream has changed, unless it fails (R-32, R-37)."""
         try:
-            wait(self.manager, self._exchange._after_return)
-        except WsgessionsError as error:
-            _logger.error("the changes of a stream were lost: %s", error, extra={"event": "late_commit"})
+            async for part in parts:
+                yield part
+        except Exception:
+            self.manager.discard(self.session)
+            raise
+        finally:
+            if self.session._pending:
+                await self._exchange._after_return()
+
+    def _followed_by_plain(self, parts: Any) -> Iterator[Any]:
+        try:
+            yield from parts
+        except Exception:
+            self.manager.discard(self.session)
+            raise
+        finally:
+            if self.session._pending:
+                wait(self.manager, self._exchange._after_return)
 
     def owes_touch(self) -> bool:
         return not self._exchange._note_use()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 from django.core.exceptions import PermissionDenied
@@ -141,7 +141,7 @@ async def serve_socket(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def make_app() -> ASGIApp:
-    app = get_asgi_application()
+    app = cast("ASGIApp", get_asgi_application())
 
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
         await (serve_socket if scope["type"] == "websocket" else app)(scope, receive, send)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
 import django
 from django.conf import settings
 
@@ -15,7 +20,7 @@ def configure() -> None:
     settings.configure(
         ALLOWED_HOSTS=["testserver", "localhost", "127.0.0.1"],
         AUTH_PASSWORD_VALIDATORS=[],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": _make_place() / "users"}},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         INSTALLED_APPS=[
             "django.contrib.admin",
@@ -25,6 +30,7 @@ def configure() -> None:
             "django.contrib.sessions",
             "wsgessions_django",
         ],
+        LOGIN_URL="/login",
         LOGGING_CONFIG=None,
         MIDDLEWARE=["wsgessions_django.SessionMiddleware"],
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
@@ -48,3 +54,10 @@ def configure() -> None:
         WSGESSIONS={"store_url": "memory:"},
     )
     django.setup()
+
+
+def _make_place() -> Path:
+    """A folder for this process. In memory, each of Django's threads would have a database of its own."""
+    place = tempfile.mkdtemp(prefix="wsgessions-tests-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)

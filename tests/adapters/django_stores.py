@@ -1,0 +1,59 @@
+"""What Django's tests run over: a store of their own, and the session's methods in both spellings."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from tests.adapters.django_project import configure
+from tests.valkey.raw_server import RawServer
+from tests.valkey.shared_server import shared_server
+from wsgessions import SessionManager
+from wsgessions_django import SessionStore
+from wsgessions_django.configuration import current_manager
+
+__all__ = ["Words", "manager", "shared_server", "url_of", "words"]
+
+configure()
+
+KINDS = {"memory": {}, "valkey": {}, "no near cache": {"max_bytes_on_heap": 0}}
+
+
+def url_of(kind: str, server: RawServer) -> str:
+    return "memory:" if kind == "memory" else server.url
+
+
+@pytest.fixture(params=KINDS)
+def manager(request: pytest.FixtureRequest, shared_server: RawServer) -> Iterator[SessionManager]:
+    """The manager of the process, for this test alone: on every kind of store."""
+    ours = {"store_url": url_of(request.param, shared_server), "namespace": f"t{secrets.token_hex(4)}"}
+    with override_settings(WSGESSIONS={**ours, **KINDS[request.param]}):
+        made = current_manager()
+        yield made
+        asyncio.run(made.close())
+
+
+class Words:
+    """Calls a method of a session by its name, or its async twin, each time in an event loop of its own."""
+
+    def __init__(self, *, twins: bool) -> None:
+        self.twins = twins
+
+    def __call__(self, store: SessionStore, method: str, *args: Any, **named: Any) -> Any:
+        if not self.twins:
+            return getattr(store, method)(*args, **named)
+
+        async def call() -> Any:
+            return await getattr(store, f"a{method}")(*args, **named)
+
+        return asyncio.run(call())
+
+
+@pytest.fixture(params=["sync", "async"])
+def words(request: pytest.FixtureRequest) -> Words:
+    return Words(twins=request.param == "async")

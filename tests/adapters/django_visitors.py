@@ -1,0 +1,128 @@
+"""Visitors of a Django site: over WSGI, over ASGI by Django's test client, and over ASGI by the adapter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.test import AsyncClient, Client
+
+from wsgessions.testing.adapter_client import BASE_URL
+from wsgessions_django.asgi import wrap
+from wsgessions_django.configuration import current_manager
+
+__all__ = ["KINDS", "Answer", "Visitor", "visitor_by"]
+
+
+class Answer:
+    """What a visitor is answered, whoever has asked."""
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers if name.lower() != "set-cookie"}
+        fields = [value for name, value in headers if name.lower() == "set-cookie"]
+        self.cookies = {name: value for name, _, value in (field.partition("=") for field in fields)}
+        self.text = body.decode()
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.text[:200]!r}>"
+
+
+class Visitor:
+    """Sends requests and keeps cookies. Each request has an event loop of its own, where it needs one."""
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        raise NotImplementedError
+
+    def json(self, path: str) -> Any:
+        """What a page answers in JSON, which must be a 200."""
+        answer = self.get(path)
+        assert answer.status == 200, answer
+        return httpx2.Response(200, text=answer.text).json()
+
+    @property
+    def id(self) -> str | None:
+        """The session id that it would send."""
+        raise NotImplementedError
+
+    def copy(self) -> Visitor:
+        """A visitor that has the same cookies now, and its own from now on."""
+        raise NotImplementedError
+
+
+class OfDjango(Visitor):
+    """By Django's own test client."""
+
+    def __init__(self, client: Client | AsyncClient) -> None:
+        client.raise_request_exception = False
+        self.client = client
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        options: dict[str, Any] = {"secure": True, "headers": headers}
+        answer: Any = self.client.generic(method, path, **options)
+        if isinstance(self.client, AsyncClient):
+            answer = asyncio.run(_read(answer))
+        body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        answer.close()
+        for name in [name for name, cookie in self.client.cookies.items() if cookie["max-age"] == "0"]:
+            del self.client.cookies[name]  # as browsers do
+        fields = [("Set-Cookie", cookie.OutputString()) for cookie in answer.cookies.values()]
+        return Answer(answer.status_code, [*answer.items(), *fields], body)
+
+    @property
+    def id(self) -> str | None:
+        cookie = self.client.cookies.get(settings.SESSION_COOKIE_NAME)
+        return cookie.value or None if cookie is not None else None
+
+    def copy(self) -> OfDjango:
+        other = OfDjango(type(self.client)())
+        other.client.cookies.load({name: cookie.value for name, cookie in self.client.cookies.items()})
+        return other
+
+
+async def _read(answering: Any) -> Any:
+    """Django's asynchronous client answers before a stream is read."""
+    answer = await answering
+    if answer.streaming and answer.is_async:
+        answer.streaming_content = [part async for part in answer.streaming_content]
+    return answer
+
+
+class OfAdapter(Visitor):
+    """By the adapter, as a server calls it."""
+
+    def __init__(self, cookies: httpx2.Cookies | None = None) -> None:
+        self._app: Any = wrap(get_asgi_application(), manager=current_manager())  # type: ignore[arg-type]
+        self._cookies = httpx2.Cookies(cookies)
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        return asyncio.run(self._get(path, method, headers))
+
+    async def _get(self, path: str, method: str, headers: dict[str, str]) -> Answer:
+        transport = httpx2.ASGITransport(self._app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, cookies=self._cookies) as client:
+            answer = await client.request(method, path, headers=headers)
+            self._cookies = httpx2.Cookies(client.cookies)
+            return Answer(answer.status_code, answer.headers.multi_items(), answer.content)
+
+    @property
+    def id(self) -> str | None:
+        return self._cookies.get(settings.SESSION_COOKIE_NAME)
+
+    def copy(self) -> OfAdapter:
+        return OfAdapter(self._cookies)
+
+
+KINDS: dict[str, Callable[[], Visitor]] = {
+    "wsgi": lambda: OfDjango(Client()),
+    "asgi": lambda: OfDjango(AsyncClient()),
+    "adapter": OfAdapter,
+}
+
+
+def visitor_by(kind: str) -> Visitor:
+    return KINDS[kind]()

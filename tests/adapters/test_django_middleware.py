@@ -1,0 +1,400 @@
+"""The middleware, over WSGI, over ASGI alone, and inside the adapter; with sync views and with async ones."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from tests.adapters.django_stores import Words, manager, shared_server, words
+from tests.adapters.django_visitors import KINDS, Answer, Visitor, visitor_by
+from wsgessions import SessionManager
+from wsgessions.testing.watched_store import WatchedStore
+from wsgessions_django import SessionStore
+from wsgessions_django.configuration import current_manager, use_manager
+
+__all__ = ["manager", "shared_server", "words"]
+
+OURS = ["wsgessions_django.SessionMiddleware"]
+
+
+@pytest.fixture(autouse=True)
+def site(manager: SessionManager) -> Iterator[None]:
+    """The views of this test, and no other middleware."""
+    with override_settings(ROOT_URLCONF="tests.adapters.django_views", MIDDLEWARE=OURS):
+        yield
+
+
+@pytest.fixture
+def store(manager: SessionManager) -> WatchedStore:
+    """The store, watched."""
+    watched = WatchedStore(manager.store)
+    use_manager(SessionManager(manager.settings, store=watched))
+    return watched
+
+
+@pytest.fixture(params=KINDS)
+def visitor(request: pytest.FixtureRequest, manager: SessionManager) -> Visitor:
+    return visitor_by(request.param)
+
+
+@pytest.fixture(params=["sync", "async"])
+def views(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def attributes(cookie: str) -> set[str]:
+    return set(cookie.split("; ")[1:])
+
+
+# -- the client's cookies ----------------------------------------------------------------------------------------------
+
+
+def test_a_new_session_is_given_by_two_cookies(visitor: Visitor, views: str) -> None:
+    """S-20, S-40, S-41."""
+    answer = visitor.get(f"/{views}/put/color")
+    assert set(answer.cookies) == {"__Host-sid", "__Host-sid-v"}
+    for cookie in answer.cookies.values():
+        assert attributes(cookie) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
+    assert (answer.headers["vary"], answer.headers["cache-control"]) == ("Cookie", "no-store")
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+def test_reads_set_no_cookie_and_writes_raise_the_watermark(visitor: Visitor, views: str) -> None:
+    """S-33, C-13."""
+    visitor.get(f"/{views}/put/color")
+    for _ in range(3):
+        answer = visitor.get(f"/{views}/show")
+        assert (answer.cookies, answer.headers["vary"]) == ({}, "Cookie")
+    answer = visitor.get(f"/{views}/put/size")
+    assert set(answer.cookies) == {"__Host-sid-v"}
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_an_untouched_view_costs_no_header_and_at_most_a_load(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    """R-30."""
+    for known in (False, True):
+        store.forget()
+        answer = visitor.get(f"/{views}/untouched")
+        assert answer.cookies == {}
+        assert not {"vary", "cache-control"} & set(answer.headers)
+        assert store.calls.total() <= store.calls["load"] <= known
+        visitor.get(f"/{views}/put/color")
+
+
+def test_a_read_asks_memory_or_once_the_store(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    visitor.get(f"/{views}/put/color")
+    visitor.get(f"/{views}/show")
+    store.forget()
+    visitor.get(f"/{views}/show")
+    assert set(store.calls) <= {"load", "touch"}
+    assert store.calls["load"] <= 1
+
+
+def test_what_views_say_of_caches_is_merged_and_overruled(visitor: Visitor, views: str) -> None:
+    """S-41: no shared cache keeps a session's response."""
+    answer = visitor.get(f"/{views}/cached/color")
+    assert answer.headers["cache-control"] == "no-store"
+    assert {part.strip() for part in answer.headers["vary"].split(",")} == {"Accept", "Cookie"}
+
+
+def test_an_unknown_id_is_not_adopted(visitor: Visitor, views: str) -> None:
+    """S-03."""
+    unknown = "A" * 43
+    visitor.get(f"/{views}/put/color", cookie=f"__Host-sid={unknown}")
+    assert visitor.id not in (None, unknown)
+
+
+def test_nested_changes_are_kept(visitor: Visitor, views: str) -> None:
+    """R-03."""
+    for item in ("tea", "milk"):
+        visitor.get(f"/{views}/append/{item}")
+    assert visitor.json(f"/{views}/show") == {"cart": {"lines": ["tea", "milk"]}}
+
+
+def test_an_id_can_be_had_before_there_is_anything_in_the_session(visitor: Visitor, views: str) -> None:
+    """As many a cart does: ``if not request.session.session_key: request.session.create()``."""
+    if views == "sync" or isinstance(visitor, object):
+        answer = visitor.get(f"/{views}/create")
+    assert answer.text == visitor.id
+    assert set(answer.cookies) == {"__Host-sid", "__Host-sid-v"}
+    assert visitor.get(f"/{views}/create").text == visitor.id
+    assert visitor.json(f"/{views}/show") == {}
+
+
+# -- ids ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_new_id_is_known_at_once_and_ends_the_old_one(visitor: Visitor, views: str, known: bool) -> None:
+    """S-06; who listens to logins may note the id."""
+    if known:
+        visitor.get(f"/{views}/put/color")
+    before = visitor.copy()
+    answer = visitor.get(f"/{views}/cycle/user")
+    assert answer.text == visitor.id != before.id
+    assert visitor.json(f"/{views}/show") == {"user": "user", **({"color": "color"} if known else {})}
+    assert before.json(f"/{views}/show") == {}
+
+
+def test_a_flush_ends_the_session_and_removes_the_cookies(visitor: Visitor, views: str) -> None:
+    """S-32, S-54."""
+    given = visitor.get(f"/{views}/put/color").cookies
+    thief = visitor.copy()
+    taken = visitor.get(f"/{views}/flush").cookies
+    assert {name: attributes(cookie) for name, cookie in taken.items()} == {
+        name: {"Max-Age=0", *attributes(cookie)} for name, cookie in given.items()
+    }
+    assert thief.json(f"/{views}/show") == {}
+    assert visitor.get(f"/{views}/flush").cookies == {}
+
+
+# -- how a request ends ------------------------------------------------------------------------------------------------
+
+
+def test_a_view_that_fails_changes_nothing(visitor: Visitor, views: str) -> None:
+    """R-31, R-33."""
+    visitor.get(f"/{views}/put/color")
+    for path in ("fail/size", "answer/502/size", "keep/size"):
+        answer = visitor.get(f"/{views}/{path}")
+        assert (answer.status >= 500, answer.cookies) == (True, {})
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+    assert visitor_like(visitor).get(f"/{views}/fail/size").cookies == {}
+
+
+def test_a_flush_stays_in_force_when_the_view_fails(visitor: Visitor, views: str) -> None:
+    """R-31."""
+    visitor.get(f"/{views}/put/color")
+    thief = visitor.copy()
+    assert visitor.get(f"/{views}/flush-and-fail").status == 500
+    assert thief.json(f"/{views}/show") == {}
+
+
+@pytest.mark.parametrize("path", ["answer/404/size", "answer/303/size", "miss/size"])
+def test_other_answers_keep_what_was_changed(visitor: Visitor, views: str, path: str) -> None:
+    """R-33."""
+    answer = visitor.get(f"/{views}/{path}")
+    assert answer.status in {303, 404}
+    assert visitor.json(f"/{views}/show") == {"size": "size"}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_a_request_for_headers_creates_no_session(store: WatchedStore, visitor: Visitor, method: str) -> None:
+    """R-47."""
+    assert visitor.get("/sync/put/color", method).cookies == {}
+    assert store.calls["create"] == 0
+
+
+def test_a_session_that_ended_elsewhere_is_djangos_interruption(visitor: Visitor, views: str) -> None:
+    """S-62: with a warm copy in memory; the project's page for a 400 may look at the session."""
+    visitor.get(f"/{views}/put/color")
+    visitor.get(f"/{views}/show")
+    with override_settings(MIDDLEWARE=[*OURS, "tests.adapters.test_django_middleware.EndingElsewhere"]):
+        slow = visitor_like(visitor)
+        answer = slow.get(f"/{views}/put/size", cookie=f"__Host-sid={visitor.id}")
+    assert (answer.status, answer.text) == (400, "SessionInterrupted: []")
+    assert "__Host-sid" not in answer.cookies
+    assert visitor.json(f"/{views}/show") == {}
+
+
+class EndingElsewhere:
+    """Ends the session of each request, as another request would, before the view has it."""
+
+    sync_capable = async_capable = True
+
+    def __new__(cls, get_response: Any) -> Any:
+        from asgiref.sync import iscoroutinefunction, sync_to_async
+
+        if not iscoroutinefunction(get_response):
+
+            def middleware(request: Any) -> Any:
+                SessionStore(request.session.session_key).delete()
+                return get_response(request)
+
+            return middleware
+
+        async def amiddleware(request: Any) -> Any:
+            await sync_to_async(SessionStore(request.session.session_key).delete)()
+            return await get_response(request)
+
+        return amiddleware
+
+
+def test_a_stream_keeps_what_it_changes(visitor: Visitor, views: str) -> None:
+    """R-37."""
+    if views == "sync" and visitor_name(visitor) != "wsgi":
+        pytest.skip("Django reads a plain iterator to its end before it serves it over ASGI, and warns")
+    visitor.get(f"/{views}/put/color")
+    assert visitor.get(f"/{views}/stream/size").text == "first last"
+    assert visitor.json(f"/{views}/show") == {"color": "color", "size": "size"}
+
+
+# -- trouble -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["show", "put/size", "append/tea", "flush", "cycle/user"])
+def test_without_the_store_a_view_that_uses_the_session_is_answered_503(
+    store: WatchedStore, visitor: Visitor, views: str, path: str
+) -> None:
+    """F-00a: no cookie goes, and none comes."""
+    visitor.get(f"/{views}/put/color")
+    before = visitor.id
+    store.stopped = True
+    for _ in range(2):
+        answer = visitor.get(f"/{views}/{path}")
+        assert (answer.status, answer.cookies) == (503, {})
+        assert int(answer.headers["retry-after"]) > 0
+    assert visitor.get(f"/{views}/untouched").status == 200
+    store.stopped = False
+    assert visitor.id == before
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+@pytest.mark.parametrize("path", ["put/size", "flush", "cycle/user"])
+def test_a_commit_that_fails_is_answered_503(
+    store: WatchedStore, visitor: Visitor, views: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-34: the view has done its work, and its 200 is not sent."""
+    visitor.get(f"/{views}/put/color")
+    for call in ("apply", "rotate", "delete"):
+        monkeypatch.setattr(store, call, stopping(store, getattr(store, call)))
+    answer = visitor.get(f"/{views}/{path}")
+    assert (answer.status, answer.cookies) == (503, {})
+    store.stopped = False
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+def stopping(store: WatchedStore, call: Any) -> Any:
+    async def stop_and_call(*args: Any, **named: Any) -> Any:
+        store.stopped = True
+        return await call(*args, **named)
+
+    return stop_and_call
+
+
+def test_no_session_is_given_that_was_not_stored(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    """R-34."""
+    store.stopped = True
+    answer = visitor.get(f"/{views}/put/color")
+    assert (answer.status, answer.cookies) == (503, {})
+
+
+# -- paths, headers, settings ------------------------------------------------------------------------------------------
+
+
+def with_settings(manager: SessionManager, **more: Any) -> Any:
+    ours = {"store_url": manager.settings.store_url.get_secret_value(), "namespace": f"t{secrets.token_hex(4)}", **more}
+    return override_settings(WSGESSIONS=ours)
+
+
+def test_an_excluded_path_loads_the_session_when_it_is_used(manager: SessionManager, views: str) -> None:
+    """R-30, R-48: what ``await session.load()`` is elsewhere, Django's words do by themselves."""
+    for kind in KINDS:
+        with with_settings(manager, exclude=["/sync", "/async/show", "/async/untouched"]):
+            visitor = visitor_by(kind)
+            visitor.get("/async/put/color")
+            watched = WatchedStore(current_manager().store)
+            use_manager(SessionManager(current_manager().settings, store=watched))
+            visitor = visitor.copy()
+            visitor.get(f"/{views}/untouched")
+            assert watched.calls.total() == 0
+            assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+def test_clients_without_cookies_may_use_a_header(manager: SessionManager, views: str) -> None:
+    """S-05."""
+    for kind in KINDS:
+        with with_settings(manager, header="X-Session"):
+            visitor = visitor_by(kind)
+            answer = visitor.get(f"/{views}/put/color", **{"x-session": "none"})
+            assert answer.cookies == {}
+            given = answer.headers["x-session"]
+            answer = visitor_by(kind).get(f"/{views}/show", **{"x-session": given})
+            assert answer.text == '{"color": "color"}'
+
+
+def test_djangos_settings_of_the_cookie_hold_where_the_project_has_changed_them(visitor: Visitor) -> None:
+    with override_settings(SESSION_COOKIE_NAME="shop", SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_PATH="/sync"):
+        visitor = visitor_like(visitor)
+        answer = visitor.get("/sync/put/color")
+        assert set(answer.cookies) == {"shop", "shop-v"}
+        for cookie in answer.cookies.values():
+            assert attributes(cookie) == {"Path=/sync", "Secure", "HttpOnly", "SameSite=Strict"}
+        assert visitor.json("/sync/show") == {"color": "color"}
+
+
+def test_an_insecure_cookie_is_one_of_plain_http(visitor: Visitor) -> None:
+    with override_settings(SESSION_COOKIE_SECURE=False):
+        visitor = visitor_like(visitor)
+        answer = visitor.get("/sync/put/color")
+        assert set(answer.cookies) == {"sid", "sid-v"}
+        assert "Secure" not in attributes(answer.cookies["sid"])
+        assert visitor.json("/sync/show") == {"color": "color"}
+
+
+def test_the_age_of_the_cookie_is_that_of_the_session(visitor: Visitor, views: str) -> None:
+    weeks = timedelta(weeks=2)
+    with override_settings(SESSION_COOKIE_AGE=int(weeks.total_seconds())):
+        settings = current_manager().settings
+        assert (settings.max_inactive_interval, settings.absolute_timeout) == (weeks, weeks)
+        visitor = visitor_like(visitor)
+        for name in ("color", "size"):
+            cookies = visitor.get(f"/{views}/put/{name}").cookies
+            assert {age_of(cookie) for cookie in cookies.values()} <= {1209600, 1209599, 1209598}
+            assert set(cookies) == {"__Host-sid", "__Host-sid-v"}
+
+
+def test_an_expiry_of_its_own_is_what_the_browser_is_told(visitor: Visitor, views: str) -> None:
+    for seconds, age in (("600", 600), ("none", None), ("600", 600), ("0", None)):
+        cookies = visitor.get(f"/{views}/expire/{seconds}").cookies
+        assert {name: age_of(cookie) for name, cookie in cookies.items()} == {"__Host-sid": age, "__Host-sid-v": age}
+        assert set(visitor.get(f"/{views}/put/a{seconds}{age}").cookies) == (
+            {"__Host-sid", "__Host-sid-v"} if age else {"__Host-sid-v"}
+        )
+        visitor.get(f"/{views}/flush") if seconds == "none" else None
+
+
+def test_zero_is_until_the_browser_closes_whatever_the_settings_say(visitor: Visitor, views: str) -> None:
+    with override_settings(SESSION_COOKIE_AGE=600):
+        visitor = visitor_like(visitor)
+        visitor.get(f"/{views}/expire/0")
+        cookies = visitor.get(f"/{views}/put/color").cookies
+        assert {name: age_of(cookie) for name, cookie in cookies.items()} == {"__Host-sid": None, "__Host-sid-v": None}
+
+
+def age_of(cookie: str) -> int | None:
+    ages = [part.partition("=")[2] for part in cookie.split("; ") if part.startswith("Max-Age")]
+    return int(ages[0]) if ages else None
+
+
+def visitor_name(visitor: Visitor) -> str:
+    return next(name for name, make in KINDS.items() if repr(type(make())) == repr(type(visitor)) and same(make(), visitor))
+
+
+def same(one: Any, other: Any) -> bool:
+    return type(getattr(one, "client", None)) is type(getattr(other, "client", None))
+
+
+def visitor_like(visitor: Visitor) -> Visitor:
+    """Another visitor of the same kind, without cookies."""
+    return visitor_by(visitor_name(visitor))
+
+
+# -- all at once -------------------------------------------------------------------------------------------------------
+
+
+def test_concurrent_requests_of_both_kinds_lose_nothing(visitor: Visitor) -> None:
+    """K-02."""
+    visitor.get("/sync/put/color")
+    visitors = [(visitor.copy(), f"/{'sync' if index % 2 else 'async'}/put/a{index}") for index in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        answers: list[Answer] = list(threads.map(lambda pair: pair[0].get(pair[1]), visitors))
+    assert {answer.status for answer in answers} == {200}
+    assert set(visitor.json("/async/show")) == {"color", *(f"a{index}" for index in range(20))}
