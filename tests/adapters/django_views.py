@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib import admin, messages
 from django.contrib.auth import aauthenticate, alogin, alogout, authenticate, login, logout
 from django.contrib.auth.decorators import login_required
@@ -12,9 +13,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.urls import path
+from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.csrf import csrf_exempt
 
 from tests.adapters.django_project import configure
+from wsgessions_django import SessionStore
 
 configure()
 
@@ -255,6 +258,30 @@ def interrupted(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 handler400 = interrupted
+
+
+@sync_and_async_middleware
+def ending_meanwhile(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """A middleware that ends the session of a request, as another request would, where a header asks for it."""
+
+    def end(request: HttpRequest) -> None:
+        if "x-ends-meanwhile" in request.headers:
+            assert dict(request.session.items())
+            SessionStore(request.session.session_key).delete()
+
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request: HttpRequest) -> Any:
+            await sync_to_async(end)(request)
+            return await get_response(request)
+
+        return amiddleware
+
+    def middleware(request: HttpRequest) -> Any:
+        end(request)
+        return get_response(request)
+
+    return middleware
 
 
 def both(route: str, view: Callable[..., Any], twin: Callable[..., Any]) -> list[Any]:

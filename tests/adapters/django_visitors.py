@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 from django.conf import settings
@@ -15,7 +16,9 @@ from wsgessions.testing.adapter_client import BASE_URL
 from wsgessions_django.asgi import wrap
 from wsgessions_django.configuration import current_manager
 
-__all__ = ["KINDS", "Answer", "Visitor", "visitor_by"]
+FORM = "application/x-www-form-urlencoded"
+
+__all__ = ["KINDS", "Answer", "Visitor"]
 
 
 class Answer:
@@ -35,8 +38,16 @@ class Answer:
 class Visitor:
     """Sends requests and keeps cookies. Each request has an event loop of its own, where it needs one."""
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    kind: str
+    """One of `KINDS`."""
+
+    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
+        """What a request is answered."""
         raise NotImplementedError
+
+    def post(self, path: str, **form: str) -> Answer:
+        """A form that is sent."""
+        return self.get(path, "POST", form)
 
     def json(self, path: str) -> Any:
         """What a page answers in JSON, which must be a 200."""
@@ -53,17 +64,23 @@ class Visitor:
         """A visitor that has the same cookies now, and its own from now on."""
         raise NotImplementedError
 
+    def another(self) -> Visitor:
+        """One of the same kind, without cookies; of the site as it is now."""
+        return KINDS[self.kind]()
+
 
 class OfDjango(Visitor):
     """By Django's own test client."""
 
     def __init__(self, client: Client | AsyncClient) -> None:
+        self.kind = "asgi" if isinstance(client, AsyncClient) else "wsgi"
         client.raise_request_exception = False
         self.client = client
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        options: dict[str, Any] = {"secure": True, "headers": headers}
-        answer: Any = self.client.generic(method, path, **options)
+    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
+        headers |= {"referer": BASE_URL}
+        options: dict[str, Any] = {"secure": True, "headers": headers, "data": urlencode(form or {})}
+        answer: Any = self.client.generic(method, path, content_type=FORM, **options)
         if isinstance(self.client, AsyncClient):
             answer = asyncio.run(_read(answer))
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
@@ -79,7 +96,7 @@ class OfDjango(Visitor):
         return cookie.value or None if cookie is not None else None
 
     def copy(self) -> OfDjango:
-        other = OfDjango(type(self.client)())
+        other = OfDjango(type(self.client)(enforce_csrf_checks=True))
         other.client.cookies.load({name: cookie.value for name, cookie in self.client.cookies.items()})
         return other
 
@@ -95,17 +112,19 @@ async def _read(answering: Any) -> Any:
 class OfAdapter(Visitor):
     """By the adapter, as a server calls it."""
 
+    kind = "adapter"
+
     def __init__(self, cookies: httpx2.Cookies | None = None) -> None:
         self._app: Any = wrap(get_asgi_application(), manager=current_manager())  # type: ignore[arg-type]
         self._cookies = httpx2.Cookies(cookies)
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        return asyncio.run(self._get(path, method, headers))
+    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
+        return asyncio.run(self._get(path, method, form, {**headers, "referer": BASE_URL}))
 
-    async def _get(self, path: str, method: str, headers: dict[str, str]) -> Answer:
+    async def _get(self, path: str, method: str, form: dict[str, str] | None, headers: dict[str, str]) -> Answer:
         transport = httpx2.ASGITransport(self._app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, cookies=self._cookies) as client:
-            answer = await client.request(method, path, headers=headers)
+            answer = await client.request(method, path, headers=headers, data=form)
             self._cookies = httpx2.Cookies(client.cookies)
             return Answer(answer.status_code, answer.headers.multi_items(), answer.content)
 
@@ -118,11 +137,7 @@ class OfAdapter(Visitor):
 
 
 KINDS: dict[str, Callable[[], Visitor]] = {
-    "wsgi": lambda: OfDjango(Client()),
-    "asgi": lambda: OfDjango(AsyncClient()),
+    "wsgi": lambda: OfDjango(Client(enforce_csrf_checks=True)),
+    "asgi": lambda: OfDjango(AsyncClient(enforce_csrf_checks=True)),
     "adapter": OfAdapter,
 }
-
-
-def visitor_by(kind: str) -> Visitor:
-    return KINDS[kind]()

@@ -1,0 +1,225 @@
+"""What of Django lives in the session: logins, messages, CSRF tokens, the admin, and the test client."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connections
+from django.test import AsyncClient, Client, override_settings
+
+from tests.adapters.django_stores import manager, shared_server
+from tests.adapters.django_visitors import KINDS, Visitor
+from wsgessions import SessionManager
+from wsgessions_django import SessionStore
+
+__all__ = ["manager", "shared_server"]
+
+MIDDLEWARE = [
+    "wsgessions_django.SessionMiddleware",
+    "tests.adapters.django_views.ending_meanwhile",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database() -> Iterator[None]:
+    call_command("migrate", verbosity=0)
+    yield
+    connections.close_all()
+
+
+@pytest.fixture(autouse=True)
+def site(manager: SessionManager) -> Iterator[None]:
+    with override_settings(
+        ROOT_URLCONF="tests.adapters.django_views",
+        MIDDLEWARE=MIDDLEWARE,
+        CSRF_USE_SESSIONS=True,
+        MESSAGE_STORAGE="django.contrib.messages.storage.session.SessionStorage",
+    ):
+        yield
+
+
+@pytest.fixture
+def ann() -> Any:
+    return user("ann")
+
+
+def user(name: str, **more: Any) -> Any:
+    """A user whose password is the name."""
+    name = f"{name}{secrets.token_hex(4)}"
+    return get_user_model().objects.create_user(name, password=name, **more)
+
+
+@pytest.fixture(params=KINDS)
+def visitor(request: pytest.FixtureRequest) -> Visitor:
+    return KINDS[request.param]()
+
+
+@pytest.fixture(params=["sync", "async"])
+def views(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+# -- logins ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_login_gives_a_new_id_and_ends_the_old_one(visitor: Visitor, views: str, ann: Any, known: bool) -> None:
+    """S-06, through Django's own call."""
+    if known:
+        visitor.get(f"/{views}/put/color")
+    before = visitor.copy()
+    answer = visitor.get(f"/{views}/login/{ann.username}")
+    assert answer.text == visitor.id != before.id
+    assert visitor.get(f"/{views}/mine").text == ann.username
+    assert visitor.json(f"/{views}/show")["_auth_user_id"] == str(ann.pk)
+    assert "color" in visitor.json(f"/{views}/show") or not known
+    assert before.json(f"/{views}/show") == {}
+    assert before.get(f"/{views}/mine").status == 302
+    assert not SessionStore().exists(before.id or "")
+
+
+def test_a_logout_ends_the_session_for_everybody(visitor: Visitor, views: str, ann: Any) -> None:
+    """S-54."""
+    visitor.get(f"/{views}/login/{ann.username}")
+    thief = visitor.copy()
+    answer = visitor.get(f"/{views}/logout")
+    assert all("Max-Age=0" in cookie for cookie in answer.cookies.values())
+    assert set(answer.cookies) == {"__Host-sid", "__Host-sid-v"}
+    assert visitor.get(f"/{views}/mine").headers["location"].startswith("/login?next=")
+    assert thief.get(f"/{views}/mine").status == 302
+
+
+def test_another_user_never_finds_what_the_first_one_left(visitor: Visitor, views: str, ann: Any) -> None:
+    visitor.get(f"/{views}/login/{ann.username}")
+    visitor.get(f"/{views}/put/secret")
+    before = visitor.id
+    bob = user("bob")
+    visitor.get(f"/{views}/login/{bob.username}")
+    assert visitor.id != before
+    assert "secret" not in visitor.json(f"/{views}/show")
+    assert visitor.get(f"/{views}/mine").text == bob.username
+
+
+def test_a_new_password_logs_the_other_sessions_out(visitor: Visitor, views: str, ann: Any) -> None:
+    visitor.get(f"/{views}/login/{ann.username}")
+    ann.set_password("another")
+    ann.save()
+    assert visitor.get(f"/{views}/mine").status == 302
+    assert visitor.json(f"/{views}/show") == {}
+
+
+def test_a_login_that_meets_a_logout_is_interrupted(visitor: Visitor, views: str, ann: Any) -> None:
+    """S-62: it does not bring the session back."""
+    visitor.get(f"/{views}/put/color")
+    answer = visitor.get(f"/{views}/login/{ann.username}", **{"x-ends-meanwhile": "yes"})
+    assert answer.status == 400
+    assert visitor.get(f"/{views}/mine").status == 302
+    visitor.get(f"/{views}/login/{ann.username}")
+    assert "color" not in visitor.json(f"/{views}/show")
+
+
+# -- messages and CSRF -------------------------------------------------------------------------------------------------
+
+
+def test_a_message_is_heard_once(visitor: Visitor, views: str) -> None:
+    """The session's storage is not async, and is read from async views too: it finds the session loaded."""
+    for text in ("first", "second"):
+        visitor.get(f"/{views}/say/{text}")
+    assert visitor.json(f"/{views}/hear") == ["first", "second"]
+    assert visitor.json(f"/{views}/hear") == []
+
+
+def test_the_csrf_token_may_be_in_the_session(visitor: Visitor, views: str, ann: Any) -> None:
+    """``CSRF_USE_SESSIONS``."""
+    token = visitor.get(f"/{views}/token").text
+    assert visitor.post(f"/{views}/put/color").status == 403
+    assert visitor.post(f"/{views}/put/color", csrfmiddlewaretoken=token).status == 200
+    assert "color" in visitor.json(f"/{views}/show")
+
+
+def test_the_admin_lets_in_and_out(visitor: Visitor) -> None:
+    boss = user("boss", is_staff=True, is_superuser=True)
+    login = "/admin/login/?next=/admin/"
+    token = token_in(visitor.get(login).text)
+    before = visitor.copy()
+    answer = visitor.post(login, username=boss.username, password=boss.username, csrfmiddlewaretoken=token)
+    assert (answer.status, answer.headers.get("location")) == (302, "/admin/")
+    page = visitor.get("/admin/auth/user/")
+    assert page.status == 200
+    assert boss.username in page.text
+    assert before.get("/admin/").status == 302
+    assert visitor.post("/admin/logout/", csrfmiddlewaretoken=token_in(page.text)).status == 200
+    assert visitor.get("/admin/").status == 302
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+# -- Django's test client ----------------------------------------------------------------------------------------------
+
+
+def test_the_test_client_reads_and_writes_the_session() -> None:
+    client = Client()
+    session = client.session
+    session["color"] = "red"
+    session.save()
+    assert client.get("/sync/show").json() == {"color": "red"}
+    client.get("/sync/put/size")
+    assert dict(client.session) == {"color": "red", "size": "size"}
+
+
+def test_the_test_client_logs_in_and_out(ann: Any) -> None:
+    client = Client()
+    client.force_login(ann)
+    assert client.get("/sync/mine").content.decode() == ann.username
+    assert client.session["_auth_user_id"] == str(ann.pk)
+    before = client.session.session_key
+    client.logout()
+    assert client.get("/sync/mine").status_code == 302
+    assert not SessionStore().exists(before or "")
+    assert client.login(username=ann.username, password=ann.username)
+    assert client.get("/async/mine").content.decode() == ann.username
+
+
+def test_the_async_test_client_does_so_too(ann: Any) -> None:
+    async def use() -> None:
+        client = AsyncClient()
+        session = await client.asession()
+        await session.aset("color", "red")
+        await session.asave()
+        assert (await client.get("/async/show")).json() == {"color": "red"}
+        await client.aforce_login(ann)
+        assert (await client.get("/async/mine")).content.decode() == ann.username
+        assert (await client.get("/sync/mine")).content.decode() == ann.username
+        assert await (await client.asession()).aget("color") == "red"
+        before = (await client.asession()).session_key
+        await client.alogout()
+        assert (await client.get("/async/mine")).status_code == 302
+        assert not await SessionStore().aexists(before or "")
+        assert await client.alogin(username=ann.username, password=ann.username)
+        assert (await client.get("/async/mine")).content.decode() == ann.username
+        await sync_to_async(connections.close_all)()
+
+    asyncio.run(use())
+
+
+def test_the_session_of_a_request_can_be_looked_at_after_it() -> None:
+    """As tests do, to see the messages of a response."""
+    client = Client()
+    response: Any = client.get("/sync/put/color")
+    assert dict(response.wsgi_request.session) == {"color": "color"}
+    assert response.wsgi_request.session.session_key == client.cookies["__Host-sid"].value
