@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from wsgessions.testing.adapter_client import BASE_URL
 from wsgessions_django.asgi import wrap
 from wsgessions_django.configuration import current_manager
 
+NONE: Mapping[str, str] = {}
 FORM = "application/x-www-form-urlencoded"
 
 __all__ = ["KINDS", "Answer", "Visitor"]
@@ -41,13 +42,15 @@ class Visitor:
     kind: str
     """One of `KINDS`."""
 
-    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
+    def get(
+        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+    ) -> Answer:
         """What a request is answered."""
         raise NotImplementedError
 
     def post(self, path: str, **form: str) -> Answer:
         """A form that is sent."""
-        return self.get(path, "POST", form)
+        return self.get(path, "POST", form=form)
 
     def json(self, path: str) -> Any:
         """What a page answers in JSON, which must be a 200."""
@@ -77,9 +80,10 @@ class OfDjango(Visitor):
         client.raise_request_exception = False
         self.client = client
 
-    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
-        headers |= {"referer": BASE_URL}
-        options: dict[str, Any] = {"secure": True, "headers": headers, "data": urlencode(form or {})}
+    def get(
+        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+    ) -> Answer:
+        options: dict[str, Any] = {"secure": True, "headers": {**headers, "referer": BASE_URL}, "data": urlencode(form)}
         answer: Any = self.client.generic(method, path, content_type=FORM, **options)
         if isinstance(self.client, AsyncClient):
             answer = asyncio.run(_read(answer))
@@ -118,13 +122,15 @@ class OfAdapter(Visitor):
         self._app: Any = wrap(get_asgi_application(), manager=current_manager())  # type: ignore[arg-type]
         self._cookies = httpx2.Cookies(cookies)
 
-    def get(self, path: str, method: str = "GET", form: dict[str, str] | None = None, **headers: str) -> Answer:
+    def get(
+        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+    ) -> Answer:
         return asyncio.run(self._get(path, method, form, {**headers, "referer": BASE_URL}))
 
-    async def _get(self, path: str, method: str, form: dict[str, str] | None, headers: dict[str, str]) -> Answer:
+    async def _get(self, path: str, method: str, form: Mapping[str, str], headers: dict[str, str]) -> Answer:
         transport = httpx2.ASGITransport(self._app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, cookies=self._cookies) as client:
-            answer = await client.request(method, path, headers=headers, data=form)
+            answer = await client.request(method, path, headers=headers, data=dict(form))
             self._cookies = httpx2.Cookies(client.cookies)
             return Answer(answer.status_code, answer.headers.multi_items(), answer.content)
 

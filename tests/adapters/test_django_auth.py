@@ -57,7 +57,8 @@ def ann() -> Any:
 def user(name: str, **more: Any) -> Any:
     """A user whose password is the name."""
     name = f"{name}{secrets.token_hex(4)}"
-    return get_user_model().objects.create_user(name, password=name, **more)
+    users: Any = get_user_model().objects
+    return users.create_user(name, password=name, **more)
 
 
 @pytest.fixture(params=KINDS)
@@ -122,7 +123,7 @@ def test_a_new_password_logs_the_other_sessions_out(visitor: Visitor, views: str
 def test_a_login_that_meets_a_logout_is_interrupted(visitor: Visitor, views: str, ann: Any) -> None:
     """S-62: it does not bring the session back."""
     visitor.get(f"/{views}/put/color")
-    answer = visitor.get(f"/{views}/login/{ann.username}", **{"x-ends-meanwhile": "yes"})
+    answer = visitor.get(f"/{views}/login/{ann.username}", headers={"x-ends-meanwhile": "yes"})
     assert answer.status == 400
     assert visitor.get(f"/{views}/mine").status == 302
     visitor.get(f"/{views}/login/{ann.username}")

@@ -107,7 +107,7 @@ def test_what_views_say_of_caches_is_merged_and_overruled(visitor: Visitor, view
 def test_an_unknown_id_is_not_adopted(visitor: Visitor, views: str) -> None:
     """S-03."""
     unknown = "A" * 43
-    visitor.get(f"/{views}/put/color", cookie=f"__Host-sid={unknown}")
+    visitor.get(f"/{views}/put/color", headers={"cookie": f"__Host-sid={unknown}"})
     assert visitor.id not in (None, unknown)
 
 
@@ -194,7 +194,7 @@ def test_a_session_that_ended_elsewhere_is_djangos_interruption(visitor: Visitor
     """S-62: with a warm copy in memory; the project's page for a 400 may look at the session."""
     visitor.get(f"/{views}/put/color")
     visitor.get(f"/{views}/show")
-    answer = visitor.get(f"/{views}/put/size", **{"x-ends-meanwhile": "yes"})
+    answer = visitor.get(f"/{views}/put/size", headers={"x-ends-meanwhile": "yes"})
     assert (answer.status, answer.text) == (400, "SessionInterrupted: []")
     assert "__Host-sid" not in answer.cookies
     assert visitor.json(f"/{views}/show") == {}
@@ -289,10 +289,10 @@ def test_clients_without_cookies_may_use_a_header(manager: SessionManager, views
     for kind in KINDS:
         with with_settings(manager, header="X-Session"):
             visitor = KINDS[kind]()
-            answer = visitor.get(f"/{views}/put/color", **{"x-session": "none"})
+            answer = visitor.get(f"/{views}/put/color", headers={"x-session": "none"})
             assert answer.cookies == {}
             given = answer.headers["x-session"]
-            answer = KINDS[kind]().get(f"/{views}/show", **{"x-session": given})
+            answer = KINDS[kind]().get(f"/{views}/show", headers={"x-session": given})
             assert answer.text == '{"color": "color"}'
 
 
