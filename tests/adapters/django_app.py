@@ -7,8 +7,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from django.core.asgi import get_asgi_application
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -140,13 +140,15 @@ async def serve_socket(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.send", "text": json.dumps(await perform(scope["session"], said))})
 
 
+class Site(ASGIHandler):
+    """Django's handler, and what a project may put in front of it for its WebSockets."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await (serve_socket if scope["type"] == "websocket" else super().__call__)(scope, receive, send)
+
+
 def make_app() -> ASGIApp:
-    app = cast("ASGIApp", get_asgi_application())
-
-    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
-        await (serve_socket if scope["type"] == "websocket" else app)(scope, receive, send)
-
-    return routed
+    return cast("ASGIApp", Site())
 
 
 def telling(app: ASGIApp) -> ASGIApp:
