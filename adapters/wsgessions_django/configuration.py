@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -34,8 +34,8 @@ class _Process:
 
     lock: Final = threading.RLock()
     manager: SessionManager | None = None
-    told_name: str | None = None
-    """The cookie's name that we have put into Django's settings."""
+    told_names: Final[set[str]] = set()
+    """Names of the cookie that we have put into Django's settings. Tests that change settings bring old ones back."""
 
 
 def current_manager() -> SessionManager:
@@ -75,12 +75,12 @@ def settings_of_project(
     ours = getattr(django_settings, _OURS, {})
     if not isinstance(ours, Mapping):
         raise ConfigError("expected a dict", setting=_OURS, origin="Django's settings")
-    absolute = base if base is not None else SessionSettings()
-    below = from_constructor(SessionSettings, shielded(SessionSettings, _of_cookie(absolute)))
-    layers = [_sourced(ours), {} if base is None else _by_code(base._given), dict(overrides or {})]
-    for layer in layers:
-        below = merged(below, from_constructor(SessionSettings, shielded(SessionSettings, layer)))
-    return SessionSettings.load(base, below)
+    above: dict[str, Any] = {}
+    for layer in (_sourced(ours), {} if base is None else _by_code(base._given), overrides or {}):
+        above = merged(above, from_constructor(SessionSettings, shielded(SessionSettings, layer)))
+    others = SessionSettings.load(base, {name: value for name, value in above.items() if name != "cookie"})
+    below = from_constructor(SessionSettings, shielded(SessionSettings, _of_cookie(others)))
+    return SessionSettings.load(base, merged(below, above))
 
 
 def is_changed(name: str) -> bool:
@@ -104,8 +104,12 @@ def check_no_effect(manager: SessionManager) -> None:
             )
 
 
-def _of_cookie(base: SessionSettings) -> dict[str, Any]:
-    """What Django's settings of the cookie mean, those that the project has changed."""
+def _of_cookie(others: SessionSettings) -> dict[str, Any]:
+    """What Django's settings of the cookie mean, those that the project has changed.
+
+    Args:
+        others: the settings without them.
+    """
     cookie = {setting: _said(name) for name, setting in _COOKIE.items() if is_changed(name)}
     if is_changed("SESSION_COOKIE_SECURE"):
         secure = _said("SESSION_COOKIE_SECURE")
@@ -113,19 +117,14 @@ def _of_cookie(base: SessionSettings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if is_changed("SESSION_COOKIE_AGE"):
         age = _said("SESSION_COOKIE_AGE")
-        found.update(_idle_for(age, base))
+        wanted, lifetime = timedelta(seconds=age.value), others.absolute_timeout
+        if others.origin("absolute_timeout") == "default":  # nobody has set it, so it grows with the age
+            lifetime = max(wanted, lifetime)
+            found["absolute_timeout"] = Sourced(lifetime, age.origin)
+        found["max_inactive_interval"] = Sourced(min(wanted, lifetime), age.origin)
         if not django_settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
-            cookie["max_age"] = age
+            cookie["max_age"] = Sourced(min(age.value, int(lifetime.total_seconds())), age.origin)
     return found | ({"cookie": cookie} if cookie else {})
-
-
-def _idle_for(age: Sourced, base: SessionSettings) -> Iterator[tuple[str, Sourced]]:
-    """The idle timeout, within the absolute one; that one grows with it where nobody has set it."""
-    wanted, lifetime = timedelta(seconds=age.value), base.absolute_timeout
-    if base.origin("absolute_timeout") == "default":
-        lifetime = max(wanted, lifetime)
-        yield "absolute_timeout", Sourced(lifetime, age.origin)
-    yield "max_inactive_interval", Sourced(min(wanted, lifetime), age.origin)
 
 
 def _said(name: str) -> Sourced:
@@ -161,7 +160,8 @@ def _tell_name() -> None:
         return
     name = manager.settings.cookie.name
     if name != django_settings.SESSION_COOKIE_NAME and not is_changed("SESSION_COOKIE_NAME"):
-        django_settings.SESSION_COOKIE_NAME = _Process.told_name = name
+        _Process.told_names.add(name)
+        django_settings.SESSION_COOKIE_NAME = name
 
 
 def _follow(*, setting: str, **_: Any) -> None:

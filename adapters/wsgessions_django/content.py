@@ -33,6 +33,7 @@ class SessionContent(SessionBase):
         self._manager = current_manager()
         self._in_request = False
         self._is_marked = False
+        self._is_gone = False
         super().__init__(session_key)
 
     @classmethod
@@ -40,7 +41,8 @@ class SessionContent(SessionBase):
         """The session of a request, which somebody else commits."""
         store = cls.__new__(cls)
         store._manager, store._core = manager, session
-        store._in_request, store._is_marked = True, False
+        store._in_request = True
+        store._is_marked = store._is_gone = False
         return store
 
     def _start(self, session_key: str | None) -> None:
@@ -110,6 +112,11 @@ class SessionContent(SessionBase):
             self._core.invalidate()
             if not self._in_request:
                 await self._manager.owner.carry_out(self._core)
+
+    def show_nothing(self) -> None:
+        """The session has ended elsewhere: be empty, for the page that tells the visitor, and never saved again."""
+        self._core = self._manager.begin(Presented())
+        self._is_gone = True
 
     def load(self) -> Session:
         """The attributes, loaded from the store unless they are there. Of an unknown id there are none."""

@@ -82,6 +82,8 @@ class SessionStore(SessionContent):
         """See `save`."""
         core = await self._aget_session()
         record = core._record
+        if self._is_gone:
+            raise UpdateError("the session has ended elsewhere")
         if record is None:
             await self._manager.owner.create(core)
         elif must_create:
@@ -96,6 +98,7 @@ class SessionStore(SessionContent):
         try:
             await work()
         except SessionGone as error:
+            self.show_nothing()
             raise UpdateError(str(error)) from error
 
     def delete(self, session_key: str | None = None) -> None:

@@ -125,4 +125,6 @@ async def _finish(request: HttpRequest, visit: InnerVisit, response: HttpRespons
 
 def _show_nothing(request: HttpRequest) -> None:
     """The page that is to tell the visitor may look at the session, which is no more."""
-    request.session = type(request.session)()
+    store: object = getattr(request, "session", None)
+    if isinstance(store, SessionStore):
+        store.show_nothing()

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..settings import SessionSettings
 
 __all__ = ["main"]
 
 
-def main() -> None:
-    """Run the command line of this process, and exit with an `ExitCode`."""
+def main(
+    arguments: Sequence[str] | None = None, *, settings: SessionSettings | None = None, name: str = "wsgessions"
+) -> None:
+    """Run the command line, and exit with an `ExitCode`.
+
+    Args:
+        arguments: what follows the command's name; by default this process's.
+        settings: what commands take for the application's settings; by default those of the environment and the files.
+        name: what the command is called in its own texts.
+    """
     try:
         import typer  # noqa: F401 - only to see whether it is there
     except ModuleNotFoundError:
@@ -16,4 +29,4 @@ def main() -> None:
         sys.exit(1)
     from .app import run
 
-    run()
+    run(arguments, settings, name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,6 +13,9 @@ from .. import __version__
 from ..errors import WsgessionsError
 from . import adapters, cart, config, server
 from .exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from ..settings import SessionSettings
 
 __all__ = ["app", "run"]
 
@@ -21,12 +25,12 @@ for _command in (server, cart, config, adapters):
     _command.register(app)
 
 
-def run() -> NoReturn:
-    """Run the command line of this process."""
+def run(arguments: Sequence[str] | None, settings: SessionSettings | None, name: str) -> NoReturn:
+    """Run the command line; arguments as for `wsgessions.cli.main`."""
     try:
-        app(prog_name="wsgessions")
+        app(args=arguments, prog_name=name, obj=settings)
     except WsgessionsError as error:
-        print(f"wsgessions: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         sys.exit(ExitCode.of(error))
     sys.exit(ExitCode.OK)
 

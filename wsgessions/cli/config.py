@@ -27,13 +27,14 @@ def register(app: typer.Typer) -> None:
 
 @config.command()
 def show(
+    context: typer.Context,
     origin: Annotated[bool, typer.Option("--origin", help="Also say where each value came from.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Show all settings of this directory and environment. Secrets are masked."""
+    """Show all settings of this directory and environment, or of the project. Secrets are masked."""
     from ..settings import SessionSettings, effective_settings
 
-    values = effective_settings(SessionSettings())
+    values = effective_settings(context.obj or SessionSettings())
     print(_as_json(values) if as_json else "\n".join(_as_table(values, with_origin=origin)))
 
 

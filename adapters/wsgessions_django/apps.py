@@ -1,0 +1,20 @@
+"""The package as an app of a project: with it in ``INSTALLED_APPS`` come system checks and commands."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+__all__ = ["WsgessionsConfig"]
+
+
+class WsgessionsConfig(AppConfig):
+    """Has no models: sessions are in no database."""
+
+    name = "wsgessions_django"
+    verbose_name = "Sessions"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from . import checks
+
+        checks.register_all()

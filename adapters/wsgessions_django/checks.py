@@ -1,0 +1,184 @@
+"""What ``manage.py check`` says about sessions.
+
+| id | what is wrong |
+|---|---|
+| `wsgessions.E001` | a setting of wsgessions is wrong |
+| `wsgessions.E002` | the engine is ours, and `MIDDLEWARE` has no session middleware |
+| `wsgessions.E003` | the middleware is ours, and the engine is not |
+| `wsgessions.E004` | `MIDDLEWARE` has two session middlewares |
+| `wsgessions.E005` | something that needs the session comes before it in `MIDDLEWARE` |
+| `wsgessions.W001` | Django's own middleware over our engine: it works, and less well |
+| `wsgessions.W002` | with `DEBUG` off, the cookie may travel unencrypted |
+| `wsgessions.W003` | with `DEBUG` off, sessions are in the memory of each process |
+| `wsgessions.W004` | a setting of Django's engines that has no effect here |
+| `wsgessions.I001` | (`check --deploy`) the project names no ASGI application |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware as StockMiddleware
+from django.core.checks import CheckMessage, Error, Info, Warning, register  # noqa: A004 - Django's name
+from django.utils.module_loading import import_string
+
+from wsgessions.errors import ConfigError
+
+from .configuration import STOCK_MIDDLEWARE, is_changed, settings_of_project
+from .engine import SessionStore
+from .middleware import SessionMiddleware
+
+__all__ = ["TAG", "register_all"]
+
+TAG: Final = "wsgessions"
+
+_OURS: Final = "wsgessions_django.SessionMiddleware"
+_NEED_THE_SESSION: Final = (
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+_CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
+_WITHOUT_EFFECT: Final = ("SESSION_CACHE_ALIAS", "SESSION_FILE_PATH", "SESSION_SERIALIZER")
+
+Check = Callable[[], Iterator[CheckMessage]]
+
+
+def register_all() -> None:
+    """Have ``manage.py check`` run all of them."""
+    for check in (check_settings, check_middleware, check_order, check_safety, check_effect):
+        register(_as_django_calls_it(check), TAG)
+    register(_as_django_calls_it(check_deployment), TAG, deploy=True)
+
+
+def _as_django_calls_it(check: Check) -> Callable[..., list[CheckMessage]]:
+    def run(**_: Any) -> list[CheckMessage]:
+        return list(check())
+
+    return run
+
+
+def check_settings() -> Iterator[CheckMessage]:
+    """E001."""
+    try:
+        settings_of_project()
+    except ConfigError as error:
+        yield Error(str(error), id="wsgessions.E001")
+
+
+def check_middleware() -> Iterator[CheckMessage]:
+    """E002 to E004, W001."""
+    stock, ours = _session_middleware()
+    engine_is_ours = _engine_is_ours()
+    if engine_is_ours and not stock and not ours:
+        yield Error(
+            "SESSION_ENGINE is of wsgessions, and MIDDLEWARE has no session middleware, so no request has a session.",
+            hint=f'Put "{_OURS}" first into MIDDLEWARE, or next to it.',
+            id="wsgessions.E002",
+        )
+    if ours and not engine_is_ours:
+        yield Error(
+            f"MIDDLEWARE has {ours[0]}, and SESSION_ENGINE is {settings.SESSION_ENGINE}.",
+            hint='SESSION_ENGINE = "wsgessions_django"',
+            id="wsgessions.E003",
+        )
+    if len(stock) + len(ours) > 1:
+        yield Error(
+            f"MIDDLEWARE has more than one session middleware: {', '.join([*stock, *ours])}.",
+            hint=f'Leave "{_OURS}" there.',
+            id="wsgessions.E004",
+        )
+    elif engine_is_ours and stock:
+        yield Warning(
+            "Django's own session middleware knows nothing of watermarks: each request that uses its session asks the "
+            "store, from another thread, and a store that does not answer is a 500.",
+            hint=f'Put "{_OURS}" in its place.',
+            id="wsgessions.W001",
+        )
+
+
+def check_order() -> Iterator[CheckMessage]:
+    """E005."""
+    _, ours = _session_middleware()
+    dependent = (*_NEED_THE_SESSION, _CSRF) if settings.CSRF_USE_SESSIONS else _NEED_THE_SESSION
+    for middleware in settings.MIDDLEWARE[: settings.MIDDLEWARE.index(ours[0])] if ours else ():
+        if middleware in dependent:
+            yield Error(
+                f"{middleware} comes before {ours[0]} in MIDDLEWARE, so it finds no session.",
+                hint=f'Put "{ours[0]}" before it.',
+                id="wsgessions.E005",
+            )
+
+
+def check_safety() -> Iterator[CheckMessage]:
+    """W002, W003: of what does while developing."""
+    try:
+        chosen = settings_of_project()
+    except ConfigError:  # E001 says so
+        return
+    if settings.DEBUG or not _engine_is_ours():
+        return
+    _, ours = _session_middleware()
+    if ours and chosen.cookie.insecure:
+        yield Warning(
+            "The session's cookie is sent over plain http too: whoever listens on the way can take over sessions.",
+            hint="Leave SESSION_COOKIE_SECURE = False, or cookie.insecure, to development.",
+            id="wsgessions.W002",
+        )
+    if chosen.store_url.get_secret_value().startswith("memory:"):
+        yield Warning(
+            "Sessions are in the memory of each process: a second process does not know them, and a restart ends them.",
+            hint='WSGESSIONS = {"store_url": "valkey://host"}, or leave it out for a store of this host.',
+            id="wsgessions.W003",
+        )
+
+
+def check_effect() -> Iterator[CheckMessage]:
+    """W004."""
+    if _engine_is_ours():
+        for name in filter(is_changed, _WITHOUT_EFFECT):
+            yield Warning(
+                f"{name} has no effect on sessions of wsgessions.",
+                hint="Remove it. What can be stored is in the reference of values, where it is stored in WSGESSIONS.",
+                id="wsgessions.W004",
+            )
+
+
+def check_deployment() -> Iterator[CheckMessage]:
+    """I001."""
+    if _engine_is_ours() and settings.WSGI_APPLICATION and not getattr(settings, "ASGI_APPLICATION", None):
+        yield Info(
+            "The project names a WSGI application and none of ASGI. Under WSGI sessions work, each worker waits for "
+            "the store by itself, and streams are not cut when their session ends.",
+            hint="Serve wrap(get_asgi_application()), from wsgessions_django.asgi, and name it by ASGI_APPLICATION.",
+            id="wsgessions.I001",
+        )
+
+
+def _session_middleware() -> tuple[list[str], list[str]]:
+    """The session middlewares of the project: of Django's kind, and of ours."""
+    stock, ours = [], []
+    for path in settings.MIDDLEWARE:
+        found = StockMiddleware if path == STOCK_MIDDLEWARE else _imported(path)
+        if isinstance(found, type) and issubclass(found, SessionMiddleware):
+            ours.append(path)
+        elif isinstance(found, type) and issubclass(found, StockMiddleware):
+            stock.append(path)
+    return stock, ours
+
+
+def _imported(path: str) -> object:
+    try:
+        return import_string(path)
+    except ImportError:
+        return None  # the server will not start, and says why
+
+
+def _engine_is_ours() -> bool:
+    try:
+        store = getattr(import_module(settings.SESSION_ENGINE), "SessionStore", None)
+    except ImportError:
+        return False  # as above
+    return isinstance(store, type) and issubclass(store, SessionStore)

@@ -1,0 +1,1 @@
+"""``manage.py wsgessions`` and ``manage.py clearsessions``."""

@@ -1,0 +1,26 @@
+"""``manage.py clearsessions``: Django's command, which has nothing to do here and says so."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.management.commands.clearsessions import Command as StockCommand
+
+from wsgessions_django.engine import SessionStore
+
+__all__ = ["Command"]
+
+
+class Command(StockCommand):
+    """In force where ``wsgessions_django`` stands before ``django.contrib.sessions``, which may also be left out."""
+
+    help = "Ends expired sessions where the engine needs that; a store of wsgessions does it by itself."
+
+    def handle(self, **options: Any) -> None:
+        """Say so, or do what Django does for another engine."""
+        if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore):
+            self.stdout.write("Nothing to clear: the store ends sessions by itself when their time has come.")
+        else:
+            super().handle(**options)

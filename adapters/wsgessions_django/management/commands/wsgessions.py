@@ -1,0 +1,63 @@
+"""``manage.py wsgessions``: the command line of wsgessions, with the settings of the project in force."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.core.checks import run_checks
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from wsgessions.cli import main
+from wsgessions.cli.exit_code import ExitCode
+from wsgessions.errors import WsgessionsError
+from wsgessions.stores.base import Countable, find_power
+from wsgessions_django.checks import TAG
+from wsgessions_django.configuration import current_manager, settings_of_project
+from wsgessions_django.waiting import wait
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Runs one command and ends with its exit code; ``doctor`` is Django's own."""
+
+    help = (
+        "Runs a command of wsgessions with this project's settings, such as `config show --origin`; `doctor` runs the "
+        "checks of sessions and asks the store."
+    )
+    requires_system_checks = ()  # `doctor` runs them
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """All that follows is for wsgessions."""
+        parser.add_argument("arguments", nargs=argparse.REMAINDER, help="a command of wsgessions, and its arguments")
+
+    def handle(self, *, arguments: list[str], **options: Any) -> None:
+        """Run it."""
+        if arguments == ["doctor"]:
+            self._examine()
+        else:
+            try:
+                chosen = settings_of_project()
+            except WsgessionsError as error:
+                raise CommandError(str(error), returncode=ExitCode.of(error)) from error
+            main(arguments, settings=chosen, name="manage.py wsgessions")
+
+    def _examine(self) -> None:
+        found = run_checks(tags=[TAG])
+        for message in found:
+            self.stdout.write(f"{'fail' if message.is_serious() else 'warn'}  {message}")
+        try:
+            self.stdout.write(f"ok    {_ask_store()}")
+        except WsgessionsError as error:
+            raise CommandError(f"the store: {error}", returncode=ExitCode.of(error)) from error
+        if any(message.is_serious() for message in found):
+            raise CommandError("the checks have found errors", returncode=ExitCode.FAILURE)
+
+
+def _ask_store() -> str:
+    manager = current_manager()
+    wait(manager, manager.start)
+    counting = find_power(manager.store, Countable)
+    sessions = "" if counting is None else f", {wait(manager, counting.count)} sessions"
+    return f"the store answers: {manager.settings.store_url}{sessions}"
