@@ -19,6 +19,8 @@ class SessionStatistics:
     """Requests whose session was last served by another process (C-14)."""
     created: int = 0
     """Sessions created."""
+    taken_over: int = 0
+    """Sessions made of those of another library (S-75); not among those created."""
     commits: int = 0
     """Changes accepted by the store, creations not included."""
     invalidated: int = 0

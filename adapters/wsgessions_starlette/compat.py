@@ -96,7 +96,7 @@ class SessionMiddleware:
         given = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
         self.manager: SessionManager = _Manager(SessionSettings.load(given, _with_times(given, cookie, max_age)))
         self._until = _checked(signed_cookies_until)
-        self._takeover = Takeover(self.manager, str(secret_key).encode())
+        self._takeover = Takeover(str(secret_key).encode())
         self._signed: SignedCookies | None = None
         if self._until is not None and (max_age is None or max_age > 0):
             self._signed = _reader(session_cookie, str(secret_key), max_age)
@@ -119,8 +119,7 @@ class SessionMiddleware:
         was_signed = _SIGNED in scope
         if was_signed:
             candidates, scope["headers"] = scope.pop(_SIGNED)
-            if session.ref is None:
-                await self._take_over(session, candidates)
+            await self._take_over(session, candidates)
         if not self._keeps() and session.ref is not None:
             session.invalidate()
 

@@ -1,23 +1,28 @@
-"""Reads the signed cookies in which Starlette's own `SessionMiddleware` keeps sessions. Nothing here writes one."""
+"""Reads the signed cookies of Starlette's own `SessionMiddleware`, and of starsessions. Nothing here writes one."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
 try:
     from itsdangerous import BadSignature, TimestampSigner
 except ModuleNotFoundError as _missing:
     raise ImportError("reading signed cookies needs itsdangerous: pip install itsdangerous") from _missing
 
+from wsgessions.asgi import Scope
 from wsgessions.cookie import MAX_COOKIE_BYTES
+from wsgessions.takeover.starsessions import without_metadata
 
-__all__ = ["Found", "SignedCookies"]
+__all__ = ["Found", "SignedCookies", "StarsessionsCookies"]
 
-_SEPARATOR = b"."
+_SEPARATOR: Final = b"."
 """Of value, time and signature; no id of ours has one."""
+_FOR_THE_BROWSER: Final = timedelta(days=360)
+"""For how long starsessions takes a cookie that ends with the browser."""
 
 
 class Found(NamedTuple):
@@ -71,3 +76,29 @@ class SignedCookies:
         except (BadSignature, ValueError):
             return None
         return content if isinstance(content, dict) and content else None
+
+    async def read(self, presented: str, scope: Scope) -> Mapping[str, Any] | None:
+        """See `wsgessions.takeover.OldSessions.read`."""
+        return self.verified(presented.encode("latin-1"))
+
+    async def remove(self, presented: str) -> None:
+        """See `wsgessions.takeover.OldSessions.remove`: there is nothing but the cookie."""
+
+
+class StarsessionsCookies(SignedCookies):
+    """The signed cookies of starsessions' ``CookieStore``.
+
+    Args:
+        secret_key: as for the store.
+        lifetime: as for the library's middleware, in seconds or as a timedelta; 0 for until the browser is closed.
+        name: the cookie's name.
+    """
+
+    def __init__(self, secret_key: str, *, lifetime: float | timedelta = 0, name: str = "session") -> None:
+        kept = lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime)
+        super().__init__(name, secret_key, max_age=int((kept or _FOR_THE_BROWSER).total_seconds()))
+
+    def verified(self, cookie: bytes) -> dict[str, Any] | None:
+        """See `SignedCookies.verified`."""
+        content = super().verified(cookie)
+        return None if content is None else without_metadata(content)
