@@ -87,7 +87,7 @@ def is_changed(name: str) -> bool:
     """Whether the project has given a setting of Django another value than its default, or the same on purpose."""
     if not django_settings.is_overridden(name):
         return False
-    return name != "SESSION_COOKIE_NAME" or _Process.told_name != django_settings.SESSION_COOKIE_NAME
+    return name != "SESSION_COOKIE_NAME" or django_settings.SESSION_COOKIE_NAME not in _Process.told_names
 
 
 def check_no_effect(manager: SessionManager) -> None:
