@@ -258,7 +258,7 @@ class Costs:
         self._client.close()
 
 
-LOADS = {"hget", "hmget", "zadd"}
+LOADS = {"hmget", "zadd"}  # HGET belongs to the search for lost entries of the index
 WRITES = {"set", "hset", "hdel", "del", "unlink", "zadd", "zrem", "pexpire", "pexpireat", "expire", "incr", "xadd"}
 
 

@@ -97,7 +97,6 @@ class StoreOwner(LoadingOwner):
         with self._noting_trouble(session):
             session._draw_in()
             await self._end(session, deadline)
-            await self._ready(deadline)
             await self._create(session, deadline)
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
