@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
@@ -13,16 +14,20 @@ from django.conf import settings
 __all__ = ["configure"]
 
 
-def configure() -> None:
-    """Have Django configured; the second time it does nothing. Tests change single settings by `override_settings`."""
+def configure(**changed: Any) -> None:
+    """Have Django configured; the second time it does nothing. Tests change single settings by `override_settings`.
+
+    Args:
+        changed: settings that differ, in a program of its own.
+    """
     if settings.configured:
         return
-    settings.configure(
-        ALLOWED_HOSTS=["testserver", "localhost", "127.0.0.1"],
-        AUTH_PASSWORD_VALIDATORS=[],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": _make_place() / "users"}},
-        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        INSTALLED_APPS=[
+    given: dict[str, Any] = {
+        "ALLOWED_HOSTS": ["testserver", "localhost", "127.0.0.1"],
+        "AUTH_PASSWORD_VALIDATORS": [],
+        "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": _make_place() / "users"}},
+        "DEFAULT_AUTO_FIELD": "django.db.models.AutoField",
+        "INSTALLED_APPS": [
             "django.contrib.admin",
             "django.contrib.auth",
             "django.contrib.contenttypes",
@@ -30,14 +35,14 @@ def configure() -> None:
             "django.contrib.sessions",
             "wsgessions_django",
         ],
-        LOGIN_URL="/login",
-        LOGGING_CONFIG=None,
-        MIDDLEWARE=["wsgessions_django.SessionMiddleware"],
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        ROOT_URLCONF="tests.adapters.django_app",
-        SECRET_KEY="for tests only",
-        SESSION_ENGINE="wsgessions_django",
-        TEMPLATES=[
+        "LOGIN_URL": "/login",
+        "LOGGING_CONFIG": None,
+        "MIDDLEWARE": ["wsgessions_django.SessionMiddleware"],
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+        "ROOT_URLCONF": "tests.adapters.django_app",
+        "SECRET_KEY": "for tests only",
+        "SESSION_ENGINE": "wsgessions_django",
+        "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
                 "APP_DIRS": True,
@@ -50,9 +55,10 @@ def configure() -> None:
                 },
             }
         ],
-        USE_TZ=True,
-        WSGESSIONS={"store_url": "memory:"},
-    )
+        "USE_TZ": True,
+        "WSGESSIONS": {"store_url": "memory:"},
+    }
+    settings.configure(**{**given, **changed})
     django.setup()
 
 
