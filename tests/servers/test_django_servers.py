@@ -105,7 +105,7 @@ async def test_what_a_stream_changes_is_kept(visitor: Visitor, kind: str) -> Non
 
 
 async def until(show: Callable[[], Awaitable[dict[str, object]]], names: set[str]) -> None:
-    """A server may show a copy until word of a change arrives, which the browser carries no watermark of (C-13, S-60)."""
+    """A server may show a copy until word of a change arrives of which the browser has no watermark (C-13, S-60)."""
     async with asyncio.timeout(PATIENCE):
         while set(await show()) != names:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
