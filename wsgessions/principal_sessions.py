@@ -17,11 +17,11 @@ from .errors import AmbiguousRef, ConfigError, NonStopTimeout
 from .principal import Principal, named
 from .record import SessionKey, SessionRecord
 from .stores.base import Indexing, find_power
+from .stores.figures import LONGEST_LEASE
 
 if TYPE_CHECKING:
     from .attribute_operations import OperatingOwner
     from .session import Session
-    from .settings import SessionSettings
     from .statistics import SessionStatistics
     from .stores.base import Store
 
@@ -62,7 +62,6 @@ class LiveSession:
 class PrincipalSessions(ABC):
     """The part of a `wsgessions.SessionManager` that is about principals."""
 
-    settings: SessionSettings
     statistics: SessionStatistics
     store: Store
     owner: OperatingOwner
@@ -183,8 +182,11 @@ class PrincipalSessions(ABC):
         return len(refs)
 
     async def _barrier(self) -> None:
-        """Wait until no node can serve any more what is over, be it by an earlier call that failed (C-15)."""
-        await self.owner.barrier(self.owner.deadline() + self.settings.lease.total_seconds())
+        """Wait until no node can serve any more what is over, be it by an earlier call that failed (C-15).
+
+        Who does not know yet which nodes there are has to wait for the longest lease that one could have.
+        """
+        await self.owner.barrier(self.owner.deadline() + LONGEST_LEASE)
 
 
 def _shown(record: SessionRecord) -> LiveSession:

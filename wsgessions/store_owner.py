@@ -88,7 +88,7 @@ class StoreOwner(LoadingOwner):
             await self._end(session, deadline)
             if session._record is not None:
                 await self._send_all(session, session._record, deadline, renew=renew)
-            elif create and (session._names() or session._binds):
+            elif create and (session._names() or session._binds) and not session._frozen:
                 await self._create(session, deadline)
 
     async def create(self, session: Session, *, deadline: float | None = None) -> None:
@@ -110,7 +110,7 @@ class StoreOwner(LoadingOwner):
             if session._record is not None and session._successor is not None:
                 delta = SessionDelta(session._record.key, session._record.incarnation, session._record.version)
                 await self._send(session, session._record, delta, deadline)
-            elif session._record is None and session._binds:
+            elif session._record is None and session._binds and not session._frozen:
                 session._draw_in()
                 await self._create(session, deadline)
 
@@ -245,8 +245,6 @@ class StoreOwner(LoadingOwner):
             session._id, session._successor = new.id, None if session._binds is None else self.successor(new.id)
 
     async def _create(self, session: Session, deadline: float) -> None:
-        if session._frozen:
-            return  # the client could not be told
         await self._ready(deadline)
         changes = session._collect()
         whole = self._limits.check(changes.changed, changes.changed.keys())

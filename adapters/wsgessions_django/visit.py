@@ -92,7 +92,8 @@ class InnerVisit:
         """The commit has failed: nothing has happened, and the client is told nothing but that (F-00a)."""
         session = self.session
         self.manager.discard(session)
-        session._doomed = session._successor = None
+        session._doomed = None
+        session._forgo_new_id()
         if session._id is None and session._presented.id is not None:
             session._id, session._ended = session._presented.id, False
 
@@ -190,7 +191,7 @@ class OwnVisit(InnerVisit):
 
     async def abandon(self) -> None:
         self.manager.discard(self.session)
-        self.session._successor = None  # nobody would tell the client its new id
+        self.session._forgo_new_id()  # nobody would tell the client
         await self._exchange._carry_out()
 
 

@@ -94,6 +94,14 @@ def _relogin(session: Session, user: str) -> None:
     session["user"] = user
 
 
+def _bind(session: Session, user: str) -> None:
+    session.bind_user(user)
+
+
+def _unbind(session: Session, _: str) -> None:
+    session.bind_user(None)
+
+
 def _put_lambda(session: Session, name: str) -> None:
     session["good"] = "good"
     session[name] = lambda: None
@@ -131,6 +139,11 @@ async def _commit(session: Session, name: str) -> int:
 
 async def _end_now(session: Session, _: str) -> None:
     await session.invalidate()
+
+
+async def _bind_now(session: Session, user: str) -> str | None:
+    await session.bind_user(user)
+    return session.ref
 
 
 async def _load(session: Session, name: str) -> Any:
@@ -179,6 +192,9 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "invalidate": _invalidate,
     "login": _login,
     "relogin": _relogin,
+    "bind": _bind,
+    "unbind": _unbind,
+    "principal": lambda session, _: session.principal,
     "lambda": _put_lambda,
     "large": _put_large,
     "fail": _fail,
@@ -192,6 +208,7 @@ _AWAITED: Final[dict[str, Callable[[Session, str], Awaitable[Any]]]] = {
     "increment": _increment,
     "commit": _commit,
     "end": _end_now,
+    "bind_now": _bind_now,
     "load": _load,
     "pause": _pause,
 }

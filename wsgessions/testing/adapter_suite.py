@@ -18,6 +18,7 @@ from .adapter_actions import perform, perform_now
 from .adapter_cookies import CookieCases
 from .adapter_header import HeaderCases
 from .adapter_layers import LayerCases
+from .adapter_login import LoginCases
 from .adapter_long import LongConnectionCases
 from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
@@ -30,6 +31,7 @@ __all__ = ["AdapterSuite", "perform", "perform_now"]
 class AdapterSuite(
     ReadingCases,
     CookieCases,
+    LoginCases,
     HeaderCases,
     LayerCases,
     ResponseCases,
