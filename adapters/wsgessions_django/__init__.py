@@ -1,8 +1,9 @@
 """wsgessions for Django: ``request.session``, shared by all servers. ``SESSION_ENGINE = "wsgessions_django"``."""
 
 from .adapter import DjangoAdapter
+from .configuration import current_manager
 from .connection import get_session
 from .engine import SessionStore
 from .middleware import SessionMiddleware
 
-__all__ = ["DjangoAdapter", "SessionMiddleware", "SessionStore", "get_session"]
+__all__ = ["DjangoAdapter", "SessionMiddleware", "SessionStore", "current_manager", "get_session"]

@@ -10,6 +10,7 @@ from wsgessions.cookie import Presented
 from wsgessions.errors import SessionGone
 
 from .content import SessionContent
+from .logins import heed_login
 
 __all__ = ["SessionStore"]
 
@@ -84,6 +85,7 @@ class SessionStore(SessionContent):
         record = core._record
         if self._is_gone:
             raise UpdateError("the session has ended elsewhere")
+        heed_login(core)
         if record is None:
             await self._manager.owner.create(core)
         elif must_create:

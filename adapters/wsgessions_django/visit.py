@@ -23,6 +23,7 @@ from wsgessions.transport import Transport
 
 from .asgi import CALL, Call
 from .expiry import is_over, tell_cookie
+from .logins import heed_login
 from .refusals import response_of
 from .response import headers_of, take_over
 from .waiting import wait
@@ -84,6 +85,7 @@ class InnerVisit:
             WsgessionsError: something cannot be stored, or the store did not answer.
         """
         if self._keeps(status):
+            heed_login(self.session)
             renews = self.manager.renewal_due(self.session)
             if self.session._pending or renews:
                 await self.manager.commit(self.session, create=method not in _NEVER_CREATING, renew=renews)

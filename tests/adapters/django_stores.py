@@ -14,8 +14,7 @@ from tests.adapters.django_project import configure
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import SessionManager
-from wsgessions_django import SessionStore
-from wsgessions_django.configuration import current_manager
+from wsgessions_django import SessionStore, current_manager
 
 __all__ = ["Words", "manager", "shared_server", "url_of", "words"]
 
@@ -30,9 +29,10 @@ def url_of(kind: str, server: RawServer) -> str:
 
 @pytest.fixture(params=KINDS)
 def manager(request: pytest.FixtureRequest, shared_server: RawServer) -> Iterator[SessionManager]:
-    """The manager of the process, for this test alone: on every kind of store."""
+    """The manager of the process, for this test alone: on every kind of store, with the module's other settings."""
     ours = {"store_url": url_of(request.param, shared_server), "namespace": f"t{secrets.token_hex(4)}"}
-    with override_settings(WSGESSIONS={**ours, **KINDS[request.param]}):
+    site = getattr(request.module, "SITE", {})
+    with override_settings(WSGESSIONS={**ours, **KINDS[request.param]}, **site):
         made = current_manager()
         yield made
         asyncio.run(made.close())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.contrib import admin, messages
 from django.contrib.auth import aauthenticate, alogin, alogout, authenticate, login, logout
 from django.contrib.auth.decorators import login_required
@@ -17,7 +17,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.csrf import csrf_exempt
 
 from tests.adapters.django_project import configure
-from wsgessions_django import SessionStore
+from wsgessions_django import SessionStore, current_manager, get_session
 
 configure()
 
@@ -206,6 +206,27 @@ async def alog_in(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse(request.session.session_key or "")
 
 
+def log_in_and_fail(request: HttpRequest, name: str) -> HttpResponse:
+    log_in(request, name)
+    raise RuntimeError("the view failed")
+
+
+async def alog_in_and_fail(request: HttpRequest, name: str) -> HttpResponse:
+    await alog_in(request, name)
+    raise RuntimeError("the view failed")
+
+
+async def alog_out_others(request: HttpRequest) -> HttpResponse:
+    user: Any = await request.auser()
+    return HttpResponse(str(await current_manager().end_sessions_of(user.pk, keep=get_session(request))))
+
+
+def log_out_others(request: HttpRequest) -> HttpResponse:
+    user: Any = request.user
+    ended = async_to_sync(current_manager().end_sessions_of)(user.pk, keep=get_session(request))
+    return HttpResponse(str(ended))
+
+
 def log_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     return HttpResponse("out")
@@ -305,6 +326,8 @@ urlpatterns = [
     *both("stream/<str:name>", stream, astream),
     *both("cached/<str:name>", cached, acached),
     *both("login/<str:name>", log_in, alog_in),
+    *both("login-and-fail/<str:name>", log_in_and_fail, alog_in_and_fail),
+    *both("log-out-others", log_out_others, alog_out_others),
     *both("logout", log_out, alog_out),
     *both("mine", mine, amine),
     *both("say/<str:text>", say, asay),

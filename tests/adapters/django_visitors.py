@@ -13,8 +13,8 @@ from django.core.asgi import get_asgi_application
 from django.test import AsyncClient, Client
 
 from wsgessions.testing.adapter_client import BASE_URL
+from wsgessions_django import current_manager
 from wsgessions_django.asgi import wrap
-from wsgessions_django.configuration import current_manager
 
 NONE: Mapping[str, str] = {}
 FORM = "application/x-www-form-urlencoded"

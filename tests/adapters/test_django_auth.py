@@ -13,22 +13,28 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client
 
 from tests.adapters.django_stores import manager, shared_server
 from tests.adapters.django_visitors import KINDS, Visitor
-from wsgessions import SessionManager
-from wsgessions_django import SessionStore
+from wsgessions_django import SessionStore, current_manager
 
 __all__ = ["manager", "shared_server"]
 
-MIDDLEWARE = [
-    "wsgessions_django.SessionMiddleware",
-    "tests.adapters.django_views.ending_meanwhile",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-]
+SITE = {
+    "CSRF_USE_SESSIONS": True,
+    "MESSAGE_STORAGE": "django.contrib.messages.storage.session.SessionStorage",
+    "MIDDLEWARE": [
+        "wsgessions_django.SessionMiddleware",
+        "tests.adapters.django_views.ending_meanwhile",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ],
+    "ROOT_URLCONF": "tests.adapters.django_views",
+}
+
+pytestmark = pytest.mark.usefixtures("manager")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,17 +42,6 @@ def database() -> Iterator[None]:
     call_command("migrate", verbosity=0)
     yield
     connections.close_all()
-
-
-@pytest.fixture(autouse=True)
-def site(manager: SessionManager) -> Iterator[None]:
-    with override_settings(
-        ROOT_URLCONF="tests.adapters.django_views",
-        MIDDLEWARE=MIDDLEWARE,
-        CSRF_USE_SESSIONS=True,
-        MESSAGE_STORAGE="django.contrib.messages.storage.session.SessionStorage",
-    ):
-        yield
 
 
 @pytest.fixture
@@ -128,6 +123,74 @@ def test_a_login_that_meets_a_logout_is_interrupted(visitor: Visitor, views: str
     assert visitor.get(f"/{views}/mine").status == 302
     visitor.get(f"/{views}/login/{ann.username}")
     assert "color" not in visitor.json(f"/{views}/show")
+
+
+# -- the sessions of a user --------------------------------------------------------------------------------------------
+
+
+def refs_of(user: Any) -> set[str]:
+    return {live.ref for live in asyncio.run(current_manager().sessions_of(user.pk))}
+
+
+def test_a_login_is_found_by_its_user_and_a_logout_is_not(visitor: Visitor, views: str, ann: Any) -> None:
+    """S-55: bound with the commit of the login, under the id that listeners were told."""
+    for known in (True, False):
+        if known:
+            visitor.get(f"/{views}/put/color")
+        told = visitor.get(f"/{views}/login/{ann.username}").text
+        assert told == visitor.id
+        (ref,) = refs_of(ann)
+        assert ref == ref_of(told)
+        assert visitor.get(f"/{views}/mine").text == ann.username
+        visitor.get(f"/{views}/cycle/again")
+        (ref,) = refs_of(ann)
+        assert ref == ref_of(visitor.id)
+        visitor.get(f"/{views}/logout")
+        assert refs_of(ann) == set()
+
+
+def test_another_user_takes_over_nothing(visitor: Visitor, views: str, ann: Any) -> None:
+    visitor.get(f"/{views}/login/{ann.username}")
+    bob = user("bob")
+    visitor.get(f"/{views}/login/{bob.username}")
+    assert refs_of(ann) == set()
+    assert refs_of(bob) == {ref_of(visitor.id)}
+
+
+def test_a_failed_login_binds_nobody(visitor: Visitor, views: str, ann: Any) -> None:
+    """R-31, R-33."""
+    visitor.get(f"/{views}/put/color")
+    assert visitor.get(f"/{views}/login-and-fail/{ann.username}").status == 500
+    assert refs_of(ann) == set()
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+@pytest.mark.parametrize("manager", ["memory", "valkey"], indirect=True)  # without a near cache it waits 5 s (C-15)
+def test_logging_out_other_devices_leaves_this_one(visitor: Visitor, views: str, ann: Any) -> None:
+    """S-55."""
+    others = [visitor.another() for _ in range(3)]
+    for each in (visitor, *others):
+        each.get(f"/{views}/login/{ann.username}")
+    assert len(refs_of(ann)) == 4
+    assert visitor.get(f"/{views}/log-out-others").text == "3"
+    assert refs_of(ann) == {ref_of(visitor.id)}
+    assert visitor.get(f"/{views}/mine").text == ann.username
+    assert [each.get(f"/{views}/mine").status for each in others] == [302, 302, 302]
+
+
+def test_who_removes_the_users_attribute_unbinds_the_session(ann: Any) -> None:
+    client = Client()
+    client.force_login(ann)
+    assert refs_of(ann) == {ref_of(client.session.session_key)}
+    session = client.session
+    del session["_auth_user_id"]
+    session.save()
+    assert refs_of(ann) == set()
+    assert dict(SessionStore(session.session_key))
+
+
+def ref_of(key: str | None) -> str | None:
+    return SessionStore(key)._get_session().ref
 
 
 # -- messages and CSRF -------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -19,14 +18,12 @@ from wsgessions_django.configuration import current_manager, use_manager
 
 __all__ = ["manager", "shared_server"]
 
-OURS = ["wsgessions_django.SessionMiddleware", "tests.adapters.django_views.ending_meanwhile"]
+SITE = {
+    "MIDDLEWARE": ["wsgessions_django.SessionMiddleware", "tests.adapters.django_views.ending_meanwhile"],
+    "ROOT_URLCONF": "tests.adapters.django_views",
+}
 
-
-@pytest.fixture(autouse=True)
-def site(manager: SessionManager) -> Iterator[None]:
-    """The views of this test, and no other middleware."""
-    with override_settings(ROOT_URLCONF="tests.adapters.django_views", MIDDLEWARE=OURS):
-        yield
+pytestmark = pytest.mark.usefixtures("manager")
 
 
 @pytest.fixture
