@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
-__all__ = ["UNCHANGED", "AttributeChanges", "AttributeView", "Gate"]
+from .frozen import Struct
+
+__all__ = [
+    "CLOSED",
+    "OPEN",
+    "READ_ONLY",
+    "SHUT",
+    "UNCHANGED",
+    "UNTOUCHED",
+    "AttributeChanges",
+    "AttributeView",
+    "Changes",
+    "Gate",
+]
 
 UNCHANGED: Final[Any] = object()
 """What `AttributeView.changes` answers if there are none."""
@@ -27,7 +40,29 @@ class Gate(Enum):
     """Nothing any more: their request is over, or the session has ended elsewhere."""
 
 
-class AttributeChanges(NamedTuple):
+# By name, because up to Python 3.11 each look at a member of an Enum is a call, and the gate is looked at all the time.
+UNTOUCHED: Final = Gate.UNTOUCHED
+OPEN: Final = Gate.OPEN
+READ_ONLY: Final = Gate.READ_ONLY
+SHUT: Final = Gate.SHUT
+CLOSED: Final = Gate.CLOSED
+
+
+class Changes(Protocol):
+    """What one commit does to attributes."""
+
+    @property
+    def changed(self) -> Mapping[str, bytes]:
+        """New values, encoded."""
+        ...
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """Names."""
+        ...
+
+
+class AttributeChanges(Struct, frozen=True, gc=False):
     """What a commit has to send."""
 
     changed: Mapping[str, bytes]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .codec import decode, encode
-from .errors import SessionConflict
+from .errors import SessionConflict, WsgessionsError
 from .owner import add_numbers
 from .record import CommitStatus, SessionDelta, SessionRecord
 from .session import Session
@@ -36,8 +36,11 @@ class OperatingOwner(StoreOwner):
         delta = SessionDelta(
             record.key, record.incarnation, record.version, self._draft_of(session, name), increments={name: by}
         )
-        with self._noting_trouble(session):
+        try:
             await self._send(session, record, delta, self.deadline())
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
         session._restore(name)
         result: float = session[name]
         return result
@@ -54,7 +57,7 @@ class OperatingOwner(StoreOwner):
                 hint="await session.commit() first",
             )
         deadline = self.deadline()
-        with self._noting_trouble(session):
+        try:
             for attempt in range(MAX_ATTEMPTS):
                 if await self._attempt(session, session._record, name, fn, deadline):
                     session._restore(name)
@@ -65,6 +68,9 @@ class OperatingOwner(StoreOwner):
             raise SessionConflict(
                 f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)
             )
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
 
     async def _attempt(
         self, session: Session, record: SessionRecord, name: str, fn: Callable[[Any], Any], deadline: float

@@ -12,16 +12,22 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from .attribute_changes import UNCHANGED, AttributeChanges, AttributeView, Gate
+from .attribute_changes import OPEN, UNCHANGED, UNTOUCHED, AttributeChanges, AttributeView, Changes, Gate
 from .attribute_names import shared
 from .codec import check_name, encode, is_immutable
 from .errors import CodecError
-from .record import StoredAttributes
+from .record import NO_ATTRIBUTES, StoredAttributes
 from .undecoded import Undecoded
 
 __all__ = ["TrackedAttributes"]
 
-_NOTHING: Final = StoredAttributes()
+
+# The storage itself, past the methods of `Attributes`. `super()` would find the same, and takes longer than they do.
+_get: Final = dict.get
+_set: Final = dict.__setitem__
+_pop: Final = dict.pop
+_update: Final = dict.update
+_ABSENT: Final[Any] = object()
 
 
 class TrackedAttributes(dict[str, Any]):
@@ -48,25 +54,25 @@ class TrackedAttributes(dict[str, Any]):
             self._put(name, value)
 
     def _begin_tracking(self) -> None:
-        self._stored = _NOTHING
+        self._stored = NO_ATTRIBUTES
         self._drafts = {}
         self._views = {}
         self._writes = 0
         self._unfolded = False
-        self._gate = Gate.UNTOUCHED
+        self._gate = UNTOUCHED
 
     # -- for the owner -------------------------------------------------------------------------------------------------
 
     def _enter(self, *, write: bool) -> None:
         """Called before an access unless the gate is open: the place to take note of it, or to refuse it."""
-        self._gate = Gate.OPEN
+        self._gate = OPEN
 
     def _before_read(self) -> None:
-        if self._gate is not Gate.OPEN:
+        if self._gate is not OPEN:
             self._enter(write=False)
 
     def _before_write(self) -> None:
-        if self._gate is not Gate.OPEN:
+        if self._gate is not OPEN:
             self._enter(write=True)
 
     def _rest_on(self, stored: StoredAttributes, among: Iterable[str] | None = None) -> None:
@@ -78,17 +84,19 @@ class TrackedAttributes(dict[str, Any]):
         """
         known = self._stored
         self._stored = stored
-        placeholders = stored.placeholders(Undecoded.of)
-        if not known and not self._drafts:
-            super().update(placeholders)
+        placeholders, drafts = stored.placeholders(Undecoded.of), self._drafts
+        if not known and not drafts:
+            _update(self, placeholders)
         else:
-            for name in stored if among is None else among:
-                raw = stored.get(name)
-                if raw is not None and name not in self._drafts and known.get(name) != raw:
-                    super().__setitem__(name, placeholders[name])
-            for name in set(known if among is None else among) - stored.keys() - self._drafts.keys():
-                super().pop(name, None)
-        self._unfold()
+            for name in (*known, *stored) if among is None else among:
+                if name not in drafts:
+                    raw = stored.get(name)
+                    if raw is None:
+                        _pop(self, name, None)
+                    elif known.get(name) != raw:
+                        _set(self, name, placeholders[name])
+        if self._unfolded:
+            self._unfold()
 
     def _collect(self) -> AttributeChanges:
         """What differs from the store.
@@ -96,16 +104,18 @@ class TrackedAttributes(dict[str, Any]):
         Raises:
             CodecError: a value cannot be stored.
         """
-        self._draw_in()
+        if self._views:
+            self._draw_in()
         changed: dict[str, bytes] = {}
-        removed: set[str] = set()
+        removed: list[str] = []
         for name, origin in list(self._drafts.items()):
-            if name in self._names():
-                raw = encode(super().__getitem__(name), name=name)
+            value = _get(self, name, _ABSENT)
+            if value is not _ABSENT:
+                raw = encode(value, name=name)
                 if raw != origin:
                     changed[shared(name)] = raw
             elif origin is not None:
-                removed.add(name)
+                removed.append(name)
         return AttributeChanges(changed, frozenset(removed))
 
     def _draw_in(self) -> None:
@@ -121,7 +131,7 @@ class TrackedAttributes(dict[str, Any]):
                 self._put(name, value)
                 self._views[name] = view
 
-    def _settle(self, sent: AttributeChanges, *, at: int) -> None:
+    def _settle(self, sent: Changes, *, at: int) -> None:
         """The store has accepted ``sent``: from now on the drafts rest on that.
 
         Args:
@@ -131,7 +141,7 @@ class TrackedAttributes(dict[str, Any]):
         """
         settled = at == self._writes
         for name, raw in sent.changed.items():
-            if settled and is_immutable(super().get(name)):
+            if settled and is_immutable(_get(self, name)):
                 self._drafts.pop(name, None)
             else:
                 self._drafts[name] = raw
@@ -149,14 +159,16 @@ class TrackedAttributes(dict[str, Any]):
         self._views = {name: view for name, view in self._views.items() if name in pending.changed}
         return pending
 
-    def _moved(self, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` whose changes rest on another value than the store's present one."""
-        return [name for name in names if name in self._drafts and self._drafts[name] != self._stored.get(name)]
+    def _moved(self, sent: Changes) -> list[str]:
+        """The names whose changes rest on another value than the store's present one."""
+        drafts, stored = self._drafts, self._stored
+        return [name for name in (*sent.changed, *sent.removed) if name in drafts and drafts[name] != stored.get(name)]
 
     def _rebase(self, names: Iterable[str]) -> None:
-        """From now on these names, which were changed here, are compared with what the store holds now."""
-        for name in self._moved(names):
-            self._drafts[name] = self._stored.get(name)
+        """From now on these names, if they were changed here, are compared with what the store holds now."""
+        for name in names:
+            if name in self._drafts:
+                self._drafts[name] = self._stored.get(name)
 
     def _discard(self) -> None:
         """Forget all changes that the store has not accepted."""
@@ -168,7 +180,7 @@ class TrackedAttributes(dict[str, Any]):
     def _blank(self) -> None:
         """Become empty, resting on nothing."""
         super().clear()
-        self._stored = _NOTHING
+        self._stored = NO_ATTRIBUTES
         self._drafts = {}
         self._views = {}
 
@@ -200,8 +212,9 @@ class TrackedAttributes(dict[str, Any]):
         check_name(name)
         self._writes += 1
         self._drafts.setdefault(name, self._stored.get(name))
-        self._views.pop(name, None)
-        super().__setitem__(name, value)
+        if self._views:
+            self._views.pop(name, None)
+        _set(self, name, value)
 
     def _drop(self, name: str) -> None:
         self._writes += 1
@@ -213,7 +226,7 @@ class TrackedAttributes(dict[str, Any]):
         value = undecoded.decoded()
         if not is_immutable(value):
             self._drafts[name] = undecoded.raw
-        super().__setitem__(name, value)
+        _set(self, name, value)
         return value
 
     def _decode_all(self) -> None:

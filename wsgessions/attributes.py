@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self, SupportsIndex
 
 from pydantic_core import SchemaSerializer, core_schema
 
-from .attribute_changes import Gate
+from .attribute_changes import OPEN
 from .attribute_tracking import TrackedAttributes
 from .codec import check_name
 from .undecoded import Undecoded
@@ -42,13 +42,13 @@ class Attributes(TrackedAttributes):
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
-        if self._gate is not Gate.OPEN:
+        if self._gate is not OPEN:
             self._enter(write=False)
         value = super().__getitem__(name)
         return self._decode(name, value) if type(value) is Undecoded else value
 
     def get(self, name: str, default: Any = None) -> Any:
-        if self._gate is not Gate.OPEN:
+        if self._gate is not OPEN:
             self._enter(write=False)
         value = super().get(name, default)
         return self._decode(name, value) if type(value) is Undecoded else value

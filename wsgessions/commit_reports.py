@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
-from .attribute_changes import AttributeChanges
+from .attribute_changes import Changes
 from .owner import CommitReport
+from .recent import Recent
 from .record import SessionKey
-from .session_limits import size_of
 
 __all__ = ["MAX_REPORTS", "CommitReports"]
 
 MAX_REPORTS: Final = 1024
-"""Sessions whose last commit is remembered."""
+"""Sessions whose last commit is remembered: at most so many, and at least half of that."""
 
 
 class CommitReports:
-    """The last commit of each of the sessions that were committed last."""
+    """The last commit of each of the sessions that were committed last. Told when somebody asks, which is seldom."""
 
     def __init__(self) -> None:
-        self._reports: OrderedDict[SessionKey, CommitReport] = OrderedDict()
+        self._commits: Recent[bytes, tuple[int, Changes, int, int]] = Recent(MAX_REPORTS // 2)
 
     def of(self, key: SessionKey) -> CommitReport | None:
         """The report of a session's last commit, if it is remembered."""
-        return self._reports.get(key)
+        commit = self._commits.get(key.digest)
+        if commit is None:
+            return None
+        version, sent, size, whole = commit
+        return CommitReport(version, size, whole, tuple(sent.changed), tuple(sorted(sent.removed)))
 
-    def add(self, key: SessionKey, version: int, changes: AttributeChanges, whole: int) -> CommitReport:
-        """Remember a commit; ``whole`` is the number of bytes that a write of the whole session would have sent."""
-        sent = size_of(changes.changed) + sum(map(len, changes.removed))
-        report = CommitReport(version, sent, whole, tuple(changes.changed), tuple(sorted(changes.removed)))
-        self._reports[key] = report
-        self._reports.move_to_end(key)
-        if len(self._reports) > MAX_REPORTS:
-            self._reports.popitem(last=False)
-        return report
+    def add(self, key: SessionKey, version: int, sent: Changes, whole: int) -> int:
+        """Remember a commit.
+
+        Args:
+            key: the session.
+            version: its version after the commit.
+            sent: the commit.
+            whole: the number of bytes that a write of the whole session would have sent.
+
+        Returns:
+            The number of bytes that were sent.
+        """
+        size = 0
+        for name, raw in sent.changed.items():
+            size += len(name) + len(raw)
+        for name in sent.removed:
+            size += len(name)
+        self._commits.put(key.digest, (version, sent, size, whole))
+        return size

@@ -6,6 +6,7 @@ seen. They are apart so that a late response of an old id can never overwrite th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from .settings import CookieSettings
     from .watermark import Watermark, WatermarkSeal
 
-__all__ = ["Carrier", "CookieFinding", "Presented", "Recognized", "SessionCookies"]
+__all__ = [
+    "ABSENT",
+    "BY_COOKIE",
+    "BY_HEADER",
+    "PRESENT",
+    "Carrier",
+    "CookieFinding",
+    "Presented",
+    "Recognized",
+    "SessionCookies",
+]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
@@ -53,6 +64,12 @@ class CookieFinding(Enum):
     """Several different ids: nobody can tell which one counts (S-29)."""
     OVERSIZED = "oversized"
     """More cookies than are read (S-31)."""
+
+
+BY_COOKIE: Final = Carrier.COOKIE
+BY_HEADER: Final = Carrier.HEADER
+ABSENT: Final = CookieFinding.ABSENT
+PRESENT: Final = CookieFinding.PRESENT
 
 
 class Recognized(NamedTuple):
@@ -103,20 +120,20 @@ class SessionCookies:
     __slots__ = (
         "_deletion",
         "_id_length",
-        "_id_name",
         "_id_prefix",
-        "_mark_name",
         "_mark_prefix",
         "_needle",
+        "_ours",
         "_recent",
         "_suffix",
     )
 
     def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH) -> None:
         self._id_length = id_length
-        self._id_name = settings.name.encode("ascii")
-        self._mark_name = self._id_name + b"-v"
-        self._needle = self._id_name + b"="
+        name = settings.name.encode("ascii")
+        self._needle = name + b"="
+        # A pair begins at the beginning or behind a semicolon; its name ends at the first equals sign.
+        self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
         self._recent: Recent[bytes, Presented] = Recent(_RECENT_HEADERS)
@@ -147,27 +164,19 @@ class SessionCookies:
         return presented
 
     def _scan(self, header: bytes) -> Presented:
-        pairs = header.split(b";")
-        if len(pairs) > MAX_COOKIE_PAIRS:
+        if header.count(b";") >= MAX_COOKIE_PAIRS:
             return _OVERSIZED
         ids: set[bytes] = set()
         marks: set[bytes] = set()
-        for pair in pairs:
-            name, equals, value = pair.partition(b"=")
-            name = name.strip(b" \t")
-            if not equals:
-                continue  # a cookie without a name; this is its value
-            if name == self._id_name:
-                ids.add(value.strip(b" \t"))
-            elif name == self._mark_name:
-                marks.add(value.strip(b" \t"))
+        for mark, value in self._ours(header):
+            (marks if mark else ids).add(value.rstrip(b" \t"))
         if len(ids) != 1:
             return _CONFLICTING if ids else _ABSENT
         session_id = ids.pop().decode("latin-1")
         if not is_well_formed(session_id, self._id_length):
             return _MALFORMED
         watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
-        return Presented(session_id, watermark, CookieFinding.PRESENT)
+        return Presented(session_id, watermark, PRESENT)
 
     def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
         """The Set-Cookie value that gives the client its id.

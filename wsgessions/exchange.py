@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
-from .cookie import Carrier, CookieFinding
+from .cookie import ABSENT, BY_COOKIE
 from .errors import StoreUnavailable, WsgessionsError
 from .late_commit import commit_late
 from .log_throttle import LogThrottle
@@ -154,19 +154,23 @@ class Exchange:
         return await self._long.admit(message)
 
     async def _open_response(self, message: Message) -> Message:
-        session = self.session
+        session, manager = self.session, self._manager
         status = message.get("status", 200)
         if status >= 500:
             await self._refuse_instead_of_500(status)
-            if not self._manager.settings.save_on_error:
+            if not manager.settings.save_on_error:
                 session._drop_changes()
-        renews = self._scope["type"] == "http" and self._manager.renewal_due(session)
-        if session._pending or renews:
-            await self._commit(create=self._may_create(message), renew=renews)
+        renews = manager.renews and self._scope["type"] == "http" and manager.renewal_due(session)
+        if renews or session._pending:
+            deadline, create = time.monotonic() + self._budget, self._may_create(message)
+            try:
+                await manager.commit(session, deadline=deadline, create=create, renew=renews)
+            except WsgessionsError as error:
+                await self._refuse(error)
         if not session._accessed:
             return message
-        if self._manager.ends_soon(session):
-            await self._manager.touch(session)
+        if manager.ends_soon(session):
+            await manager.touch(session)
         fields, credential = self._decide_fields()
         no_store = credential or session._uncacheable
         return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)
@@ -176,13 +180,6 @@ class Exchange:
         trouble = self.session._trouble
         if status == 500 and trouble is not None and refusal_for(trouble).operational:
             await self._refuse(trouble)
-
-    async def _commit(self, *, create: bool, renew: bool) -> None:
-        deadline = time.monotonic() + self._budget
-        try:
-            await self._manager.commit(self.session, deadline=deadline, create=create, renew=renew)
-        except WsgessionsError as error:
-            await self._refuse(error)
 
     async def _refuse(self, error: WsgessionsError) -> None:
         """Replace the response, and end the application's call."""
@@ -200,12 +197,12 @@ class Exchange:
         """The cookies to send, or their like (S-05), and whether they concern the credential itself (S-33)."""
         session, carrier = self.session, self._presented.carrier
         if session._id is None:
-            sent = self._presented.finding is not CookieFinding.ABSENT
+            sent = self._presented.finding is not ABSENT
             return (self._transport.clear(carrier), True) if session._ended and sent else ([], False)
-        max_age = self._manager.cookie_max_age(session) if carrier is Carrier.COOKIE else None
+        max_age = self._manager.cookie_max_age(session) if carrier is BY_COOKIE else None
         fields = []
         credential = session._id != self._presented.id
-        if credential and carrier is Carrier.COOKIE:
+        if credential and carrier is BY_COOKIE:
             self._transport.look_for_plain_http(self._scope)
         says_how_long = max_age is not None or session._cookie_seconds is not None
         if credential or (says_how_long and session._committed):

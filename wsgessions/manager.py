@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from .attribute_operations import OperatingOwner
-from .cookie import CookieFinding, Presented
+from .cookie import ABSENT, Presented
 from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
 from .opened_session import OpenedSession
-from .owner import ServedFrom
+from .owner import FROM_STORE
 from .principal_sessions import PrincipalSessions
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
@@ -73,6 +73,10 @@ class SessionManager(PrincipalSessions):
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
         self._report_delay_ms = _report_delay_ms(settings)
         self._noting = find_power(self.store, Noting)
+        self.renews: bool = settings.renew_interval is not None
+        """Whether ids are replaced when they have served for long enough (S-07)."""
+        self._hop_check = settings.hop_check
+        self._cookie_max_age = settings.cookie.max_age
         self._seal: WatermarkSeal | None = None
         # A store of the factory starts itself at its first use, and finds itself a home that outlives this event loop.
         self._must_start = store is not None
@@ -129,7 +133,7 @@ class SessionManager(PrincipalSessions):
             presented: what its cookies say.
             peer: its address, for `on_suspicious`.
         """
-        if presented.id is None and presented.finding is not CookieFinding.ABSENT:
+        if presented.id is None and presented.finding is not ABSENT:
             self._suspicions.note(Suspicion(presented.finding.value), peer)
         return self.session_class._of(self.owner, presented, peer)
 
@@ -161,9 +165,9 @@ class SessionManager(PrincipalSessions):
         """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
         return isinstance(session._owner, OperatingOwner) and session._owner.realm == self.owner.realm
 
-    async def commit(
+    def commit(
         self, session: Session, *, deadline: float | None = None, create: bool = True, renew: bool = False
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Send what has changed; errors as for `Session.commit`.
 
         Args:
@@ -172,7 +176,7 @@ class SessionManager(PrincipalSessions):
             create: whether a new session with something in it may be created.
             renew: whether its id, having served long enough, is replaced (S-07).
         """
-        await self.owner.commit(session, deadline=deadline, create=create, renew=renew)
+        return self.owner.commit(session, deadline=deadline, create=create, renew=renew)
 
     def renewal_due(self, session: Session) -> bool:
         """Whether the client of this session is to be given a new id, because of the age of the present one (S-07)."""
@@ -184,8 +188,8 @@ class SessionManager(PrincipalSessions):
         if record is None or self._seal is None:
             return None
         known = carried.version if carried and carried.incarnation == record.incarnation else 0
-        hopped = self.settings.hop_check and carried is not None and carried.node != self._seal.node
-        if record.version > known or hopped or (record.version < known and session.rolled_back):
+        hopped = self._hop_check and carried is not None and carried.node != self._seal.node
+        if record.version > known or hopped or (record.version < known and session._rolled_back):
             return self._seal.seal(record.incarnation, record.version)
         return None
 
@@ -203,7 +207,7 @@ class SessionManager(PrincipalSessions):
     def ends_soon(self, session: Session) -> bool:
         """Whether this use must be told to the store before the response; later, it might be too late (K-09)."""
         record = session._record
-        if session._served_from is not ServedFrom.STORE or session._committed or record is None:
+        if session._served_from is not FROM_STORE or session._committed or record is None:
             return False  # what comes from memory is not that near its end
         if record.expires_ms >= record.deadline_ms:
             return False
@@ -250,7 +254,7 @@ class SessionManager(PrincipalSessions):
         """Seconds that a persistent cookie may live, never beyond the absolute deadline; None if not persistent."""
         wanted, record = session._cookie_seconds, session._record
         if wanted is None:
-            wanted = self.settings.cookie.max_age
+            wanted = self._cookie_max_age
         if not wanted or record is None:
             return None
         left_ms = record.deadline_ms - self.store.clock.now_ms()

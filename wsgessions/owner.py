@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from .record import SessionKey
     from .session import Session
 
-__all__ = ["ALONE", "CommitReport", "Deferred", "ServedFrom", "SessionOwner", "SessionStatus", "add_numbers"]
+__all__ = [
+    "ALONE",
+    "FROM_NEAR_CACHE",
+    "FROM_NEW",
+    "FROM_STORE",
+    "CommitReport",
+    "Deferred",
+    "ServedFrom",
+    "SessionOwner",
+    "SessionStatus",
+    "add_numbers",
+]
 
 T = TypeVar("T")
 
@@ -44,6 +55,11 @@ class ServedFrom(Enum):
     """This process's memory, proved to be fresh (C-11)."""
     STORE = "store"
     """The shared store, by a round trip."""
+
+
+FROM_NEW: Final = ServedFrom.NEW
+FROM_NEAR_CACHE: Final = ServedFrom.NEAR_CACHE
+FROM_STORE: Final = ServedFrom.STORE
 
 
 class CommitReport(NamedTuple):

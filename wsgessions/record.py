@@ -6,17 +6,20 @@ same clock, strictly growing within a session (C-8). Attribute values are bytes 
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
+from .frozen import Struct, astuple, field, replace
 from .lineage import UNKNOWN_PAST, begun, continued, holds
 from .places import Binding, Place, SessionKey, Successor
+from .stored_attributes import NO_ATTRIBUTES, StoredAttributes
 
 __all__ = [
+    "APPLIED",
+    "NO_ATTRIBUTES",
     "Binding",
     "CommitOutcome",
     "CommitStatus",
@@ -39,12 +42,12 @@ _NO_NUMBERS: Mapping[str, int | float] = MappingProxyType({})
 
 def new_incarnation() -> int:
     """A random unsigned 64-bit number, drawn once per creation; a rotation counts as a creation (C-7)."""
-    return int.from_bytes(secrets.token_bytes(8))
+    return int.from_bytes(os.urandom(8))
 
 
 def new_commit_id() -> bytes:
     """8 random bytes that make a resent commit recognisable (C-9)."""
-    return secrets.token_bytes(8)
+    return os.urandom(8)
 
 
 class Seen(NamedTuple):
@@ -54,8 +57,7 @@ class Seen(NamedTuple):
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(Struct, frozen=True, gc=False):
     """A session about to be created."""
 
     key: SessionKey
@@ -69,45 +71,7 @@ class NewSession:
     """Whose session it is; None for nobody's (S-55)."""
 
 
-class StoredAttributes(dict[str, bytes]):
-    """The attributes of one stored state by name, in encoded form. Never changed: another state is another object.
-
-    What stands for them in a session before they are decoded is made once, and serves all requests that see this state.
-    """
-
-    __slots__ = ("_make", "_placeholders")
-
-    _make: Callable[[bytes, str], Any]
-    _placeholders: dict[str, Any]
-
-    def placeholders(self, make: Callable[[bytes, str], Any]) -> Mapping[str, Any]:
-        """What stands for each attribute, made by ``make``, which is the same function in all calls."""
-        try:
-            return self._placeholders
-        except AttributeError:  # two threads may get here at once; what they make is of equal use
-            self._make = make
-            self._placeholders = made = dict(zip(self, map(make, self.values(), self), strict=True))
-            return made
-
-    def altered(self, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> StoredAttributes:
-        """Without those that were removed and then with those that were changed; the others keep their placeholders."""
-        altered = StoredAttributes(self)
-        for name in removed:
-            altered.pop(name, None)
-        altered.update(changed)
-        made = getattr(self, "_placeholders", None)
-        if made is not None:
-            altered._make = make = self._make
-            altered._placeholders = placeholders = dict(made)
-            for name in removed:
-                placeholders.pop(name, None)
-            for name, raw in changed.items():
-                placeholders[name] = make(raw, name)
-        return altered
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
+class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no hash, since it holds a dict
     """One stored state of one session. Immutable: requests decode their own copies from it (C-2, K-11)."""
 
     key: SessionKey
@@ -123,10 +87,16 @@ class SessionRecord:
     attributes: StoredAttributes
     rotated: int = 0
     """The version of its latest rotation; 0 if the session has the id that it was created with."""
-    lineage: bytes = field(default=UNKNOWN_PAST, compare=False, repr=False)
-    """Which versions led here, see `wsgessions.lineage`. The same state may be known with more of its past or less."""
+    lineage: bytes = UNKNOWN_PAST
+    """Which versions led here, see `wsgessions.lineage`. The same state may be known with more of its past or less, so
+    two records that differ in this alone are equal."""
     binding: Binding | None = None
     """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SessionRecord):
+            return NotImplemented
+        return astuple(replace(self, lineage=other.lineage)) == astuple(other)
 
     @property
     def seen(self) -> Seen:
@@ -166,25 +136,29 @@ class SessionRecord:
         """
         if delta.base < outcome.version <= self.version:
             return self
-        others = outcome.changes
+        others, moved = outcome.changes, outcome.moved
         newer = others if others is not None and others.version > outcome.version else None
         below = self if others is None or newer is not None else self.merged(others)
-        place = outcome.moved or Place(self.key, self.incarnation, self.rotated)
-        if successor is not None and outcome.moved is None:
-            place = Place(successor.key, successor.incarnation, outcome.version)
-        done = replace(
-            below,
-            key=place.key,
-            incarnation=place.incarnation,
-            rotated=place.rotated,
-            version=outcome.version,
-            interval_ms=below.interval_ms if delta.interval_ms is None else delta.interval_ms,
-            expires_ms=outcome.expires_ms,
-            attributes=below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed),
-            lineage=below._lineage_after(outcome),
+        key, incarnation, rotated, binding = self.key, self.incarnation, self.rotated, self.binding
+        if moved is not None:
+            key, incarnation, rotated = moved
+        elif successor is not None:
+            key, incarnation, rotated = successor.key, successor.incarnation, outcome.version
+            binding = successor.binding_at(outcome.version, binding)
+        changed = {**delta.changed, **outcome.computed} if outcome.computed else delta.changed
+        done = SessionRecord(
+            key,
+            incarnation,
+            outcome.version,
+            self.created_ms,
+            below.interval_ms if delta.interval_ms is None else delta.interval_ms,
+            self.deadline_ms,
+            outcome.expires_ms,
+            below.attributes.altered(changed, delta.removed),
+            rotated,
+            below._lineage_after(outcome),
+            binding,
         )
-        if successor is not None and outcome.moved is None:
-            done = replace(done, binding=successor.binding_at(outcome.version, below.binding))
         return done if newer is None else done.merged(newer)
 
     def _lineage_after(self, outcome: CommitOutcome) -> bytes:
@@ -196,14 +170,13 @@ class SessionRecord:
         return begun(outcome.version)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionChanges:
+class SessionChanges(Struct, frozen=True, gc=False):
     """What has happened to a session since a version that the caller holds. Empty when nothing has."""
 
     version: int
     interval_ms: int
     expires_ms: int
-    changed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
+    changed: Mapping[str, bytes] = _EMPTY
     """Attributes written since, with their present values."""
     live: frozenset[str] | None = None
     """The names of all present attributes if any was removed since; None if none was (C-9)."""
@@ -211,29 +184,22 @@ class SessionChanges:
     """That of the version which these changes lead to; not told if it is the version that the caller holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionDelta:
+class SessionDelta(Struct, frozen=True, gc=False):
     """The changes of one commit. Attributes that are not named stay as they are, whoever wrote them."""
 
     key: SessionKey
     incarnation: int
     base: int
     """The version on which the caller's view rests."""
-    changed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
+    changed: Mapping[str, bytes] = _EMPTY
     removed: frozenset[str] = frozenset()
-    increments: Mapping[str, int | float] = field(default_factory=lambda: _NO_NUMBERS)
+    increments: Mapping[str, int | float] = _NO_NUMBERS
     """Numbers to add at the store, after ``changed`` was applied; an absent attribute counts as 0 (C-10)."""
     guarded: frozenset[str] = frozenset()
     """Attributes that must not have been written or removed since ``base``, else `CommitStatus.CONFLICT`."""
     interval_ms: int | None = None
     """A new idle timeout, or None to keep the present one."""
     commit_id: bytes = field(default_factory=new_commit_id)
-
-    def on(self, attributes: Mapping[str, bytes]) -> dict[str, bytes]:
-        """These attributes after the commit, but for the results of increments, which only the store can know."""
-        removed = self.removed
-        kept = {name: raw for name, raw in attributes.items() if name not in removed} if removed else attributes
-        return {**kept, **self.changed}
 
 
 class CommitStatus(Enum):
@@ -251,8 +217,11 @@ class CommitStatus(Enum):
     """A resend that is too late to tell whether its first sending was applied (C-9)."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitOutcome:
+APPLIED: Final = CommitStatus.APPLIED
+"""By name, because up to Python 3.11 each look at a member of an Enum is a call, and every commit is asked for it."""
+
+
+class CommitOutcome(Struct, frozen=True, gc=False):
     """The store's answer to a commit."""
 
     status: CommitStatus
@@ -261,7 +230,7 @@ class CommitOutcome:
     previous: int = 0
     """The version that the commit followed. Where it is not the delta's base, others have committed in between."""
     expires_ms: int = 0
-    computed: Mapping[str, bytes] = field(default_factory=lambda: _EMPTY)
+    computed: Mapping[str, bytes] = _EMPTY
     """The results of in-store operations."""
     changes: SessionChanges | None = None
     """What others changed since the base, the caller's own attributes left out; None if nobody did."""
@@ -271,3 +240,5 @@ class CommitOutcome:
     """The attributes that a refusal is about."""
     moved: Place | None = None
     """Where the session is, if another request had renewed its id; whatever successor was given was not needed then."""
+    after: SessionRecord | None = None
+    """The session's state after the commit, where the store has worked it out for a copy that it keeps."""

@@ -52,9 +52,11 @@ def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
 
     ``Vary`` is short, and what ends in ``Cache-Control`` is long; so is ``Content-Length``, by a letter more.
     """
-    if any(name != b"set-cookie" for name, _ in ours):
-        return False
-    return not [name for name, _ in theirs if len(name) == _VARY or len(name) >= _CACHE_CONTROL != len(name) - 1]
+    for name, _ in theirs:
+        length = len(name)
+        if length == _VARY or length >= _CACHE_CONTROL != length - 1:
+            return False
+    return not ours or all(name == b"set-cookie" for name, _ in ours)
 
 
 def _vary_by(headers: Headers, fields: tuple[bytes, ...]) -> Headers:

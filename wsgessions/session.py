@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, overload
 
-from .attribute_changes import Gate
+from .attribute_changes import CLOSED
 from .clock import instant
 from .codec import check_name
 from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
@@ -149,7 +149,7 @@ class Session(LoginState):
             SessionClosed: the request is over.
             StoreUnavailable: the store did not answer.
         """
-        if self._gate is Gate.CLOSED:
+        if self._gate is CLOSED:
             raise self._reason()
         await self._owner.load(self)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
 
 from .errors import SessionTooLarge
+from .record import StoredAttributes
 
-__all__ = ["SessionLimits", "size_of"]
-
-_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
+__all__ = ["SessionLimits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +19,14 @@ class SessionLimits:
     """Of all names and encoded values of one session."""
     max_attributes: int
 
-    def check(
-        self, attributes: Mapping[str, bytes], changed: AbstractSet[str], before: Mapping[str, bytes] = _NOTHING
-    ) -> int:
+    def check(self, before: StoredAttributes, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> int:
         """Measure a session as it would be after a commit.
 
         Args:
-            attributes: the whole session, encoded.
-            changed: the names that the commit changes; the largest of them is blamed.
             before: the session as it is. One that is beyond a limit already, because the limit was lowered, may still
                 be changed in every way that does not make it larger, and rotated.
+            changed: what the commit sets; the largest of it is blamed.
+            removed: the names that it removes, before it sets any.
 
         Returns:
             Its size in bytes.
@@ -40,23 +34,28 @@ class SessionLimits:
         Raises:
             SessionTooLarge: a limit would be exceeded.
         """
-        if len(attributes) > max(self.max_attributes, len(before)):
+        count, size = len(before), before.size
+        for name in removed:
+            raw = before.get(name)
+            if raw is not None:
+                count, size = count - 1, size - len(name) - len(raw)
+        for name, raw in changed.items():
+            replaced = None if name in removed else before.get(name)
+            if replaced is None:
+                count, size = count + 1, size + len(name) + len(raw)
+            else:
+                size += len(raw) - len(replaced)
+        if count > max(self.max_attributes, len(before)):
             raise SessionTooLarge(
-                f"the session would have {len(attributes)} attributes, and max_attributes is {self.max_attributes}",
+                f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",
                 path=min(changed, default=""),
             )
-        size = size_of(attributes)
-        if size > self.max_bytes and size > size_of(before):
-            largest = max(changed, key=lambda name: len(attributes[name]), default="")
+        if size > self.max_bytes and size > before.size:
+            largest = max(changed, key=lambda name: len(changed[name]), default="")
             raise SessionTooLarge(
-                f"takes {len(attributes.get(largest, b''))} bytes and would bring the session to {size}, and "
+                f"takes {len(changed.get(largest, b''))} bytes and would bring the session to {size}, and "
                 f"max_session_bytes is {self.max_bytes}",
                 path=largest,
                 hint="store large data elsewhere and keep a reference to it in the session",
             )
         return size
-
-
-def size_of(attributes: Mapping[str, bytes]) -> int:
-    """Bytes of all names and encoded values."""
-    return sum(map(len, attributes.values())) + sum(map(len, attributes))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 
 from .cookie import Presented, Recognized
 from .errors import SessionGone, StoreUnavailable, WsgessionsError
 from .identity import Identity
 from .log_throttle import LogThrottle
-from .owner import ServedFrom
+from .owner import FROM_NEAR_CACHE, FROM_STORE
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
-from .statistics import SessionStatistics
 from .stores.base import Confirming, Recalling, Store, find_power
 from .suspicion import Suspicion, SuspicionWatch
 from .watermark import Watermark, WatermarkSeal
@@ -50,6 +48,7 @@ class LoadingOwner:
         self._settings = settings
         self._statistics = suspicions.statistics
         self._suspicions = suspicions
+        self._hop_check = settings.hop_check
         self._cache = find_power(store, Recalling)
         self._confirming = find_power(store, Confirming)
         self.realm: tuple[object, ...] = (
@@ -74,7 +73,7 @@ class LoadingOwner:
         if self._cache is None or session._id is None:
             return False
         key, carried = self._recognize(session, seal)
-        if carried is not None and carried.node != seal.node and self._settings.hop_check:
+        if self._hop_check and carried is not None and carried.node != seal.node:
             return False
         record = self._cache.recall(key, carried)
         if record is None:
@@ -82,7 +81,7 @@ class LoadingOwner:
         if carried is not None and record.version != carried.version:
             self._look_for_rollback(session, record, carried)
         session._adopt(record)
-        session._served_from = ServedFrom.NEAR_CACHE
+        session._served_from = FROM_NEAR_CACHE
         self._statistics.recalled += 1
         return True
 
@@ -96,14 +95,15 @@ class LoadingOwner:
             return
         deadline = deadline or self.deadline()
         try:
-            with self._noting_trouble(session):
-                key, carried = self._recognize(session, await self._ready(deadline))
-                record = await self._read(key, None, deadline)
-                if carried is not None and (record is None or not _agrees(record, carried)):
-                    await self._confirm(deadline)
-        except StoreUnavailable as error:
-            failure = error
-            session._shut(lambda: failure)
+            key, carried = self._recognize(session, await self._ready(deadline))
+            record = await self._read(key, None, deadline)
+            if carried is not None and (record is None or not _agrees(record, carried)):
+                await self._confirm(deadline)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            if isinstance(error, StoreUnavailable):
+                failure = error
+                session._shut(lambda: failure)
             raise
         self._statistics.loads += 1
         if record is None:
@@ -111,7 +111,7 @@ class LoadingOwner:
             session._start_anew()
         else:
             session._adopt(record)
-            session._served_from = ServedFrom.STORE
+            session._served_from = FROM_STORE
             self._look_for_rollback(session, record, session._carried)
         session._open()
 
@@ -144,10 +144,13 @@ class LoadingOwner:
         held = session._record
         if held is None:
             return
-        with self._noting_trouble(session):
+        try:
             record = await self._read(held.key, held, self.deadline())
             if record is None:
                 raise self._gone(session)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
         pending = session._release_unchanged()
         session._adopt(record)
         session._rebase((*pending.changed, *pending.removed))
@@ -172,30 +175,12 @@ class LoadingOwner:
         session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
         return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
 
-    def _noting_trouble(self, session: Session) -> _NotedTrouble:
-        return _NotedTrouble(session, self._statistics)
+    def _note_trouble(self, session: Session, error: WsgessionsError) -> None:
+        """Remember in the session what went wrong, so that a 500 made of it can become the right answer (F-00a)."""
+        session._trouble = error
+        self._statistics.store_failures += isinstance(error, StoreUnavailable)
 
 
 def _agrees(record: SessionRecord, known: Seen | Watermark) -> bool:
     """Whether a state can have come after another one that is known to have been."""
     return known.incarnation != record.incarnation or record.follows(known.version)
-
-
-class _NotedTrouble:
-    """Remembers in the session what went wrong in a block, so that a 500 made of it can become the right answer."""
-
-    __slots__ = ("_session", "_statistics")
-
-    def __init__(self, session: Session, statistics: SessionStatistics) -> None:
-        self._session = session
-        self._statistics = statistics
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, WsgessionsError):
-            self._session._trouble = error
-            self._statistics.store_failures += isinstance(error, StoreUnavailable)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from .clock import instant
-from .owner import Deferred, ServedFrom
+from .owner import FROM_NEW, Deferred
 from .principal import Principal, named
 from .session_state import SessionState, too_late_to_rotate
 
@@ -67,7 +67,7 @@ class LoginState(SessionState):
         self._ended = True
         self._record = self._id = self._interval_ms = None
         self._forgo_new_id()
-        self._served_from = ServedFrom.NEW
+        self._served_from = FROM_NEW
         self._blank()
         self._limit()
         return self._deferred()

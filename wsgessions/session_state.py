@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
-from .attribute_changes import Gate
+from .attribute_changes import CLOSED, OPEN, READ_ONLY, SHUT, UNTOUCHED
 from .attributes import Attributes
 from .errors import SessionClosed, WsgessionsError
-from .owner import ServedFrom
+from .owner import FROM_NEW
 from .undecoded import Withheld
 
 if TYPE_CHECKING:
     from .cookie import Presented, Recognized
-    from .owner import SessionOwner
+    from .owner import ServedFrom, SessionOwner
     from .record import SessionKey, SessionRecord
     from .watermark import Watermark
 
@@ -80,7 +80,7 @@ class SessionState(Attributes):
         self._uncacheable = False
         self._committed = False
         self._rolled_back = False
-        self._served_from = ServedFrom.NEW
+        self._served_from: ServedFrom = FROM_NEW
         self._peer: str | None = None
         self._recognized: Recognized | None = None
         self._carried: Watermark | None = None
@@ -89,9 +89,9 @@ class SessionState(Attributes):
 
     def _enter(self, *, write: bool) -> None:
         self._accessed = True
-        if self._gate is Gate.UNTOUCHED:
-            self._gate = Gate.OPEN
-        elif write or self._gate is not Gate.READ_ONLY:
+        if self._gate is UNTOUCHED:
+            self._gate = OPEN
+        elif write or self._gate is not READ_ONLY:
             self._trouble = self._reason()
             raise self._trouble
 
@@ -101,12 +101,12 @@ class SessionState(Attributes):
         Refused where nothing was loaded: "could not be loaded" must never pass for "new" (F-00a).
         """
         self._accessed = True
-        if self._gate is Gate.SHUT:
+        if self._gate is SHUT:
             self._enter(write=False)
         return self._record
 
     def _enter_structural(self) -> None:
-        if self._gate is not Gate.READ_ONLY:
+        if self._gate is not READ_ONLY:
             self._before_write()
 
     def _adopt(self, record: SessionRecord, among: Iterable[str] | None = None) -> None:
@@ -121,37 +121,38 @@ class SessionState(Attributes):
     def _open(self) -> None:
         """What there is has been loaded."""
         dict.pop(self, "", None)
-        if self._gate is not Gate.CLOSED:
-            self._gate = Gate.UNTOUCHED
+        if self._gate is not CLOSED:
+            self._gate = UNTOUCHED
             self._limit()
 
     def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
-        if self._gate is not Gate.CLOSED:
-            self._gate, self._reason = Gate.SHUT, reason
+        if self._gate is not CLOSED:
+            self._gate, self._reason = SHUT, reason
             dict.__setitem__(self, "", Withheld.by(reason))
 
     def _close(self, reason: Callable[[], WsgessionsError]) -> None:
-        self._gate, self._reason = Gate.CLOSED, reason
+        self._gate, self._reason = CLOSED, reason
 
     def _freeze(self, *, takes_late_changes: bool) -> None:
         """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
         self._frozen = True
         self._takes_late_changes = takes_late_changes
-        self._limit()
+        if self._record is None or not takes_late_changes:
+            self._limit()
 
     def _limit(self) -> None:
-        if not self._frozen or self._gate is Gate.SHUT or self._gate is Gate.CLOSED:
+        if not self._frozen or self._gate is SHUT or self._gate is CLOSED:
             return
         if self._record is None:
-            self._gate, self._reason = Gate.READ_ONLY, _too_late_to_create
+            self._gate, self._reason = READ_ONLY, _too_late_to_create
         elif not self._takes_late_changes:
-            self._gate, self._reason = Gate.READ_ONLY, too_late_to_change
+            self._gate, self._reason = READ_ONLY, too_late_to_change
 
     @property
     def _pending(self) -> bool:
         """Whether a commit may have something to do; cheap, and never wrongly False."""
         waiting = self._drafts or self._views or self._doomed or self._successor or self._binds
-        return bool(waiting) or self._interval_ms is not None
+        return bool(waiting or self._interval_ms is not None)
 
     @property
     def _changed(self) -> bool:

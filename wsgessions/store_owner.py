@@ -6,13 +6,15 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from .attribute_changes import AttributeChanges
+from .attribute_changes import AttributeChanges, Changes
 from .commit_reports import CommitReports
-from .errors import CodecError, SessionConflict, StoreRefused, StoreUnavailable
+from .errors import CodecError, SessionConflict, StoreRefused, StoreUnavailable, WsgessionsError
 from .identity import new_session_id, successor_id
 from .log_throttle import LogThrottle
 from .owner import CommitReport
 from .record import (
+    APPLIED,
+    NO_ATTRIBUTES,
     CommitOutcome,
     CommitStatus,
     NewSession,
@@ -50,6 +52,8 @@ class StoreOwner(LoadingOwner):
         super().__init__(*args)
         self._limits = SessionLimits(self._settings.max_session_bytes, self._settings.max_attributes)
         self._reports = CommitReports()
+        self._refuses_conflicts = self._settings.conflicts == "raise"
+        self._warn_bytes = self._settings.warn_session_bytes
         self.renewal: Renewal = Renewal(self._settings, self._identity, self._store.clock)
         self._barring = find_power(self._store, Barring)
 
@@ -68,7 +72,7 @@ class StoreOwner(LoadingOwner):
         return present
 
     def last_commit(self, key: SessionKey) -> CommitReport | None:
-        """What this process sent in its last commit of a session, if it is among the last 1,024 it committed."""
+        """What this process sent in its last commit of a session, if it is among the last 512 it committed."""
         return self._reports.of(key)
 
     async def commit(
@@ -83,21 +87,29 @@ class StoreOwner(LoadingOwner):
             renew: whether the session is given a new id, and the old one a grace (S-07).
         """
         deadline = deadline or self.deadline()
-        with self._noting_trouble(session):
+        try:
             session._draw_in()
-            await self._end(session, deadline)
+            if session._doomed is not None:
+                await self._end(session, session._doomed, deadline)
             if session._record is not None:
                 await self._send_all(session, session._record, deadline, renew=renew)
             elif create and (session._names() or session._binds) and not session._frozen:
                 await self._create(session, deadline)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
 
     async def create(self, session: Session, *, deadline: float | None = None) -> None:
         """Create a new session even if there is nothing in it, for frameworks that let the application ask for that."""
         deadline = deadline or self.deadline()
-        with self._noting_trouble(session):
+        try:
             session._draw_in()
-            await self._end(session, deadline)
+            if session._doomed is not None:
+                await self._end(session, session._doomed, deadline)
             await self._create(session, deadline)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
         """Carry out `Session.invalidate`, `Session.rotate_id` and `Session.bind_user`.
@@ -105,22 +117,25 @@ class StoreOwner(LoadingOwner):
         Changed attributes are left for the commit, but for those of a session that is created by being bound.
         """
         deadline = deadline or self.deadline()
-        with self._noting_trouble(session):
-            await self._end(session, deadline)
+        try:
+            if session._doomed is not None:
+                await self._end(session, session._doomed, deadline)
             if session._record is not None and session._successor is not None:
                 delta = SessionDelta(session._record.key, session._record.incarnation, session._record.version)
                 await self._send(session, session._record, delta, deadline)
             elif session._record is None and session._binds and not session._frozen:
                 session._draw_in()
                 await self._create(session, deadline)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
 
-    async def _end(self, session: Session, deadline: float) -> None:
-        if session._doomed is not None:
-            await self._store.delete(session._doomed, deadline=deadline)
-            session._doomed = None
-            self._statistics.invalidated += 1
-            if self._settings.invalidate_barrier:
-                await self.barrier(deadline)
+    async def _end(self, session: Session, key: SessionKey, deadline: float) -> None:
+        await self._store.delete(key, deadline=deadline)
+        session._doomed = None
+        self._statistics.invalidated += 1
+        if self._settings.invalidate_barrier:
+            await self.barrier(deadline)
 
     async def barrier(self, deadline: float) -> None:
         """Wait until no node can serve any more what this one has just changed or ended (C-13, C-15)."""
@@ -133,17 +148,19 @@ class StoreOwner(LoadingOwner):
             if renew:
                 await self._renew(session, record, deadline)
             return
-        names = frozenset(changes.changed) | changes.removed
-        moved = session._moved(names)
-        if moved and self._settings.conflicts == "raise":
-            raise self._conflict(session, moved)
+        moved = session._moved(changes)
+        guarded = frozenset[str]()
+        if self._refuses_conflicts:
+            guarded = changes.removed.union(changes.changed)
+            if moved:
+                raise self._conflict(session, moved)
         delta = SessionDelta(
             record.key,
             record.incarnation,
             record.version,
             changes.changed,
             changes.removed,
-            guarded=names if self._settings.conflicts == "raise" else frozenset(),
+            guarded=guarded,
             interval_ms=session._interval_ms,
         )
         outcome = await self._send(session, record, delta, deadline, renew=renew)
@@ -162,7 +179,7 @@ class StoreOwner(LoadingOwner):
         except StoreUnavailable as error:
             _log.warning("renewal_failed", "session %s keeps its id, which was due for renewal: %s", session.ref, error)
             return
-        if outcome.status is CommitStatus.APPLIED:
+        if outcome.status is APPLIED:
             self._take_over(session, delta, outcome, new, at=session._writes)
             session._committed = True
 
@@ -191,19 +208,21 @@ class StoreOwner(LoadingOwner):
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
-        # An increment's result is not known yet; it takes as much as the largest number at most.
-        attributes = {**delta.on(record.attributes), **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
-        whole = self._limits.check(attributes, delta.changed.keys() | delta.increments.keys(), record.attributes)
+        changed = delta.changed
+        if delta.increments:  # their results are not known yet; each takes as much as the largest number at most
+            changed = {**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
+        whole = self._limits.check(record.attributes, changed, delta.removed)
         new, writes = self._id_for(session, renew=renew), session._writes
         if new is None:
             outcome = await self._store.apply(delta, deadline=deadline)
         else:
             outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
-        self._judge(session, outcome)
-        if outcome.status is CommitStatus.APPLIED:
+        if outcome.status is APPLIED:
             self._take_over(session, delta, outcome, new, at=writes)
-            self._report(session, AttributeChanges(delta.changed, delta.removed), whole)
-        elif outcome.changes is not None:
+            self._report(session, delta, whole)
+            return outcome
+        self._judge(session, outcome)
+        if outcome.changes is not None:
             present = record.merged(outcome.changes)
             session._adopt(present)
             self._look_for_rollback(session, present, Seen(present.incarnation, delta.base))
@@ -232,10 +251,12 @@ class StoreOwner(LoadingOwner):
             # A task of the same request has called invalidate() meanwhile: what is to end has just moved.
             session._doomed = session._doomed if new is None else new.successor.key
             return
-        session._settle(AttributeChanges(delta.changed, delta.removed), at=at)
-        after = record.after(delta, outcome, None if new is None else new.successor)
-        alone = outcome.changes is None and record.version == delta.base
-        session._adopt(after, {*delta.changed, *delta.removed, *outcome.computed} if alone else None)
+        session._settle(delta, at=at)
+        on_base, after = record.version == delta.base, outcome.after
+        if after is None or not on_base:
+            after = record.after(delta, outcome, None if new is None else new.successor)
+        alone = on_base and outcome.changes is None
+        session._adopt(after, (*delta.changed, *delta.removed, *outcome.computed) if alone else None)
         if outcome.previous != delta.base:
             self._look_for_rollback(session, after, Seen(after.incarnation, delta.base))
         if session._interval_ms == delta.interval_ms:
@@ -247,7 +268,7 @@ class StoreOwner(LoadingOwner):
     async def _create(self, session: Session, deadline: float) -> None:
         await self._ready(deadline)
         changes = session._collect()
-        whole = self._limits.check(changes.changed, changes.changed.keys())
+        whole = self._limits.check(NO_ATTRIBUTES, changes.changed)
         writes = session._writes
         session_id, record = await self._create_under_new_id(session, changes, deadline)
         session._id, session._interval_ms = session_id, None
@@ -275,12 +296,11 @@ class StoreOwner(LoadingOwner):
             self._identity.key(session_id), changes.changed, interval_ms, lifetime_ms, principal=principal
         )
 
-    def _report(self, session: Session, changes: AttributeChanges, whole: int) -> None:
+    def _report(self, session: Session, sent: Changes, whole: int) -> None:
         if (record := session._record) is None:
             return
         session._committed = True
-        report = self._reports.add(record.key, record.version, changes, whole)
-        self._statistics.bytes_sent += report.bytes_sent
+        self._statistics.bytes_sent += self._reports.add(record.key, record.version, sent, whole)
         self._statistics.bytes_whole += whole
-        if whole > self._settings.warn_session_bytes:
+        if whole > self._warn_bytes:
             _log.warning("large_session", "session %s takes %d bytes", session.ref, whole)

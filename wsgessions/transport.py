@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import Scope
-from .cookie import Carrier, Presented, SessionCookies
+from .cookie import BY_HEADER, Carrier, Presented, SessionCookies
 from .log_throttle import LogThrottle
 from .response_headers import Header
 from .session_header import SessionHeader
@@ -55,19 +55,19 @@ class Transport:
             session_id: the id.
             max_age: seconds that a cookie shall live; None for as long as the browser runs.
         """
-        if carrier is Carrier.HEADER and self._header is not None:
+        if carrier is BY_HEADER and self._header is not None:
             return self._header.set_id(session_id)
         return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
 
     def set_watermark(self, carrier: Carrier, watermark: str, *, max_age: int | None) -> Header:
         """The field that tells the client what it has seen; arguments as for `set_id`."""
-        if carrier is Carrier.HEADER and self._header is not None:
+        if carrier is BY_HEADER and self._header is not None:
             return self._header.set_watermark(watermark)
         return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
 
     def clear(self, carrier: Carrier) -> list[Header]:
         """The fields that tell the client that it has no session any more."""
-        if carrier is Carrier.HEADER and self._header is not None:
+        if carrier is BY_HEADER and self._header is not None:
             return self._header.clear()
         return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -25,6 +25,8 @@ WATERMARK_LENGTH: Final = 48
 _FORMAT: Final = 1
 _BODY: Final = Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _PURPOSE: Final = b"wsgessions:mark"
 _REMEMBERED: Final = 1024
 """So many that were made here are known again without a check: a browser brings its last one with the next request."""
@@ -49,15 +51,15 @@ class WatermarkSeal:
 
     def __init__(self, keys: Sequence[bytes], *, node: int | None = None) -> None:
         self.node: int = secrets.randbits(16) if node is None else node
-        self._ring = {_key_id(key): _mac_key(key) for key in reversed(keys)}
+        self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
-        self._signing_key = self._ring[self._signing_id]
+        self._sign = self._ring[self._signing_id]
         self._made_lately: Recent[str, Watermark] = Recent(_REMEMBERED)
 
     def seal(self, incarnation: int, version: int) -> str:
         """The cookie value that tells of this state."""
         body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
-        value = urlsafe_b64encode(body + _mac(self._signing_key, body)).decode("ascii")
+        value = b2a_base64(body + self._sign(body), newline=False).translate(_URL_SAFE).decode("ascii")
         self._made_lately.put(value, Watermark(incarnation, version, self.node))
         return value
 
@@ -69,21 +71,28 @@ class WatermarkSeal:
         if len(value) != WATERMARK_LENGTH or not value.isascii():
             return None
         try:
-            raw = urlsafe_b64decode(value)
+            raw = a2b_base64(value.encode("ascii").translate(_STANDARD))
         except ValueError:
             return None
         body, mac = raw[: _BODY.size], raw[_BODY.size :]
         if len(raw) != _BODY.size + _MAC_SIZE:
             return None
         form, key_id, node, incarnation, version = _BODY.unpack(body)
-        key = self._ring.get(key_id)
-        if form != _FORMAT or key is None or not secrets.compare_digest(_mac(key, body), mac):
+        mac_of = self._ring.get(key_id)
+        if form != _FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body), mac):
             return None
         return Watermark(incarnation, version, node)
 
 
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_MAC_SIZE, key=key, person=_PURPOSE).digest()
+def _mac_of(key: bytes) -> Callable[[bytes], bytes]:
+    begun = hashlib.blake2b(digest_size=_MAC_SIZE, key=key, person=_PURPOSE)
+
+    def mac(body: bytes) -> bytes:
+        digest = begun.copy()
+        digest.update(body)
+        return digest.digest()
+
+    return mac
 
 
 def _mac_key(key: bytes) -> bytes:

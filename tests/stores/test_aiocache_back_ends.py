@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import aiocache
@@ -21,6 +20,7 @@ from tests.stores.aiocache_back_ends import alias_of, back_end
 from tests.stores.memcached import PROGRAM
 from wsgessions import SessionMiddleware
 from wsgessions.errors import ConfigError, NonStopTimeout, RecordTooNew, StoreRefused, StoreUnavailable
+from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.settings import SessionSettings
 from wsgessions.stores import document_cells

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from tests.valkey.links import at, until
 from tests.valkey.links import started as started_link
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
+from wsgessions.frozen import replace
 from wsgessions.record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
 from wsgessions.stores.figures import COMMITS_REMEMBERED
 from wsgessions.testing.store_harness import change, created, new_key, number, stored, successor_of

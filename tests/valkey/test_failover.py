@@ -6,7 +6,6 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.valkey.replicas import Replicated, command, is_replica, listen, repli
 from tests.valkey.shared_server import started
 from wsgessions import codec
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
+from wsgessions.frozen import replace
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import CommitStatus, SessionDelta, SessionRecord

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import caching, shared_server, started, store_at
 from tests.valkey.test_commit_script import resend, segment_of
+from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.stores.figures import COMMITS_REMEMBERED
 from wsgessions.testing.store_harness import change, created, number, stored

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from tests.valkey.links import soon
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
+from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.testing.store_harness import DAY, IDLE, change, created, new_key, stored
 from wsgessions.testing.store_principals import PRINCIPALS, bound, moved, successor

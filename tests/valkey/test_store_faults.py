@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.valkey.links import soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
+from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, NewSession, SessionDelta, SessionRecord
 from wsgessions.testing.faults import Direction, Ending, FaultProxy
 from wsgessions.testing.store_harness import DAY, IDLE, change, created, new_key, number, stored, successor_of

@@ -465,6 +465,6 @@ async def test_only_the_push_right_behind_the_reply_is_about_our_own_change(betw
         stream.connection.waiting.append(ticket)
     assert node.store.segments is not None
     name = node.store.segments.of(record.key).record(record.key)
-    stream.connection.waiting[0].on_reply = lambda _: node.store.tracking._expect_own([name])
+    stream.connection.waiting[0].on_reply = lambda _: node.store.tracking.expect_own([name])
     stream.hear(b"+OK\r\n" * (1 + between) + b">2\r\n$10\r\ninvalidate\r\n*1\r\n" + _bulk(name), 0)
     assert node.holds_current(record) == (between == 0)

@@ -14,11 +14,11 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from ..clock import StoreClock
 from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
+from ..frozen import replace
 from ..record import (
     CommitOutcome,
     CommitStatus,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Collection
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from ..clock import StoreClock
+from ..frozen import replace
 from ..record import (
     CommitOutcome,
     CommitStatus,

@@ -80,6 +80,7 @@ class NearCache:
         """See `Feed.generation`."""
         self._lease = lease
         self._clock = lease.clock
+        self._now_ms = store.clock.now_ms
         self._margin_ms: Final = round(margin * 1000)
         self._audit_share = audit_share
         self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
@@ -112,7 +113,8 @@ class NearCache:
             return self._miss(Miss.UNKNOWN)
         if record.version < mark.version:
             return self._recall_off_heap(key, mark, Miss.BEHIND)
-        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + self._margin_ms:
+        ends_ms = self._now_ms() + self._margin_ms
+        if record.expires_ms <= ends_ms or record.deadline_ms <= ends_ms:
             return self._miss(Miss.EXPIRING)
         self.statistics.heap_hits += 1
         if random.random() < self._audit_share:  # noqa: S311 - a sample

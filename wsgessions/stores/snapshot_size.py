@@ -9,7 +9,6 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
-from ..attribute_names import bytes_of_own
 from ..record import SessionRecord
 
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
@@ -31,9 +30,8 @@ _ROUNDING: Final = 7
 def bytes_of(record: SessionRecord) -> int:
     """The bytes that ``record`` occupies, placeholders for its attributes included, whether made yet or not."""
     attributes = record.attributes
-    values = _VALUE * len(attributes) + sum(map(len, attributes.values()))
-    placeholders = _PLACEHOLDER * len(attributes)
-    own = getsizeof(record.lineage) + _ROUNDING
+    around = (_VALUE + _PLACEHOLDER) * len(attributes)
+    own = getsizeof(record.lineage) + _ROUNDING + attributes.name_bytes[1]
     if record.binding is not None:
         own += _BINDING + getsizeof(record.binding.principal)
-    return _RECORD + own + 2 * getsizeof(attributes) + values + placeholders + bytes_of_own(attributes)
+    return _RECORD + own + 2 * getsizeof(attributes) + around + attributes.value_bytes

@@ -8,9 +8,9 @@ tracks it, and otherwise as the base of the next read or commit.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..frozen import replace
 from ..record import Seen, SessionKey, SessionRecord
 from .base import Mark
 from .snapshots import Snapshots

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
+from typing import Any
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
@@ -140,10 +141,14 @@ class TouchBatch:
     def _learn(self, key: SessionKey, found: SessionRecord | SessionChanges) -> None:
         self._step.learn(key, interval_ms=found.interval_ms, expires_ms=found.expires_ms)
 
-    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
         """See `Store.apply`. A commit is an access, so the session needs no touch."""
         self._pending.discard(delta.key)
-        outcome = await self.below.apply(delta, deadline=deadline)
+        applied = self.below.apply(delta, deadline=deadline)
+        return self._learning_of(delta, applied) if self._step.counts else applied
+
+    async def _learning_of(self, delta: SessionDelta, applied: Coroutine[Any, Any, CommitOutcome]) -> CommitOutcome:
+        outcome = await applied
         if delta.interval_ms is not None:
             self._step.forget(delta.key)
         elif outcome.status is CommitStatus.APPLIED:

@@ -32,12 +32,14 @@ class TouchStep:
 
     def __init__(self, step: float, now_ms: Callable[[], int]) -> None:
         self._step_ms = round(step * 1000)
+        self.counts: Final = self._step_ms > 0
+        """Whether anything is to be learned; without a step nothing waits."""
         self._now_ms = now_ms
         self._known: OrderedDict[SessionKey, _Known] = OrderedDict()
 
     def learn(self, key: SessionKey, *, interval_ms: int, expires_ms: int) -> None:
         """Take note of a session's times, as a reply of the store has them."""
-        if not self._step_ms:
+        if not self.counts:
             return
         before = self._known.pop(key, None)
         # It was touched then, or later, if the deadline is nearer than the idle time; of 0, the end says nothing.

@@ -19,7 +19,7 @@ from ..codec import check_name, encode
 from ..cookie import CookieFinding, Presented
 from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
-from ..record import NewSession
+from ..record import NewSession, StoredAttributes
 from ..session import Session
 
 __all__ = ["Takeover"]
@@ -109,7 +109,7 @@ def _encoded(owner: OperatingOwner, values: Mapping[str, Any]) -> dict[str, byte
         try:
             check_name(name)
             raw = encode(value, name=name)
-            owner._limits.check({**content, name: raw}, {name})
+            owner._limits.check(StoredAttributes(content), {name: raw})
         except CodecError as error:
             _log.warning("left_out", "a session was taken over without an attribute: %s", error)
         else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
+from ..frozen import replace
 from ..record import CommitStatus, SessionChanges, new_commit_id
 from ..stores.base import Store
 from ..stores.figures import COMMITS_REMEMBERED, EXACT

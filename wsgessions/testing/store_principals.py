@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ..frozen import replace
 from ..record import Binding, CommitStatus, NewSession, SessionChanges, SessionRecord, Successor
 from ..stores.base import Indexing, Store, find_power
 from .store_harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of

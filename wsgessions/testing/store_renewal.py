@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
+from ..frozen import replace
 from ..record import CommitStatus, NewSession, Place, SessionKey, SessionRecord, Successor
 from ..stores.base import Store
 from .store_harness import StoreHarness, change, created, number, stored, successor_of

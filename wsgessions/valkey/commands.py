@@ -16,7 +16,7 @@ import asyncio
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 import hiredis
@@ -79,15 +79,19 @@ class Commands(ABC):
         on_reply: OnReply | None = None,
     ) -> Reply:
         """Run a script, by its digest where the server is thought to know it, otherwise by its text."""
-        reply = await self._submit(Ticket(self._pack_script(script, keys, args), deadline, on_reply))
+        call = ScriptCall(script, keys, args)
+        return await self.run(call, lambda wire: Ticket(wire, deadline, on_reply), deadline=deadline)
+
+    async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], Ticket], *, deadline: float) -> Reply:
+        """Run a script on a ticket of one's own making; ``ticket_for`` is asked for another each time it is sent."""
+        reply = await self._submit(ticket_for(self._pack_script(*call)))
         whole = False
         while type(reply) is StoreRefused:
             if reply.server_code == "NOSCRIPT" and not whole:
                 whole = True
             else:
                 await _wait_out(reply, deadline)
-            wire = self._pack_script(script, keys, args, whole=whole)
-            reply = await self._submit(Ticket(wire, deadline, on_reply))
+            reply = await self._submit(ticket_for(self._pack_script(*call, whole=whole)))
         return reply
 
     async def pipeline(
@@ -128,10 +132,22 @@ class Commands(ABC):
     def _pack_script(
         self, script: Script, keys: Sequence[Argument], args: Sequence[Argument], *, whole: bool = False
     ) -> bytes:
+        count = b"%d" % len(keys)
         if script.sha1 in self._known_scripts and not whole:
-            return _pack((b"EVALSHA", script.sha1, len(keys), *keys, *args))
+            arguments = _wired((count, *keys, *args))
+            return b"*%d\r\n%b%b" % (3 + len(keys) + len(args), script.by_name, arguments)
         self._known_scripts.add(script.sha1)
-        return _pack((b"EVAL", script.source, len(keys), *keys, *args))
+        return _pack((b"EVAL", script.source, count, *keys, *args))
+
+
+def _wired(arguments: Iterable[Argument]) -> bytes:
+    """Arguments as they go over the wire; twice as fast as hiredis, because nearly all are bytes already."""
+    return b"".join(
+        [
+            b"$%d\r\n%b\r\n" % (len(each), each) if type(each) is bytes else _wired((str(each).encode(),))
+            for each in arguments
+        ]
+    )
 
 
 async def _wait_out(refused: StoreRefused, deadline: float) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from ..attribute_names import shared_name
 from ..record import (
+    APPLIED,
     CommitOutcome,
     CommitStatus,
     NewSession,
@@ -56,12 +57,14 @@ _ATTRIBUTE: Final = b"a"
 _NIL: Final = b"\xc0"
 _NO_SUCCESSOR: Final = bytes(8)
 _KEEP_INTERVAL: Final = -1
+_PLAIN_ANSWER: Final = 4
+"""Parts of the answer to a commit of which there is nothing to tell but that it was applied, as nearly always."""
 
 _encode_number = msgspec.msgpack.Encoder().encode
 
 
 _STATUSES: Final = (
-    CommitStatus.APPLIED,
+    APPLIED,
     CommitStatus.GONE,
     CommitStatus.CONFLICT,
     CommitStatus.NOT_A_NUMBER,
@@ -215,6 +218,8 @@ def read_changes(
 
 def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     """The answer of ``commit.lua``."""
+    if not reply[0] and len(reply) == _PLAIN_ANSWER:
+        return CommitOutcome(APPLIED, reply[1], reply[2], reply[3])
     status = _STATUSES[reply[0]]
     if len(reply) == 1 or reply[0] == Refusal.FORWARDED:
         return CommitOutcome(status)
@@ -224,7 +229,7 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
         present, interval_ms, changed, live, lineage = others
         changes = read_changes(present, interval_ms, expires_ms, changed, live, lineage=lineage)
     named = tuple(map(shared_name, names))
-    applied = status is CommitStatus.APPLIED
+    applied = status is APPLIED
     return CommitOutcome(
         status,
         version,

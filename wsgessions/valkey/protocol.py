@@ -48,7 +48,7 @@ class Ticket:
         self.deadline: float = deadline
         self.on_reply: OnReply | None = on_reply
         self.expected: int | None = expected
-        self.replies: list[Reply] = []
+        self.replies: list[Reply] | None = None if expected is None else []
         self.sent_at: float = 0.0
         self.future: asyncio.Future[Reply]
 
@@ -56,14 +56,18 @@ class Ticket:
         """Hand over a reply; says whether it was the last one."""
         if self.on_reply is not None:
             self.on_reply(reply)
-        if self.expected is not None:
+        if self.replies is not None:
             self.replies.append(reply)
-            if len(self.replies) < self.expected:
+            if len(self.replies) != self.expected:
                 return False
             reply = self.replies
+        self.answer(reply)
+        return True
+
+    def answer(self, reply: Reply) -> None:
+        """Tell whoever waits, if anybody does."""
         if not self.future.done():
             self.future.set_result(reply)
-        return True
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():

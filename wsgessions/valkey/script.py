@@ -18,10 +18,13 @@ class Script:
     source: str = field(repr=False)
     sha1: str = field(init=False)
     """The server's name for it: 40 hex digits."""
+    by_name: bytes = field(init=False, repr=False)
+    """The first two words of a call by `sha1`, as they go over the wire."""
 
     def __post_init__(self) -> None:
         digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha1", digest)
+        object.__setattr__(self, "by_name", b"$7\r\nEVALSHA\r\n$40\r\n%b\r\n" % digest.encode())
 
     @classmethod
     def load(cls, name: str) -> Script:

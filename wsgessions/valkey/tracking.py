@@ -13,23 +13,35 @@ second has it tracked again (facts 3 and 5).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
 from ..errors import StoreRefused
 from ..log_throttle import LogThrottle
-from ..record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record import (
+    APPLIED,
+    CommitOutcome,
+    CommitStatus,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+    Successor,
+)
 from ..stores.feed import Feed, Loss
 from .commands import Argument, Commands, ScriptCall
+from .protocol import Ticket
 from .replies import DOUBTFUL, Reply
 
-__all__ = ["CACHING_YES", "Note", "Tracking"]
+__all__ = ["CACHING_YES", "Note", "Permitted", "Tracking"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 CACHING_YES: Final = (b"CLIENT", b"CACHING", b"YES")
 """Spent by the next command, even if that fails: the two travel, and are sent again, as one piece (fact 5b)."""
+
+_PERMISSION: Final = b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"
+"""The same as it goes over the wire."""
 
 Note: TypeAlias = Callable[[Reply, bool], bool]
 """Called by the parser with a script's reply, refusals included, and whether its record is tracked now; says whether
@@ -49,7 +61,7 @@ class Tracking:
         """Keys that are tracked and are no records, and whom to tell when they change."""
         self.position: Callable[[], int] = int
         """Where the stream is, see `Link.position`."""
-        self._own_writes: set[bytes] = set()
+        self._own_writes: set[Argument] = set()
         self._own_writes_at = -1
 
     async def begin(self, commands: Commands) -> None:
@@ -103,14 +115,7 @@ class Tracking:
         """What a conditional read of this session may rest on."""
         return None if self.cache is None else self.cache.held(key)
 
-    async def call(
-        self,
-        commands: Commands,
-        script: ScriptCall,
-        note: Note,
-        *,
-        deadline: float,
-    ) -> Reply:
+    def call(self, commands: Commands, script: ScriptCall, note: Note, *, deadline: float) -> Awaitable[Reply]:
         """Run a script and have what it reads tracked, if there is a cache.
 
         Args:
@@ -121,18 +126,12 @@ class Tracking:
             deadline: see `Commands`.
         """
         if not self.on:
-            return await commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
-        record, _, *others = script.keys
-        pair = _Pair(note, partial(self._expect_own, (record, *others)))
-        _, reply = await commands.pipeline((CACHING_YES, script), deadline=deadline, on_reply=pair.take)
-        if isinstance(reply, StoreRefused):
-            raise reply
-        return reply
+            return commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
+        return commands.run(script, lambda wire: Permitted(self, script, note, wire, deadline), deadline=deadline)
 
-    def _expect_own(self, names: Iterable[Argument]) -> None:
+    def expect_own(self, names: Iterable[Argument]) -> None:
         """The reply that is being parsed is to a change of these; a push for each comes before the next reply."""
-        self._own_writes.clear()
-        self._own_writes.update(name for name in names if isinstance(name, bytes))
+        self._own_writes = set(names)
         self._own_writes_at = self.position()
 
     def note_record(self, key: SessionKey, record: SessionRecord | None, *, tracked: bool) -> None:
@@ -148,39 +147,48 @@ class Tracking:
 
     def note_commit(
         self, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome | None, *, tracked: bool
-    ) -> None:
-        """How a commit ended; None for a refusal. Each reply to an own write replaces or removes the entry (C-9)."""
+    ) -> SessionRecord | None:
+        """How a commit ended; None for a refusal. Each reply to an own write replaces or removes the entry (C-9).
+
+        Returns:
+            The session's state after the commit, if what is held led to it.
+        """
         if self.cache is None:
-            return
+            return None
         held = self.cache.held(delta.key)
         after = None if held is None or outcome is None else _state_after(held, delta, successor, outcome)
         if after is None or successor is not None:
             self.cache.removed(delta.key)
         if after is not None:
             self.note_record(after.key, after, tracked=tracked)
+        return after
 
 
 def _note_untracked(note: Note, reply: Reply) -> None:
     note(reply, False)
 
 
-class _Pair:
-    """Follows ``CLIENT CACHING YES`` and its command, also when the pair is sent again."""
+class Permitted(Ticket):
+    """A script with ``CLIENT CACHING YES`` before it, in one piece."""
 
-    __slots__ = ("_note", "_permitted", "_wrote")
+    __slots__ = ("_note", "_permitted", "_script", "_tracking")
 
-    def __init__(self, note: Note, wrote: Callable[[], None]) -> None:
+    def __init__(self, tracking: Tracking, script: ScriptCall, note: Note, wire: bytes, deadline: float) -> None:
+        super().__init__(_PERMISSION + wire, deadline, None)
+        self._tracking = tracking
+        self._script = script
         self._note = note
-        self._wrote = wrote
         self._permitted: bool | None = None
 
-    def take(self, reply: Reply) -> None:
+    def take(self, reply: Reply) -> bool:
+        """See `Ticket.take`. Of the first reply nobody is told but us."""
         if self._permitted is None:
             self._permitted = reply == b"OK"
-            return
-        permitted, self._permitted = self._permitted, None
-        if self._note(reply, permitted) and permitted:
-            self._wrote()
+            return False
+        if self._note(reply, self._permitted) and self._permitted:
+            self._tracking.expect_own(self._script.keys)  # the index is not tracked: none comes for that
+        self.answer(reply)
+        return True
 
 
 def _state_after(
@@ -192,12 +200,9 @@ def _state_after(
     a history that the server has lost, even if its version lies between the two (C-12).
     """
     changes = outcome.changes
-    if held.incarnation != delta.incarnation or held.version not in {delta.base, outcome.previous}:
+    if held.incarnation != delta.incarnation or held.version not in (delta.base, outcome.previous):
         return None
-    if outcome.status is CommitStatus.CONFLICT and changes is not None:
-        return held.merged(changes)
-    if outcome.status is not CommitStatus.APPLIED:
-        return None
-    if changes is not None and changes.version > outcome.version:
-        return None  # a resend, answered when others had committed already
-    return held.after(delta, outcome, successor)
+    if outcome.status is APPLIED:
+        late = changes is not None and changes.version > outcome.version  # a resend, answered after others' commits
+        return None if late else held.after(delta, outcome, successor)
+    return held.merged(changes) if outcome.status is CommitStatus.CONFLICT and changes is not None else None

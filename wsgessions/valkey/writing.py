@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import StoreRefused
+from ..frozen import replace
 from ..lineage import begun
 from ..record import (
+    APPLIED,
     Binding,
     CommitOutcome,
-    CommitStatus,
     NewSession,
     Place,
     SessionDelta,
@@ -31,6 +31,7 @@ from .replies import Reply
 from .session_scripts import COMMIT, CREATE, DELETE
 
 if TYPE_CHECKING:
+    from .segments import Segment
     from .store import ValkeyStore
 
 __all__ = ["Ended", "commit", "create", "end", "end_at_primary"]
@@ -82,51 +83,80 @@ async def commit(
 
     If another request has renewed the id a moment ago, a renewal has nothing left to do, and a rotation has.
     """
-    outcome, moved = await _commit_here(store, delta, successor, deadline)
-    if moved is None:
-        return outcome
+    segments = store.segments or await store.known_segments(deadline)
+    here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
+    reply = await store.send(here.send)
+    if reply[0]:
+        store.trouble.note(reply[0], delta.key)
+        moved = place_in(delta.key, reply)
+        if moved is not None:
+            return await _commit_there(store, moved, delta, successor, deadline)
+    return here.outcome
+
+
+async def _commit_there(
+    store: ValkeyStore, moved: Place, delta: SessionDelta, successor: Successor | None, deadline: float
+) -> CommitOutcome:
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
-    outcome, _ = await _commit_here(store, delta, needed, deadline)
-    if needed is not None and outcome.status is CommitStatus.APPLIED:
+    there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
+    reply = await store.send(there.send)
+    store.trouble.note(reply[0], moved.key)
+    if needed is None:
+        return replace(there.outcome, moved=moved, after=None)
+    if there.outcome.status is APPLIED:
         store.revocations.note(renewed)
-    return outcome if needed is not None else replace(outcome, moved=moved)
+    return there.outcome
 
 
-async def _commit_here(
-    store: ValkeyStore, delta: SessionDelta, successor: Successor | None, deadline: float
-) -> tuple[CommitOutcome, Place | None]:
-    segment = await store.segment(delta.key, deadline)
-    keys = [segment.record(delta.key), segment.expiries]
-    if successor is not None:
-        keys.append(segment.record(successor.key))
-    outcome: CommitOutcome | None = None
-    resent = False
+class _Commit:
+    """One commit under way: sends it, as often as it must be sent, and takes the answer where it is parsed."""
 
-    def note(reply: Reply, tracked: bool) -> bool:
-        nonlocal outcome
-        outcome = None if isinstance(reply, StoreRefused) else layout.read_outcome(delta, reply)
-        store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
-        if _kills(successor, outcome) or (isinstance(reply, list) and reply[0] == Refusal.REVOKED):
+    __slots__ = ("_deadline", "_delta", "_keys", "_resent", "_store", "_successor", "outcome")
+
+    outcome: CommitOutcome
+    """Once the script has answered."""
+
+    def __init__(
+        self, store: ValkeyStore, segment: Segment, delta: SessionDelta, successor: Successor | None, deadline: float
+    ) -> None:
+        self._store = store
+        self._delta = delta
+        self._successor = successor
+        self._deadline = deadline
+        self._resent = False
+        self._keys = [segment.record(delta.key), segment.expiries]
+        if successor is not None:
+            self._keys.append(segment.record(successor.key))
+
+    def send(self, resend: bool) -> Awaitable[Reply]:
+        """See `ValkeyStore.send`."""
+        self._resent, store = resend, self._store
+        args = layout.pack_commit(self._delta, self._successor, grace_ms=store.grace_ms, resend=resend)
+        script = ScriptCall(COMMIT, self._keys, args)
+        return store.tracking.call(store.link, script, self.take, deadline=self._deadline)
+
+    def take(self, reply: Reply, tracked: bool) -> bool:
+        """See `Note`."""
+        store, delta, successor = self._store, self._delta, self._successor
+        if type(reply) is StoreRefused:
+            store.tracking.note_commit(delta, successor, None, tracked=tracked)
+            return False
+        outcome = layout.read_outcome(delta, reply)
+        applied = outcome.status is APPLIED
+        after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
+        if applied and after is not None:
+            outcome = replace(outcome, after=after)
+        self.outcome = outcome
+        if _kills(successor) if applied else reply[0] == Refusal.REVOKED:
             store.revocations.note(delta.key)
         # A resend may be answered out of the record's memory, and then nothing was written.
-        return outcome is not None and outcome.status is CommitStatus.APPLIED and not resent
-
-    def send(resend: bool) -> Awaitable[Reply]:
-        nonlocal resent
-        resent = resend
-        args = layout.pack_commit(delta, successor, grace_ms=store.grace_ms, resend=resend)
-        return store.tracking.call(store.link, ScriptCall(COMMIT, keys, args), note, deadline=deadline)
-
-    reply = await store.send(send)
-    store.trouble.note(reply[0], delta.key)
-    return outcome or layout.read_outcome(delta, reply), place_in(delta.key, reply)
+        return applied and not self._resent
 
 
-def _kills(successor: Successor | None, outcome: CommitOutcome | None) -> bool:
-    """Whether a commit with this outcome has ended the old key at once, as at a login (S-06)."""
-    applied = outcome is not None and outcome.status is CommitStatus.APPLIED
-    return applied and successor is not None and not successor.forward_ms
+def _kills(successor: Successor | None) -> bool:
+    """Whether a commit with this successor ends the old key at once, as at a login (S-06)."""
+    return successor is not None and not successor.forward_ms
 
 
 class Ended(NamedTuple):

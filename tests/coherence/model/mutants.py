@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 from tests.coherence.model.server import Server
 from wsgessions.errors import StoreRefused
+from wsgessions.frozen import replace
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.stores.single_flight import SingleFlight
 from wsgessions.valkey import barrier, store, tracking
 from wsgessions.valkey.commands import Commands, ScriptCall
 from wsgessions.valkey.heartbeat import Heartbeat
-from wsgessions.valkey.protocol import Ticket
 from wsgessions.valkey.reading import Reading
-from wsgessions.valkey.tracking import CACHING_YES, Tracking
+from wsgessions.valkey.tracking import Permitted, Tracking
 
 __all__ = ["MUTANTS", "Mutant", "lease_from_the_reply"]
 
@@ -85,20 +84,18 @@ def half_of_the_pair_resent() -> Any:
     """After NOSCRIPT only the script is sent again, without its permission (C-3, fact 5b)."""
 
     async def call(self: Tracking, commands: Commands, script: ScriptCall, note: Any, *, deadline: float) -> Any:
-        def half(reply: Any) -> bool:
+        def half(reply: Any) -> None:
             note(reply, True)
-            self._expect_own((script.keys[0], *script.keys[2:]))
-            return True
+            self.expect_own(script.keys)
+
+        def unless_refused(reply: Any, tracked: bool) -> bool:
+            return not isinstance(reply, StoreRefused) and note(reply, tracked) is True
 
         name = script.script.sha1
-        pair = (CACHING_YES, (b"EVALSHA", name, len(script.keys), *script.keys, *script.args))
-        pair_note = tracking._Pair(lambda reply, _: isinstance(reply, StoreRefused) or half(reply), lambda: None)
-        wire = b"".join(commands._pack_command(each, whole=False) for each in pair)
-        ticket = Ticket(wire, deadline, pair_note.take, 2)
-        _, reply = await commands._submit(ticket)
-
+        wire = commands._pack_command((b"EVALSHA", name, len(script.keys), *script.keys, *script.args), whole=False)
+        reply = await commands._submit(Permitted(self, script, unless_refused, wire, deadline))
         if isinstance(reply, StoreRefused):
-            return await commands.call(*script, deadline=deadline, on_reply=lambda found: [half(found)].clear())
+            return await commands.call(*script, deadline=deadline, on_reply=half)
         return reply
 
     return mock.patch.object(Tracking, "call", call)

@@ -12,7 +12,9 @@ from tests.coherence.model.server import Server
 from wsgessions.clock import StoreClock
 from wsgessions.stores.lease import Lease
 from wsgessions.stores.near_cache import NearCache
+from wsgessions.valkey.protocol import Ticket
 from wsgessions.valkey.store import ValkeyStore
+from wsgessions.valkey.tracking import Permitted
 
 __all__ = ["HEARTBEAT", "LEASE", "Node"]
 
@@ -76,8 +78,13 @@ class Node:
             self.lease.fresh_until,
             self.store.tracking.on,
             str(beat),
-            tuple((bytes(each.wire), len(each.replies), each.future.done()) for each in (*link.waiting, *link.backlog)),
+            tuple((bytes(each.wire), _progress(each), each.future.done()) for each in (*link.waiting, *link.backlog)),
             len(self.loop.ready),
             tuple(link.told) if self.loop.ready else (),
             tuple(sorted(round(each.when(), 3) for each in self.loop.timers if not each.cancelled())),
         )
+
+
+def _progress(ticket: Ticket) -> object:
+    """What it has been told of its answer so far."""
+    return ticket._permitted if isinstance(ticket, Permitted) else len(ticket.replies or ())

@@ -174,8 +174,11 @@ class _Committing:
             resent=(*before.resent, self.id) if self.resend else before.resent,
         )
         self._write(after, now)
-        reply = [_APPLIED, version, before.version, after.idle_end(now), results, overwritten]
-        if self.since != before.version:
+        alone = self.since == before.version
+        reply: list[Any] = [_APPLIED, version, before.version, after.idle_end(now)]
+        if results or not alone:
+            reply += [results, overwritten]
+        if not alone:
             live = replace(after, removed=before.removed).live_names(self.since)
             reply += [version, after.interval, others, live, after.lineage()]
         return reply

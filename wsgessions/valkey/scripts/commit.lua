@@ -4,8 +4,8 @@
 -- KEYS: record, index, and for a rotation the successor's record.
 -- ARGV: header; name and value of each changed attribute; removed names; name and number of each increment; guarded names.
 -- Returns {FORWARDED, successor's key, its incarnation, version of its rotation} if the id was renewed a moment ago, or
--- {status, version, previous, expires, results, names}, and behind these, if others have committed since the base,
--- {..., present version, interval, changed, live, lineage}.
+-- {status, version, previous, expires}, and behind these, if there are any, {..., results, names}, and behind those, if others
+-- have committed since the base, {..., present version, interval, changed, live, lineage}.
 --
 -- What this script may read: a tracked commit keeps the caller's copy of the record alive only if the last thing it does
 -- is to read the record, and it subscribes the caller to every key it reads (C-3, C-3b, fact 5). So nothing is read but
@@ -157,7 +157,8 @@ ensure_ttl(key, s)
 ends = idle_end(s, now)
 redis.call('ZADD', index, ends, member)
 
-local reply = {APPLIED, s.version, previous, ends, results, names}
+local reply = {APPLIED, s.version, previous, ends}
+if others or results ~= '' then reply[5], reply[6] = results, names end
 if others then
   reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, others, live_names(key, was_removed, since)
   reply[11] = lineage(s)
