@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.nodes import Node, Time, make_node, two_nodes
-from wsgessions import commit_reports, errors, store_owner
+from wsgessions import commit_reports, errors, session_creation, store_owner
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
@@ -593,7 +593,7 @@ async def test_an_id_that_is_in_use_is_drawn_again(monkeypatch: pytest.MonkeyPat
     one, other = two_nodes()
     victim = await created(one.manager, secret="victim")
     ids = iter([victim, victim, new_session_id()])
-    monkeypatch.setattr(store_owner, "new_session_id", lambda _length: next(ids))
+    monkeypatch.setattr(session_creation, "new_session_id", lambda _length: next(ids))
     async with other.manager.open() as session:
         session["mine"] = True
         await session.commit()
@@ -606,7 +606,7 @@ async def test_a_generator_that_repeats_itself_is_an_error(monkeypatch: pytest.M
     """S-09: not an endless loop."""
     one, _ = two_nodes()
     victim = await created(one.manager, secret="victim")
-    monkeypatch.setattr(store_owner, "new_session_id", lambda _length: victim)
+    monkeypatch.setattr(session_creation, "new_session_id", lambda _length: victim)
     with pytest.raises(errors.StoreRefused, match="random"):
         await created(one.manager, mine=True)
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import octets
+from .frozen import Struct
 from .identity import ID_LENGTH, is_well_formed
 from .recent import Recent
 
@@ -40,6 +41,7 @@ _RECENT_HEADERS: Final = 512
 """A browser sends the same cookies with each of a page's many requests, so the last headers are remembered."""
 _RECENT_BYTES: Final = 2048
 """Longer headers are read anew each time."""
+_INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
 
 
@@ -72,7 +74,7 @@ ABSENT: Final = CookieFinding.ABSENT
 PRESENT: Final = CookieFinding.PRESENT
 
 
-class Recognized(NamedTuple):
+class Recognized(Struct, frozen=True, gc=False):
     """What can be worked out from an id and a watermark without asking anybody."""
 
     seal: WatermarkSeal
@@ -144,9 +146,9 @@ class SessionCookies:
         """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
         header: bytes | None = None
         for name, value in headers:
-            # The length settles it for most header fields without another call.
-            if len(name) == _COOKIE_LENGTH and (name == b"cookie" or _is_cookie(name)):
-                octet = octets(value, "replace")
+            # Length and first letter settle it for most header fields without another call.
+            if len(name) == _COOKIE_LENGTH and name[0] in _INITIALS and (name == b"cookie" or _is_cookie(name)):
+                octet = value if type(value) is bytes else octets(value, "replace")
                 header = octet if header is None else b"%b;%b" % (header, octet)
         if header is None:
             return _ABSENT

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from .attribute_changes import AttributeChanges, Changes
+from .attribute_changes import Changes
 from .commit_reports import CommitReports
-from .errors import CodecError, SessionConflict, StoreRefused, StoreUnavailable, WsgessionsError
+from .errors import CodecError, SessionConflict, StoreUnavailable, WsgessionsError
 from .identity import new_session_id, successor_id
 from .log_throttle import LogThrottle
 from .owner import CommitReport
@@ -17,7 +17,6 @@ from .record import (
     NO_ATTRIBUTES,
     CommitOutcome,
     CommitStatus,
-    NewSession,
     Seen,
     SessionDelta,
     SessionKey,
@@ -27,6 +26,7 @@ from .record import (
 )
 from .renewal import Renewal
 from .session import Session
+from .session_creation import create_under_new_id
 from .session_limits import SessionLimits
 from .session_loading import LoadingOwner
 from .stores.base import Barring, find_power
@@ -35,8 +35,6 @@ __all__ = ["StoreOwner"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
-MAX_ID_DRAWS: Final = 8
-"""Attempts at an unused id. One suffices, unless the generator is broken (S-09)."""
 _LARGEST_NUMBER: Final = bytes(9)
 
 
@@ -270,7 +268,14 @@ class StoreOwner(LoadingOwner):
         changes = session._collect()
         whole = self._limits.check(NO_ATTRIBUTES, changes.changed)
         writes = session._writes
-        session_id, record = await self._create_under_new_id(session, changes, deadline)
+        session_id, record = await create_under_new_id(
+            session,
+            changes.changed,
+            store=self._store,
+            identity=self._identity,
+            settings=self._settings,
+            deadline=deadline,
+        )
         session._id, session._interval_ms = session_id, None
         session._settle(changes, at=writes)
         session._settle_binding(record.principal)
@@ -278,23 +283,6 @@ class StoreOwner(LoadingOwner):
         session._adopt(record)
         self._statistics.created += 1
         self._report(session, changes, whole)
-
-    async def _create_under_new_id(
-        self, session: Session, changes: AttributeChanges, deadline: float
-    ) -> tuple[str, SessionRecord]:
-        for _ in range(MAX_ID_DRAWS):
-            session_id, session._reserved = session._reserved or new_session_id(self._settings.id_length), None
-            record = await self._store.create(self._new(session, session_id, changes), deadline=deadline)
-            if record is not None:
-                return session_id, record
-        raise StoreRefused(f"no unused session id in {MAX_ID_DRAWS} attempts", hint="random numbers repeat here")
-
-    def _new(self, session: Session, session_id: str, changes: AttributeChanges) -> NewSession:
-        interval_ms = self._settings.interval_ms if session._interval_ms is None else session._interval_ms
-        lifetime_ms, principal = self._settings.lifetime_ms, session._binds or None
-        return NewSession(
-            self._identity.key(session_id), changes.changed, interval_ms, lifetime_ms, principal=principal
-        )
 
     def _report(self, session: Session, sent: Changes, whole: int) -> None:
         if (record := session._record) is None:

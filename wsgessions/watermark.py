@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import struct
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
-from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
+from .frozen import Struct
 from .recent import Recent
 
 __all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
 
 WATERMARK_LENGTH: Final = 48
 _FORMAT: Final = 1
-_BODY: Final = Struct(">BBHQQ")
+_BODY: Final = struct.Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
@@ -32,7 +33,7 @@ _REMEMBERED: Final = 1024
 """So many that were made here are known again without a check: a browser brings its last one with the next request."""
 
 
-class Watermark(NamedTuple):
+class Watermark(Struct, frozen=True, gc=False):
     """The newest state that a browser is known to have seen."""
 
     incarnation: int

@@ -50,15 +50,15 @@ FORWARD: Final = b"f"
 _ROTATED: Final = b"i"
 
 _CREATION: Final = Struct(">8sQQ")
-_COMMIT: Final = Struct(">8sQ8sBII8sIqIII")
+_COMMIT: Final = Struct(">QQ8sBIIQIqIII")
 _SEEN: Final = Struct(">8sQ")
 _STAMP_SIZE: Final = 8
 _ATTRIBUTE: Final = b"a"
 _NIL: Final = b"\xc0"
-_NO_SUCCESSOR: Final = bytes(8)
+_NO_SUCCESSOR: Final = 0
 _KEEP_INTERVAL: Final = -1
-_PLAIN_ANSWER: Final = 4
-"""Parts of the answer to a commit of which there is nothing to tell but that it was applied, as nearly always."""
+_APPLIED_ALONE: Final = Struct(">QQQ")
+"""The answer to a commit of which there is nothing to tell but version, version before and end, as nearly always."""
 
 _encode_number = msgspec.msgpack.Encoder().encode
 
@@ -96,13 +96,13 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
     """The arguments of ``commit.lua``. Whose a session is, the script changes and removes like an attribute."""
     binds = None if successor is None else successor.binds
     header = _COMMIT.pack(
-        delta.incarnation.to_bytes(8),
+        delta.incarnation,
         delta.base,
         delta.commit_id,
         resend,
         grace_ms,
         TOMBSTONE_MS,
-        _NO_SUCCESSOR if successor is None else successor.incarnation.to_bytes(8),
+        _NO_SUCCESSOR if successor is None else successor.incarnation,
         0 if successor is None else successor.forward_ms,
         _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
         len(delta.changed) + bool(binds),
@@ -113,7 +113,8 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
     if binds is not None:
         args += (BOUND, pack_principal(delta.key, binds)) if binds else (BOUND,)
     args += map(_field, delta.removed)
-    _with_pairs(args, {name: _number(by) for name, by in delta.increments.items()})
+    if delta.increments:
+        _with_pairs(args, {name: _number(by) for name, by in delta.increments.items()})
     args += map(_field, delta.guarded)
     return args
 
@@ -218,8 +219,8 @@ def read_changes(
 
 def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     """The answer of ``commit.lua``."""
-    if not reply[0] and len(reply) == _PLAIN_ANSWER:
-        return CommitOutcome(APPLIED, reply[1], reply[2], reply[3])
+    if type(reply) is bytes:
+        return CommitOutcome(APPLIED, *_APPLIED_ALONE.unpack(reply))
     status = _STATUSES[reply[0]]
     if len(reply) == 1 or reply[0] == Refusal.FORWARDED:
         return CommitOutcome(status)

@@ -86,7 +86,7 @@ async def commit(
     segments = store.segments or await store.known_segments(deadline)
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
     reply = await store.send(here.send)
-    if reply[0]:
+    if here.outcome.status is not APPLIED:
         store.trouble.note(reply[0], delta.key)
         moved = place_in(delta.key, reply)
         if moved is not None:
@@ -101,10 +101,12 @@ async def _commit_there(
     needed = successor if successor is not None and not successor.forward_ms else None
     there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
     reply = await store.send(there.send)
-    store.trouble.note(reply[0], moved.key)
+    applied = there.outcome.status is APPLIED
+    if not applied:
+        store.trouble.note(reply[0], moved.key)
     if needed is None:
         return replace(there.outcome, moved=moved, after=None)
-    if there.outcome.status is APPLIED:
+    if applied:
         store.revocations.note(renewed)
     return there.outcome
 

@@ -17,6 +17,7 @@ from wsgessions.valkey.script import Script
 from wsgessions.valkey.session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
 
 _APPLIED = 0
+_ALONE = Struct(">QQQ")
 _END_TELLS_TIMELINE = "master_replid" in DELETE.source
 _CREATION = Struct(">8sQQ")
 _SEEN = Struct(">8sQ")
@@ -174,10 +175,10 @@ class _Committing:
             resent=(*before.resent, self.id) if self.resend else before.resent,
         )
         self._write(after, now)
-        alone = self.since == before.version
-        reply: list[Any] = [_APPLIED, version, before.version, after.idle_end(now)]
-        if results or not alone:
-            reply += [results, overwritten]
+        alone, ends = self.since == before.version, after.idle_end(now)
+        if alone and not results:
+            return _ALONE.pack(version, before.version, ends)
+        reply: list[Any] = [_APPLIED, version, before.version, ends, results, overwritten]
         if not alone:
             live = replace(after, removed=before.removed).live_names(self.since)
             reply += [version, after.interval, others, live, after.lineage()]

@@ -4,8 +4,9 @@
 -- KEYS: record, index, and for a rotation the successor's record.
 -- ARGV: header; name and value of each changed attribute; removed names; name and number of each increment; guarded names.
 -- Returns {FORWARDED, successor's key, its incarnation, version of its rotation} if the id was renewed a moment ago, or
--- {status, version, previous, expires}, and behind these, if there are any, {..., results, names}, and behind those, if others
--- have committed since the base, {..., present version, interval, changed, live, lineage}.
+-- {status, version, previous, expires, results, names}, and behind these, if others have committed since the base,
+-- {..., present version, interval, changed, live, lineage}. Nearly always there is nothing to tell but that it was applied:
+-- then version, previous and expires in one string, which is cheaper at both ends.
 --
 -- What this script may read: a tracked commit keeps the caller's copy of the record alive only if the last thing it does
 -- is to read the record, and it subscribes the caller to every key it reads (C-3, C-3b, fact 5). So nothing is read but
@@ -19,77 +20,36 @@ local guarded_at = added_at + 2 * n_added
 local key, index, member = KEYS[1], KEYS[2], KEYS[1]:sub(-16)
 local now, micros = clock()
 
--- A remembered commit: its version, the version before it and its results.
-local function recall(s)
-  if not s.commits:find(id, 1, true) then return nil end
+local s, refusal = read(key, now)
+if not s then return {refusal == GONE and resend == 1 and UNKNOWN or refusal} end
+if s.incarnation ~= incarnation then return {GONE} end
+local past = base ~= s.version and history()
+local since = (not past or past.holds(s, base)) and base or -1 -- a base from a lost timeline tells nothing here (C-12)
+
+-- A repeated commit is answered as it was the first time, even when the session has ended since.
+if s.commits:find(id, 1, true) then
+  past = past or history()
   local at, previous = 1, s.floor
   while at + COMMIT_SIZE - 1 <= #s.commits do
     local known, version, size = struct.unpack(COMMIT, s.commits, at)
     local results = at + COMMIT_SIZE
-    if known == id then return version, previous, s.commits:sub(results, results + size - 1) end
+    if known == id then
+      results = s.commits:sub(results, results + size - 1)
+      local reply = {APPLIED, version, previous, idle_end(s, math.floor(version / 1000)), results, {}}
+      if not s.dead then
+        local changed = past.written_since(key, since, function(_, written_at) return written_at == version end)
+        reply[7], reply[8], reply[9] = s.version, s.interval, changed
+        reply[10], reply[11] = past.live_names(key, s.removed, since), past.lineage(s)
+      end
+      return reply
+    end
     at, previous = results + size, version
   end
-end
-
-local function remember(s, results)
-  if s.count == REMEMBERED then
-    local _, forgotten, size = struct.unpack(COMMIT, s.commits)
-    s.floor, s.count, s.commits = forgotten, s.count - 1, s.commits:sub(COMMIT_SIZE + size + 1)
-  end
-  s.count, s.commits = s.count + 1, s.commits .. struct.pack(COMMIT, id, s.version, #results) .. results
-end
-
--- The first sending of a commit can arrive after its resend: it lay in a socket of a server that stood still. By then the
--- record may have forgotten the commit, so applied resends are kept apart until the first sending cannot be on its way.
-local function remember_resend(s)
-  local kept = {}
-  for at = 1, #s.resent, 16 do
-    local entry = s.resent:sub(at, at + 15)
-    if struct.unpack('>I8', entry, 9) > now - tombstone then kept[#kept + 1] = entry end
-  end
-  redis.call('HSET', key, 'r', table.concat(kept) .. id .. struct.pack('>I8', now))
-end
-
--- A msgpack number and whether it is a float; nil for all else, and for ints that a double does not hold exactly. The
--- tags of numbers are 0xca to 0xd3, each with its own size, and those below 0x80 and from 0xe0 that are the number itself.
-local function number(raw)
-  local tag = raw:byte() or 0xc1
-  local size = (tag < 0x80 or tag >= 0xe0) and 1 or ({5, 9, 2, 3, 5, 9, 2, 3, 5, 9})[tag - 0xc9]
-  if #raw ~= size then return nil end
-  local value, float = cmsgpack.unpack(raw), tag == 0xca or tag == 0xcb
-  if float or math.abs(value) < EXACT then return value, float end
-end
-
--- The sum of two msgpack numbers as msgpack, an int only if both are; nil if it would not be exact.
-local function add(left, right)
-  local a, a_float = number(left)
-  local b, b_float = number(right)
-  if not a or not b then return nil end
-  local sum = a + b
-  if a_float or b_float then return sum - sum == 0 and '\203' .. struct.pack('>d', sum) or nil end
-  return math.abs(sum) < EXACT and cmsgpack.pack(sum) or nil
-end
-
-local s, refusal = read(key, now)
-if not s then return {refusal == GONE and resend == 1 and UNKNOWN or refusal} end
-if s.incarnation ~= incarnation then return {GONE} end
-local since = in_history(s, base) and base or -1 -- a base from a lost timeline tells nothing about this one (C-12)
-
--- A repeated commit is answered as it was the first time, even when the session has ended since.
-local version, previous, results = recall(s)
-if version then
-  local reply = {APPLIED, version, previous, idle_end(s, math.floor(version / 1000)), results, {}}
-  if not s.dead then
-    local changed = written_since(key, since, function(_, written_at) return written_at == version end)
-    reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, changed, live_names(key, s.removed, since)
-    reply[11] = lineage(s)
-  end
-  return reply
 end
 if resend == 1 and base < s.floor then return {UNKNOWN} end -- applied and forgotten, or never applied
 if s.resent:find(id, 1, true) then return {UNKNOWN} end -- nobody waits for it: its resend was answered
 
-if s.dead then return onward(s, now) end
+if s.dead then return history().onward(s, now) end
 local ends = tonumber(redis.call('ZADD', index, 'XX', 'INCR', 0, member)) or idle_end_unindexed(s)
 if not alive(s, ends, now, grace) then return {GONE} end
 
@@ -102,42 +62,79 @@ local others, written
 if since ~= s.version then
   local own = {}
   for i = added_at, guarded_at - 1, 2 do own[ARGV[i]] = true end
-  others, written = written_since(key, since, function(name) return replaced[name] or own[name] end)
+  past = past or history()
+  others, written = past.written_since(key, since, function(name) return replaced[name] or own[name] end)
   for i = guarded_at, #ARGV do
     if (written[ARGV[i]] or s.removed) > since then names[#names + 1] = ARGV[i] end
   end
   if #names > 0 then
-    local live = live_names(key, s.removed, since)
-    local changed = written_since(key, since)
-    return {CONFLICT, s.version, s.version, ends, '', names, s.version, s.interval, changed, live, lineage(s)}
+    local live = past.live_names(key, s.removed, since)
+    local changed = past.written_since(key, since)
+    return {CONFLICT, s.version, s.version, ends, '', names, s.version, s.interval, changed, live, past.lineage(s)}
   end
   for name in pairs(replaced) do
     if (written[name] or -1) > since then names[#names + 1] = name end
   end
 end
 
-results = ''
-local refused = {}
-for i = added_at, guarded_at - 1, 2 do
-  local name = ARGV[i]
-  local stored = not replaced[name] and redis.call('HGET', key, name)
-  local sum = add(values[name] or stored and stored:sub(9) or '\0', ARGV[i + 1])
-  if sum then
-    values[name], results = sum, results .. string.char(#sum) .. sum
-  else
-    refused[#refused + 1] = name
+local results = ''
+if n_added > 0 then
+  -- A msgpack number and whether it is a float; nil for all else, and for ints that a double does not hold exactly. The
+  -- tags of numbers are 0xca to 0xd3, each with its own size, and those below 0x80 and from 0xe0 that are the number itself.
+  local function number(raw)
+    local tag = raw:byte() or 0xc1
+    local size = (tag < 0x80 or tag >= 0xe0) and 1 or ({5, 9, 2, 3, 5, 9, 2, 3, 5, 9})[tag - 0xc9]
+    if #raw ~= size then return nil end
+    local value, float = cmsgpack.unpack(raw), tag == 0xca or tag == 0xcb
+    if float or math.abs(value) < EXACT then return value, float end
   end
+
+  -- The sum of two msgpack numbers as msgpack, an int only if both are; nil if it would not be exact.
+  local function add(left, right)
+    local a, a_float = number(left)
+    local b, b_float = number(right)
+    if not a or not b then return nil end
+    local sum = a + b
+    if a_float or b_float then return sum - sum == 0 and '\203' .. struct.pack('>d', sum) or nil end
+    return math.abs(sum) < EXACT and cmsgpack.pack(sum) or nil
+  end
+
+  local refused = {}
+  for i = added_at, guarded_at - 1, 2 do
+    local name = ARGV[i]
+    local stored = not replaced[name] and redis.call('HGET', key, name)
+    local sum = add(values[name] or stored and stored:sub(9) or '\0', ARGV[i + 1])
+    if sum then
+      values[name], results = sum, results .. string.char(#sum) .. sum
+    else
+      refused[#refused + 1] = name
+    end
+  end
+  if #refused > 0 then return {NOT_A_NUMBER, s.version, s.version, ends, '', refused} end
 end
-if #refused > 0 then return {NOT_A_NUMBER, s.version, s.version, ends, '', refused} end
 if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 1 then return {CONFLICT, s.version, s.version, ends, '', {}} end
 
 -- From here on all is written, and nothing can be refused any more.
-local was_removed = s.removed
-previous, s.version = s.version, math.max(s.version + 1, micros)
+local was_removed, previous = s.removed, s.version
+s.version = math.max(s.version + 1, micros)
 if interval >= 0 then s.interval = interval end
 if in_parts('HDEL', key, ARGV, removed_at, added_at - 1) > 0 then s.removed = s.version end
-remember(s, results)
-if resend == 1 then remember_resend(s) end
+if s.count == REMEMBERED then
+  local _, forgotten, size = struct.unpack(COMMIT, s.commits)
+  s.floor, s.count, s.commits = forgotten, s.count - 1, s.commits:sub(COMMIT_SIZE + size + 1)
+end
+s.count, s.commits = s.count + 1, s.commits .. struct.pack(COMMIT, id, s.version, #results) .. results
+
+-- The first sending of a commit can arrive after its resend: it lay in a socket of a server that stood still. By then the
+-- record may have forgotten the commit, so applied resends are kept apart until the first sending cannot be on its way.
+if resend == 1 then
+  local kept = {}
+  for at = 1, #s.resent, 16 do
+    local entry = s.resent:sub(at, at + 15)
+    if struct.unpack('>I8', entry, 9) > now - tombstone then kept[#kept + 1] = entry end
+  end
+  redis.call('HSET', key, 'r', table.concat(kept) .. id .. struct.pack('>I8', now))
+end
 if KEYS[3] then
   redis.call('RENAMENX', key, KEYS[3])
   redis.call('HSET', key, 't', pack(s))
@@ -153,15 +150,18 @@ for name, value in pairs(values) do
   fields[#fields + 1] = stamp .. value
 end
 in_parts('HSET', key, fields, 1, #fields)
-ensure_ttl(key, s)
 ends = idle_end(s, now)
 redis.call('ZADD', index, ends, member)
 
-local reply = {APPLIED, s.version, previous, ends}
-if others or results ~= '' then reply[5], reply[6] = results, names end
-if others then
-  reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, others, live_names(key, was_removed, since)
-  reply[11] = lineage(s)
+-- The last read, which has the record tracked, also tells whether the time to live was lost (R-26).
+if redis.call('PTTL', key) < 0 then
+  ensure_ttl(key, s)
+  redis.call('PTTL', key)
 end
-redis.call('HLEN', key)
+if not others and results == '' then return struct.pack('>I8I8I8', s.version, previous, ends) end
+local reply = {APPLIED, s.version, previous, ends, results, names}
+if others then
+  reply[7], reply[8], reply[9], reply[10] = s.version, s.interval, others, past.live_names(key, was_removed, since)
+  reply[11] = past.lineage(s)
+end
 return reply

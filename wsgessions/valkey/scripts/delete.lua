@@ -18,7 +18,7 @@ if not s then
   if refusal == GONE then redis.call('ZREM', KEYS[2], member) end
   return answer(refusal, 0)
 end
-if s.dead then return s.forward and onward(s, 0) or answer(APPLIED, tonumber(ARGV[3])) end
+if s.dead then return s.forward and history().onward(s, 0) or answer(APPLIED, tonumber(ARGV[3])) end
 local score = tonumber(redis.call('ZSCORE', KEYS[2], member))
 redis.call('ZREM', KEYS[2], member)
 local metadata, bound = unpack(redis.call('HMGET', KEYS[1], 'm', 'p'))

@@ -8,8 +8,9 @@
 local incarnation, since = struct.unpack('>c8I8', ARGV[1])
 local s, refusal = read(KEYS[1], clock())
 if not s then return {refusal} end
-if s.dead or s.incarnation ~= incarnation or not in_history(s, since) then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
-local changed = s.version > since and written_since(KEYS[1], since) or {}
-local live = live_names(KEYS[1], s.removed, since)
-local past = s.version > since and lineage(s) or ''
-return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live, past}
+local past = history()
+if s.dead or s.incarnation ~= incarnation or not past.holds(s, since) then return {APPLIED, redis.call('HGETALL', KEYS[1])} end
+local changed = s.version > since and past.written_since(KEYS[1], since) or {}
+local live = past.live_names(KEYS[1], s.removed, since)
+local lineage = s.version > since and past.lineage(s) or ''
+return {APPLIED, s.version, s.interval, s.deadline, idle_end_unindexed(s), changed, live, lineage}

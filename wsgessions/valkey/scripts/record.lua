@@ -49,47 +49,23 @@ local function parse(raw, now)
   }
 end
 
--- The session under `key`, or its tombstone (`dead`); otherwise nil and GONE, TOO_NEW or UNREADABLE (R-20 to R-22).
+-- The session under `key`, or its tombstone (`dead`); otherwise nil and GONE, TOO_NEW or UNREADABLE (R-20 to R-22). What
+-- stands beside a tombstone is looked for where there is one: a field that is not there costs a walk through all others.
 local function read(key, now)
-  local found = redis.pcall('HMGET', key, 'm', 't', 'r', 'f')
+  local found = redis.pcall('HMGET', key, 'm', 'r')
   if found.err then return nil, UNREADABLE end -- no hash
-  if found[1] or found[2] then
-    local s, refusal = parse(found[1] or found[2], now)
-    if s then s.dead, s.resent, s.forward = not found[1], found[3] or '', #(found[4] or '') == FORWARD_SIZE and found[4] end
+  if found[1] then
+    local s, refusal = parse(found[1], now)
+    if s then s.resent = found[2] or '' end
+    return s, refusal
+  end
+  found = redis.call('HMGET', key, 't', 'f')
+  if found[1] then
+    local s, refusal = parse(found[1], now)
+    if s then s.dead, s.forward = true, #(found[2] or '') == FORWARD_SIZE and found[2] end
     return s, refusal
   end
   return nil, redis.call('EXISTS', key) == 1 and UNREADABLE or GONE
-end
-
--- Whether a version that somebody has seen can be of this history. The latest commits are remembered, so that a version among
--- them that is not remembered was lost with the server that knew it (C-8, C-12); of older ones nothing is known.
-local function in_history(s, version)
-  if version == s.version or version <= s.floor then return true end
-  local at = 1
-  while at + COMMIT_SIZE - 1 <= #s.commits do
-    local _, known, size = struct.unpack(COMMIT, s.commits, at)
-    if known == version then return true end
-    at = at + COMMIT_SIZE + size
-  end
-  return false
-end
-
--- What the caller is to know of a record's past: the floor, and the versions that followed; see `lineage.py`.
-local function lineage(s)
-  local versions, at = {struct.pack('>I8', s.floor)}, 1
-  while at + COMMIT_SIZE - 1 <= #s.commits do
-    local _, _, size = struct.unpack(COMMIT, s.commits, at)
-    versions[#versions + 1] = s.commits:sub(at + 8, at + 15)
-    at = at + COMMIT_SIZE + size
-  end
-  return table.concat(versions)
-end
-
--- The answer about a tombstone: where the session has gone if its id was renewed, and if this was before `latest` (S-07).
-local function onward(s, latest)
-  if not s.forward then return {REVOKED} end
-  local digest, incarnation, ends = struct.unpack(FORWARD, s.forward)
-  return ends > latest and {FORWARDED, digest, incarnation, s.version} or {GONE}
 end
 
 -- When idling ends a session that was last used at `used`.
@@ -121,31 +97,4 @@ local function in_parts(command, key, items, first, last)
     done = done + redis.call(command, key, unpack(items, i, math.min(i + 999, last)))
   end
   return done
-end
-
--- The attributes written after `since`, as name, value, name, value, but not those that `mine(name, written)` claims.
-local function written_since(key, since, mine)
-  local fields, changed, written = redis.call('HGETALL', key), {}, {}
-  for i = 1, #fields, 2 do
-    local name, value = fields[i], fields[i + 1]
-    if name:byte() == 97 and #value >= 8 then
-      local version = struct.unpack('>I8', value)
-      written[name] = version
-      if version > since and not (mine and mine(name, version)) then
-        changed[#changed + 1] = name
-        changed[#changed + 1] = value:sub(9)
-      end
-    end
-  end
-  return changed, written
-end
-
--- The names of all attributes, if the latest removal came after `since`; otherwise false.
-local function live_names(key, removed, since)
-  if removed <= since then return false end
-  local names = {}
-  for _, name in ipairs(redis.call('HKEYS', key)) do
-    if name:byte() == 97 then names[#names + 1] = name end
-  end
-  return names
 end
