@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from wsgessions import SessionMiddleware
@@ -23,6 +25,9 @@ __all__ = ["measure", "statistics_of"]
 ATTRIBUTES: Final = 20
 MANY: Final = 4096
 """Clients in rotation: more than there are headers whose meaning a process remembers."""
+
+AT_ONCE: Final = 32
+"""Clients that ask at the same time, as under a server with so many connections."""
 
 _HEAD: Final = ("", "no id", "untouched", "read", f"read, {MANY:,} clients", "write")
 
@@ -45,6 +50,7 @@ async def measure(run: Run) -> list[Section]:
     return [
         Section("One request, in process", "\n\n".join([_TEXT, "Time:", _table(rows, cpu=False), _targets(rows)])),
         Section("The same: CPU time of the process", _table(rows, cpu=True)),
+        Section(f"{AT_ONCE} requests at once: CPU time of the process", await _at_once(run)),
         Section("Reads that are not hot, and hops", await _special(run)),
     ]
 
@@ -154,6 +160,35 @@ def statistics_of(app: SessionMiddleware) -> CacheStatistics:
     if cache is None:
         raise RuntimeError("this application has no near cache")
     return cache.statistics
+
+
+async def _at_once(run: Run) -> str:
+    rows = []
+    for subject in (SUBJECTS["wsgessions"], *peers()):
+        app = subject.make(run.store_url)
+        async with _beside_bare(app, subject.bare, run) as bare:
+            clients = [AsgiClient(app) for _ in range(AT_ONCE)]
+            strangers = [AsgiClient(bare.app) for _ in clients]
+            for client in clients:
+                await client.get(f"/fill/{ATTRIBUTES}")
+            costs = [
+                await cost_over(
+                    Way(partial(_together, clients, path)),
+                    Way(partial(_together, strangers, path)),
+                    rounds=run.choose(quick=4, full=40),
+                    requests=4,
+                )
+                for path in ("/read", "/write")
+            ]
+        rows.append((subject.name, *(cost.cpu / AT_ONCE for cost in costs)))
+    return (
+        "As above, for each of so many requests that are under way together: what one of many costs the process, since"
+        " they share turns of the event loop and calls of the system.\n\n" + table(("", "read", "write"), rows)
+    )
+
+
+async def _together(clients: list[AsgiClient], path: str) -> None:
+    await asyncio.gather(*(client.get(path) for client in clients))
 
 
 # -- ours alone --------------------------------------------------------------------------------------------------------

@@ -150,14 +150,11 @@ for name, value in pairs(values) do
   fields[#fields + 1] = stamp .. value
 end
 in_parts('HSET', key, fields, 1, #fields)
+ensure_ttl(key, s)
 ends = idle_end(s, now)
 redis.call('ZADD', index, ends, member)
+redis.call('HLEN', key)
 
--- The last read, which has the record tracked, also tells whether the time to live was lost (R-26).
-if redis.call('PTTL', key) < 0 then
-  ensure_ttl(key, s)
-  redis.call('PTTL', key)
-end
 if not others and results == '' then return struct.pack('>I8I8I8', s.version, previous, ends) end
 local reply = {APPLIED, s.version, previous, ends, results, names}
 if others then
