@@ -103,8 +103,9 @@ class Exchange:
                     raise
                 await self._conclude(None)
             else:
-                long = self._long is not None
-                if long or self._replaced is not None or self.session._pending or not self._note_use():
+                session, long = self.session, self._long is not None
+                unnoted = session._accessed and not self._note_use()
+                if unnoted or long or self._replaced is not None or session._pending:
                     await self._conclude(None)
         finally:
             if self._long is not None:
