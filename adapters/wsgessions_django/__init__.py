@@ -5,5 +5,13 @@ from .configuration import current_manager
 from .connection import get_session
 from .engine import SessionStore
 from .middleware import SessionMiddleware
+from .takeover import TakeoverMiddleware
 
-__all__ = ["DjangoAdapter", "SessionMiddleware", "SessionStore", "current_manager", "get_session"]
+__all__ = [
+    "DjangoAdapter",
+    "SessionMiddleware",
+    "SessionStore",
+    "TakeoverMiddleware",
+    "current_manager",
+    "get_session",
+]

@@ -5,8 +5,9 @@ Django's expiry is a number of seconds without use, 0 for "until the browser clo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings as django_settings
 
@@ -15,7 +16,7 @@ from wsgessions.undecoded import Undecoded
 
 from .configuration import is_changed
 
-__all__ = ["cookie_age", "ends_with_browser", "is_over", "put_in_force", "tell_cookie"]
+__all__ = ["cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
 
 NAME: Final = "_session_expiry"
 """The attribute, as all of Django's engines have it."""
@@ -39,12 +40,19 @@ def ends_with_browser(manager: SessionManager) -> bool:
 def put_in_force(manager: SessionManager, session: Session) -> None:
     """Give a session the idle timeout that its expiry means."""
     expiry = _expiry_of(session)
-    if not expiry:
-        wanted = manager.settings.max_inactive_interval or None
-    else:
-        wanted = max(_SHORTEST, _time_left(manager, expiry))
+    wanted = _idle_time(manager, expiry) if expiry else manager.settings.max_inactive_interval or None
     if session.max_inactive_interval != wanted:
         session.max_inactive_interval = wanted
+
+
+def idle_time(manager: SessionManager, content: Mapping[str, Any]) -> timedelta | None:
+    """How long a session of this content may be idle; None if it does not say."""
+    expiry = content.get(NAME)
+    return _idle_time(manager, expiry) if expiry else None
+
+
+def _idle_time(manager: SessionManager, expiry: int | str) -> timedelta:
+    return max(_SHORTEST, _time_left(manager, expiry))
 
 
 def is_over(manager: SessionManager, session: Session) -> bool:

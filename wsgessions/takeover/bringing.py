@@ -41,7 +41,13 @@ class Takeover:
         self._seed = hashlib.sha512(secret).digest()
 
     async def bring(
-        self, session: Session, credential: bytes, values: Mapping[str, Any] | None, *, remembered: timedelta
+        self,
+        session: Session,
+        credential: bytes,
+        values: Mapping[str, Any] | None,
+        *,
+        remembered: timedelta,
+        idle: timedelta | None = None,
     ) -> bool:
         """Put the content of another session into this request's.
 
@@ -53,6 +59,7 @@ class Takeover:
             values: the content of that session; None if it is not there any more, maybe because another request has
                 taken it over. What cannot be stored of it is left out, and logged by name.
             remembered: for how long others may still take the credential for valid.
+            idle: the idle timeout of the new session; None for that of the settings.
 
         Returns:
             Whether this is the session that was made of it: not if it was ended after it had been taken over.
@@ -61,7 +68,7 @@ class Takeover:
         if session._id is not None or not isinstance(owner, OperatingOwner):
             return False
         try:
-            return await self._bring(owner, session, credential, values, remembered)
+            return await self._bring(owner, session, credential, values, remembered=remembered, idle=idle)
         except StoreUnavailable as error:
             failure = error
             session._shut(lambda: failure)
@@ -74,7 +81,9 @@ class Takeover:
         session: Session,
         credential: bytes,
         values: Mapping[str, Any] | None,
+        *,
         remembered: timedelta,
+        idle: timedelta | None,
     ) -> bool:
         store, settings, deadline = owner._store, owner._settings, owner.deadline()
         await owner._ready(deadline)
@@ -85,7 +94,8 @@ class Takeover:
         if await store.load(key, deadline=deadline) is None:
             if values is None or await store.load(mark, deadline=deadline) is not None:
                 return False
-            new = NewSession(key, _encoded(owner, values), settings.interval_ms, settings.lifetime_ms)
+            idle_ms = settings.interval_ms if idle is None else idle // timedelta(milliseconds=1)
+            new = NewSession(key, _encoded(owner, values), idle_ms, settings.lifetime_ms)
             # It does not overwrite: who is slower finds what the faster one has made.
             if await store.create(new, deadline=deadline) is not None:
                 owner._statistics.taken_over += 1
