@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, entry_points
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -102,3 +105,48 @@ def test_an_adapter_that_declares_nothing_takes_any_version() -> None:
 def test_what_is_installed_here_is_supported(adapter: type[Adapter]) -> None:
     assert adapter.framework is not None
     assert adapter.framework.fit() is Fit.FITS
+
+
+# -- what is declared in several places --------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ADAPTERS = [
+    point.load() for point in entry_points(group="wsgessions.adapters") if point.value.startswith("wsgessions_")
+]
+
+
+def bounds_in_pyproject() -> dict[str, str]:
+    """The lower bound of each dependency and of each adapter's framework, by name."""
+    names = [adapter.framework.distribution for adapter in ADAPTERS]
+    lines = [*PROJECT["dependencies"], *(line for name in names for line in PROJECT["optional-dependencies"][name])]
+    found = [re.match(r"([\w-]+)>=([\d.]+)", line) for line in lines]
+    return {match[1]: match[2] for match in found if match}
+
+
+def pinned_oldest() -> dict[str, str]:
+    text = (ROOT / "requirements" / "oldest.txt").read_text()
+    return dict(re.findall(r"^([\w-]+)==([\d.]+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.__name__)
+def test_an_adapter_and_its_extra_name_the_same_oldest_version(adapter: type[Adapter]) -> None:
+    versions = adapter.framework
+    assert versions is not None
+    (extra,) = PROJECT["optional-dependencies"][versions.distribution]
+    requirement = extra.removeprefix(versions.distribution)
+    assert requirement.split(",")[0] == f">={versions.oldest}"
+    assert requirement in {versions.supported, f">={versions.oldest}"}
+
+
+@pytest.mark.parametrize(("name", "oldest"), bounds_in_pyproject().items())
+def test_the_matrix_runs_with_the_oldest_versions_that_are_declared(name: str, oldest: str) -> None:
+    """`./dev pins` makes requirements/oldest.txt of them."""
+    pinned = pinned_oldest()[name]
+    assert pinned == oldest or re.fullmatch(rf"{re.escape(oldest)}(\.0)+", pinned)
+
+
+def test_the_matrix_knows_all_frameworks() -> None:
+    frameworks = re.search(r"^FRAMEWORKS = \((.*)\)$", (ROOT / "dev").read_text(), re.MULTILINE)
+    assert frameworks is not None
+    assert sorted(re.findall(r"\w+", frameworks[1])) == sorted(adapter.framework.distribution for adapter in ADAPTERS)

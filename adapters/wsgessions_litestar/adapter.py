@@ -42,7 +42,7 @@ class LitestarAdapter(InitPlugin):
         ConfigError: a setting is wrong, two of the arguments contradict, or Litestar is too old.
     """
 
-    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("litestar", "2.15", tested="2.25", before="3")
+    framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("litestar", "2.19", tested="2.25", before="3")
 
     def __init__(
         self,
