@@ -19,6 +19,7 @@ from wsgessions.takeover import Takeover
 
 from .engine import SessionStore
 from .expiry import idle_time
+from .logins import USER
 from .old_engine import OldEngine
 from .waiting import wait
 
@@ -137,7 +138,9 @@ class TakeoverMiddleware(MiddlewareMixin):
         manager, session, presented, left = visitor
         credential = f"{self._cookie}={presented}".encode()
         idle = None if values is None else idle_time(manager, values)
-        return await self._takeover.bring(session, credential, values, remembered=left, idle=idle)
+        user = None if values is None else values.get(USER)
+        principal = None if user is None else str(user)
+        return await self._takeover.bring(session, credential, values, remembered=left, idle=idle, principal=principal)
 
     def _has_left(self, visitor: _Visitor) -> bool:
         return visitor.session.accessed and visitor.session._ended

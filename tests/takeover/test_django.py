@@ -145,6 +145,7 @@ def test_who_was_logged_in_stays_so(engine: str, kind: str, views: str, ann: Any
         assert visitor.id not in (None, old)
         assert visitor.json(f"/{views}/show")["color"] == "color"
         assert manager.statistics.taken_over == 1
+        assert SessionStore(visitor.id)._get_session().principal == str(ann.pk)
     with before(engine) as client:
         client.cookies["sessionid"] = old
         gone = engine.endswith("signed_cookies") or client.get("/sync/mine").status_code == 302

@@ -119,6 +119,16 @@ async def test_several_different_cookies_are_none(node: Node, source: KeptSessio
     assert (await browser.request(on(node, source, read), headers=same)).data["user"] == "ann"
 
 
+async def test_whose_the_session_is_can_be_told(node: Node, source: KeptSessions) -> None:
+    """S-55: so that it is among the user's sessions before the next login."""
+    browser = visitor()
+    app = on(node, source, answering(lambda session: session.principal), user_of=lambda values: values.get("user"))
+    assert (await browser.request(app)).data == "ann"
+    other = KeptSessions(**{OLD: {"cart": []}})
+    app = on(make_node(MemoryStore()), other, answering(lambda session: session.principal))
+    assert (await visitor().request(app)).data is None
+
+
 # -- once --------------------------------------------------------------------------------------------------------------
 
 

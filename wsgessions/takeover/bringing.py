@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..attribute_operations import OperatingOwner
 from ..codec import check_name, encode
@@ -27,7 +27,17 @@ __all__ = ["Takeover"]
 _SPARE: Final = timedelta(hours=1)
 """How far the clocks of servers and store may disagree about the end of a credential."""
 
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
 _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
+
+
+class _Lasting(NamedTuple):
+    """What is told of a session beside its content."""
+
+    remembered: timedelta
+    idle: timedelta | None
+    principal: str | None
 
 
 class Takeover:
@@ -48,6 +58,7 @@ class Takeover:
         *,
         remembered: timedelta,
         idle: timedelta | None = None,
+        principal: str | None = None,
     ) -> bool:
         """Put the content of another session into this request's.
 
@@ -60,6 +71,7 @@ class Takeover:
                 taken it over. What cannot be stored of it is left out, and logged by name.
             remembered: for how long others may still take the credential for valid.
             idle: the idle timeout of the new session; None for that of the settings.
+            principal: whose session it is, as for `Session.bind_user`; None for nobody's (S-55).
 
         Returns:
             Whether this is the session that was made of it: not if it was ended after it had been taken over.
@@ -68,7 +80,8 @@ class Takeover:
         if session._id is not None or not isinstance(owner, OperatingOwner):
             return False
         try:
-            return await self._bring(owner, session, credential, values, remembered=remembered, idle=idle)
+            lasting = _Lasting(remembered, idle, principal)
+            return await self._bring(owner, session, credential, values, lasting)
         except StoreUnavailable as error:
             failure = error
             session._shut(lambda: failure)
@@ -81,9 +94,7 @@ class Takeover:
         session: Session,
         credential: bytes,
         values: Mapping[str, Any] | None,
-        *,
-        remembered: timedelta,
-        idle: timedelta | None,
+        lasting: _Lasting,
     ) -> bool:
         store, settings, deadline = owner._store, owner._settings, owner.deadline()
         await owner._ready(deadline)
@@ -94,14 +105,15 @@ class Takeover:
         if await store.load(key, deadline=deadline) is None:
             if values is None or await store.load(mark, deadline=deadline) is not None:
                 return False
-            idle_ms = settings.interval_ms if idle is None else idle // timedelta(milliseconds=1)
-            new = NewSession(key, _encoded(owner, values), idle_ms, settings.lifetime_ms)
+            idle_ms = settings.interval_ms if lasting.idle is None else lasting.idle // _MILLISECOND
+            content = _encoded(owner, values)
+            new = NewSession(key, content, idle_ms, settings.lifetime_ms, principal=lasting.principal)
             # It does not overwrite: who is slower finds what the faster one has made.
             if await store.create(new, deadline=deadline) is not None:
                 owner._statistics.taken_over += 1
                 _log.info("taken_over", "a session of another kind was taken over as %s", key.ref)
         # By each who comes so far, for the one who has made the session may have failed here.
-        lifetime_ms = (remembered + _SPARE) // timedelta(milliseconds=1)
+        lifetime_ms = (lasting.remembered + _SPARE) // _MILLISECOND
         await store.create(NewSession(mark, {}, 0, lifetime_ms), deadline=deadline)
         session._id, session._presented = session_id, Presented(session_id, finding=CookieFinding.PRESENT)
         await owner.load(session, deadline=deadline)

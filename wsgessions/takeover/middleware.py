@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -43,6 +43,8 @@ class TakeoverMiddleware:
         cookie_domain: its domain, if it has one.
         keep: whether the old session and its cookie stay until the visitor logs out, so that there is a way back; else
             both are removed when the session is taken over.
+        user_of: says whose a session of this content is, for `Session.bind_user`; None for nobody's. By default nobody
+            is asked.
 
     Raises:
         ConfigError: ``until`` has no time zone, or ``secret`` is too short.
@@ -59,6 +61,7 @@ class TakeoverMiddleware:
         cookie_path: str = "/",
         cookie_domain: str | None = None,
         keep: bool = False,
+        user_of: Callable[[Mapping[str, Any]], str | None] | None = None,
     ) -> None:
         key = secret.encode() if isinstance(secret, str) else secret
         if until.tzinfo is None:
@@ -71,6 +74,7 @@ class TakeoverMiddleware:
         self._cookie = cookie
         self._name = cookie.encode("ascii")
         self._keep = keep
+        self._user_of = user_of
         self._takeover = Takeover(key)
         domain = "" if cookie_domain is None else f"; Domain={cookie_domain.removeprefix('.')}"
         secure = "; Secure" if cookie.startswith("__") else ""
@@ -127,7 +131,8 @@ class TakeoverMiddleware:
             _log.warning("takeover_failed", "an old session could not be read: %s", failure)
             return False
         credential = f"{self._cookie}={presented}".encode()
-        taken = await self._takeover.bring(session, credential, values, remembered=left)
+        principal = self._user_of(values) if self._user_of and values else None
+        taken = await self._takeover.bring(session, credential, values, remembered=left, principal=principal)
         if taken and not self._keep:
             await self._remove(presented)
         return taken
