@@ -13,6 +13,7 @@ import pytest
 
 from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import commit_reports, errors, session_creation, store_owner
+from wsgessions.cookie import Presented
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
@@ -911,3 +912,47 @@ async def test_only_the_latest_reports_are_kept(monkeypatch: pytest.MonkeyPatch)
             reports.append(session.last_commit)
     assert reports[0] is None
     assert None not in reports[1:]
+
+
+# -- what frameworks ask for -------------------------------------------------------------------------------------------
+
+
+async def test_an_empty_session_is_created_when_that_is_asked_for() -> None:
+    """S-50 says that nothing is created by itself."""
+    one, other = two_nodes()
+    session = one.manager.begin(Presented())
+    told = one.manager.owner.reserve_id(session)
+    await one.manager.owner.create(session)
+    assert (session.id, session.is_new, session) == (told, False, {})
+    async with other.manager.open(told) as seen:
+        assert not seen.is_new
+
+
+async def test_creating_takes_along_what_is_there_and_ends_what_was_to_end() -> None:
+    node, _ = two_nodes()
+    session_id = await created(node.manager, color="red")
+    async with node.manager.open(session_id) as session:
+        session.invalidate()
+        session["color"] = "blue"
+        await node.manager.owner.create(session)
+        assert session.id not in {None, session_id}
+        after = session.id or ""
+    assert await content(node, after) == {"color": "blue"}
+    assert await content(node, session_id) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "age"),
+    [(None, None), (timedelta(minutes=10), 600), (timedelta(milliseconds=1), 1), (timedelta(days=900), 86_400)],
+)
+async def test_a_cookie_lives_as_long_as_it_is_told_and_never_beyond_the_session(
+    told: timedelta | None, age: int | None
+) -> None:
+    """S-27, S-33."""
+    manager = SessionManager(store_url="memory:", cookie={"max_age": 3600})
+    async with manager.open() as session:
+        session["color"] = "red"
+        await session.commit()
+        assert manager.cookie_max_age(session) == 3600
+        manager.keep_cookie(session, told)
+        assert manager.cookie_max_age(session) in {age, None if age is None else age - 1}

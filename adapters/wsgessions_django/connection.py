@@ -17,7 +17,8 @@ __all__ = ["get_session"]
 def get_session(request: HttpRequest) -> Session:
     """The session behind ``request.session``, with the words of wsgessions: ``rotate_id()``, ``await increment(...)``.
 
-    In a function that is no coroutine it is loaded now, if it was not; in others ``await session.load()`` does that.
+    It is loaded now, if it was not. Only in a coroutine, on a path that is excluded from loading, that is left to
+    ``await session.load()``.
 
     Raises:
         ConfigError: no session of wsgessions is there.
@@ -30,7 +31,7 @@ def get_session(request: HttpRequest) -> Session:
             setting="adapter",
             hint='put "wsgessions_django.SessionMiddleware" into MIDDLEWARE, with SESSION_ENGINE = "wsgessions_django"',
         )
-    return store._get_session(no_load=_is_in_coroutine())
+    return store._get_session(no_load=store.is_left_out and _is_in_coroutine())
 
 
 def _is_in_coroutine() -> bool:

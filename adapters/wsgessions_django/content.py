@@ -34,14 +34,21 @@ class SessionContent(SessionBase):
         self._in_request = False
         self._is_marked = False
         self._is_gone = False
+        self.is_left_out = False
         super().__init__(session_key)
 
     @classmethod
-    def of_request(cls, manager: SessionManager, session: Session) -> Self:
-        """The session of a request, which somebody else commits."""
+    def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:
+        """The session of a request, which somebody else commits.
+
+        Args:
+            manager: the manager of the session.
+            session: the session.
+            left_out: whether it is one of a path that is excluded from loading.
+        """
         store = cls.__new__(cls)
         store._manager, store._core = manager, session
-        store._in_request = True
+        store._in_request, store.is_left_out = True, left_out
         store._is_marked = store._is_gone = False
         return store
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as StockMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -48,7 +49,10 @@ class SessionMiddleware(StockMiddleware):
         if self.async_mode:
             return self._run(request)
         visit = self._begin(request)
-        visit.recall()
+        if settings.SESSION_SAVE_EVERY_REQUEST:
+            wait(visit.manager, visit.load)
+        else:
+            visit.recall()
         try:
             response = cast("HttpResponseBase", self.get_response(request))
         except Exception:
@@ -89,7 +93,8 @@ class SessionMiddleware(StockMiddleware):
         if self._ways.manager is not manager:
             self._ways = Ways(manager)
         visit = visit_of(request, self._ways)
-        request.session = cast("type[SessionStore]", self.SessionStore).of_request(visit.manager, visit.session)
+        engine = cast("type[SessionStore]", self.SessionStore)
+        request.session = engine.of_request(visit.manager, visit.session, left_out=visit.left_out)
         return visit
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

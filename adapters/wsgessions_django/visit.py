@@ -53,6 +53,8 @@ class InnerVisit:
     def __init__(self, manager: SessionManager, session: Session) -> None:
         self.manager = manager
         self.session = session
+        self.left_out = True
+        """Whether the session, if it is not loaded, is so because its path is excluded."""
 
     def recall(self) -> None:
         """Have the session as far as that needs no waiting."""
@@ -127,20 +129,20 @@ class OwnVisit(InnerVisit):
         self._presented = ways.transport.read(scope.get("headers", ()))
         self._exchange = Exchange(ways.manager, ways.transport, self._presented, scope, self._collect)
         self._sent: list[Message] = []
-        self._excluded = ways.excluded.hold(scope)
         super().__init__(ways.manager, self._exchange.session)
+        self.left_out = ways.excluded.hold(scope)
 
     async def _collect(self, message: Message) -> None:
         self._sent.append(message)
 
     def recall(self) -> None:
-        if self._presented.id is not None and (self._excluded or not self.manager.recall(self.session)):
+        if self._presented.id is not None and (self.left_out or not self.manager.recall(self.session)):
             self.manager.leave_unloaded(self.session)
         self._heed_expiry()
 
     async def load(self) -> None:
         self.recall()
-        if self._presented.id is not None and self.session._record is None and not self._excluded:
+        if self._presented.id is not None and self.session._record is None and not self.left_out:
             await self._exchange._load(now=True)
             self._heed_expiry()
 

@@ -21,6 +21,8 @@ from wsgessions_django import SessionStore, current_manager, get_session
 
 configure()
 
+CACHED = {"Cache-Control": "public, max-age=60", "CDN-Cache-Control": "max-age=600", "Vary": "Accept"}
+
 
 def shown(request: HttpRequest) -> HttpResponse:
     return JsonResponse(dict(request.session.items()))
@@ -178,14 +180,66 @@ async def astream(request: HttpRequest, name: str) -> HttpResponseBase:
     return StreamingHttpResponse(parts())
 
 
+def break_off(request: HttpRequest, name: str) -> HttpResponseBase:
+    def parts() -> Iterator[str]:
+        yield "first "
+        request.session[name] = name
+        raise RuntimeError("the view failed")
+
+    return StreamingHttpResponse(parts())
+
+
+async def abreak_off(request: HttpRequest, name: str) -> HttpResponseBase:
+    async def parts() -> AsyncIterator[str]:
+        yield "first "
+        await request.session.aset(name, name)
+        raise RuntimeError("the view failed")
+
+    return StreamingHttpResponse(parts())
+
+
+def create_again(request: HttpRequest) -> HttpResponse:
+    request.session.create()
+    return HttpResponse(request.session.session_key or "")
+
+
+async def acreate_again(request: HttpRequest) -> HttpResponse:
+    await request.session.acreate()
+    return HttpResponse(request.session.session_key or "")
+
+
+def commit_now(request: HttpRequest) -> HttpResponse:
+    session = get_session(request)
+    session["size"] = "size"
+    async_to_sync(session.commit)()
+    return HttpResponse()
+
+
+async def acommit_now(request: HttpRequest) -> HttpResponse:
+    session = get_session(request)
+    session["size"] = "size"
+    await session.commit()
+    return HttpResponse()
+
+
+def forget(request: HttpRequest) -> HttpResponse:
+    request.session["size"] = "size"
+    del request.session
+    return HttpResponse()
+
+
+async def aforget(request: HttpRequest) -> HttpResponse:
+    return forget(request)
+
+
 def cached(request: HttpRequest, name: str) -> HttpResponse:
     request.session[name] = name
-    return HttpResponse(headers={"Cache-Control": "public, max-age=60", "Vary": "Accept"})
+    return HttpResponse(headers=CACHED)
 
 
 async def acached(request: HttpRequest, name: str) -> HttpResponse:
     await request.session.aset(name, name)
-    return HttpResponse(headers={"Cache-Control": "public, max-age=60", "Vary": "Accept"})
+    return HttpResponse(headers=CACHED)
 
 
 # -- auth, messages, CSRF ----------------------------------------------------------------------------------------------
@@ -289,6 +343,8 @@ def ending_meanwhile(get_response: Callable[[HttpRequest], Any]) -> Callable[[Ht
         if "x-ends-meanwhile" in request.headers:
             assert dict(request.session.items())
             SessionStore(request.session.session_key).delete()
+        if "x-looks" in request.headers:
+            request.session.get("color")
 
     if iscoroutinefunction(get_response):
 
@@ -324,6 +380,10 @@ urlpatterns = [
     *both("keep/<str:name>", keep, akeep),
     *both("expire/<str:seconds>", expire, aexpire),
     *both("stream/<str:name>", stream, astream),
+    *both("break/<str:name>", break_off, abreak_off),
+    *both("create-again", create_again, acreate_again),
+    *both("commit", commit_now, acommit_now),
+    *both("forget", forget, aforget),
     *both("cached/<str:name>", cached, acached),
     *both("login/<str:name>", log_in, alog_in),
     *both("login-and-fail/<str:name>", log_in_and_fail, alog_in_and_fail),

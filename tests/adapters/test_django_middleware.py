@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,9 @@ from django.test import override_settings
 
 from tests.adapters.django_stores import manager, shared_server
 from tests.adapters.django_visitors import KINDS, Answer, Visitor
+from tests.test_clock import Times
 from wsgessions import SessionManager
+from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.watched_store import WatchedStore
 from wsgessions_django.configuration import current_manager, use_manager
 
@@ -98,6 +101,7 @@ def test_what_views_say_of_caches_is_merged_and_overruled(visitor: Visitor, view
     """S-41: no shared cache keeps a session's response."""
     answer = visitor.get(f"/{views}/cached/color")
     assert answer.headers["cache-control"] == "no-store"
+    assert "cdn-cache-control" not in answer.headers
     assert {part.strip() for part in answer.headers["vary"].split(",")} == {"Accept", "Cookie"}
 
 
@@ -122,6 +126,15 @@ def test_an_id_can_be_had_before_there_is_anything_in_the_session(visitor: Visit
     assert set(answer.cookies) == {"__Host-sid", "__Host-sid-v"}
     assert visitor.get(f"/{views}/create").text == visitor.id
     assert visitor.json(f"/{views}/show") == {}
+
+
+def test_a_session_that_is_created_once_more_moves_to_the_new_id(visitor: Visitor, views: str) -> None:
+    """S-06: no old one stays behind."""
+    visitor.get(f"/{views}/put/color")
+    before = visitor.copy()
+    assert visitor.get(f"/{views}/create-again").text == visitor.id != before.id
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+    assert before.json(f"/{views}/show") == {}
 
 
 # -- ids ---------------------------------------------------------------------------------------------------------------
@@ -197,11 +210,52 @@ def test_a_session_that_ended_elsewhere_is_djangos_interruption(visitor: Visitor
     assert visitor.json(f"/{views}/show") == {}
 
 
-@pytest.mark.parametrize(
+def test_a_session_that_ended_elsewhere_is_so_for_a_commit_within_the_view_too(visitor: Visitor, views: str) -> None:
+    visitor.get(f"/{views}/put/color")
+    answer = visitor.get(f"/{views}/commit", headers={"x-ends-meanwhile": "yes"})
+    assert (answer.status, answer.text) == (400, "SessionInterrupted: []")
+    assert visitor.get(f"/{views}/commit").status == 200
+    assert visitor.json(f"/{views}/show") == {"size": "size"}
+
+
+def test_a_view_may_remove_the_session_from_its_request(visitor: Visitor, views: str) -> None:
+    """As with Django's own middleware, nobody fails over it; what was changed before is kept."""
+    visitor.get(f"/{views}/put/color")
+    assert visitor.get(f"/{views}/forget").status == 200
+    assert visitor.json(f"/{views}/show") == {"color": "color", "size": "size"}
+    assert visitor.get(f"/{views}/forget", headers={"x-ends-meanwhile": "yes"}).status == 200
+    visitor.get(f"/{views}/put/color")
+
+
+def test_an_error_that_django_lets_through_changes_nothing_and_a_flush_stays_in_force(
+    visitor: Visitor, views: str
+) -> None:
+    """R-31: ``DEBUG_PROPAGATE_EXCEPTIONS``."""
+    visitor.get(f"/{views}/put/color")
+    with override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True):
+        for path, left in (("fail/size", {"color": "color"}), ("flush-and-fail", {})):
+            with suppress(RuntimeError):
+                visitor.get(f"/{views}/{path}")
+            assert visitor.copy().json(f"/{views}/show") == left
+
+
+IN_KIND = pytest.mark.parametrize(
     ("visitor", "views"),
-    [("wsgi", "sync"), ("asgi", "async"), ("adapter", "async")],  # Django warns of the other combinations
+    [("wsgi", "sync"), ("asgi", "async"), ("adapter", "async")],  # Django warns of streams in other combinations
     indirect=True,
 )
+
+
+@IN_KIND
+def test_a_stream_that_fails_drops_what_it_has_changed(visitor: Visitor, views: str) -> None:
+    """R-32."""
+    visitor.get(f"/{views}/put/color")
+    with suppress(RuntimeError):
+        visitor.get(f"/{views}/break/size")
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+@IN_KIND
 def test_a_stream_keeps_what_it_changes(visitor: Visitor, views: str) -> None:
     """R-37."""
     visitor.get(f"/{views}/put/color")
@@ -239,6 +293,21 @@ def test_a_commit_that_fails_is_answered_503(
     for call in ("apply", "rotate", "delete"):
         monkeypatch.setattr(store, call, stopping(store, getattr(store, call)))
     answer = visitor.get(f"/{views}/{path}")
+    assert (answer.status, answer.cookies) == (503, {})
+    store.stopped = False
+    assert visitor.json(f"/{views}/show") == {"color": "color"}
+
+
+def test_an_error_page_over_a_store_that_is_down_is_a_503(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    """F-00a: another middleware has met the trouble, or a logout was to be carried out."""
+    visitor.get(f"/{views}/put/color")
+    store.stopped = True
+    answer = visitor.get(f"/{views}/untouched", headers={"x-looks": "yes"})
+    assert (answer.status, answer.cookies) == (503, {})
+    store.stopped = False
+    visitor.get(f"/{views}/show")
+    store.delete = stopping(store, store.delete)  # type: ignore[method-assign]
+    answer = visitor.get(f"/{views}/flush-and-fail")
     assert (answer.status, answer.cookies) == (503, {})
     store.stopped = False
     assert visitor.json(f"/{views}/show") == {"color": "color"}
@@ -338,6 +407,32 @@ def test_zero_is_until_the_browser_closes_whatever_the_settings_say(visitor: Vis
         visitor.get(f"/{views}/expire/0")
         cookies = visitor.get(f"/{views}/put/color").cookies
         assert {name: age_of(cookie) for name, cookie in cookies.items()} == {"__Host-sid": None, "__Host-sid-v": None}
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_a_cookie_that_each_request_shall_renew_is_renewed_by_use_now_and_then(visitor: Visitor, every: bool) -> None:
+    """S-33: not with every response, which might undo a login in another tab (S-209)."""
+    times = Times()
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=every, SESSION_COOKIE_AGE=60 * 86_400):
+        settings = current_manager().settings
+        use_manager(SessionManager(settings, store=MemoryStore(clock=times.clock())))
+        visitor = visitor.another()
+        visitor.get("/async/untouched")
+        visitor.get("/sync/put/color")
+        given = []
+        for views in ("sync", "async", "sync"):
+            times.pass_seconds(32 * 3600)
+            answer = visitor.get(f"/{views}/untouched")
+            given.append("__Host-sid" in answer.cookies)
+            assert answer.headers.get("vary") == ("Cookie" if every else None)
+        assert given == [False, every, False]
+
+
+def test_without_a_persistent_cookie_each_request_is_a_use_and_no_more(visitor: Visitor) -> None:
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        visitor = visitor.another()
+        visitor.get("/sync/put/color")
+        assert visitor.get("/async/untouched").cookies == {}
 
 
 def age_of(cookie: str) -> int | None:

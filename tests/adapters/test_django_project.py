@@ -33,7 +33,7 @@ from wsgessions.stores.base import Countable
 from wsgessions.testing.adapter_client import BASE_URL
 from wsgessions.testing.watched_store import WatchedStore
 from wsgessions_django import DjangoAdapter, SessionStore, get_session
-from wsgessions_django.asgi import wrap
+from wsgessions_django.asgi import Call, wrap
 from wsgessions_django.configuration import STOCK_MIDDLEWARE, current_manager, settings_of_project, use_manager
 
 __all__ = ["shared_server"]
@@ -157,6 +157,25 @@ def test_a_django_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("importlib.metadata.distribution", lambda _: SimpleNamespace(version="4.2.1"))
     with pytest.raises(ConfigError, match=r"django 4\.2\.1 .*5\.2"):
         DjangoAdapter().install(django_app())
+
+
+async def test_a_call_that_was_cancelled_takes_no_more_tasks() -> None:
+    """S-54: those that Django leaves behind end at their next step, or at once."""
+    call = Call(current_manager())
+    call.enter()
+    waiting = asyncio.Event()
+
+    async def left_behind() -> None:
+        call.enter()
+        waiting.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(left_behind())
+    await waiting.wait()
+    await call.tidy()
+    assert task.cancelled()
+    with pytest.raises(asyncio.CancelledError):
+        call.enter()
 
 
 async def test_installed_twice_the_first_stays(caplog: pytest.LogCaptureFixture) -> None:
