@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from typing import Any, Final, cast
 
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpResponse
 
 from wsgessions.asgi import Message
 from wsgessions.errors import WsgessionsError
+from wsgessions.log_throttle import LogThrottle
 from wsgessions.refusal import refusal_for, refusal_messages
 
 __all__ = ["interruption", "refusal_of", "response_of"]
+
+_log: Final = LogThrottle(logging.getLogger("wsgessions.request"))
 
 
 def interruption() -> SessionInterrupted:
@@ -25,7 +30,10 @@ def interruption() -> SessionInterrupted:
 def refusal_of(error: WsgessionsError) -> HttpResponse | None:
     """The answer that the rest of the project gives to this error (F-00a); None for faults of the application."""
     refusal = refusal_for(error)
-    return response_of(refusal_messages(refusal)) if refusal.operational else None
+    if not refusal.operational:
+        return None
+    _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
+    return response_of(refusal_messages(refusal))
 
 
 def response_of(messages: Iterable[Message]) -> HttpResponse:
@@ -34,4 +42,5 @@ def response_of(messages: Iterable[Message]) -> HttpResponse:
     response = HttpResponse(b"".join(part.get("body", b"") for part in parts), status=start["status"])
     for name, value in start["headers"]:
         response[name.decode().title()] = value.decode()
+    cast("Any", response)._has_been_logged = True  # Django would call it an error, and mail it to the administrators
     return response
