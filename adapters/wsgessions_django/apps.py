@@ -8,7 +8,7 @@ __all__ = ["WsgessionsConfig"]
 
 
 class WsgessionsConfig(AppConfig):
-    """Has no models: sessions are in no database."""
+    """Its one model, by which the admin knows live sessions, has no table: sessions are in no database."""
 
     name = "wsgessions_django"
     verbose_name = "Sessions"
