@@ -11,7 +11,7 @@ class WsgessionsConfig(AppConfig):
     """Its one model, by which the admin knows live sessions, has no table: sessions are in no database."""
 
     name = "wsgessions_django"
-    verbose_name = "Sessions"
+    verbose_name: str = "Sessions"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def ready(self) -> None:
         """Register the checks."""

@@ -78,7 +78,7 @@ class Call:
     __slots__ = ("_cancelled", "_tasks", "manager", "request", "response")
 
     def __init__(self, manager: SessionManager) -> None:
-        self.manager = manager
+        self.manager: SessionManager = manager
         self.request: HttpRequest | None = None
         self.response: HttpResponseBase | None = None
         self._tasks: set[asyncio.Task[Any]] = set()

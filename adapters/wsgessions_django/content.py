@@ -68,16 +68,20 @@ class SessionContent(SessionBase):
     def _validate_session_key(self, key: object) -> bool:
         return isinstance(key, str) and is_well_formed(key, self._manager.settings.id_length)
 
-    def _get_session_key(self) -> str | None:
+    @property
+    def session_key(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The id that the client has, or will be given with the commit; None if that is not known yet."""
         core = self._core
         return core._successor or core._id or core._reserved
 
-    def _set_session_key(self, value: str | None) -> None:
-        if not hasattr(self, "_core") or value != self._get_session_key():
-            self._start(value)
+    @property
+    def _session_key(self) -> str | None:
+        return self.session_key
 
-    session_key = property(_get_session_key)  # pyright: ignore[reportIncompatibleMethodOverride]
-    _session_key = property(_get_session_key, _set_session_key)  # pyright: ignore[reportIncompatibleMethodOverride]
+    @_session_key.setter
+    def _session_key(self, value: str | None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if not hasattr(self, "_core") or value != self.session_key:
+            self._start(value)
 
     def _get_new_session_key(self) -> str:
         return new_session_id(self._manager.settings.id_length)
@@ -145,21 +149,21 @@ class SessionContent(SessionBase):
         return self.session_key is None and not self._core._names()
 
     @property
-    def accessed(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def accessed(self) -> bool:
         """Whether anybody has looked into the session."""
         return self._core.accessed
 
     @accessed.setter
-    def accessed(self, value: bool) -> None:
+    def accessed(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._core._accessed = value
 
     @property
-    def modified(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def modified(self) -> bool:
         """Whether there is anything to save: what was changed, in nested values too, or what was announced."""
         return self._is_marked or self._core.modified
 
     @modified.setter
-    def modified(self, value: bool) -> None:
+    def modified(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self._is_marked = value
 
     # -- expiry --------------------------------------------------------------------------------------------------------

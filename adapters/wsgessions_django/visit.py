@@ -53,7 +53,7 @@ class InnerVisit:
     def __init__(self, manager: SessionManager, session: Session) -> None:
         self.manager = manager
         self.session = session
-        self.left_out = True
+        self.left_out: bool = True
         """Whether the session, if it is not loaded, is so because its path is excluded."""
 
     def recall(self) -> None:
@@ -130,7 +130,7 @@ class OwnVisit(InnerVisit):
         self._exchange = Exchange(ways.manager, ways.transport, self._presented, scope, self._collect)
         self._sent: list[Message] = []
         super().__init__(ways.manager, self._exchange.session)
-        self.left_out = ways.excluded.hold(scope)
+        self.left_out: bool = ways.excluded.hold(scope)
 
     async def _collect(self, message: Message) -> None:
         self._sent.append(message)

@@ -242,7 +242,7 @@ def test_an_assigned_key_is_another_session(stored: SessionStore) -> None:
     assert store["color"] == "red"
     assert store._session_cache == {"color": "red"}
     with pytest.raises(AttributeError):
-        store.session_key = "x" * 43
+        store.session_key = "x" * 43  # type: ignore[misc]
 
 
 # -- sessions that have ended elsewhere --------------------------------------------------------------------------------

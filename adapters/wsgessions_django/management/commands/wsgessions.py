@@ -26,7 +26,8 @@ class Command(BaseCommand):
         "Runs a command of wsgessions with this project's settings, such as `config show --origin`; `doctor` runs the "
         "checks of sessions and asks the store."
     )
-    requires_system_checks = ()  # `doctor` runs them
+    # `doctor` runs the checks.
+    requires_system_checks: tuple[str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def add_arguments(self, parser: CommandParser) -> None:
         """All that follows is for wsgessions."""
