@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import json
 import logging
 import sys
@@ -35,6 +36,9 @@ __all__ = ["shared_server"]
 
 KEY = "a key that signed cookies so far, 32"
 SOON = datetime.now(UTC) + timedelta(days=1)
+
+OLD_STOCK = "partitioned" not in inspect.signature(StarletteMiddleware).parameters
+"""Whether Starlette's own is that of its first releases 1.x, which knows less: ours is as the present one."""
 
 Action = Callable[[Any], Any]
 
@@ -161,6 +165,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "across sites": {"same_site": "none", "https_only": True, "partitioned": True},
 }
 
+if OLD_STOCK:
+    del OPTIONS["across sites"]
+    del STORIES["merge"]  # `|=` was no change to it
+
 
 class TestBeside:
     @pytest.mark.parametrize("options", OPTIONS)
@@ -179,7 +187,7 @@ class TestBeside:
             assert bodies[0] == bodies[1]
             assert other.get("/do/all").json() == one.get("/do/all").json()
 
-    @pytest.mark.parametrize("max_age", [0, -1])
+    @pytest.mark.parametrize("max_age", [-1] if OLD_STOCK else [0, -1])
     def test_an_age_of_nothing_keeps_nothing(self, max_age: int) -> None:
         with theirs(max_age=max_age) as one, ours(max_age=max_age) as other:
             for action in ("set", "all", "count", "all"):
@@ -240,6 +248,7 @@ class TestSession:
             lambda session: session.mark_modified(),
         ]
 
+    @pytest.mark.skipif(OLD_STOCK, reason="the flags of Starlette's first releases 1.x miss some operations")
     def test_made_by_hand_it_has_starlettes_flags_after_each_operation(self) -> None:
         for content in ({"a": 1}, {"a": 1, "b": 2}):
             for operation in self.operations():
