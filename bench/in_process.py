@@ -16,7 +16,7 @@ from wsgessions.stores.cache_statistics import CacheStatistics
 
 from .asgi_client import AsgiClient, serving
 from .run import Run
-from .section import Section, table
+from .section import Section, Value, table
 from .subjects import BARE, SUBJECTS, VALUE, Subject, ours, peers
 from .timing import Cost, Way, cost_over
 
@@ -163,7 +163,7 @@ def statistics_of(app: SessionMiddleware) -> CacheStatistics:
 
 
 async def _at_once(run: Run) -> str:
-    rows = []
+    rows: list[list[Value]] = []
     for subject in (SUBJECTS["wsgessions"], *peers()):
         app = subject.make(run.store_url)
         async with _beside_bare(app, subject.bare, run) as bare:
@@ -180,7 +180,7 @@ async def _at_once(run: Run) -> str:
                 )
                 for path in ("/read", "/write")
             ]
-        rows.append((subject.name, *(cost.cpu / AT_ONCE for cost in costs)))
+        rows.append([subject.name, *(cost.cpu / AT_ONCE for cost in costs)])
     return (
         "As above, for each of so many requests that are under way together: what one of many costs the process, since"
         " they share turns of the event loop and calls of the system.\n\n" + table(("", "read", "write"), rows)
