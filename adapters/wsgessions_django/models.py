@@ -16,7 +16,7 @@ class LiveSession(models.Model):
 
     class Meta:  # noqa: D106 - a name of Django's
         managed = False
-        default_permissions: ClassVar = ("view", "delete")
+        default_permissions: ClassVar[tuple[str, ...]] = ("view", "delete")
         verbose_name = "live session"
         verbose_name_plural = "live sessions"
 
