@@ -136,6 +136,25 @@ async def test_a_logout_elsewhere_closes_an_idle_socket_and_its_application_is_t
     assert watchers() == []
 
 
+async def test_a_socket_that_was_accepted_before_its_connect_was_read_is_closed_as_well(pair: Pair) -> None:
+    """Quart 0.23 begins with the handler, and reads messages beside it."""
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["session"]["n"] == 1
+        await send({"type": "websocket.accept"})
+        while not seen or seen[-1] != "websocket.disconnect":
+            seen.append((await receive())["type"])
+
+    browser = await known_to(pair.there)
+    async with connect(pair.here, app, browser.copy()) as call:
+        await call.take("websocket.accept")
+        await at(pair.there, browser, logout)
+        assert (await call.take("websocket.close"))["code"] == 1008
+    assert seen == ["websocket.connect", "websocket.disconnect"]
+    assert watchers() == []
+
+
 async def test_a_message_does_not_reach_the_handler_when_the_session_is_known_to_be_over(pair: Pair) -> None:
     browser = await known_to(pair.there)
     chat = Chat()

@@ -186,10 +186,10 @@ class OpenSocket(LongConnection):
         await self._watch.begin()
         await self._keep()
         message = await self._next()
-        if message["type"] != "websocket.receive":
+        if message["type"] == "websocket.disconnect":
             self._left = True
             self._watch.stop()
-        elif not await self._watch.allows(from_client=True):
+        elif message["type"] == "websocket.receive" and not await self._watch.allows(from_client=True):
             self._end()
             return _disconnect()
         return message
