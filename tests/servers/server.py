@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.embedded.watched import PATIENCE, ROOT, Place
@@ -43,3 +45,17 @@ class Server:
         self.kill()
         assert self._process.stdout
         self._process.stdout.close()
+
+
+@contextmanager
+def serving(place: Place, program: str, kinds: Iterable[str], *arguments: str) -> Iterator[dict[str, Server]]:
+    """A process of a program for each kind, which it is told first; they and the store end with the block."""
+    started: dict[str, Server] = {}
+    try:
+        for kind in kinds:
+            started[kind] = Server(place, kind, *arguments, program=program)
+        yield started
+    finally:
+        for server in started.values():
+            server.close()
+        place.end_everything()

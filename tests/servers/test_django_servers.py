@@ -11,7 +11,7 @@ import pytest
 
 from tests.embedded.watched import PATIENCE, Place
 from tests.servers.django_site import SERVERS
-from tests.servers.server import Server
+from tests.servers.server import Server, serving
 
 KINDS = sorted(SERVERS)
 
@@ -20,15 +20,8 @@ KINDS = sorted(SERVERS)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     place = Place(tmp_path_factory.mktemp("django") / "store")
     database = str(tmp_path_factory.mktemp("users") / "users")
-    started: dict[str, Server] = {}
-    try:
-        for kind in KINDS:
-            started[kind] = Server(place, kind, database, program="django_site.py")
+    with serving(place, "django_site.py", KINDS, database) as started:
         yield started
-    finally:
-        for server in started.values():
-            server.close()
-        place.end_everything()
 
 
 class Visitor:

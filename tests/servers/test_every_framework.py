@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from tests.embedded.watched import PATIENCE, Place
-from tests.servers.server import Server
+from tests.servers.server import Server, serving
 from wsgessions.install import registered
 
 FRAMEWORKS = sorted(registered())
@@ -21,16 +21,8 @@ FRAMEWORKS = sorted(registered())
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    place = Place(tmp_path_factory.mktemp("all") / "store")
-    started: dict[str, Server] = {}
-    try:
-        for framework in FRAMEWORKS:
-            started[framework] = Server(place, framework, program="framework_app.py")
+    with serving(Place(tmp_path_factory.mktemp("all") / "store"), "framework_app.py", FRAMEWORKS) as started:
         yield started
-    finally:
-        for server in started.values():
-            server.close()
-        place.end_everything()
 
 
 class Visitor:
