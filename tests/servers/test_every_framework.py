@@ -89,6 +89,18 @@ async def test_a_login_in_one_framework_ends_the_old_id_in_all(framework: str, v
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+async def test_whom_one_framework_has_logged_in_all_know(framework: str, visitor: Visitor) -> None:
+    """S-55: the principal goes with the session, whatever the framework calls a user."""
+    await visitor.do(framework, "set-color")
+    await visitor.do(framework, "bind-ann")
+    for each in FRAMEWORKS:
+        assert await visitor.do(each, "principal") == "ann"
+    await visitor.do(framework, "unbind")
+    for each in FRAMEWORKS:
+        assert [await visitor.do(each, "principal"), await visitor.do(each, "names")] == [None, ["color"]]
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 async def test_a_logout_in_one_framework_is_one_in_all(framework: str, visitor: Visitor) -> None:
     """S-54: and what is sent late brings nothing back (S-62)."""
     await visitor.do(framework, "login-ann")
