@@ -10,7 +10,7 @@ import pytest
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 
-__all__ = ["EveryStore", "shared_server"]
+__all__ = ["EveryStore", "WithoutNearCache", "shared_server"]
 
 
 STORES: Final = os.environ.get("ADAPTER_STORES", "memory,valkey").split(",")
@@ -23,3 +23,12 @@ class EveryStore:
     @pytest.fixture(params=STORES)
     def store_url(self, request: pytest.FixtureRequest, shared_server: RawServer) -> str:
         return "memory:" if request.param == "memory" else shared_server.url
+
+
+class WithoutNearCache:
+    """Goes before a suite of `EveryStore`: every read asks the real store."""
+
+    @pytest.fixture
+    def store_url(self, shared_server: RawServer, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
+        return shared_server.url

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.adapters.django_app import make_app, telling
-from tests.adapters.every_store import EveryStore, shared_server
-from tests.valkey.raw_server import RawServer
+from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from wsgessions import SessionManager
 from wsgessions.asgi import ASGIApp
 from wsgessions.testing.adapter_middleware import Layer
@@ -26,13 +23,5 @@ class TestDjango(EveryStore, AdapterSuite):
         return telling(DjangoAdapter(manager=manager).install(layer(make_app())))
 
 
-class TestDjangoWithoutNearCache(TestDjango):
+class TestDjangoWithoutNearCache(WithoutNearCache, TestDjango):
     """Every read asks the store."""
-
-    @pytest.fixture(autouse=True)
-    def without_near_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
-
-    @pytest.fixture
-    def store_url(self, shared_server: RawServer) -> str:
-        return shared_server.url

@@ -23,7 +23,7 @@ from litestar.security.session_auth import SessionAuth
 from litestar.testing import TestClient
 from pydantic import BaseModel
 
-from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
 from tests.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
@@ -46,11 +46,8 @@ class TestLitestar(EveryStore, AdapterSuite):
         return LitestarAdapter(manager=manager).install(make_app(middleware=[layer]))  # type: ignore[return-value]
 
 
-class TestLitestarWithoutNearCache(TestLitestar):
-    @pytest.fixture
-    def store_url(self, shared_server: RawServer, monkeypatch: pytest.MonkeyPatch) -> str:
-        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
-        return shared_server.url
+class TestLitestarWithoutNearCache(WithoutNearCache, TestLitestar):
+    """Every read asks the store."""
 
 
 class TestLitestarAsPlugin(AdapterSuite):

@@ -14,7 +14,7 @@ from quart import Quart, Response, flash, get_flashed_messages, session, websock
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
-from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from tests.adapters.quart_app import make_app, stream
 from tests.test_clock import Times
 from tests.valkey.raw_server import RawServer
@@ -41,16 +41,8 @@ class TestQuart(EveryStore, AdapterSuite):
         return cast("ASGIApp", QuartAdapter(manager=manager).install(app))
 
 
-class TestQuartWithoutNearCache(TestQuart):
+class TestQuartWithoutNearCache(WithoutNearCache, TestQuart):
     """Every read asks the store."""
-
-    @pytest.fixture(autouse=True)
-    def without_near_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("WSGESSIONS_MAX_BYTES_ON_HEAP", "0")
-
-    @pytest.fixture
-    def store_url(self, shared_server: RawServer) -> str:
-        return shared_server.url
 
 
 # -- Quart's own -------------------------------------------------------------------------------------------------------
