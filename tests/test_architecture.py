@@ -62,10 +62,10 @@ OUTWARD = {
 }
 
 FORBIDDEN = {"pickle", "marshal", "shelve", "yaml", "dill", "cloudpickle", "jsonpickle"}
+WEAK_NUMBERS = {"chance.py", "testing/push_faults.py"}
 JITTER = {
     "attribute_operations.py",
     "stores/near_cache.py",
-    "testing/push_faults.py",
     "valkey/commands.py",
     "valkey/heartbeat.py",
     "valkey/keeper.py",
@@ -223,12 +223,13 @@ def test_no_library_is_imported_that_runs_code_out_of_stored_data() -> None:
 
 
 def test_weak_random_numbers_serve_for_jitter_and_samples_only() -> None:
-    """S-232: ids, keys and nonces come from `secrets` and `os.urandom`."""
+    """S-232: ids, keys and nonces come from `secrets` and `os.urandom`. And nobody draws from the application's own."""
+    allowed = {"random": WEAK_NUMBERS, "wsgessions.chance": JITTER}
     offenders = [
         found
         for path in sources(*SHIPPED)
         for found in imports(path)
-        if found.top == "random" and not (path.is_relative_to(CORE) and found.inside in JITTER)
+        if found.module in allowed and not (path.is_relative_to(CORE) and found.inside in allowed[found.module])
     ]
     assert not offenders, shown(offenders)
     assert [path for path in sources(*SHIPPED) if "uuid1" in path.read_text()] == []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import Any, Final
 
+from .chance import chance
 from .codec import decode, encode
 from .errors import SessionConflict, WsgessionsError
 from .owner import add_numbers
@@ -63,7 +63,7 @@ class OperatingOwner(StoreOwner):
                     session._restore(name)
                     return session[name]
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
-                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, not a secret
+                await asyncio.sleep(chance.uniform(0, pause))  # jitter, not a secret
             self._statistics.conflicts += 1
             raise SessionConflict(
                 f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)

@@ -15,12 +15,12 @@ by a read that rests on the copy and so carries what has changed since.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ..chance import chance
 from ..clock import StoreClock
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from .base import NEVER, Mark, Store
@@ -117,7 +117,7 @@ class NearCache:
         if record.expires_ms <= ends_ms or record.deadline_ms <= ends_ms:
             return self._miss(Miss.EXPIRING)
         self.statistics.heap_hits += 1
-        if random.random() < self._audit_share:  # noqa: S311 - a sample
+        if chance.random() < self._audit_share:
             self._call_later(self._audit.begin, record)
         return record
 
@@ -136,7 +136,7 @@ class NearCache:
         if generation != self.generation:
             return  # it may be of a history that is lost, and nothing may rest on it (C-1)
         tracked = self.tiers.bring_back(record)
-        if random.random() < self._audit_share:  # noqa: S311 - a sample
+        if chance.random() < self._audit_share:
             if tracked:
                 self._audit.begin(record)
             else:

@@ -13,7 +13,6 @@ A command that was never sent is not lost with a connection: it goes out on the 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +20,7 @@ from typing import Final, NamedTuple, TypeAlias, cast
 
 import hiredis
 
+from ..chance import chance
 from ..errors import StoreRefused
 from ..stores.base import NEVER
 from .protocol import OnReply, Ticket
@@ -155,7 +155,7 @@ async def _wait_out(refused: StoreRefused, deadline: float) -> None:
 
     The refusal is also what is told if the pause took too long: it says, other than a timeout, that nothing was done.
     """
-    pause = _PAUSE * random.uniform(0.5, 1.5)  # noqa: S311 - spreads callers, hides nothing
+    pause = _PAUSE * chance.uniform(0.5, 1.5)  # spreads callers, hides nothing
     if refused.server_code not in PASSING or time.monotonic() + pause >= deadline:
         raise refused
     await asyncio.sleep(pause)

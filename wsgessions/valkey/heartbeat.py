@@ -19,11 +19,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from ..chance import chance
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..stores.feed import Feed, Loss
@@ -148,7 +148,7 @@ class Heartbeat:
             return
         self._hinted.clear()
         self._urgent = 1
-        await asyncio.sleep(_LEAST_PAUSE + random.uniform(0, self._members * _JITTER))  # noqa: S311 - spreads nodes
+        await asyncio.sleep(_LEAST_PAUSE + chance.uniform(0, self._members * _JITTER))  # spreads nodes
 
     async def _beat(self) -> None:
         segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ..chance import chance
 from ..errors import ConfigError, StoreRefused, StoreUnavailable, WsgessionsError
 from .address import Address, Locate
 from .protocol import Connection
@@ -140,7 +140,7 @@ class Keeper:
     def _rest(self, first: float) -> None:
         """Wait before the next attempt, the longer the more failed in a row, and no two processes in step."""
         longest = max(first, min(_MAX_BACKOFF, first * 2.0 ** min(self._failures - 1, 10)))
-        self._not_before = time.monotonic() + longest * random.uniform(0.5, 1.0)  # noqa: S311 - hides nothing
+        self._not_before = time.monotonic() + longest * chance.uniform(0.5, 1.0)
 
 
 def _lasting(error: Exception) -> WsgessionsError | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from ..chance import chance
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
 from .commands import ScriptCall
@@ -84,7 +84,7 @@ class Reaper:
                 _log.warning("sweep_failed", "expired sessions could not be removed, and will be later: %s", error)
             except Exception as error:  # noqa: BLE001 - a reaper that died would fill the store without a sound
                 _log.error("sweep_broke", "a sweep for expired sessions broke off: %s", type(error).__name__)
-            await asyncio.sleep(self._interval * random.uniform(0.1, 0.3))  # noqa: S311 - spreads nodes
+            await asyncio.sleep(self._interval * chance.uniform(0.1, 0.3))  # spreads nodes
 
     async def sweep(self, *, pace: float = 0.0) -> int:
         """Sweep all segments once that nobody else has claimed.
@@ -113,7 +113,7 @@ class Reaper:
         """The segments that are not known to be others', a few at a time, beginning anywhere."""
         now = time.monotonic()
         mine = [segment for segment in self._store.segments or () if self._claimed_by_others.get(segment, 0.0) <= now]
-        begin = random.randrange(len(mine)) if mine else 0  # noqa: S311 - spreads nodes
+        begin = chance.randrange(len(mine)) if mine else 0  # spreads nodes
         mine = mine[begin:] + mine[:begin]
         for i in range(0, len(mine), _SEGMENTS_AT_ONCE):
             yield mine[i : i + _SEGMENTS_AT_ONCE]
@@ -135,7 +135,7 @@ class Reaper:
     def _note(self, segment: Segment, members: list[bytes] | None) -> bool:
         """Whether there is something to do for this node in the segment."""
         if members is None:
-            wait = self._claim_ms / 1000 * random.uniform(1.0, 1.5)  # noqa: S311 - spreads nodes
+            wait = self._claim_ms / 1000 * chance.uniform(1.0, 1.5)  # spreads nodes
             self._claimed_by_others[segment] = time.monotonic() + wait
             return False
         self._claimed_by_others.pop(segment, None)
