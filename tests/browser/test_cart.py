@@ -56,6 +56,25 @@ def add(page: Page, name: str) -> None:
     page.get_by_role("button", name=f"Add {name} to the cart").click()
 
 
+def hold(page: Page, url: str) -> None:
+    """In pages opened from now on, fetches of ``url`` wait until `letThrough`; the document is marked once one does."""
+    page.add_init_script(
+        f"const HELD = {url!r};"
+        """
+        const passage = new Promise((resolve) => { window.letThrough = resolve; });
+        const fetchAtOnce = window.fetch;
+        window.fetch = async (url, options) => {
+          if (url === HELD) { document.documentElement.dataset.held = ""; await passage; }
+          return fetchAtOnce(url, options);
+        };
+        """
+    )
+
+
+def expect_held(page: Page) -> None:
+    expect(page.locator("html[data-held]")).to_have_count(1)
+
+
 def test_the_first_sixty_seconds(cart: CartRun, page: Page) -> None:
     page.goto(cart.url(0))
     expect_server(page, cart.label(0))
@@ -202,6 +221,25 @@ def test_a_store_that_does_not_answer_is_reported_where_the_visitor_clicks(cart:
     expect_quantity(page, "Terracotta pot", 1)
     add(page, "Linen notebook")
     expect_quantity(page, "Linen notebook", 1)
+
+
+def test_a_click_counts_while_the_page_looks_for_changes_of_other_tabs(cart: CartRun, page: Page) -> None:
+    hold(page, "/Cart/session.json")
+    page.goto(cart.url(0))
+    expect_held(page)
+    add(page, "Honey jar")
+    expect_quantity(page, "Honey jar", 1)
+
+
+def test_clicks_that_come_faster_than_answers_all_count(cart: CartRun, page: Page) -> None:
+    hold(page, "/Cart")
+    page.goto(cart.url(0))
+    for name in ("Honey jar", "Terracotta pot", "Honey jar"):
+        add(page, name)
+    expect_held(page)
+    page.evaluate("letThrough()")
+    expect_quantity(page, "Honey jar", 2)
+    expect_quantity(page, "Terracotta pot", 1)
 
 
 def test_the_shop_works_without_javascript(cart: CartRun, open_page: OpenPage) -> None:

@@ -6,7 +6,10 @@ const LOOK_FOR_MS = 10 * 60 * 1000; // then only when the visitor comes back to 
 
 const version = (page) => page.querySelector("[data-version]")?.textContent ?? "";
 let lastActive = Date.now();
-let busy = false;
+let looking = false;
+let begun = 0; // changes so far: a page that was asked for before the last of them may not show it
+let waiting = 0; // changes that are not answered yet
+let lastAnswer = Promise.resolve();
 
 // Puts the parts of a newly fetched page in the place of the old ones; keeps the keyboard's place among them.
 function take(page, parts) {
@@ -52,40 +55,49 @@ async function fetchPage(url, options) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-async function change(form, button) {
-  busy = true;
+// A click counts, whatever is under way: changes go out one after the other, so that the last answer shows all of them.
+function change(form, button) {
+  const body = new URLSearchParams(new FormData(form, button));
+  const action = form.getAttribute("action"); // not form.action, which is the button of that name
+  begun += 1;
+  waiting += 1;
+  lastAnswer = lastAnswer.then(() => send(action, body));
+}
+
+async function send(action, body) {
   try {
-    const body = new URLSearchParams(new FormData(form, button));
-    // Not form.action, which is the button of that name. keepalive: a visitor who moves on at once has still bought.
-    const page = await fetchPage(form.getAttribute("action"), { method: "POST", body, keepalive: true });
+    // keepalive: a visitor who moves on at once has still bought.
+    const page = await fetchPage(action, { method: "POST", body, keepalive: true });
     take(page, ["to-cart", "server", "side", "try", "notices"]);
     document.getElementById("inspector").classList.add("updated");
   } catch (error) {
     say(explain(error), "bad");
   } finally {
-    busy = false;
+    waiting -= 1;
   }
 }
 
 async function look() {
-  if (busy || document.hidden || Date.now() - lastActive > LOOK_FOR_MS) return;
-  busy = true;
+  if (looking || waiting || document.hidden || Date.now() - lastActive > LOOK_FOR_MS) return;
+  looking = true;
+  const before = begun;
   try {
     const answer = await fetch("/Cart/session.json");
     if (answer.ok && String((await answer.json()).version) !== (version(document) || "0")) {
-      take(await fetchPage("/Cart"), ["to-cart", "server", "side", "try"]);
+      const page = await fetchPage("/Cart");
+      if (before === begun) take(page, ["to-cart", "server", "side", "try"]);
     }
   } catch {
     // The server is down, or restarting. The next click says so; looking goes on.
   } finally {
-    busy = false;
+    looking = false;
   }
 }
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("[data-change]")) return;
   event.preventDefault();
-  if (!busy) change(event.target, event.submitter);
+  change(event.target, event.submitter);
 });
 
 // What a button did is told once, and not again when the page is loaded anew.
