@@ -6,7 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -22,12 +22,30 @@ BEFORE = {number: state(number, size=4000 + number % 3 * 400) for number in rang
 @contextmanager
 def at_every_instruction(act: Callable[[], None], function: str = "") -> Iterator[None]:
     """Inside, ``act`` is called before each instruction that the tier executes, or one function of it."""
+    calls = 0
 
+    def concerns(code: CodeType) -> bool:
+        return "off_heap" in code.co_filename and "tests" not in code.co_filename and function in {"", code.co_name}
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        act()
+
+    # Of 3.12, settrace now and then tells of no instruction at all.
+    watched = _traced if sys.version_info < (3, 12) else _monitored
+    with watched(concerns, count):
+        yield
+    assert calls, "no instruction was seen"
+
+
+@contextmanager
+def _traced(concerns: Callable[[CodeType], bool], act: Callable[[], None]) -> Iterator[None]:
     def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if "off_heap" not in frame.f_code.co_filename or "tests" in frame.f_code.co_filename:
+        if not concerns(frame.f_code):
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode" and function in {"", frame.f_code.co_name}:
+        if event == "opcode":
             act()
         return trace
 
@@ -37,6 +55,26 @@ def at_every_instruction(act: Callable[[], None], function: str = "") -> Iterato
         yield
     finally:
         sys.settrace(before)
+
+
+@contextmanager
+def _monitored(concerns: Callable[[CodeType], bool], act: Callable[[], None]) -> Iterator[None]:
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+    event = monitoring.events.INSTRUCTION
+
+    def see(code: CodeType, _: int) -> Any:
+        return act() if concerns(code) else monitoring.DISABLE
+
+    monitoring.use_tool_id(monitoring.DEBUGGER_ID, __name__)
+    monitoring.register_callback(monitoring.DEBUGGER_ID, event, see)
+    monitoring.restart_events()
+    monitoring.set_events(monitoring.DEBUGGER_ID, event)
+    try:
+        yield
+    finally:
+        monitoring.set_events(monitoring.DEBUGGER_ID, 0)
+        monitoring.register_callback(monitoring.DEBUGGER_ID, event, None)
+        monitoring.free_tool_id(monitoring.DEBUGGER_ID)
 
 
 def full(host: Host) -> OffHeap:
