@@ -191,6 +191,27 @@ def test_no_header_is_ever_an_error(header: bytes) -> None:
     assert read(b"__Host-sid=" + header).finding in CookieFinding
 
 
+ours = st.sampled_from(["__Host-sid", "__Host-sid-v", "__Host-sid-vv", "x__Host-sid", "sid"])
+pieces = st.tuples(
+    st.sampled_from(["; ", ";", " ", ";\t", ""]),
+    ours,
+    st.sampled_from(["=", " =", "= ", "", "=="]),
+    st.sampled_from([A, B, MARK, f'"{A}"', A[1:], f"{A} ", f"{A}=", "", f"__Host-sid={A}"]),
+)
+
+
+@given(st.lists(pieces, max_size=4))
+def test_a_header_that_is_read_at_a_glance_says_what_it_says_letter_by_letter(parts: list[tuple[str, ...]]) -> None:
+    """S-29, S-30: browsers write cookies in one way, for which there is a shorter way to read them."""
+    header = "".join(map("".join, parts)).encode("latin-1")
+    assert COOKIES._read_plain(header) in (None, COOKIES._scan(header))
+
+
+def test_what_browsers_write_is_read_at_a_glance() -> None:
+    for header in (f"__Host-sid={A}; __Host-sid-v={MARK}", f"a=b; __Host-sid-v={MARK}; c=d; __Host-sid={A}; e=f"):
+        assert COOKIES._read_plain(header.encode()) == Presented(A, MARK, CookieFinding.PRESENT)
+
+
 # -- limits (S-31) -----------------------------------------------------------------------------------------------------
 
 

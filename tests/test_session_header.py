@@ -84,7 +84,7 @@ def test_no_value_makes_an_error(value: bytes) -> None:
 def test_without_the_setting_only_cookies_are_read() -> None:
     off = Transport(SessionSettings(store_url="memory:"))
     assert off.read([header(ONE)]) == Presented()
-    assert off.vary == (b"Cookie",)
+    assert off.vary == (b"vary", b"Cookie")
 
 
 # -- the setting -------------------------------------------------------------------------------------------------------

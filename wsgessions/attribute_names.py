@@ -12,13 +12,14 @@ from operator import is_
 from sys import getsizeof
 from typing import Final
 
-__all__ = ["MOST_NAMES", "bytes_of_own", "shared", "shared_name"]
+__all__ = ["MOST_NAMES", "bytes_of_own", "field_of", "shared", "shared_name"]
 
 MOST_NAMES: Final = 1024
 _LONGEST: Final = 64
 
 _by_field: dict[bytes, str] = {}
 _names: dict[str, str] = {}
+_fields: dict[str, bytes] = {}
 
 
 def shared_name(field: bytes) -> str:
@@ -36,7 +37,13 @@ def shared(name: str) -> str:
     there = _names.get(name)
     if there is not None:
         return there
-    return _learned(b"a" + name.encode("utf-8", "surrogatepass"))
+    return _learned(_encoded(name))
+
+
+def field_of(name: str) -> bytes:
+    """What `shared_name` makes the name of."""
+    field = _fields.get(name)
+    return _encoded(name) if field is None else field
 
 
 def bytes_of_own(names: Collection[str]) -> int:
@@ -46,8 +53,13 @@ def bytes_of_own(names: Collection[str]) -> int:
     return sum(getsizeof(name) for name in names if _names.get(name) is not name)
 
 
+def _encoded(name: str) -> bytes:
+    return b"a" + name.encode("utf-8", "surrogatepass")
+
+
 def _learned(field: bytes) -> str:
     name = field[1:].decode("utf-8", "surrogatepass")
     if len(_names) < MOST_NAMES and len(field) <= _LONGEST:
         _by_field[field] = _names[name] = name
+        _fields[name] = field
     return name

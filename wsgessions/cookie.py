@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,8 +83,7 @@ class Recognized(Struct, frozen=True, gc=False):
     """The watermark, if one of those keys has made it."""
 
 
-@dataclass(slots=True)
-class Presented:
+class Presented(Struct, gc=False):
     """What a client presented. One object serves all requests that present the same."""
 
     id: str | None = None
@@ -95,7 +93,7 @@ class Presented:
     finding: CookieFinding = CookieFinding.ABSENT
     carrier: Carrier = Carrier.COOKIE
     """What the answer goes by."""
-    recognized: Recognized | None = field(default=None, compare=False)
+    recognized: Recognized | None = None
     """Worked out by the first request that needs it."""
 
     def __repr__(self) -> str:
@@ -122,9 +120,11 @@ class SessionCookies:
     __slots__ = (
         "_deletion",
         "_id_length",
+        "_id_needle",
         "_id_prefix",
+        "_mark_needle",
         "_mark_prefix",
-        "_needle",
+        "_name",
         "_ours",
         "_recent",
         "_suffix",
@@ -133,7 +133,7 @@ class SessionCookies:
     def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH) -> None:
         self._id_length = id_length
         name = settings.name.encode("ascii")
-        self._needle = name + b"="
+        self._name, self._id_needle, self._mark_needle = name, name + b"=", name + b"-v="
         # A pair begins at the beginning or behind a semicolon; its name ends at the first equals sign.
         self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
         self._id_prefix = settings.name + "="
@@ -158,16 +158,16 @@ class SessionCookies:
     def _read_header(self, header: bytes) -> Presented:
         if len(header) > MAX_COOKIE_BYTES:
             return _OVERSIZED
-        if self._needle not in header:
+        if self._id_needle not in header:
             return _ABSENT
-        presented = self._scan(header)
+        if header.count(b";") >= MAX_COOKIE_PAIRS:
+            return _OVERSIZED
+        presented = self._read_plain(header) or self._scan(header)
         if presented.id is not None and len(header) <= _RECENT_BYTES:
             self._recent.put(header, presented)
         return presented
 
     def _scan(self, header: bytes) -> Presented:
-        if header.count(b";") >= MAX_COOKIE_PAIRS:
-            return _OVERSIZED
         ids: set[bytes] = set()
         marks: set[bytes] = set()
         for mark, value in self._ours(header):
@@ -179,6 +179,23 @@ class SessionCookies:
             return _MALFORMED
         watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
         return Presented(session_id, watermark, PRESENT)
+
+    def _read_plain(self, header: bytes) -> Presented | None:
+        """What `_scan` finds in a header as browsers write it, at a third of the cost; None if it is any other.
+
+        It names each of our cookies once, at the beginning of a pair, and so in no other place.
+        """
+        at, mark_at = header.find(self._id_needle), header.find(self._mark_needle)
+        if mark_at < 0 or header.count(self._name) != 2:
+            return None
+        if (at and header[at - 2 : at] != b"; ") or (mark_at and header[mark_at - 2 : mark_at] != b"; "):
+            return None
+        end, mark_end = header.find(b";", at), header.find(b";", mark_at)
+        session_id = header[at + len(self._id_needle) : end if end > 0 else None].decode("latin-1")
+        if not is_well_formed(session_id, self._id_length):
+            return None
+        mark = header[mark_at + len(self._mark_needle) : mark_end if mark_end > 0 else None]
+        return Presented(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
 
     def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
         """The Set-Cookie value that gives the client its id.

@@ -13,18 +13,17 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
-from .cookie import ABSENT, BY_COOKIE
 from .errors import StoreUnavailable, WsgessionsError
 from .late_commit import commit_late
 from .log_throttle import LogThrottle
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
+from .owner import FROM_STORE
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
-from .response_headers import with_session_headers
+from .response_headers import Header, with_session_headers
 
 if TYPE_CHECKING:
     from .cookie import Presented
     from .manager import SessionManager
-    from .response_headers import Header
     from .session import Session
     from .transport import Transport
 
@@ -33,6 +32,7 @@ __all__ = ["Exchange"]
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
+_NOTHING: Final[list[Header]] = []
 
 
 class _Refused(Exception):
@@ -105,7 +105,7 @@ class Exchange:
             else:
                 session, long = self.session, self._long is not None
                 unnoted = session._accessed and not self._note_use()
-                if unnoted or long or self._replaced is not None or session._pending:
+                if unnoted or long or self._replaced is not None or session._is_pending():
                     await self._conclude(None)
         finally:
             if self._long is not None:
@@ -132,7 +132,10 @@ class Exchange:
             return
         if not self._started and opens_response(message):
             if self.session._accessed or message.get("status", 200) >= 500:
-                message = await self._open_response(message)
+                if self._needs_store(message):
+                    await self._settle(message)
+                if self.session._accessed:
+                    message = self._with_fields(message)
             self._start, self._started = message, True
             self.session._freeze(takes_late_changes=self._takes_late_changes)
             if self._long is not None:
@@ -154,7 +157,15 @@ class Exchange:
             self._long = OpenStream(self._manager, self.session, self._host)
         return await self._long.admit(message)
 
-    async def _open_response(self, message: Message) -> Message:
+    def _needs_store(self, message: Message) -> bool:
+        """Whether the store must be asked or told something before these headers may leave."""
+        session, manager = self.session, self._manager
+        if message.get("status", 200) >= 500 or session._is_pending() or manager.renews:
+            return True
+        return session._served_from is FROM_STORE and manager.ends_soon(session)
+
+    async def _settle(self, message: Message) -> None:
+        """Keep what has changed, and what else must be done before the headers leave."""
         session, manager = self.session, self._manager
         status = message.get("status", 200)
         if status >= 500:
@@ -162,17 +173,22 @@ class Exchange:
             if not manager.settings.save_on_error:
                 session._drop_changes()
         renews = manager.renews and self._scope["type"] == "http" and manager.renewal_due(session)
-        if renews or session._pending:
+        if renews or session._is_pending():
             deadline, create = time.monotonic() + self._budget, self._may_create(message)
             try:
                 await manager.commit(session, deadline=deadline, create=create, renew=renews)
             except WsgessionsError as error:
                 await self._refuse(error)
-        if not session._accessed:
-            return message
-        if manager.ends_soon(session):
+        if session._accessed and manager.ends_soon(session):
             await manager.touch(session)
-        fields, credential = self._decide_fields()
+
+    def _with_fields(self, message: Message) -> Message:
+        """The message with what the client is to know of its session, and caches of the response."""
+        session = self.session
+        if session._record is not None and session._record is session._known_to_client:
+            fields, credential = _NOTHING, False
+        else:
+            fields, credential = self._decide_fields()
         no_store = credential or session._uncacheable
         return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)
 
@@ -195,23 +211,7 @@ class Exchange:
         return message["type"] != "websocket.http.response.start" and self._scope.get("method") not in _NEVER_CREATING
 
     def _decide_fields(self) -> tuple[list[Header], bool]:
-        """The cookies to send, or their like (S-05), and whether they concern the credential itself (S-33)."""
-        session, carrier = self.session, self._presented.carrier
-        if session._id is None:
-            sent = self._presented.finding is not ABSENT
-            return (self._transport.clear(carrier), True) if session._ended and sent else ([], False)
-        max_age = self._manager.cookie_max_age(session) if carrier is BY_COOKIE else None
-        fields = []
-        credential = session._id != self._presented.id
-        if credential and carrier is BY_COOKIE:
-            self._transport.look_for_plain_http(self._scope)
-        says_how_long = max_age is not None or session._cookie_seconds is not None
-        if credential or (says_how_long and session._committed):
-            fields.append(self._transport.set_id(carrier, session._id, max_age=max_age))
-        watermark = self._manager.watermark_of(session)
-        if watermark is not None:
-            fields.append(self._transport.set_watermark(carrier, watermark, max_age=max_age))
-        return fields, credential
+        return self._transport.fields_for(self.session, self._presented, self._manager, self._scope)
 
     def _new_id_fields(self) -> list[Header]:
         """What the client must know although its request is refused: the id to which its session has moved already."""
@@ -239,7 +239,7 @@ class Exchange:
     async def _after_return(self) -> None:
         """Keep what was changed after the headers had left (R-37, C-13)."""
         session = self.session
-        if session._pending and (self._started or self._scope["type"] == "websocket"):
+        if session._is_pending() and (self._started or self._scope["type"] == "websocket"):
             await commit_late(self._manager, session, refuses=self._started and not self._takes_late_changes)
         if not self._note_use():
             await self._manager.touch(session)

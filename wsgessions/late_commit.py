@@ -50,7 +50,7 @@ async def keep_changes(manager: SessionManager, session: Session) -> None:
     Raises:
         WsgessionsError: as `Session.commit`, but for `StoreUnavailable`.
     """
-    if not session._pending:
+    if not session._is_pending():
         return
     try:
         await commit_late(manager, session, refuses=not manager.takes_late_changes)

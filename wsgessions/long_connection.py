@@ -247,7 +247,7 @@ class OpenSocket(LongConnection):
 
     async def _keep(self) -> None:
         """Commit what has changed: once for all tasks that send or receive at the same time."""
-        if self._session._pending:
+        if self._session._is_pending():
             async with self._keeping:
                 await keep_changes(self._manager, self._session)
 
@@ -280,7 +280,7 @@ class OpenSocket(LongConnection):
 
 def _has_changes(session: Session) -> bool:
     try:
-        return session._pending and session._changed
+        return session._is_pending() and session._changed
     except CodecError:
         return True  # and could not have been stored
 

@@ -9,21 +9,23 @@ from typing import Any, Final, TypeAlias
 from .asgi import Message, octets
 from .log_throttle import LogThrottle
 
-__all__ = ["Header", "with_session_headers"]
+__all__ = ["VARY", "Header", "with_session_headers"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
-_VARY: Final = len(b"vary")
-_CACHE_CONTROL: Final = len(b"cache-control")
 _PRIVATE: Final = b"private, no-cache"
+_MERGED: Final = frozenset({b"vary", b"cache-control"})
+_MOST_NAMES: Final = 1024
+_harmless: Final[set[bytes]] = set()
 
 Header: TypeAlias = tuple[bytes, bytes]
 Headers: TypeAlias = list[Header]
 
+VARY: Final[Header] = (b"vary", b"Cookie")
+"""Of a response for which a session was looked at that came by cookie."""
 
-def with_session_headers(
-    message: Message, fields: Headers, *, no_store: bool, vary: tuple[bytes, ...] = (b"Cookie",)
-) -> Message:
+
+def with_session_headers(message: Message, fields: Headers, *, no_store: bool, vary: Header = VARY) -> Message:
     """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
 
     Args:
@@ -31,37 +33,45 @@ def with_session_headers(
         fields: what tells the client its id and watermark.
         no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
         says so.
-        vary: the request's fields that tell whose session it is.
+        vary: the field ``Vary`` that names the request's fields which tell whose session it is.
     """
-    theirs = list(message.get("headers") or ())
-    if _say_nothing_of_caching(theirs, fields):
-        added = [(b"vary", b", ".join(vary))]
-        if fields or no_store:
-            added.append((b"cache-control", _NO_STORE if no_store else _PRIVATE))
-        return {**message, "headers": [*theirs, *added, *fields]}
-    headers = _vary_by([_octet_pair(header) for header in theirs], vary)
-    if fields or no_store:
-        ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only, and it is not an echo
-        headers = [header for header in headers if header[0].lower() not in ours]
-        headers = [*_guard_from_caches(headers, _NO_STORE if no_store else _PRIVATE), *fields]
-    return {**message, "headers": headers}
+    demand = _NO_STORE if no_store else _PRIVATE if fields else None
+    headers = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
+    if _say_nothing_of_caching(headers, fields):
+        headers.append(vary)
+        if demand is not None:
+            headers.append((b"cache-control", demand))
+    else:
+        headers = _vary_by([_octet_pair(header) for header in headers], vary[1])
+        if demand is not None:
+            ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
+            headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
+    changed = dict(message)
+    changed["headers"] = headers + fields if fields else headers
+    return changed
 
 
 def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
-    """Whether nothing has to be merged, as far as the lengths of names tell: nearly always that is so.
-
-    ``Vary`` is short, and what ends in ``Cache-Control`` is long; so is ``Content-Length``, by a letter more.
-    """
+    """Whether nothing has to be merged, as far as is known of the names: nearly always that is so."""
     for name, _ in theirs:
-        length = len(name)
-        if length == _VARY or length >= _CACHE_CONTROL != length - 1:
+        if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
             return False
-    return not ours or all(name == b"set-cookie" for name, _ in ours)
+    return not ours or ours[0][0] == b"set-cookie"  # all of them come by cookie, or none
 
 
-def _vary_by(headers: Headers, fields: tuple[bytes, ...]) -> Headers:
+def _is_harmless(name: bytes) -> bool:
+    """Whether a field of this name says nothing of caching. An application has few such names, so they are learned."""
+    lower = name.lower()
+    if lower in _MERGED or _overrules_cache_control(lower):
+        return False
+    if len(_harmless) < _MOST_NAMES:
+        _harmless.add(name)
+    return True
+
+
+def _vary_by(headers: Headers, fields: bytes) -> Headers:
     present = _values_of(headers, b"vary")
-    missing = b", ".join(field for field in fields if field.lower() not in present)
+    missing = b", ".join(field for field in fields.split(b", ") if field.lower() not in present)
     if b"*" in present or not missing:
         return headers
     for index, (name, value) in enumerate(headers):

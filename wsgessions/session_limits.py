@@ -34,7 +34,8 @@ class SessionLimits:
         Raises:
             SessionTooLarge: a limit would be exceeded.
         """
-        count, size = len(before), before.size
+        count_before, size_before = len(before), before.size
+        count, size = count_before, size_before
         for name in removed:
             raw = before.get(name)
             if raw is not None:
@@ -45,12 +46,12 @@ class SessionLimits:
                 count, size = count + 1, size + len(name) + len(raw)
             else:
                 size += len(raw) - len(replaced)
-        if count > max(self.max_attributes, len(before)):
+        if count > self.max_attributes and count > count_before:
             raise SessionTooLarge(
                 f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",
                 path=min(changed, default=""),
             )
-        if size > self.max_bytes and size > before.size:
+        if size > self.max_bytes and size > size_before:
             largest = max(changed, key=lambda name: len(changed[name]), default="")
             raise SessionTooLarge(
                 f"takes {len(changed.get(largest, b''))} bytes and would bring the session to {size}, and "

@@ -78,8 +78,11 @@ class LoadingOwner:
         record = self._cache.recall(key, carried)
         if record is None:
             return False
-        if carried is not None and record.version != carried.version:
-            self._look_for_rollback(session, record, carried)
+        if carried is not None:
+            if record.version == carried.version:
+                session._known_to_client = record
+            else:
+                self._look_for_rollback(session, record, carried)
         session._adopt(record)
         session._served_from = FROM_NEAR_CACHE
         self._statistics.recalled += 1

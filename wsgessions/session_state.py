@@ -35,6 +35,7 @@ class SessionState(Attributes):
         "_frozen",
         "_id",
         "_interval_ms",
+        "_known_to_client",
         "_owner",
         "_peer",
         "_presented",
@@ -52,6 +53,8 @@ class SessionState(Attributes):
 
     _presented: Presented
     """What the client presented; only of a session that a manager has begun."""
+    _known_to_client: SessionRecord | None
+    """The state that the client's watermark is of, by this very node or one that needs no telling apart."""
 
     @classmethod
     def _of(cls, owner: SessionOwner, presented: Presented, peer: str | None) -> Self:
@@ -70,6 +73,7 @@ class SessionState(Attributes):
         self._successor: str | None = None
         self._binds: str | None = None
         self._record: SessionRecord | None = None
+        self._known_to_client: SessionRecord | None = None
         self._doomed: SessionKey | None = None
         self._ended = False
         self._frozen = False
@@ -148,11 +152,11 @@ class SessionState(Attributes):
         elif not self._takes_late_changes:
             self._gate, self._reason = READ_ONLY, too_late_to_change
 
-    @property
-    def _pending(self) -> bool:
+    def _is_pending(self) -> bool:
         """Whether a commit may have something to do; cheap, and never wrongly False."""
-        waiting = self._drafts or self._views or self._doomed or self._successor or self._binds
-        return bool(waiting or self._interval_ms is not None)
+        if self._drafts or self._views or self._interval_ms is not None:
+            return True
+        return self._doomed is not None or self._successor is not None or self._binds is not None
 
     @property
     def _changed(self) -> bool:

@@ -36,6 +36,7 @@ __all__ = ["StoreOwner"]
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
 _LARGEST_NUMBER: Final = bytes(9)
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class _NewId(NamedTuple):
@@ -86,13 +87,23 @@ class StoreOwner(LoadingOwner):
         """
         deadline = deadline or self.deadline()
         try:
-            session._draw_in()
             if session._doomed is not None:
                 await self._end(session, session._doomed, deadline)
-            if session._record is not None:
-                await self._send_all(session, session._record, deadline, renew=renew)
-            elif create and (session._names() or session._binds) and not session._frozen:
-                await self._create(session, deadline)
+            record = session._record
+            if record is None:
+                session._draw_in()
+                if create and (session._names() or session._binds) and not session._frozen:
+                    await self._create(session, deadline)
+            elif (delta := self._delta_of(session, record)) is not None:
+                moved = session._moved(delta)
+                if moved and self._refuses_conflicts:
+                    raise self._conflict(session, moved)
+                outcome = await self._send(session, record, delta, deadline, renew=renew)
+                if outcome.status is CommitStatus.CONFLICT:
+                    raise self._conflict(session, outcome.names)
+                self._statistics.overwritten_attributes += len(moved)
+            elif renew:
+                await self._renew(session, record, deadline)
         except WsgessionsError as error:
             self._note_trouble(session, error)
             raise
@@ -140,31 +151,20 @@ class StoreOwner(LoadingOwner):
         if self._barring is not None:
             await self._barring.barrier(deadline=deadline)
 
-    async def _send_all(self, session: Session, record: SessionRecord, deadline: float, *, renew: bool) -> None:
+    def _delta_of(self, session: Session, record: SessionRecord) -> SessionDelta | None:
+        """What a commit has to send, if anything."""
         changes = session._collect()
-        if not changes and session._successor is None and session._interval_ms is None:
-            if renew:
-                await self._renew(session, record, deadline)
-            return
-        moved = session._moved(changes)
-        guarded = frozenset[str]()
-        if self._refuses_conflicts:
-            guarded = changes.removed.union(changes.changed)
-            if moved:
-                raise self._conflict(session, moved)
-        delta = SessionDelta(
+        if not (changes.changed or changes.removed or session._successor or session._interval_ms is not None):
+            return None
+        return SessionDelta(
             record.key,
             record.incarnation,
             record.version,
             changes.changed,
             changes.removed,
-            guarded=guarded,
+            guarded=changes.removed.union(changes.changed) if self._refuses_conflicts else _NO_NAMES,
             interval_ms=session._interval_ms,
         )
-        outcome = await self._send(session, record, delta, deadline, renew=renew)
-        if outcome.status is CommitStatus.CONFLICT:
-            raise self._conflict(session, outcome.names)
-        self._statistics.overwritten_attributes += len(moved)
 
     async def _renew(self, session: Session, record: SessionRecord, deadline: float) -> None:
         """Nothing but a new id. A request that only reads must not fail over it: it keeps the id it has."""

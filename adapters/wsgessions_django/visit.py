@@ -74,7 +74,7 @@ class InnerVisit:
 
     def needs_store(self, status: int) -> bool:
         """Whether `commit` and `conclude` may have to wait."""
-        return self._keeps(status) and (self.session._pending or self.manager.renewal_due(self.session))
+        return self._keeps(status) and (self.session._is_pending() or self.manager.renewal_due(self.session))
 
     def _keeps(self, status: int) -> bool:
         return status < 500 or self.manager.settings.save_on_error
@@ -89,7 +89,7 @@ class InnerVisit:
         if self._keeps(status):
             heed_login(self.session)
             renews = self.manager.renewal_due(self.session)
-            if self.session._pending or renews:
+            if self.session._is_pending() or renews:
                 await self.manager.commit(self.session, create=method not in _NEVER_CREATING, renew=renews)
 
     def give_up(self) -> None:
@@ -147,7 +147,7 @@ class OwnVisit(InnerVisit):
             self._heed_expiry()
 
     def needs_store(self, status: int) -> bool:
-        return super().needs_store(status) or self.session._pending or self.manager.ends_soon(self.session)
+        return super().needs_store(status) or self.session._is_pending() or self.manager.ends_soon(self.session)
 
     async def conclude(self, response: HttpResponseBase) -> HttpResponseBase:
         looked_at = self.session.accessed or response.status_code >= 500
@@ -177,7 +177,7 @@ class OwnVisit(InnerVisit):
             self.manager.discard(self.session)
             raise
         finally:
-            if self.session._pending:
+            if self.session._is_pending():
                 await self._exchange._after_return()
 
     def _followed_by_plain(self, parts: Any) -> Iterator[Any]:
@@ -187,7 +187,7 @@ class OwnVisit(InnerVisit):
             self.manager.discard(self.session)
             raise
         finally:
-            if self.session._pending:
+            if self.session._is_pending():
                 wait(self.manager, self._exchange._after_return)
 
     def owes_touch(self) -> bool:

@@ -70,14 +70,12 @@ def is_immutable(value: object) -> bool:
 
     True only for what can be stored; such a value, once handed out, needs no comparison at the commit (R-03).
     """
-    return _is_immutable(value, MAX_DEPTH)
+    return type(value) in _FROZEN_SCALARS or _holds_immutables(value, MAX_DEPTH)
 
 
-def _is_immutable(value: object, levels: int) -> bool:
-    if type(value) in _FROZEN_SCALARS:
-        return True
+def _holds_immutables(value: object, levels: int) -> bool:
     if levels and (type(value) is tuple or type(value) is frozenset):
-        return all(_is_immutable(item, levels - 1) for item in value)
+        return all(type(item) in _FROZEN_SCALARS or _holds_immutables(item, levels - 1) for item in value)
     return False
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
-from ..record import SessionRecord
+from ..attribute_names import bytes_of_own
+from ..record import SessionRecord, StoredAttributes
 
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
 
@@ -23,15 +24,19 @@ _VALUE: Final = 41
 _PLACEHOLDER: Final = 48
 _BINDING: Final = 112
 """Whose session it is, but for the text: a tuple of two, its number, and rounding."""
-_ROUNDING: Final = 7
-"""What the allocator adds to the bytes of a lineage, whose length is a multiple of 8, at most."""
+_BYTES: Final = 40
+"""The bytes object around a lineage, whose length is a multiple of 8, and what the allocator adds to it at most."""
 
 
 def bytes_of(record: SessionRecord) -> int:
     """The bytes that ``record`` occupies, placeholders for its attributes included, whether made yet or not."""
     attributes = record.attributes
-    around = (_VALUE + _PLACEHOLDER) * len(attributes)
-    own = getsizeof(record.lineage) + _ROUNDING + attributes.name_bytes[1]
+    size = _RECORD + _BYTES + len(record.lineage) + attributes.around(_around) + attributes.value_bytes
     if record.binding is not None:
-        own += _BINDING + getsizeof(record.binding.principal)
-    return _RECORD + own + 2 * getsizeof(attributes) + around + attributes.value_bytes
+        size += _BINDING + getsizeof(record.binding.principal)
+    return size
+
+
+def _around(attributes: StoredAttributes) -> int:
+    """What attributes occupy but for the bytes of their values."""
+    return (_VALUE + _PLACEHOLDER) * len(attributes) + 2 * getsizeof(attributes) + bytes_of_own(attributes)

@@ -191,12 +191,18 @@ class Snapshots:
 
     def _renew(self, snapshot: Snapshot, record: SessionRecord, size: int) -> None:
         """A session that is written to, or read again after a change, is in use."""
-        snapshot.queue.take(snapshot)
-        self.bytes += size - snapshot.size
-        snapshot.record, snapshot.size = record, size
-        snapshot.current = True
-        snapshot.uses = min(snapshot.uses + 1, _MOST_USES)
-        self._main.push(snapshot)
+        grown = size - snapshot.size
+        if snapshot.queue is self._main:
+            self._main.bytes += grown
+            snapshot.size = size
+        else:
+            snapshot.queue.take(snapshot)
+            snapshot.size = size
+            self._main.push(snapshot)
+        self.bytes += grown
+        snapshot.record, snapshot.current = record, True
+        if snapshot.uses < _MOST_USES:
+            snapshot.uses += 1
 
     def _remove(self, digest: bytes, snapshot: Snapshot) -> None:
         del self._by_digest[digest]

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
 
 import hiredis
@@ -132,22 +132,33 @@ class Commands(ABC):
     def _pack_script(
         self, script: Script, keys: Sequence[Argument], args: Sequence[Argument], *, whole: bool = False
     ) -> bytes:
-        count = b"%d" % len(keys)
+        arguments = (b"%d" % len(keys), *keys, *args)
         if script.sha1 in self._known_scripts and not whole:
-            arguments = _wired((count, *keys, *args))
-            return b"*%d\r\n%b%b" % (3 + len(keys) + len(args), script.by_name, arguments)
+            return _pack_by_name(script, arguments)
         self._known_scripts.add(script.sha1)
-        return _pack((b"EVAL", script.source, count, *keys, *args))
+        return _pack((b"EVAL", script.source, *arguments))
 
 
-def _wired(arguments: Iterable[Argument]) -> bytes:
-    """Arguments as they go over the wire; twice as fast as hiredis, because nearly all are bytes already."""
-    return b"".join(
-        [
-            b"$%d\r\n%b\r\n" % (len(each), each) if type(each) is bytes else _wired((str(each).encode(),))
-            for each in arguments
-        ]
-    )
+def _pack_by_name(script: Script, arguments: Sequence[Argument]) -> bytes:
+    """As hiredis would, at two thirds of the cost, because nearly all arguments are bytes already, and short."""
+    wire = [b"*%d" % (2 + len(arguments)), script.by_name]
+    add = wire.append
+    for each in arguments:
+        octets = each if type(each) is bytes else str(each).encode()
+        size = len(octets)
+        add(_LENGTHS[size] if size < _SHORT else _length(size))
+        add(octets)
+    add(b"\r\n")
+    return b"".join(wire)
+
+
+def _length(size: int) -> bytes:
+    """What stands between two arguments, of which the second has so many bytes."""
+    return b"\r\n$%d\r\n" % size
+
+
+_SHORT: Final = 1024
+_LENGTHS: Final = tuple(map(_length, range(_SHORT)))
 
 
 async def _wait_out(refused: StoreRefused, deadline: float) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ..attribute_names import shared_name
+from ..attribute_names import field_of, shared_name
 from ..record import (
     APPLIED,
     CommitOutcome,
@@ -94,7 +94,9 @@ def pack_seen(seen: Seen | None) -> bytes:
 
 def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool) -> list[bytes]:
     """The arguments of ``commit.lua``. Whose a session is, the script changes and removes like an attribute."""
-    binds = None if successor is None else successor.binds
+    incarnation, forward_ms, binds = _NO_SUCCESSOR, 0, None
+    if successor is not None:
+        incarnation, forward_ms, binds = successor.incarnation, successor.forward_ms, successor.binds
     header = _COMMIT.pack(
         delta.incarnation,
         delta.base,
@@ -102,31 +104,30 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
         resend,
         grace_ms,
         TOMBSTONE_MS,
-        _NO_SUCCESSOR if successor is None else successor.incarnation,
-        0 if successor is None else successor.forward_ms,
+        incarnation,
+        forward_ms,
         _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
-        len(delta.changed) + bool(binds),
+        len(delta.changed) + (1 if binds else 0),
         len(delta.removed) + (binds == ""),
         len(delta.increments),
     )
     args = _with_pairs([header], delta.changed)
     if binds is not None:
         args += (BOUND, pack_principal(delta.key, binds)) if binds else (BOUND,)
-    args += map(_field, delta.removed)
+    if delta.removed:
+        args += map(field_of, delta.removed)
     if delta.increments:
         _with_pairs(args, {name: _number(by) for name, by in delta.increments.items()})
-    args += map(_field, delta.guarded)
+    if delta.guarded:
+        args += map(field_of, delta.guarded)
     return args
 
 
 def _with_pairs(args: list[bytes], pairs: Mapping[str, bytes]) -> list[bytes]:
     for name, raw in pairs.items():
-        args += (_field(name), raw)
+        args.append(field_of(name))
+        args.append(raw)
     return args
-
-
-def _field(name: str) -> bytes:
-    return _ATTRIBUTE + name.encode("utf-8", "surrogatepass")
 
 
 def _number(by: float) -> bytes:

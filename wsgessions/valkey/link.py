@@ -84,7 +84,6 @@ class Link(Commands):
             timeout=connect_timeout,
         )
 
-    @property
     def position(self) -> int:
         """How many replies the present connection has brought: where its stream is, for who follows it."""
         return 0 if self._connection is None else self._connection.replies

@@ -19,12 +19,12 @@ class Script:
     sha1: str = field(init=False)
     """The server's name for it: 40 hex digits."""
     by_name: bytes = field(init=False, repr=False)
-    """The first two words of a call by `sha1`, as they go over the wire."""
+    """The first two words of a call by `sha1`, as they go over the wire, from the end of what is before them."""
 
     def __post_init__(self) -> None:
         digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha1", digest)
-        object.__setattr__(self, "by_name", b"$7\r\nEVALSHA\r\n$40\r\n%b\r\n" % digest.encode())
+        object.__setattr__(self, "by_name", b"\r\n$7\r\nEVALSHA\r\n$40\r\n%b" % digest.encode())
 
     @classmethod
     def load(cls, name: str) -> Script:

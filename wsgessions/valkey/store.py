@@ -85,7 +85,7 @@ class ValkeyStore:
             on_lost=self._lose,
             on_connect=self._admit,
         )
-        self.tracking.position = lambda: self.link.position
+        self.tracking.position = self.link.position
         self.fence: Fence = Fence(self)
         self.revocations: Revocations = Revocations(self)
         self.segments: Segments | None = None

@@ -174,7 +174,7 @@ class Permitted(Ticket):
     __slots__ = ("_note", "_permitted", "_script", "_tracking")
 
     def __init__(self, tracking: Tracking, script: ScriptCall, note: Note, wire: bytes, deadline: float) -> None:
-        Ticket.__init__(self, _PERMISSION + wire, deadline, None)
+        super().__init__(_PERMISSION + wire, deadline, None)
         self._tracking = tracking
         self._script = script
         self._note = note
