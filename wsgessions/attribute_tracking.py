@@ -33,7 +33,7 @@ _ABSENT: Final[Any] = object()
 class TrackedAttributes(dict[str, Any]):
     """The bookkeeping under `wsgessions.attributes.Attributes`, for the owner of a session."""
 
-    __slots__ = ("_drafts", "_gate", "_stored", "_unfolded", "_views", "_writes")
+    __slots__ = ("_drafts", "_gate", "_overtaken", "_stored", "_unfolded", "_views", "_writes")
 
     _stored: StoredAttributes
     """What the store holds, as far as this object knows."""
@@ -42,6 +42,8 @@ class TrackedAttributes(dict[str, Any]):
     _gate: Gate
     _views: dict[str, AttributeView]
     """Typed values that were handed out in place of an attribute; setting or removing the attribute ends them."""
+    _overtaken: bool
+    """Whether there were drafts when another state of the store came under them."""
     _writes: int
     """How often an attribute was set or removed."""
     _unfolded: bool
@@ -57,6 +59,7 @@ class TrackedAttributes(dict[str, Any]):
         self._stored = NO_ATTRIBUTES
         self._drafts = {}
         self._views = {}
+        self._overtaken = False
         self._writes = 0
         self._unfolded = False
         self._gate = UNTOUCHED
@@ -88,6 +91,7 @@ class TrackedAttributes(dict[str, Any]):
         if not known and not drafts:
             _update(self, placeholders)
         else:
+            self._overtaken = self._overtaken or bool(drafts)
             for name in (*known, *stored) if among is None else among:
                 if name not in drafts:
                     raw = stored.get(name)
@@ -161,6 +165,8 @@ class TrackedAttributes(dict[str, Any]):
 
     def _moved(self, sent: Changes) -> list[str]:
         """The names whose changes rest on another value than the store's present one."""
+        if not self._overtaken:
+            return []
         drafts, stored = self._drafts, self._stored
         return [name for name in (*sent.changed, *sent.removed) if name in drafts and drafts[name] != stored.get(name)]
 

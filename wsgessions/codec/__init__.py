@@ -41,6 +41,10 @@ _PLAIN_CONTAINERS: Final = frozenset({dict, list})
 _FROZEN_SCALARS: Final = _SCALARS | {Decimal, UUID, dt.datetime, dt.date, dt.time, dt.timedelta}
 _NOT_PLAIN: Final = -1
 
+_MOST_GOOD_NAMES: Final = 1024
+_good_names: Final[set[str]] = set()
+"""An application has few names, and uses each of them all the time."""
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -53,6 +57,13 @@ def check_name(name: object) -> None:
     """
     if type(name) is not str:
         raise CodecError(f"the name of an attribute is a str, not {type(name).__name__}", path="")
+    if name not in _good_names:
+        _check_new_name(name)
+        if len(_good_names) < _MOST_GOOD_NAMES:
+            _good_names.add(name)
+
+
+def _check_new_name(name: str) -> None:
     if not name:
         raise CodecError("the name of an attribute is never empty", path="")
     try:
