@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final
-
 import pytest
 
 from tests.valkey.raw_server import RawServer
@@ -13,14 +10,10 @@ from tests.valkey.shared_server import shared_server
 __all__ = ["EveryStore", "WithoutNearCache", "shared_server"]
 
 
-STORES: Final = os.environ.get("ADAPTER_STORES", "memory,valkey").split(",")
-"""``./dev build`` is content with the real one."""
-
-
 class EveryStore:
     """Gives `AdapterSuite` its stores, one after the other."""
 
-    @pytest.fixture(params=STORES)
+    @pytest.fixture(params=["memory", "valkey"])
     def store_url(self, request: pytest.FixtureRequest, shared_server: RawServer) -> str:
         return "memory:" if request.param == "memory" else shared_server.url
 
