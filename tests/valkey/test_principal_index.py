@@ -376,7 +376,7 @@ async def test_a_principal_that_cannot_be_read_makes_a_record_unreadable(store: 
     assert store.segments is not None
     name = store.segments.of(record.key).record(record.key)
     whole = await store.link.request("HGET", name, "p")
-    for damage in (b"x", whole[:10], whole[:10] + b"\xff", b"\xff" * 8 + whole[8:]):
+    for damage in (b"x", whole[:9], whole[:10] + b"\xff", b"\xff" * 8 + whole[8:]):
         await store.link.request("HSET", name, "p", damage)
         assert await store.load(record.key) is None
     await store.link.request("HSET", name, "p", b"\xff\xff")

@@ -2,7 +2,8 @@
 
 The scripts write it as they write an attribute, with the version in front; no attribute can have its name (R-05). The
 first 12 bits of the id stand with it, so that whoever meets the record alone, as the reaper does, knows the member of
-the principal's index that belongs to it (E-9).
+the principal's index that belongs to it (E-9). Records of sessions that are nobody's have it too, with an empty
+principal, for lists tell the ref of every session (E-8, S-80).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Final
 
 from ..record import Binding, SessionKey
 
-__all__ = ["BOUND", "key_of", "member_of", "owner_of", "pack_principal", "read_binding"]
+__all__ = ["BOUND", "key_of", "member_of", "owner_of", "pack_principal", "prefix_in", "read_binding"]
 
 BOUND: Final = b"p"
-"""The field: `_HEAD`, then the principal in UTF-8."""
+"""The field: `_HEAD`, then the principal in UTF-8, empty if it is nobody's."""
 
 _HEAD: Final = Struct(">QH")
 """The version that bound it, and the prefix of the session's key."""
@@ -28,17 +29,22 @@ def pack_principal(key: SessionKey, principal: str) -> bytes:
 
 
 def read_binding(field: bytes) -> Binding | None:
-    """Whose a session is; None if the field is empty, as it is where there is none.
+    """Whose a session is; None if it is nobody's, also where there is no such field.
 
     Raises:
         ValueError: no release has written this.
     """
-    if not field:
+    if not field or len(field) == _HEAD.size:
         return None
     principal = field[_HEAD.size :].decode()
     if not principal:
-        raise ValueError("a principal without a name")
+        raise ValueError("it is too short")
     return Binding(principal, int.from_bytes(field[:8]))
+
+
+def prefix_in(field: bytes) -> int | None:
+    """The first 12 bits of the id of a session; None if the field is damaged, or missing."""
+    return None if len(field) < _HEAD.size else int(_HEAD.unpack_from(field)[1])
 
 
 def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:

@@ -81,10 +81,8 @@ _STATUSES: Final = (
 
 def pack_creation(new: NewSession) -> list[bytes]:
     """The arguments of ``create.lua``."""
-    args = [_CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms)]
-    if new.principal:
-        args += (BOUND, pack_principal(new.key, new.principal))
-    return _with_pairs(args, new.attributes)
+    header = _CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms)
+    return _with_pairs([header, BOUND, pack_principal(new.key, new.principal or "")], new.attributes)
 
 
 def pack_seen(seen: Seen | None) -> bytes:
@@ -93,7 +91,7 @@ def pack_seen(seen: Seen | None) -> bytes:
 
 
 def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool) -> list[bytes]:
-    """The arguments of ``commit.lua``. Whose a session is, the script changes and removes like an attribute."""
+    """The arguments of ``commit.lua``. Whose a session is, the script changes like an attribute."""
     incarnation, forward_ms, binds = _NO_SUCCESSOR, 0, None
     if successor is not None:
         incarnation, forward_ms, binds = successor.incarnation, successor.forward_ms, successor.binds
@@ -107,13 +105,13 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
         incarnation,
         forward_ms,
         _KEEP_INTERVAL if delta.interval_ms is None else delta.interval_ms,
-        len(delta.changed) + (1 if binds else 0),
-        len(delta.removed) + (binds == ""),
+        len(delta.changed) + (binds is not None),
+        len(delta.removed),
         len(delta.increments),
     )
     args = _with_pairs([header], delta.changed)
     if binds is not None:
-        args += (BOUND, pack_principal(delta.key, binds)) if binds else (BOUND,)
+        args += (BOUND, pack_principal(delta.key, binds))
     if delta.removed:
         args += map(field_of, delta.removed)
     if delta.increments:

@@ -3,8 +3,8 @@
 -- is no session nothing is stored, or made-up ids would fill the store (S-50).
 -- KEYS: record, index. ARGV: life of the tombstone, grace, whether this is a resend (1 or 0).
 -- Returns {status, whether there was a session, number of replicas, replication id, whose it was}, the replicas for whoever
--- wants to know that the end has reached them (C-15b), and the last only of a session that was somebody's; or, if the id was renewed, {FORWARDED, successor's key, ...}: an end is meant
--- for the session, and no grace limits it.
+-- wants to know that the end has reached them (C-15b), and the last only where there was a session; or, if the id was
+-- renewed, {FORWARDED, successor's key, ...}: an end is meant for the session, and no grace limits it.
 local now, member = clock(), KEYS[1]:sub(-16)
 
 local function answer(status, existed, bound)

@@ -19,7 +19,7 @@ for i = 2, #KEYS do
       redis.call('ZREM', KEYS[1], member)
       if s and not s.dead then
         local whose = redis.call('HGET', KEYS[i], 'p')
-        if whose then bound[#bound + 1], bound[#bound + 2] = member, whose end
+        if whose and #whose > 10 then bound[#bound + 1], bound[#bound + 2] = member, whose end
         redis.call('UNLINK', KEYS[i])
         expired = expired + 1
       elseif refusal == UNREADABLE then
