@@ -89,6 +89,7 @@ async def test_a_list_of_devices_shows_what_the_application_remembers_and_no_id(
     assert by_agent["desk"].get("n", 0) == 0
     for device in devices:
         assert device.principal == "ada"
+        assert device.bound_at is not None
         assert device.created_at <= device.bound_at <= device.last_accessed_at < device.expires_at
         for browser in (phone, desk):
             assert browser.cookies["__Host-sid"] not in repr(device)

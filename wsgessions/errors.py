@@ -10,6 +10,7 @@ WsgessionsError
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first
 ├── AmbiguousRef           a ref names several sessions, and nothing was done to any of them
+├── InvalidCursor          what was given as a cursor was made by no list of sessions
 └── StoreUnavailable       the store did not do what it was asked; says nothing about the session
     ├── NonStopTimeout     the deadline for store work has passed; a write may or may not have happened
     ├── StoreRefused       the store answered, and said no (out of memory, read-only, no permission)
@@ -29,6 +30,7 @@ __all__ = [
     "AmbiguousRef",
     "CodecError",
     "ConfigError",
+    "InvalidCursor",
     "NonStopTimeout",
     "RecordTooNew",
     "SessionClosed",
@@ -144,6 +146,13 @@ class AmbiguousRef(WsgessionsError):
 
     code = "ambiguous_ref"
     docs = "how-to/login/"
+
+
+class InvalidCursor(WsgessionsError):
+    """A cursor was made by no list of sessions of this application, or was damaged on its way (E-8)."""
+
+    code = "invalid_cursor"
+    docs = "how-to/list-sessions/"
 
 
 class StoreUnavailable(WsgessionsError):

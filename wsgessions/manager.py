@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from .all_sessions import AllSessions
 from .attribute_operations import OperatingOwner
 from .cookie import ABSENT, Presented
 from .errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
@@ -18,7 +19,6 @@ from .identity import Identity, is_well_formed
 from .log_throttle import LogThrottle
 from .opened_session import OpenedSession
 from .owner import FROM_STORE
-from .principal_sessions import PrincipalSessions
 from .record import Seen, SessionChanges, SessionKey, SessionRecord
 from .session import Session
 from .settings import SessionSettings
@@ -34,7 +34,7 @@ __all__ = ["SessionManager", "manager_for"]
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
 
 
-class SessionManager(PrincipalSessions):
+class SessionManager(AllSessions):
     """Owns the life of the sessions of one application.
 
     Args:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .clock import instant
 from .codec import decode
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .session import Session
     from .statistics import SessionStatistics
     from .stores.base import Store
+    from .stores.listing import SessionHead
 
 __all__ = ["LiveSession", "PrincipalSessions"]
 
@@ -39,9 +40,10 @@ class LiveSession:
 
     ref: str
     """Names it to `SessionManager.end_session_of`; what `Session.ref` is to the session itself (S-80)."""
-    principal: str
-    bound_at: datetime
-    """When it was bound to its principal: the time of the login."""
+    principal: str | None
+    """Whose it is; None for nobody's, which only lists of all sessions have."""
+    bound_at: datetime | None
+    """When it was bound to its principal: the time of the login. None if it is nobody's."""
     created_at: datetime
     last_accessed_at: datetime
     """As `Session.last_accessed_at`: a use shows after `touch_interval` at the latest."""
@@ -52,11 +54,26 @@ class LiveSession:
     def get(self, name: str, default: Any = None) -> Any:
         """An attribute, such as the user agent that the application has remembered; ``default`` if there is none.
 
+        In a list of all sessions, those attributes are there that the list was asked for.
+
         Raises:
             CodecError: it cannot be decoded.
         """
         raw = self._attributes.get(name)
         return default if raw is None else decode(raw, name=name)
+
+    @classmethod
+    def _of(cls, stored: SessionRecord | SessionHead) -> Self:
+        idle_since_ms = stored.expires_ms - stored.interval_ms if stored.interval_ms else 0
+        return cls(
+            ref=stored.key.ref,
+            principal=stored.principal,
+            bound_at=None if stored.binding is None else instant(stored.binding.version // 1000),
+            created_at=instant(stored.created_ms),
+            last_accessed_at=instant(max(stored.created_ms, idle_since_ms)),
+            expires_at=instant(stored.expires_ms),
+            _attributes=stored.attributes,
+        )
 
 
 class PrincipalSessions(ABC):
@@ -83,7 +100,7 @@ class PrincipalSessions(ABC):
         """
         name, deadline = named(principal), self.owner.deadline()
         found = await self._found(name, deadline)
-        return sorted(map(_shown, found), key=lambda live: live.last_accessed_at, reverse=True)
+        return sorted(map(LiveSession._of, found), key=lambda live: live.last_accessed_at, reverse=True)
 
     async def end_sessions_of(self, principal: Principal, *, keep: Session | None = None) -> int:
         """End all sessions of a principal on all servers: log out everywhere, or on all other devices.
@@ -162,7 +179,7 @@ class PrincipalSessions(ABC):
         now = await self.store.load(record.key, deadline=deadline)
         return {record.key, now.key} if isinstance(now, SessionRecord) else {record.key}
 
-    async def _end(self, principal: str, keys: Iterable[SessionKey], deadline: float) -> int:
+    async def _end(self, principal: str | None, keys: Iterable[SessionKey], deadline: float) -> int:
         """End these, put down which (S-104), and say how many there were."""
         doomed, refs = list(keys), list[str]()
 
@@ -187,17 +204,3 @@ class PrincipalSessions(ABC):
         Who does not know yet which nodes there are has to wait for the longest lease that one could have.
         """
         await self.owner.barrier(self.owner.deadline() + LONGEST_LEASE)
-
-
-def _shown(record: SessionRecord) -> LiveSession:
-    idle_since_ms = record.expires_ms - record.interval_ms if record.interval_ms else 0
-    principal, version = record.binding or ("", 0)
-    return LiveSession(
-        ref=record.key.ref,
-        principal=principal,
-        bound_at=instant(version // 1000),
-        created_at=instant(record.created_ms),
-        last_accessed_at=instant(max(record.created_ms, idle_since_ms)),
-        expires_at=instant(record.expires_ms),
-        _attributes=record.attributes,
-    )

@@ -21,7 +21,7 @@ class Row(NamedTuple):
     ref: str
     device: str
     """What the browser called itself at the login; empty if nobody has remembered that."""
-    bound_at: datetime
+    bound_at: datetime | None
     last_accessed_at: datetime
     expires_at: datetime
     current: bool

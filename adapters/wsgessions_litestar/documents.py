@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 
 from litestar.serialization import decode_json, encode_json
 from litestar.stores.base import Store
 
 from wsgessions import SessionManager
 from wsgessions.errors import ConfigError, SessionGone
-from wsgessions.stores.base import Listing, find_power
+from wsgessions.stores.base import find_power
+from wsgessions.stores.listing import LARGEST_PAGE, Listing
 
 __all__ = ["SessionDocuments"]
-
-_BATCH: Final = 500
 
 
 class SessionDocuments(Store):
@@ -76,9 +74,14 @@ class SessionDocuments(Store):
         if listing is None:
             raise ConfigError("this store cannot list its sessions", setting="store_url", hint="end them one by one")
         await self._manager.start()
-        while keys := await listing.some_keys(_BATCH, deadline=self._manager.owner.deadline()):
-            for key in keys:
-                await self._manager.store.delete(key, deadline=self._manager.owner.deadline())
+        store, deadline = self._manager.store, self._manager.owner.deadline
+        page = await listing.page(None, LARGEST_PAGE, deadline=deadline())
+        while True:
+            for head in page.heads:
+                await store.delete(head.key, deadline=deadline())
+            if page.cursor is None:
+                return
+            page = await listing.page(page.cursor, LARGEST_PAGE, deadline=deadline())
 
     async def exists(self, key: str) -> bool:
         """Whether there is a session of this id."""

@@ -23,7 +23,7 @@ from wsgessions.stores.base import NEVER, Countable, SecretKeeping, Store
 from wsgessions.stores.home import HomedStore
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.store_harness import created, new_key, stored
-from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
 
 __all__ = ["shared_server"]
 
@@ -436,7 +436,7 @@ def test_starting_and_closing_over_and_over_leaves_nothing_behind(shared_server:
     assert len(set(usage[5:])) == 1
 
 
-class TestHomedValkeyStore(StoreSuite, CountableSuite, IndexingSuite, SecretKeepingSuite):
+class TestHomedValkeyStore(StoreSuite, CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite):
     """From abroad, through a thread's loop, a store keeps its contract."""
 
     @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from wsgessions.clock import StoreClock
 from wsgessions.stores.base import Store
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.store_harness import IDLE, change, created
-from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
 
 
-class TestMemoryStore(StoreSuite, CountableSuite, IndexingSuite, SecretKeepingSuite):
+class TestMemoryStore(StoreSuite, CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite):
     seconds = 1_800_000_000.0
 
     @asynccontextmanager

@@ -10,13 +10,13 @@ import pytest
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.stores.base import Store
-from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
 from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
 
 
-class TestValkeyStore(StoreSuite, CountableSuite, IndexingSuite, SecretKeepingSuite):
+class TestValkeyStore(StoreSuite, CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite):
     @pytest.fixture(autouse=True)
     def _on_the_shared_server(self, shared_server: RawServer) -> None:
         self.url = shared_server.url

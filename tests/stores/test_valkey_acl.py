@@ -17,7 +17,7 @@ from tests.valkey.shared_server import AGE, shared_server, started, store_at
 from wsgessions.errors import StoreRefused
 from wsgessions.stores.base import Store
 from wsgessions.testing.store_harness import created
-from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, SecretKeepingSuite, StoreSuite
+from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
 from wsgessions.valkey.index_repair import IndexRepair
 from wsgessions.valkey.store import ValkeyStore
 
@@ -26,7 +26,7 @@ __all__ = ["shared_server"]
 _contexts = itertools.count()
 
 
-class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, IndexingSuite, SecretKeepingSuite):
+class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite):
     examples = 10
 
     @pytest.fixture(autouse=True)

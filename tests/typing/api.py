@@ -155,11 +155,16 @@ async def job(manager: SessionManager) -> None:
     await manager.start()
     for device in await manager.sessions_of("ada"):
         assert_type(device, LiveSession)
-        assert_type((device.ref, device.principal), tuple[str, str])
-        assert_type(device.bound_at, datetime)
+        assert_type((device.ref, device.principal), tuple[str, str | None])
+        assert_type(device.bound_at, datetime | None)
         assert_type(device.get("agent"), Any)
         assert_type(await manager.end_session_of("ada", device.ref), bool)
     assert_type(await manager.end_sessions_of(7, keep=session), int)
+    page = await manager.live_sessions(limit=50, attributes=["agent"])
+    assert_type(page.sessions, list[LiveSession])
+    assert_type(page.next_cursor, str | None)
+    assert_type(await manager.live_session("0123456789ab"), LiveSession | None)
+    assert_type(await manager.end_session("0123456789ab"), bool)
     await manager.close()
 
 

@@ -47,7 +47,6 @@ __all__ = [
     "Countable",
     "Indexing",
     "Limited",
-    "Listing",
     "Mark",
     "Noting",
     "Recalling",
@@ -144,23 +143,6 @@ class Countable(Protocol):
 
     async def count(self, *, deadline: float = NEVER) -> int:
         """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
-        ...
-
-
-@runtime_checkable
-class Listing(Protocol):
-    """The power to name live sessions, for those who go through all of them and end what they have seen."""
-
-    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
-        """Keys of live sessions of this application, any of them; none if there are no sessions.
-
-        Args:
-            limit: how many at most.
-            deadline: as for every call.
-
-        Raises:
-            StoreUnavailable: the store did not answer.
-        """
         ...
 
 
@@ -265,7 +247,9 @@ class Ability(Enum):
     DELTAS = "deltas"
     """Only what changed travels; else each commit sends the whole session."""
     COUNTING = "counting"
-    """Sessions can be counted (`Countable`), and found without their ids."""
+    """Sessions can be counted (`Countable`)."""
+    LISTING = "listing"
+    """All sessions can be listed (`wsgessions.stores.listing.Listing`)."""
     INDEXING = "indexing"
     """The sessions of a principal can be found (`Indexing`). Whose a session is, every store keeps."""
     NEAR_CACHE = "near_cache"

@@ -32,7 +32,6 @@ from .base import (
     Countable,
     Indexing,
     Limited,
-    Listing,
     Mark,
     Noting,
     Recalling,
@@ -42,6 +41,7 @@ from .base import (
 )
 from .cache_statistics import CacheStatistics
 from .home_loop import Ask, Home
+from .listing import Listing, Names, SessionHead, SessionPage
 
 __all__ = ["HomedStore"]
 
@@ -175,8 +175,15 @@ class _Counting(HomedStore):
 
 
 class _Listing(HomedStore):
-    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
-        return await self._at_home(lambda store: _power(store, Listing).some_keys(limit, deadline=deadline), deadline)
+    async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
+        return await self._at_home(
+            lambda store: _power(store, Listing).page(cursor, limit, names=names, deadline=deadline), deadline
+        )
+
+    async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
+        return await self._at_home(
+            lambda store: _power(store, Listing).with_ref(ref, names=names, deadline=deadline), deadline
+        )
 
 
 class _Indexing(HomedStore):

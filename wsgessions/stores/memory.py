@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Collection
-from itertools import islice
+from operator import itemgetter
 from typing import Final
 
 from ..clock import StoreClock
@@ -25,6 +25,7 @@ from ..record import (
 from .base import NEVER
 from .entry_commit import commit, led_on
 from .figures import DEFAULT_GRACE
+from .listing import Names, Position, SessionHead, SessionPage
 from .memory_entry import Entry
 
 __all__ = ["MemoryStore"]
@@ -112,12 +113,24 @@ class MemoryStore:
             now = self.clock.now_ms()
             return sum(entry.usable(now, 0) for entry in self._entries.values())
 
-    async def some_keys(self, limit: int, *, deadline: float = NEVER) -> list[SessionKey]:
-        """See `Listing.some_keys`."""
+    async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
+        """See `Listing.page`."""
+        after = Position.read(cursor)
         with self._lock:
             now = self.clock.now_ms()
-            live = (entry.key for entry in self._entries.values() if entry.usable(now, 0))
-            return list(islice(live, limit))
+            live = (entry for entry in self._entries.values() if entry.usable(now, 0))
+            placed = ((Position.at(0, entry.expires, entry.key.digest), entry) for entry in live)
+            beyond = (each for each in placed if each[0] > after)
+            found = heapq.nsmallest(limit + 1, beyond, key=itemgetter(0))
+            heads = [SessionHead.of(entry.record(), names) for _, entry in found[:limit]]
+        return SessionPage(heads, found[limit - 1][0].cursor if len(found) > limit else None)
+
+    async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
+        """See `Listing.with_ref`."""
+        with self._lock:
+            now = self.clock.now_ms()
+            live = (entry for entry in self._entries.values() if entry.usable(now, 0))
+            return [SessionHead.of(entry.record(), names) for entry in live if entry.key.ref == ref]
 
     async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
         """See `Indexing.sessions_of`."""

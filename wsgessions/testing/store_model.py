@@ -23,8 +23,10 @@ from .. import codec
 from ..record import CommitOutcome, CommitStatus, NewSession, SessionChanges, SessionDelta, SessionRecord, Successor
 from ..stores.base import Indexing, Store, find_power
 from ..stores.figures import COMMITS_REMEMBERED
+from ..stores.listing import Listing
 from .modelled_session import Modelled, sums_of
 from .store_harness import StoreHarness, new_key, number, successor_of
+from .store_listing import all_listed
 
 __all__ = ["ModelCases"]
 
@@ -252,6 +254,13 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.run(cast("Indexing", find_power(self.store, Indexing)).sessions_of(principal))
         live = (each.record for each in self.sessions if each.alive(self.now) and each.record.principal == principal)
         assert sorted(record.seen for record in found) == sorted(record.seen for record in live)
+
+    @precondition(lambda self: find_power(self.store, Listing) is not None)
+    @rule(limit=st.sampled_from([1, 3, 100]))
+    def list_all(self, limit: int) -> None:
+        found = [(head.key, head.seen, head.binding) for head in self.run(all_listed(self.store, limit))]
+        live = (each.record for each in self.sessions if each.alive(self.now))
+        assert sorted(found, key=str) == sorted(((each.key, each.seen, each.binding) for each in live), key=str)
 
     @rule()
     def let_time_pass(self) -> None:

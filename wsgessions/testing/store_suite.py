@@ -22,18 +22,25 @@ import asyncio
 import secrets
 
 from ..stores.base import Ability, Countable, Indexing, Limited, Recalling, SecretKeeping, Store, find_power
+from ..stores.listing import Listing
 from .store_commits import CommitCases
 from .store_harness import IDLE, StoreHarness, change, created, successor_of
 from .store_life import LifeCases
 from .store_lineage import LineageCases
+from .store_listing import ListingSuite
 from .store_model import ModelCases
 from .store_principals import IndexingSuite, PrincipalCases
 from .store_renewal import RenewalCases
 
-__all__ = ["CountableSuite", "IndexingSuite", "LimitedSuite", "SecretKeepingSuite", "StoreSuite"]
+__all__ = ["CountableSuite", "IndexingSuite", "LimitedSuite", "ListingSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
-_POWERS = {Ability.COUNTING: Countable, Ability.INDEXING: Indexing, Ability.NEAR_CACHE: Recalling}
+_POWERS = {
+    Ability.COUNTING: Countable,
+    Ability.LISTING: Listing,
+    Ability.INDEXING: Indexing,
+    Ability.NEAR_CACHE: Recalling,
+}
 
 
 class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, PrincipalCases, ModelCases):

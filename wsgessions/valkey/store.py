@@ -13,9 +13,10 @@ from ..stores.base import NEVER
 from ..stores.feed import Feed
 from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
 from ..stores.lease import Lease
+from ..stores.listing import Names, SessionHead, SessionPage
 from .address import Locate
 from .barrier import confirm_primary, wait_for_members
-from .census import count, some_keys
+from .census import count, page, with_ref
 from .commands import Argument, Commands, ScriptCall
 from .fence import Fence
 from .forwarding import Forward
@@ -232,8 +233,11 @@ class ValkeyStore:
     def count(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, int]:
         return count(self, deadline)
 
-    def some_keys(self, limit: int, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionKey]]:
-        return some_keys(self, limit, deadline)
+    async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
+        return await page(self, cursor, limit, names, deadline)
+
+    async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
+        return await with_ref(self, ref, names, deadline)
 
     def sessions_of(self, principal: str, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionRecord]]:
         return sessions_of(self, principal, deadline)

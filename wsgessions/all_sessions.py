@@ -1,0 +1,104 @@
+"""The sessions of an application, whoever's they are: listed page by page, and one of them looked at or ended (E-8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import AmbiguousRef, ConfigError
+from .principal_sessions import LiveSession, PrincipalSessions
+from .stores.base import find_power
+from .stores.listing import LARGEST_PAGE, Listing, Names, SessionHead
+
+__all__ = ["AllSessions", "LivePage"]
+
+
+@dataclass(frozen=True, slots=True)
+class LivePage:
+    """Some of the live sessions."""
+
+    sessions: list[LiveSession]
+    """In an order of the store's. There may be fewer than were asked for, even none, and more to come."""
+    next_cursor: str | None
+    """Leads to the next page; None on the last one. It may stand in a URL, and is good for as long as you like."""
+
+
+class AllSessions(PrincipalSessions):
+    """The part of a `wsgessions.SessionManager` that is about all sessions. For those who run the application."""
+
+    async def live_sessions(self, cursor: str | None = None, *, limit: int = 100, attributes: Names = ()) -> LivePage:
+        """The live sessions of the application on all servers, page by page.
+
+        A session that is left alone is listed once, whatever comes or goes beside it; one that is used, changed or
+        moved between two pages may be listed again, or missed. What has expired or ended is not listed, and what has a
+        new id is listed under that alone.
+
+        Args:
+            cursor: `LivePage.next_cursor` of the page before; by default the list begins.
+            limit: how many sessions at most, 1 to 500; more is taken for 500, and less for 1 (S-102).
+            attributes: the names of those that `LiveSession.get` shall find. No others are read.
+
+        Raises:
+            InvalidCursor: no list of this application has made the cursor.
+            StoreUnavailable: the store did not answer.
+            ConfigError: the store cannot list sessions.
+        """
+        listing, deadline = self._listing(), self.owner.deadline()
+        await self._ready(deadline)
+        size = max(1, min(limit, LARGEST_PAGE))
+        page = await listing.page(cursor, size, names=attributes, deadline=deadline)
+        return LivePage([LiveSession._of(head) for head in page.heads], page.cursor)
+
+    async def live_session(self, ref: str, *, attributes: Names = ()) -> LiveSession | None:
+        """The live session of this ref, whoever's it is; None if there is none.
+
+        Args:
+            ref: `LiveSession.ref`. A session that was given a new id has another one.
+            attributes: as of `live_sessions`.
+
+        Raises:
+            AmbiguousRef: it is the ref of several sessions.
+            StoreUnavailable: the store did not answer.
+            ConfigError: the store cannot list sessions.
+        """
+        head = await self._with_ref(ref, attributes, self.owner.deadline())
+        return None if head is None else LiveSession._of(head)
+
+    async def end_session(self, ref: str) -> bool:
+        """End one session on all servers, whoever's it is. Users end their own by `end_session_of`.
+
+        Returns when no server can serve it any more.
+
+        Args:
+            ref: as of `live_session`.
+
+        Returns:
+            Whether there was such a session.
+
+        Raises:
+            AmbiguousRef: it is the ref of several sessions, and none was ended.
+            StoreUnavailable: the store did not answer in time.
+            ConfigError: the store cannot list sessions.
+        """
+        deadline = self.owner.deadline()
+        head = await self._with_ref(ref, (), deadline)
+        ended = 0 if head is None else await self._end(head.principal, [head.key], deadline)
+        await self._barrier()
+        return bool(ended)
+
+    async def _with_ref(self, ref: str, names: Names, deadline: float) -> SessionHead | None:
+        listing = self._listing()
+        await self._ready(deadline)
+        found = await listing.with_ref(ref, names=names, deadline=deadline)
+        if len(found) > 1:
+            raise AmbiguousRef("several sessions have this ref", hint="end the sessions of their principal instead")
+        return found[0] if found else None
+
+    def _listing(self) -> Listing:
+        listing = find_power(self.store, Listing)
+        if listing is None:
+            raise ConfigError(
+                "this store cannot list sessions",
+                setting="store_url",
+                hint="sessions in Valkey, Redis or memory can be listed",
+            )
+        return listing
