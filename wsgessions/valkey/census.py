@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from ..attribute_names import field_of
 from ..errors import RecordTooNew, StoreRefused
 from ..record import SessionKey, SessionRecord
 from ..stores.listing import Names, Position, SessionHead, SessionPage, is_ref
@@ -139,7 +140,7 @@ class _Look(NamedTuple):
         """What the records of these sessions say. One that has left its place since, or cannot be read, is left out."""
         if not listed:
             return []
-        fields = (b"m", BOUND, *map(layout.field_of, names))
+        fields = (b"m", BOUND, *map(field_of, names))
         reads = [(b"HMGET", self.segments[each.segment].record_prefix + each.digest, *fields) for each in listed]
         replies = await self.store.send(lambda _: self.store.link.pipeline(reads, deadline=self.deadline))
         records = [_record(each, fields, reply, self.now_ms) for each, reply in zip(listed, replies, strict=True)]
