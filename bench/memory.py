@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from wsgessions.codec import encode
 from wsgessions.record import SessionRecord, StoredAttributes
+from wsgessions.session.undecoded import Undecoded
 from wsgessions.stores.snapshots import Snapshots
-from wsgessions.undecoded import Undecoded
 
 from .hit_ratio import session_record
 from .run import Run

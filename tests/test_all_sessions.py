@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser
-from tests.test_principal_sessions import Managers, logged_in, managers, on, ref_of, user_of
+from tests.manager.test_principal_sessions import Managers, logged_in, managers, on, ref_of, user_of
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
-from wsgessions.manager import SessionManager
-from wsgessions.owner import ServedFrom
-from wsgessions.principal_sessions import LiveSession
+from wsgessions.manager import LiveSession, SessionManager
 from wsgessions.record import SessionKey
-from wsgessions.session import Session
+from wsgessions.session import ServedFrom, Session
 from wsgessions.stores.memory import MemoryStore
 
 __all__ = ["managers", "shared_server"]

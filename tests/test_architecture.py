@@ -34,7 +34,7 @@ LIBRARIES = {
         "valkey/layout.py",
     },
     "pydantic": {"settings/", "typed.py", "stores/embedded.py", "valkey/address.py"},
-    "pydantic_core": {"attributes.py", "settings/", "undecoded.py"},
+    "pydantic_core": {"session/attributes.py", "settings/", "session/undecoded.py"},
     "pydantic_settings": {"settings/"},
     "typer": {"cli/"},
     "uvicorn": {"cli/cart.py"},
@@ -64,7 +64,7 @@ OUTWARD = {
 FORBIDDEN = {"pickle", "marshal", "shelve", "yaml", "dill", "cloudpickle", "jsonpickle"}
 WEAK_NUMBERS = {"chance.py", "testing/push_faults.py"}
 JITTER = {
-    "attribute_operations.py",
+    "manager/attribute_operations.py",
     "stores/near_cache.py",
     "valkey/commands.py",
     "valkey/heartbeat.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import AmbiguousRef, ConfigError
-from .principal_sessions import LiveSession, PrincipalSessions
+from .manager.principal_sessions import LiveSession, PrincipalSessions
 from .stores.base import find_power
 from .stores.listing import LARGEST_PAGE, Listing, Names, SessionHead
 

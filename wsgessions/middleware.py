@@ -10,16 +10,16 @@ import math
 from typing import Any, Final
 
 from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
-from .current import followers, running
+from .asgi.current_session import followers, running
+from .asgi.exchange import Exchange
+from .asgi.excluded_paths import ExcludedPaths
+from .asgi.lifespan import run_lifespan
+from .asgi.transport import Transport
 from .errors import ConfigError
-from .exchange import Exchange
-from .excluded_paths import ExcludedPaths
-from .lifespan import run_lifespan
 from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
 from .session import Session
 from .settings import SessionSettings
-from .transport import Transport
 
 __all__ = ["SessionMiddleware"]
 

@@ -16,11 +16,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import codec
-from .attribute_changes import Gate
-from .current import current_session, follow
+from .asgi.current_session import current_session, follow
 from .errors import CodecError
 from .log_throttle import LogThrottle
 from .session import Session
+from .session.changes import Gate
 
 if TYPE_CHECKING:
     NullSerializer: Any

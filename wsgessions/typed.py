@@ -20,11 +20,11 @@ from typing import Any, Final, Generic, TypeVar, get_origin
 
 from pydantic import AnyUrl, TypeAdapter, ValidationError
 
-from .attribute_changes import UNCHANGED
 from .codec import check_name, encode
 from .codec.refusals import key_step, type_name
 from .errors import CodecError
 from .session import Session
+from .session.changes import UNCHANGED
 
 __all__ = ["TypedAttribute"]
 

@@ -12,10 +12,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
 from wsgessions import Session, SessionManager
-from wsgessions.attribute_changes import Gate
 from wsgessions.cookie import Presented
 from wsgessions.errors import SessionNotLoaded
 from wsgessions.identity import is_well_formed, new_session_id
+from wsgessions.session.changes import Gate
 
 from .configuration import current_manager
 from .expiry import cookie_age, ends_with_browser, is_over, put_in_force

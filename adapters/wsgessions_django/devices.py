@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest
 
-from wsgessions.principal_sessions import LiveSession
+from wsgessions.manager import LiveSession
 
 from .configuration import current_manager
 from .connection import get_session

@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 
 from wsgessions import Session, SessionManager
-from wsgessions.undecoded import Undecoded
+from wsgessions.session.undecoded import Undecoded
 
 from .configuration import is_changed
 

@@ -10,9 +10,9 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpResponse
 
 from wsgessions.asgi import Message
+from wsgessions.asgi.refusal import refusal_for, refusal_messages
 from wsgessions.errors import WsgessionsError
 from wsgessions.log_throttle import LogThrottle
-from wsgessions.refusal import refusal_for, refusal_messages
 
 __all__ = ["interruption", "refusal_of", "response_of"]
 

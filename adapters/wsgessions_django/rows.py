@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from wsgessions import Session
 from wsgessions.errors import CodecError
-from wsgessions.principal_sessions import LiveSession
+from wsgessions.manager import LiveSession
 
 from .devices import USER_AGENT
 

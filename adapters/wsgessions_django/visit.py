@@ -15,11 +15,11 @@ from django.http.response import HttpResponseBase
 
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import Message, Scope
+from wsgessions.asgi.exchange import Exchange
+from wsgessions.asgi.excluded_paths import ExcludedPaths
+from wsgessions.asgi.refusal import refusal_for
+from wsgessions.asgi.transport import Transport
 from wsgessions.errors import WsgessionsError
-from wsgessions.exchange import Exchange
-from wsgessions.excluded_paths import ExcludedPaths
-from wsgessions.refusal import refusal_for
-from wsgessions.transport import Transport
 
 from .asgi import CALL, Call
 from .expiry import is_over, tell_cookie

@@ -13,10 +13,10 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import Message, Scope
+from wsgessions.asgi.exchange import Exchange
+from wsgessions.asgi.refusal import refusal_for
+from wsgessions.asgi.transport import Transport
 from wsgessions.errors import WsgessionsError
-from wsgessions.exchange import Exchange
-from wsgessions.refusal import refusal_for
-from wsgessions.transport import Transport
 
 __all__ = ["save_apart"]
 

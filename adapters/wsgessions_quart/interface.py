@@ -15,9 +15,9 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi import Scope
+from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import manager_for
-from wsgessions.transport import Transport
 
 from .apart import save_apart
 from .configuration import check_no_effect, manager_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wsgessions
 
 if TYPE_CHECKING:
-    from wsgessions.owner import SessionOwner
+    from wsgessions.session.owner import SessionOwner
 
 __all__ = ["Session"]
 

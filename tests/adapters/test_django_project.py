@@ -263,7 +263,7 @@ async def test_a_session_of_another_kind_in_the_scope_is_left_alone() -> None:
 
 async def test_a_start_without_the_store_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-45."""
-    monkeypatch.setattr("wsgessions.lifespan.START_SECONDS", 0.2)
+    monkeypatch.setattr("wsgessions.asgi.lifespan.START_SECONDS", 0.2)
     assert await lifespan_of(wrap(django_app(), store_url="valkey://127.0.0.1:1")) == ["lifespan.startup.failed"]
 
 

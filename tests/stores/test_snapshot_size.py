@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from wsgessions.record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord
+from wsgessions.session.undecoded import Undecoded
 from wsgessions.stores.snapshots import Snapshots
-from wsgessions.undecoded import Undecoded
 from wsgessions.valkey.layout import HEAD, read_record
 
 PLENTY = 10**9

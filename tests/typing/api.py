@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, errors, install
 from wsgessions.adapter import Adapter
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.principal_sessions import LiveSession
+from wsgessions.manager import LiveSession
 from wsgessions.testing.adapter_suite import AdapterSuite
 from wsgessions.typed import TypedAttribute
 from wsgessions_fastapi import FastAPIAdapter, SessionCookie, SessionDep, SessionModel

@@ -17,8 +17,8 @@ from tests.valkey.shared_server import caching, shared_server, started, store_at
 from tests.valkey.test_commit_script import segment_of
 from wsgessions import Session, SessionMiddleware
 from wsgessions.manager import SessionManager
-from wsgessions.owner import ServedFrom
 from wsgessions.record import Seen, SessionChanges, SessionKey, SessionRecord
+from wsgessions.session import ServedFrom
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.figures import COMMITS_REMEMBERED
 from wsgessions.stores.lease import Lease

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from ..attribute_names import shared
 from ..errors import RecordTooNew
 from ..record import Binding, CommitOutcome, CommitStatus, Place, SessionKey
+from ..record.attribute_names import shared
 from .memory_entry import Attribute, Commit, Entry
 
 __all__ = ["Document", "Unreadable", "pack", "unpack"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..lineage import COMMITS_REMEMBERED
+from ..record.lineage import COMMITS_REMEMBERED
 
 __all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS", "TRACKED_KEYS"]
 

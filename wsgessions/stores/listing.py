@@ -9,8 +9,7 @@ from typing import Final, NamedTuple, Protocol, Self, TypeAlias, runtime_checkab
 
 from ..errors import InvalidCursor
 from ..frozen import Struct
-from ..places import Binding, SessionKey
-from ..record import Seen, SessionRecord
+from ..record import Binding, Seen, SessionKey, SessionRecord
 from .base import NEVER
 from .figures import EXACT
 

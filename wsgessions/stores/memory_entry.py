@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..lineage import UNKNOWN_PAST, begun, continued, holds
 from ..record import (
     Binding,
     CommitOutcome,
@@ -19,6 +18,7 @@ from ..record import (
     StoredAttributes,
     Successor,
 )
+from ..record.lineage import UNKNOWN_PAST, begun, continued, holds
 from .figures import COMMITS_REMEMBERED, TOMBSTONE_MS
 
 __all__ = ["Attribute", "Commit", "Entry"]

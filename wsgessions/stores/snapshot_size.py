@@ -9,8 +9,8 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
-from ..attribute_names import bytes_of_own
 from ..record import SessionRecord, StoredAttributes
+from ..record.attribute_names import bytes_of_own
 
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
 

@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from ..attribute_operations import OperatingOwner
 from ..codec import check_name, encode
 from ..cookie import CookieFinding, Presented
 from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..manager.attribute_operations import OperatingOwner
 from ..record import NewSession, StoredAttributes
 from ..session import Session
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..asgi import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
-from ..attribute_operations import OperatingOwner
 from ..cookie import MAX_COOKIE_BYTES
 from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..manager.attribute_operations import OperatingOwner
 from ..session import Session
 from .bringing import Takeover
 from .old_sessions import OldSessions

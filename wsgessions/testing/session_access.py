@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..asgi.session_header import NO_ID
+from ..asgi.transport import Transport
 from ..cookie import Presented
 from ..errors import ConfigError
 from ..manager import SessionManager
 from ..session import Session
-from ..session_header import NO_ID
 from ..settings import SessionSettings
 from ..stores.home import HomedStore
-from ..transport import Transport
 from .loop_thread import LoopThread
 
 if TYPE_CHECKING:

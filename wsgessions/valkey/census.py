@@ -13,9 +13,9 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from ..attribute_names import field_of
 from ..errors import RecordTooNew, StoreRefused
 from ..record import SessionKey, SessionRecord
+from ..record.attribute_names import field_of
 from ..stores.listing import Names, Position, SessionHead, SessionPage, is_ref
 from . import layout
 from .binding import BOUND, prefix_in

@@ -11,7 +11,6 @@ from typing import Final
 
 import msgspec
 
-from ..attribute_names import field_of, shared_name
 from ..record import (
     APPLIED,
     CommitOutcome,
@@ -25,6 +24,7 @@ from ..record import (
     StoredAttributes,
     Successor,
 )
+from ..record.attribute_names import field_of, shared_name
 from ..stores.figures import EXACT, TOMBSTONE_MS
 from .binding import BOUND, pack_principal, read_binding
 from .metadata import HEAD, Head, Refusal, read_head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from ..lineage import begun
+from ..record.lineage import begun
 
 __all__ = ["REMEMBERED", "read_lineage"]
 

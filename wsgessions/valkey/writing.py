@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import StoreRefused
 from ..frozen import replace
-from ..lineage import begun
 from ..record import (
     APPLIED,
     Binding,
@@ -21,6 +20,7 @@ from ..record import (
     StoredAttributes,
     Successor,
 )
+from ..record.lineage import begun
 from ..stores.figures import TOMBSTONE_MS
 from . import layout
 from .commands import ScriptCall

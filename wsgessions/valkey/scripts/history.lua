@@ -16,7 +16,7 @@ local function history()
     return false
   end
 
-  -- What the caller is to know of a record's past: the floor, and the versions that followed; see `lineage.py`.
+  -- What the caller is to know of a record's past: the floor, and the versions that followed; see `record/lineage.py`.
   function past.lineage(s)
     local versions, at = {struct.pack('>I8', s.floor)}, 1
     while at + COMMIT_SIZE - 1 <= #s.commits do

@@ -1,0 +1,292 @@
+"""One HTTP request, or one WebSocket, with its session: from the id that came in to the id that goes out.
+
+Changes are committed before the headers leave, and the headers wait for the store's reply; a redirect can therefore
+never overtake what it relies on (C-13). What changes later is committed at the end, if the client holds the id
+already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import StoreUnavailable, WsgessionsError
+from ..log_throttle import LogThrottle
+from ..session.owner import FROM_STORE
+from .late_commit import commit_late
+from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
+from .refusal import close_message, denial_prefix, refusal_for, send_refusal
+from .response_headers import Header, with_session_headers
+from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
+
+if TYPE_CHECKING:
+    from ..cookie import Presented
+    from ..manager import SessionManager
+    from ..session import Session
+    from .transport import Transport
+
+__all__ = ["Exchange"]
+
+_logger = logging.getLogger("wsgessions.request")
+_log = LogThrottle(_logger)
+_NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
+_NOTHING: Final[list[Header]] = []
+
+
+class _Refused(Exception):
+    """Ends the application's call after its response was replaced. Never leaves this module."""
+
+
+class Exchange:
+    """Runs the application once, around its session."""
+
+    __slots__ = (
+        "_budget",
+        "_host",
+        "_long",
+        "_lost",
+        "_manager",
+        "_presented",
+        "_replaced",
+        "_scope",
+        "_send",
+        "_start",
+        "_started",
+        "_takes_late_changes",
+        "_transport",
+        "session",
+    )
+
+    def __init__(
+        self, manager: SessionManager, transport: Transport, presented: Presented, scope: Scope, send: Send
+    ) -> None:
+        self._manager = manager
+        self._transport = transport
+        self._presented = presented
+        self._scope = scope
+        self._send = send
+        self._started = False
+        self._start: Message = {}
+        self._host: asyncio.Task[Any] | None = None
+        self._long: LongConnection | None = None
+        self._replaced: WsgessionsError | None = None
+        self._lost: OSError | None = None
+        self._budget = manager.budget
+        self._takes_late_changes = manager.takes_late_changes
+        client = scope.get("client")
+        self.session: Session = manager.begin(presented, peer=client[0] if client else None)
+
+    async def run(self, app: ASGIApp, receive: Receive, *, load: bool) -> None:
+        """Load the session, run the application, keep what it changed.
+
+        Args:
+            app: the application.
+            receive: its channel.
+            load: whether to load now; else the session asks for ``await session.load()``.
+        """
+        try:
+            if self._presented.id is not None and not (load and self._manager.recall(self.session)):
+                await self._load(now=load)
+            self._scope["session"] = self.session
+            if self._scope["type"] == "websocket":
+                self._long = socket = OpenSocket(self._manager, self.session, self._scope, receive, self._send)
+                receive = socket.receive
+            self._host = asyncio.current_task()
+            try:
+                await app(self._scope, receive, self.send)
+            except Exception as error:  # noqa: BLE001 - it is raised again, or answered
+                await self._conclude(error)
+            except asyncio.CancelledError:
+                if self._long is None or not self._long.cut:
+                    raise
+                await self._conclude(None)
+            else:
+                session, long = self.session, self._long is not None
+                unnoted = session._accessed and not self._note_use()
+                if unnoted or long or self._replaced is not None or session._is_pending():
+                    await self._conclude(None)
+        finally:
+            if self._long is not None:
+                self._long.stop()
+            self._manager.retire(self.session)
+
+    async def _load(self, *, now: bool) -> None:
+        if not now:
+            self._manager.leave_unloaded(self.session)
+            return
+        began = time.monotonic()
+        try:
+            await self._manager.load(self.session, deadline=began + self._budget)
+        except StoreUnavailable as error:
+            # No error until somebody touches the session (R-30); the session has kept it.
+            _log.warning("load_failed", "a session could not be loaded: %s", error)
+        self._budget -= time.monotonic() - began
+
+    # -- on the way out ------------------------------------------------------------------------------------------------
+
+    async def send(self, message: Message) -> None:
+        """The application's send channel."""
+        if self._replaced is not None:
+            return
+        if not self._started and opens_response(message):
+            if self.session._accessed or message.get("status", 200) >= 500:
+                if self._needs_store(message):
+                    await self._settle(message)
+                if self.session._accessed:
+                    message = self._with_fields(message)
+            self._start, self._started = message, True
+            self.session._freeze(takes_late_changes=self._takes_late_changes)
+            if self._long is not None:
+                await self._long.opened(message)
+        elif (self._long is not None or message.get("more_body")) and not await self._admit(message):
+            return
+        try:
+            await self._send(message)
+        except OSError as error:
+            self._lost = error
+            raise
+
+    async def _admit(self, message: Message) -> bool:
+        """Whether to send on, on a connection that may outlive its session (C-17)."""
+        if self._long is None:
+            if self._host is None or not is_open_ended(self._start):
+                self._host = None
+                return True
+            self._long = OpenStream(self._manager, self.session, self._host)
+        return await self._long.admit(message)
+
+    def _needs_store(self, message: Message) -> bool:
+        """Whether the store must be asked or told something before these headers may leave."""
+        session, manager = self.session, self._manager
+        if message.get("status", 200) >= 500 or session._is_pending() or manager.renews:
+            return True
+        return session._served_from is FROM_STORE and manager.ends_soon(session)
+
+    async def _settle(self, message: Message) -> None:
+        """Keep what has changed, and what else must be done before the headers leave."""
+        session, manager = self.session, self._manager
+        status = message.get("status", 200)
+        if status >= 500:
+            await self._refuse_instead_of_500(status)
+            if not manager.settings.save_on_error:
+                session._drop_changes()
+        renews = manager.renews and self._scope["type"] == "http" and manager.renewal_due(session)
+        if renews or session._is_pending():
+            deadline, create = time.monotonic() + self._budget, self._may_create(message)
+            try:
+                await manager.commit(session, deadline=deadline, create=create, renew=renews)
+            except WsgessionsError as error:
+                await self._refuse(error)
+        if session._accessed and manager.ends_soon(session):
+            await manager.touch(session)
+
+    def _with_fields(self, message: Message) -> Message:
+        """The message with what the client is to know of its session, and caches of the response."""
+        session = self.session
+        if session._record is not None and session._record is session._known_to_client:
+            fields, credential = _NOTHING, False
+        else:
+            fields, credential = self._decide_fields()
+        no_store = credential or session._uncacheable
+        return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)
+
+    async def _refuse_instead_of_500(self, status: int) -> None:
+        """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
+        trouble = self.session._trouble
+        if status == 500 and trouble is not None and refusal_for(trouble).operational:
+            await self._refuse(trouble)
+
+    async def _refuse(self, error: WsgessionsError) -> None:
+        """Replace the response, and end the application's call."""
+        refusal = refusal_for(error)
+        _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
+        self._started, self._replaced = True, error
+        await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
+        raise _Refused from error
+
+    def _may_create(self, message: Message) -> bool:
+        """Neither a denied WebSocket nor a HEAD or OPTIONS request makes a session (R-41, R-47)."""
+        return message["type"] != "websocket.http.response.start" and self._scope.get("method") not in _NEVER_CREATING
+
+    def _decide_fields(self) -> tuple[list[Header], bool]:
+        return self._transport.fields_for(self.session, self._presented, self._manager, self._scope)
+
+    def _new_id_fields(self) -> list[Header]:
+        """What the client must know although its request is refused: the id to which its session has moved already."""
+        fields, credential = self._decide_fields()
+        return fields if credential and self.session._id is not None else []
+
+    # -- at the end ----------------------------------------------------------------------------------------------------
+
+    async def _conclude(self, error: Exception | None) -> None:
+        """The application's call is over: it has returned, or ``error`` has come out of it."""
+        if self._long is not None:
+            await self._long.conclude(error)
+            if self._long.ended:
+                return
+        if self._replaced is not None:
+            self._after_refusal(self._replaced, error)
+        elif error is None:
+            await self._after_return()
+        elif any(each is self._lost for each in ancestry(error)):
+            await self._after_return()
+            raise error
+        else:
+            await self._after_error(error)
+
+    async def _after_return(self) -> None:
+        """Keep what was changed after the headers had left (R-37, C-13)."""
+        session = self.session
+        if session._is_pending() and (self._started or self._scope["type"] == "websocket"):
+            await commit_late(self._manager, session, refuses=self._started and not self._takes_late_changes)
+        if not self._note_use():
+            await self._manager.touch(session)
+
+    def _note_use(self) -> bool:
+        if self._long is not None and self._long.counts_uses:
+            return True
+        return self._scope.get("method") == "OPTIONS" or self._manager.note_use(self.session)
+
+    async def _after_error(self, error: Exception) -> None:
+        # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
+        trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
+        answers = trouble is not None and refusal_for(trouble).operational
+        self.session._drop_changes()
+        if not (answers and not self._started and denial_prefix(self._scope)):
+            self.session._forgo_new_id()  # nobody would tell the client: it keeps the id that it has
+        await self._carry_out()
+        answered = trouble is not None and answers and await self._answer(trouble)
+        if not answered or trouble is not error:
+            raise error
+
+    def _after_refusal(self, trouble: WsgessionsError, error: Exception | None) -> None:
+        """The response is out. Faults of the application go on to the server's log; others are logged already."""
+        if error is not None and not isinstance(error, _Refused):
+            _logger.debug("the application's call ended after its response was replaced", exc_info=error)
+        if not refusal_for(trouble).operational:
+            raise trouble
+
+    async def _carry_out(self) -> None:
+        """What was invalidated stays so although the request failed, and a new id that the client is told (R-31)."""
+        try:
+            await self._manager.owner.carry_out(self.session)
+        except WsgessionsError as error:
+            _logger.error(
+                "a session could not be ended or rotated after a failed request: %s",
+                error,
+                extra={"event": "carry_out"},
+            )
+
+    async def _answer(self, error: WsgessionsError) -> bool:
+        """Tell the client about a trouble that the application let through, as far as that is still possible."""
+        refusal = refusal_for(error)
+        if not self._started:
+            await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
+        elif isinstance(self._long, OpenSocket) and not self._long.closed:
+            await self._send(close_message(refusal))
+        else:
+            return False
+        _log.warning("request_refused", "answered %d: %s", refusal.status, error)
+        return True

@@ -1,0 +1,107 @@
+"""The answer a client gets when its session could not be read or its changes could not be kept (R-34, F-00a)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from ..errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
+from .response_headers import Header
+from .types import Message, Scope, Send
+
+__all__ = [
+    "INTERNAL_ERROR",
+    "Refusal",
+    "close_message",
+    "denial_prefix",
+    "refusal_for",
+    "refusal_messages",
+    "send_refusal",
+]
+
+RETRY_AFTER_SECONDS: Final = 1
+_POLICY_VIOLATION: Final = 1008
+INTERNAL_ERROR: Final = 1011
+"""The close code of a WebSocket whose server has failed; what 500 is to a request."""
+_TRY_AGAIN_LATER: Final = 1013
+
+
+class Refusal(NamedTuple):
+    """A response in place of the application's own. Says nothing about the inside."""
+
+    status: int
+    text: str
+    operational: bool
+    """Whether this can happen to a correct application, so that it need not reach the server's log as a crash."""
+    close_code: int
+    """The same for a WebSocket that is open (RFC 6455, section 7.4; R-42)."""
+
+
+_UNAVAILABLE: Final = Refusal(
+    503, "The session store did not answer in time. Please try again.", True, _TRY_AGAIN_LATER
+)
+_GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION)
+_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, INTERNAL_ERROR)
+_FAULT: Final = Refusal(500, "Internal Server Error", False, INTERNAL_ERROR)
+
+
+def refusal_for(error: WsgessionsError) -> Refusal:
+    """The refusal that fits the error."""
+    match error:
+        case StoreUnavailable():
+            return _UNAVAILABLE
+        case SessionGone():
+            return _GONE
+        case SessionConflict():
+            return _CONFLICT
+        case _:
+            return _FAULT
+
+
+async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
+    """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
+
+    Args:
+        refusal: the answer.
+        scope: what it answers.
+        send: the server's channel.
+        fields: what the client must be told of its id although its request was refused.
+    """
+    prefix = denial_prefix(scope)
+    if prefix is None:
+        await send(close_message(refusal))
+        return
+    start, body = refusal_messages(refusal, prefix, fields)
+    await send(start)
+    await send({**body, "body": b""} if scope.get("method") == "HEAD" else body)
+
+
+def refusal_messages(
+    refusal: Refusal, prefix: str = "http.response", fields: Iterable[Header] = ()
+) -> tuple[Message, Message]:
+    """The start and the body of the response; arguments as for `send_refusal` and of `denial_prefix`."""
+    body = f"{refusal.text}\n".encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if refusal.status == _UNAVAILABLE.status:
+        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    headers.extend(fields)
+    return (
+        {"type": f"{prefix}.start", "status": refusal.status, "headers": headers},
+        {"type": f"{prefix}.body", "body": body},
+    )
+
+
+def denial_prefix(scope: Scope) -> str | None:
+    """How the messages of a response with headers begin here; None for a WebSocket that can only be closed."""
+    if scope["type"] == "http":
+        return "http.response"
+    return "websocket.http.response" if "websocket.http.response" in (scope.get("extensions") or {}) else None
+
+
+def close_message(refusal: Refusal) -> Message:
+    """The close of a WebSocket for the same reason."""
+    return {"type": "websocket.close", "code": refusal.close_code, "reason": refusal.text}

@@ -1,0 +1,13 @@
+"""The sessions of one application: opened for what a client presented, committed, renewed, listed and ended.
+
+Begin with `manager`. What its sessions ask of it is done by their owner, each the base of the next: `loading`,
+`store_owner`, `attribute_operations`.
+"""
+
+from __future__ import annotations
+
+from .manager import SessionManager, manager_for
+from .principal_sessions import LiveSession
+from .suspicion import OnSuspicious, Suspicion
+
+__all__ = ["LiveSession", "OnSuspicious", "SessionManager", "Suspicion", "manager_for"]

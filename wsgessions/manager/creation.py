@@ -1,0 +1,44 @@
+"""Creates a session at the store, under an id that nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..errors import StoreRefused
+from ..identity import Identity, new_session_id
+from ..record import NewSession, SessionRecord
+from ..session import Session
+from ..settings import SessionSettings
+from ..stores.base import Store
+
+__all__ = ["MAX_ID_DRAWS", "create_under_new_id"]
+
+MAX_ID_DRAWS: Final = 8
+"""Attempts at an unused id. One suffices, unless the generator is broken (S-09)."""
+
+
+async def create_under_new_id(
+    session: Session,
+    attributes: Mapping[str, bytes],
+    *,
+    store: Store,
+    identity: Identity,
+    settings: SessionSettings,
+    deadline: float,
+) -> tuple[str, SessionRecord]:
+    """The id that was drawn for a new session, or had been reserved for it, and what is stored under it.
+
+    Raises:
+        StoreRefused: all ids that were drawn are in use.
+        StoreUnavailable: the store did not answer.
+    """
+    interval_ms = settings.interval_ms if session._interval_ms is None else session._interval_ms
+    lifetime_ms, principal = settings.lifetime_ms, session._binds or None
+    for _ in range(MAX_ID_DRAWS):
+        session_id, session._reserved = session._reserved or new_session_id(settings.id_length), None
+        new = NewSession(identity.key(session_id), attributes, interval_ms, lifetime_ms, principal=principal)
+        record = await store.create(new, deadline=deadline)
+        if record is not None:
+            return session_id, record
+    raise StoreRefused(f"no unused session id in {MAX_ID_DRAWS} attempts", hint="random numbers repeat here")

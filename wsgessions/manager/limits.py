@@ -1,0 +1,62 @@
+"""How large a session may become (R-04). Checked before anything is sent, so that what is stored stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ..errors import SessionTooLarge
+from ..record import StoredAttributes
+
+__all__ = ["SessionLimits"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """The limits of one manager."""
+
+    max_bytes: int
+    """Of all names and encoded values of one session."""
+    max_attributes: int
+
+    def check(self, before: StoredAttributes, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> int:
+        """Measure a session as it would be after a commit.
+
+        Args:
+            before: the session as it is. One that is beyond a limit already, because the limit was lowered, may still
+                be changed in every way that does not make it larger, and rotated.
+            changed: what the commit sets; the largest of it is blamed.
+            removed: the names that it removes, before it sets any.
+
+        Returns:
+            Its size in bytes.
+
+        Raises:
+            SessionTooLarge: a limit would be exceeded.
+        """
+        count_before, size_before = len(before), before.size
+        count, size = count_before, size_before
+        for name in removed:
+            raw = before.get(name)
+            if raw is not None:
+                count, size = count - 1, size - len(name) - len(raw)
+        for name, raw in changed.items():
+            replaced = None if name in removed else before.get(name)
+            if replaced is None:
+                count, size = count + 1, size + len(name) + len(raw)
+            else:
+                size += len(raw) - len(replaced)
+        if count > self.max_attributes and count > count_before:
+            raise SessionTooLarge(
+                f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",
+                path=min(changed, default=""),
+            )
+        if size > self.max_bytes and size > size_before:
+            largest = max(changed, key=lambda name: len(changed[name]), default="")
+            raise SessionTooLarge(
+                f"takes {len(changed.get(largest, b''))} bytes and would bring the session to {size}, and "
+                f"max_session_bytes is {self.max_bytes}",
+                path=largest,
+                hint="store large data elsewhere and keep a reference to it in the session",
+            )
+        return size

@@ -1,0 +1,189 @@
+"""Loads sessions, and notes in them what goes wrong with the store."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from ..cookie import Presented, Recognized
+from ..errors import SessionGone, StoreUnavailable, WsgessionsError
+from ..identity import Identity
+from ..log_throttle import LogThrottle
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord
+from ..session import Session
+from ..session.owner import FROM_NEAR_CACHE, FROM_STORE
+from ..settings import SessionSettings
+from ..stores.base import Confirming, Recalling, Store, find_power
+from ..watermark import Watermark, WatermarkSeal
+from .suspicion import Suspicion, SuspicionWatch
+
+__all__ = ["LoadingOwner"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.sessions"))
+
+
+class LoadingOwner:
+    """The reading half of the `SessionOwner` of one manager.
+
+    Args:
+        store: where the sessions are kept.
+        ready: starts the store, unless it is started, until a deadline; gives the seal of watermarks.
+        identity: makes store keys of ids.
+        settings: limits, timeouts and what to do on conflicts.
+        suspicions: told of ids that the store does not know; its counters serve for everything else.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ready: Callable[[float], Awaitable[WatermarkSeal]],
+        identity: Identity,
+        settings: SessionSettings,
+        suspicions: SuspicionWatch,
+    ) -> None:
+        self._store = store
+        self._ready = ready
+        self._identity = identity
+        self._settings = settings
+        self._statistics = suspicions.statistics
+        self._suspicions = suspicions
+        self._hop_check = settings.hop_check
+        self._cache = find_power(store, Recalling)
+        self._confirming = find_power(store, Confirming)
+        self.realm: tuple[object, ...] = (
+            settings.store_url,
+            settings.namespace,
+            settings.context_path,
+            settings.pepper,
+            settings.cookie.name,
+        )
+        """What two managers have in common if a session of the one is a session of the other."""
+
+    def deadline(self) -> float:
+        """When store work that starts now must be done, by the monotonic clock (F-00b)."""
+        return time.monotonic() + self._settings.nonstop_seconds
+
+    def recall(self, session: Session, seal: WatermarkSeal) -> bool:
+        """Serve a session that was begun with an id from memory, if that is provably fresh (C-11).
+
+        Returns:
+            Whether it was; otherwise it is to be loaded.
+        """
+        if self._cache is None or session._id is None:
+            return False
+        key, carried = self._recognize(session, seal)
+        if self._hop_check and carried is not None and carried.node != seal.node:
+            return False
+        record = self._cache.recall(key, carried)
+        if record is None:
+            return False
+        if carried is not None:
+            if record.version == carried.version:
+                session._known_to_client = record
+            else:
+                self._look_for_rollback(session, record, carried)
+        session._adopt(record)
+        session._served_from = FROM_NEAR_CACHE
+        self._statistics.recalled += 1
+        return True
+
+    def recall_state(self, key: SessionKey, known: Seen) -> SessionRecord | None:
+        """The state of a session whose connection knows this one, if memory can vouch for it (C-17)."""
+        return None if self._cache is None else self._cache.recall(key, known)
+
+    async def load(self, session: Session, *, deadline: float | None = None) -> None:
+        """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
+        if session._id is None or session._record is not None:
+            return
+        deadline = deadline or self.deadline()
+        try:
+            key, carried = self._recognize(session, await self._ready(deadline))
+            record = await self._read(key, None, deadline)
+            if carried is not None and (record is None or not _agrees(record, carried)):
+                await self._confirm(deadline)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            if isinstance(error, StoreUnavailable):
+                failure = error
+                session._shut(lambda: failure)
+            raise
+        self._statistics.loads += 1
+        if record is None:
+            self._suspicions.note(Suspicion.UNKNOWN, session._peer)
+            session._start_anew()
+        else:
+            session._adopt(record)
+            session._served_from = FROM_STORE
+            self._look_for_rollback(session, record, session._carried)
+        session._open()
+
+    async def _confirm(self, deadline: float) -> None:
+        """What contradicts a client may come from a server that was demoted and does not say so (fact 12)."""
+        if self._confirming is not None:
+            await self._confirming.confirm(deadline=deadline)
+
+    def _recognize(self, session: Session, seal: WatermarkSeal) -> tuple[SessionKey, Watermark | None]:
+        """The key of the session whose id was presented, and what its client has seen."""
+        presented = session._presented
+        recognized = presented.recognized
+        if recognized is None or recognized.seal is not seal:
+            recognized = presented.recognized = self._work_out(presented, seal)
+        if session._recognized is not recognized:
+            session._recognized = recognized
+            session._carried = carried = recognized.carried
+            if carried is not None:
+                self._statistics.hops += carried.node != seal.node
+            elif presented.watermark is not None:
+                self._statistics.forged_watermarks += 1
+        return recognized.key, recognized.carried
+
+    def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
+        carried = None if presented.watermark is None else seal.unseal(presented.watermark)
+        return Recognized(seal, self._identity.key(presented.id or ""), carried)
+
+    async def refresh(self, session: Session) -> None:
+        """See `Session.refresh`."""
+        held = session._record
+        if held is None:
+            return
+        try:
+            record = await self._read(held.key, held, self.deadline())
+            if record is None:
+                raise self._gone(session)
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
+        pending = session._release_unchanged()
+        session._adopt(record)
+        session._rebase((*pending.changed, *pending.removed))
+        self._look_for_rollback(session, record, held.seen)
+
+    async def _read(self, key: SessionKey, held: SessionRecord | None, deadline: float) -> SessionRecord | None:
+        found = await self._store.load(key, since=None if held is None else held.seen, deadline=deadline)
+        return held.merged(found) if held and isinstance(found, SessionChanges) else found  # type: ignore[return-value]
+
+    def _look_for_rollback(self, session: Session, record: SessionRecord, known: Seen | Watermark | None) -> None:
+        """C-12: whether the store lacks a state that is known to have been, be it behind it or on another timeline."""
+        if known and not _agrees(record, known):
+            session._rolled_back = True
+            self._statistics.lost_commits_detected += 1
+            _log.warning("rolled_back", "session %s came back without a commit that was seen before", session.ref)
+
+    def _gone(self, session: Session) -> SessionGone:
+        """Who is told this way need not be told again: nothing of the session is left to commit."""
+        ref = session.ref
+        session._forgo_new_id()
+        session._drop_changes()
+        session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
+        return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
+
+    def _note_trouble(self, session: Session, error: WsgessionsError) -> None:
+        """Remember in the session what went wrong, so that a 500 made of it can become the right answer (F-00a)."""
+        session._trouble = error
+        self._statistics.store_failures += isinstance(error, StoreUnavailable)
+
+
+def _agrees(record: SessionRecord, known: Seen | Watermark) -> bool:
+    """Whether a state can have come after another one that is known to have been."""
+    return known.incarnation != record.incarnation or record.follows(known.version)

@@ -1,0 +1,206 @@
+"""The sessions of one principal: listed, and ended one by one or all at once (S-55)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from ..clock import instant
+from ..codec import decode
+from ..errors import AmbiguousRef, ConfigError, NonStopTimeout
+from ..record import SessionKey, SessionRecord
+from ..record.principal import Principal, named
+from ..stores.base import Indexing, find_power
+from ..stores.figures import LONGEST_LEASE
+
+if TYPE_CHECKING:
+    from ..session import Session
+    from ..statistics import SessionStatistics
+    from ..stores.base import Store
+    from ..stores.listing import SessionHead
+    from .attribute_operations import OperatingOwner
+
+__all__ = ["LiveSession", "PrincipalSessions"]
+
+_logger = logging.getLogger("wsgessions.audit")
+
+_BATCH: Final = 64
+"""So many sessions are ended at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """A session as it was when it was listed. It knows no id, so that it can be shown."""
+
+    ref: str
+    """Names it to `SessionManager.end_session_of`; what `Session.ref` is to the session itself (S-80)."""
+    principal: str | None
+    """Whose it is; None for nobody's, which only lists of all sessions have."""
+    bound_at: datetime | None
+    """When it was bound to its principal: the time of the login. None if it is nobody's."""
+    created_at: datetime
+    last_accessed_at: datetime
+    """As `Session.last_accessed_at`: a use shows after `touch_interval` at the latest."""
+    expires_at: datetime
+    """When it ends if nobody uses it any more."""
+    _attributes: dict[str, bytes] = field(repr=False, compare=False)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute, such as the user agent that the application has remembered; ``default`` if there is none.
+
+        In a list of all sessions, those attributes are there that the list was asked for.
+
+        Raises:
+            CodecError: it cannot be decoded.
+        """
+        raw = self._attributes.get(name)
+        return default if raw is None else decode(raw, name=name)
+
+    @classmethod
+    def _of(cls, stored: SessionRecord | SessionHead) -> Self:
+        idle_since_ms = stored.expires_ms - stored.interval_ms if stored.interval_ms else 0
+        return cls(
+            ref=stored.key.ref,
+            principal=stored.principal,
+            bound_at=None if stored.binding is None else instant(stored.binding.version // 1000),
+            created_at=instant(stored.created_ms),
+            last_accessed_at=instant(max(stored.created_ms, idle_since_ms)),
+            expires_at=instant(stored.expires_ms),
+            _attributes=stored.attributes,
+        )
+
+
+class PrincipalSessions(ABC):
+    """The part of a `wsgessions.SessionManager` that is about principals."""
+
+    statistics: SessionStatistics
+    store: Store
+    owner: OperatingOwner
+
+    @abstractmethod
+    async def _ready(self, deadline: float) -> object:
+        """Start the store, unless it is started."""
+
+    async def sessions_of(self, principal: Principal) -> list[LiveSession]:
+        """The live sessions of a principal, the last used first.
+
+        Args:
+            principal: as it was given to `Session.bind_user`.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            ConfigError: the store cannot find sessions by their principal.
+            CodecError: this can be no principal.
+        """
+        name, deadline = named(principal), self.owner.deadline()
+        found = await self._found(name, deadline)
+        return sorted(map(LiveSession._of, found), key=lambda live: live.last_accessed_at, reverse=True)
+
+    async def end_sessions_of(self, principal: Principal, *, keep: Session | None = None) -> int:
+        """End all sessions of a principal on all servers: log out everywhere, or on all other devices.
+
+        Returns when no server can serve one of them any more. A login at the same time is either ended too, or has
+        begun after this: of a session that moves to a new id meanwhile, the new one is ended.
+
+        Args:
+            principal: as it was given to `Session.bind_user`.
+            keep: a session to leave alone, also if another request renews its id meanwhile (S-07).
+
+        Returns:
+            How many were ended.
+
+        Raises:
+            StoreUnavailable: the store did not answer in time. Some may have been ended; call it again.
+            ConfigError: the store cannot find sessions by their principal.
+            CodecError: this can be no principal.
+        """
+        name, deadline = named(principal), self.owner.deadline()
+        seen: set[SessionKey] = set()
+        ended = 0
+        while True:
+            doomed = {record.key for record in await self._found(name, deadline)} - seen
+            if doomed and keep is not None:
+                doomed -= await self._keys_of(keep, deadline)
+            if not doomed:
+                break
+            if time.monotonic() >= deadline:
+                raise NonStopTimeout("sessions of this principal begin too fast to end them all", hint="call it again")
+            ended += await self._end(name, doomed, deadline)
+            seen |= doomed
+        await self._barrier()
+        return ended
+
+    async def end_session_of(self, principal: Principal, ref: str) -> bool:
+        """End one session of a principal, on all servers.
+
+        Args:
+            principal: as it was given to `Session.bind_user`. The sessions of others are out of reach.
+            ref: of the session, see `LiveSession`.
+
+        Returns:
+            Whether there was such a session. One that was given a new id since it was listed has another ref.
+
+        Raises:
+            AmbiguousRef: it is the ref of several sessions, and none was ended.
+            StoreUnavailable: the store did not answer in time.
+            ConfigError: the store cannot find sessions by their principal.
+            CodecError: this can be no principal.
+        """
+        name, deadline = named(principal), self.owner.deadline()
+        found = {record.key for record in await self._found(name, deadline) if record.key.ref == ref}
+        if len(found) > 1:
+            raise AmbiguousRef("several sessions have this ref", hint="end all sessions of the principal instead")
+        ended = await self._end(name, found, deadline)
+        await self._barrier()
+        return bool(ended)
+
+    async def _found(self, principal: str, deadline: float) -> list[SessionRecord]:
+        index = find_power(self.store, Indexing)
+        if index is None:
+            raise ConfigError(
+                "this store cannot find sessions by their principal",
+                setting="store_url",
+                hint="sessions in Valkey, Redis or memory can be found",
+            )
+        await self._ready(deadline)
+        return await index.sessions_of(principal, deadline=deadline)
+
+    async def _keys_of(self, session: Session, deadline: float) -> set[SessionKey]:
+        """Where a session is: another request may have renewed its id after this one has read it."""
+        record = session._record
+        if record is None:
+            return set()
+        now = await self.store.load(record.key, deadline=deadline)
+        return {record.key, now.key} if isinstance(now, SessionRecord) else {record.key}
+
+    async def _end(self, principal: str | None, keys: Iterable[SessionKey], deadline: float) -> int:
+        """End these, put down which (S-104), and say how many there were."""
+        doomed, refs = list(keys), list[str]()
+
+        async def end(key: SessionKey) -> None:
+            if await self.store.delete(key, deadline=deadline):
+                refs.append(key.ref)
+
+        try:
+            for at in range(0, len(doomed), _BATCH):
+                failed = await asyncio.gather(*map(end, doomed[at : at + _BATCH]), return_exceptions=True)
+                for error in filter(None, failed):
+                    raise error
+        finally:
+            self.statistics.invalidated += len(refs)
+            if refs:
+                _logger.info("ended sessions of %r: %s", principal, ", ".join(refs), extra={"event": "sessions_ended"})
+        return len(refs)
+
+    async def _barrier(self) -> None:
+        """Wait until no node can serve any more what is over, be it by an earlier call that failed (C-15).
+
+        Who does not know yet which nodes there are has to wait for the longest lease that one could have.
+        """
+        await self.owner.barrier(self.owner.deadline() + LONGEST_LEASE)

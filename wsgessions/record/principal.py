@@ -1,0 +1,38 @@
+"""Who a session can belong to: how a principal is named."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from ..errors import CodecError
+
+__all__ = ["MAX_PRINCIPAL_BYTES", "Principal", "named"]
+
+Principal: TypeAlias = str | int | UUID
+"""A user as the application knows them: by a text, a number or a UUID that never changes hands."""
+
+MAX_PRINCIPAL_BYTES: Final = 512
+"""Of a principal's text in UTF-8."""
+
+
+def named(principal: Principal) -> str:
+    """The text that stands for a principal: 7 and ``"7"`` are one, a UUID has its usual form of 36 characters.
+
+    Texts are compared as they are: who lets users write their own names differently must settle on one form before.
+
+    Raises:
+        CodecError: it is none of the three, empty, too long, or no text that UTF-8 can hold.
+    """
+    if isinstance(principal, bool) or not isinstance(principal, str | int | UUID):
+        problem = f"a principal is a str, an int or a UUID, and this is a {type(principal).__name__}"
+        raise CodecError(problem, path="", hint="give the user's primary key")
+    text = f"{principal:d}" if isinstance(principal, int) else str(principal)
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise CodecError("a principal has characters that UTF-8 cannot hold", path="") from None
+    if not 0 < len(raw) <= MAX_PRINCIPAL_BYTES:
+        problem = f"a principal has 1 to {MAX_PRINCIPAL_BYTES} bytes, and this has {len(raw)}"
+        raise CodecError(problem, path="", hint="give the user's primary key, or a digest of a longer name")
+    return raw.decode()

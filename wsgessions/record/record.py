@@ -1,0 +1,244 @@
+"""What is stored of a session, and what is sent to change it: frozen values that know nothing of a store.
+
+Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
+same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from ..frozen import Struct, astuple, field, replace
+from .attributes import NO_ATTRIBUTES, StoredAttributes
+from .lineage import UNKNOWN_PAST, begun, continued, holds
+from .places import Binding, Place, SessionKey, Successor
+
+__all__ = [
+    "APPLIED",
+    "NO_ATTRIBUTES",
+    "Binding",
+    "CommitOutcome",
+    "CommitStatus",
+    "NewSession",
+    "Place",
+    "Seen",
+    "SessionChanges",
+    "SessionDelta",
+    "SessionKey",
+    "SessionRecord",
+    "StoredAttributes",
+    "Successor",
+    "new_commit_id",
+    "new_incarnation",
+]
+
+_EMPTY: Mapping[str, bytes] = MappingProxyType({})
+_NO_NUMBERS: Mapping[str, int | float] = MappingProxyType({})
+
+
+def new_incarnation() -> int:
+    """A random unsigned 64-bit number, drawn once per creation; a rotation counts as a creation (C-7)."""
+    return int.from_bytes(os.urandom(8))
+
+
+def new_commit_id() -> bytes:
+    """8 random bytes that make a resent commit recognisable (C-9)."""
+    return os.urandom(8)
+
+
+class Seen(NamedTuple):
+    """The state a caller already holds, given to a conditional load."""
+
+    incarnation: int
+    version: int
+
+
+class NewSession(Struct, frozen=True, gc=False):
+    """A session about to be created."""
+
+    key: SessionKey
+    attributes: Mapping[str, bytes]
+    interval_ms: int
+    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    lifetime_ms: int
+    """Milliseconds from creation to the absolute deadline; always positive."""
+    incarnation: int = field(default_factory=new_incarnation)
+    principal: str | None = None
+    """Whose session it is; None for nobody's (S-55)."""
+
+
+class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no hash, since it holds a dict
+    """One stored state of one session. Immutable: requests decode their own copies from it (C-2, K-11)."""
+
+    key: SessionKey
+    incarnation: int
+    version: int
+    created_ms: int
+    interval_ms: int
+    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    deadline_ms: int
+    """The absolute deadline, which activity never moves (S-53)."""
+    expires_ms: int
+    """When the session ends unless it is touched: ``min(last access + interval, deadline)``."""
+    attributes: StoredAttributes
+    rotated: int = 0
+    """The version of its latest rotation; 0 if the session has the id that it was created with."""
+    lineage: bytes = UNKNOWN_PAST
+    """Which versions led here, see `wsgessions.record.lineage`. The same state may be known with more of its past or
+    less, so two records that differ in this alone are equal."""
+    binding: Binding | None = None
+    """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SessionRecord):
+            return NotImplemented
+        return astuple(replace(self, lineage=other.lineage)) == astuple(other)
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.incarnation, self.version)
+
+    @property
+    def principal(self) -> str | None:
+        """Whose session it is; None for nobody's."""
+        return None if self.binding is None else self.binding.principal
+
+    def follows(self, version: int) -> bool:
+        """Whether a version of this incarnation that somebody has seen may have led to this state (C-12).
+
+        False is proof that a commit was lost: the version is above this one, or is missing in its remembered past.
+        """
+        return version == self.version or (version < self.version and holds(self.lineage, version))
+
+    def merged(self, changes: SessionChanges) -> SessionRecord:
+        """This state brought up to ``changes``, which must follow from it."""
+        removed = () if changes.live is None else self.attributes.keys() - changes.live
+        return replace(
+            self,
+            version=changes.version,
+            interval_ms=changes.interval_ms,
+            expires_ms=changes.expires_ms,
+            attributes=self.attributes.altered(changes.changed, removed),
+            lineage=self.lineage if changes.version == self.version else changes.lineage,
+        )
+
+    def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
+        """This state, or a newer one, with an accepted commit on top.
+
+        An outcome older than this state is contained in it already: it came back after a later one. But if it is older
+        than even the commit's base, then the store has another history, and the outcome tells all of it (C-12). What a
+        resend brings can be newer than the commit: that is laid on top of it then, with its own version, since no
+        content may be shown under a version that it does not have (C-8, K-04).
+        """
+        if delta.base < outcome.version <= self.version:
+            return self
+        others, moved = outcome.changes, outcome.moved
+        newer = others if others is not None and others.version > outcome.version else None
+        below = self if others is None or newer is not None else self.merged(others)
+        key, incarnation, rotated, binding = self.key, self.incarnation, self.rotated, self.binding
+        if moved is not None:
+            key, incarnation, rotated = moved
+        elif successor is not None:
+            key, incarnation, rotated = successor.key, successor.incarnation, outcome.version
+            binding = successor.binding_at(outcome.version, binding)
+        changed = {**delta.changed, **outcome.computed} if outcome.computed else delta.changed
+        done = SessionRecord(
+            key,
+            incarnation,
+            outcome.version,
+            self.created_ms,
+            below.interval_ms if delta.interval_ms is None else delta.interval_ms,
+            self.deadline_ms,
+            outcome.expires_ms,
+            below.attributes.altered(changed, delta.removed),
+            rotated,
+            below._lineage_after(outcome),
+            binding,
+        )
+        return done if newer is None else done.merged(newer)
+
+    def _lineage_after(self, outcome: CommitOutcome) -> bytes:
+        """The past of a commit's state: that of the state before it, if this is that one or is already its own."""
+        if self.version == outcome.version:
+            return self.lineage
+        if self.version == outcome.previous and self.lineage:
+            return continued(self.lineage, outcome.version)
+        return begun(outcome.version)
+
+
+class SessionChanges(Struct, frozen=True, gc=False):
+    """What has happened to a session since a version that the caller holds. Empty when nothing has."""
+
+    version: int
+    interval_ms: int
+    expires_ms: int
+    changed: Mapping[str, bytes] = _EMPTY
+    """Attributes written since, with their present values."""
+    live: frozenset[str] | None = None
+    """The names of all present attributes if any was removed since; None if none was (C-9)."""
+    lineage: bytes = UNKNOWN_PAST
+    """That of the version which these changes lead to; not told if it is the version that the caller holds."""
+
+
+class SessionDelta(Struct, frozen=True, gc=False):
+    """The changes of one commit. Attributes that are not named stay as they are, whoever wrote them."""
+
+    key: SessionKey
+    incarnation: int
+    base: int
+    """The version on which the caller's view rests."""
+    changed: Mapping[str, bytes] = _EMPTY
+    removed: frozenset[str] = frozenset()
+    increments: Mapping[str, int | float] = _NO_NUMBERS
+    """Numbers to add at the store, after ``changed`` was applied; an absent attribute counts as 0 (C-10)."""
+    guarded: frozenset[str] = frozenset()
+    """Attributes that must not have been written or removed since ``base``, else `CommitStatus.CONFLICT`."""
+    interval_ms: int | None = None
+    """A new idle timeout, or None to keep the present one."""
+    commit_id: bytes = field(default_factory=new_commit_id)
+
+
+class CommitStatus(Enum):
+    """How a commit ended. Only `APPLIED` changed anything, and `UNKNOWN` may have."""
+
+    APPLIED = "applied"
+    """Stored; also the answer to a resend of a commit that had been stored before."""
+    GONE = "gone"
+    """Refused: no such record, or a tombstone, or another incarnation. Never retried (C-9, S-62)."""
+    CONFLICT = "conflict"
+    """Refused: a guarded attribute was changed since the base; `CommitOutcome.changes` tells what is there now."""
+    NOT_A_NUMBER = "not_a_number"
+    """Refused: an attribute to be incremented is not an int or float, or would leave the exact range (2**53)."""
+    UNKNOWN = "unknown"
+    """A resend that is too late to tell whether its first sending was applied (C-9)."""
+
+
+APPLIED: Final = CommitStatus.APPLIED
+"""By name, because up to Python 3.11 each look at a member of an Enum is a call, and every commit is asked for it."""
+
+
+class CommitOutcome(Struct, frozen=True, gc=False):
+    """The store's answer to a commit."""
+
+    status: CommitStatus
+    version: int = 0
+    """The session's version after the commit; on a conflict, its present version."""
+    previous: int = 0
+    """The version that the commit followed. Where it is not the delta's base, others have committed in between."""
+    expires_ms: int = 0
+    computed: Mapping[str, bytes] = _EMPTY
+    """The results of in-store operations."""
+    changes: SessionChanges | None = None
+    """What others changed since the base, the caller's own attributes left out; None if nobody did."""
+    overwritten: tuple[str, ...] = ()
+    """Names in the delta that others had written since the base: last write wins, counted (C-10)."""
+    names: tuple[str, ...] = ()
+    """The attributes that a refusal is about."""
+    moved: Place | None = None
+    """Where the session is, if another request had renewed its id; whatever successor was given was not needed then."""
+    after: SessionRecord | None = None
+    """The session's state after the commit, where the store has worked it out for a copy that it keeps."""

@@ -1,0 +1,12 @@
+"""The session that one request sees: a dict that decodes on first touch and knows what has changed in it.
+
+Begin with `session`, what an application uses. Below it, each the base of the one before: `login`, `state`,
+`attributes`, `change_tracking`. What needs the store it asks of its `owner`.
+"""
+
+from __future__ import annotations
+
+from .owner import CommitReport, ServedFrom, SessionStatus
+from .session import Session
+
+__all__ = ["CommitReport", "ServedFrom", "Session", "SessionStatus"]
