@@ -1,5 +1,8 @@
 """What is stored of a session, and what is sent to change it: frozen values that know nothing of a store.
 
+Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
+same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
+
 Begin with `record`, which has the state and the change; `attributes`, `places`, `lineage` and `principal` are what they
 consist of.
 """
@@ -22,20 +25,20 @@ from .record import (
 )
 
 __all__ = [
-    "APPLIED",
-    "NO_ATTRIBUTES",
-    "Binding",
-    "CommitOutcome",
-    "CommitStatus",
-    "NewSession",
-    "Place",
-    "Seen",
-    "SessionChanges",
-    "SessionDelta",
     "SessionKey",
+    "Seen",
+    "NewSession",
     "SessionRecord",
     "StoredAttributes",
+    "NO_ATTRIBUTES",
+    "SessionChanges",
+    "SessionDelta",
+    "CommitStatus",
+    "APPLIED",
+    "CommitOutcome",
     "Successor",
-    "new_commit_id",
+    "Place",
+    "Binding",
     "new_incarnation",
+    "new_commit_id",
 ]

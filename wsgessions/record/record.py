@@ -1,8 +1,4 @@
-"""What is stored of a session, and what is sent to change it: frozen values that know nothing of a store.
-
-Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
-same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
-"""
+"""The stored state of a session, what changes it, and what became of the change."""
 
 from __future__ import annotations
 
@@ -13,25 +9,19 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ..frozen import Struct, astuple, field, replace
-from .attributes import NO_ATTRIBUTES, StoredAttributes
+from .attributes import StoredAttributes
 from .lineage import UNKNOWN_PAST, begun, continued, holds
 from .places import Binding, Place, SessionKey, Successor
 
 __all__ = [
     "APPLIED",
-    "NO_ATTRIBUTES",
-    "Binding",
     "CommitOutcome",
     "CommitStatus",
     "NewSession",
-    "Place",
     "Seen",
     "SessionChanges",
     "SessionDelta",
-    "SessionKey",
     "SessionRecord",
-    "StoredAttributes",
-    "Successor",
     "new_commit_id",
     "new_incarnation",
 ]
