@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 
 from tests.valkey.raw_server import RawServer
-from wsgessions.stores.lease import Lease
-from wsgessions.stores.near_cache import NearCache
 from wsgessions.valkey.address import Address, in_turn
 from wsgessions.valkey.script import Script
 from wsgessions.valkey.store import ValkeyStore
@@ -77,17 +75,6 @@ async def started(store: ValkeyStore) -> AsyncIterator[ValkeyStore]:
         yield store
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def caching(url: str, store: ValkeyStore) -> AsyncIterator[NearCache]:
-    """Another node with the sessions of ``store``, which keeps copies of them."""
-    cache = NearCache(store_at(url, namespace=store._namespace), lease=Lease(2.0), max_bytes=2**20, audit_share=0)
-    try:
-        await cache.start()
-        yield cache
-    finally:
-        await cache.close()
 
 
 async def age(store: ValkeyStore, seconds: float) -> None:

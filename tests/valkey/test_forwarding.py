@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.valkey.caching_node import caching_node
 from tests.valkey.links import until
 from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import caching, shared_server, started, store_at
+from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.record import CommitStatus, SessionKey, SessionRecord
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.testing.store_harness import change, created, stored
@@ -24,6 +25,13 @@ async def store(shared_server: RawServer) -> AsyncIterator[ValkeyStore]:
         yield store
 
 
+@pytest.fixture
+async def cache(store: ValkeyStore, shared_server: RawServer) -> AsyncIterator[NearCache]:
+    """Of another node with the sessions of ``store``."""
+    async with caching_node(shared_server.url, namespace=store._namespace) as node:
+        yield node.cache
+
+
 def has(cache: NearCache, key: SessionKey) -> bool:
     return cache.held(key) is not None
 
@@ -34,60 +42,54 @@ def name_of(store: ValkeyStore, key: SessionKey) -> bytes:
 
 
 async def test_a_session_that_is_read_by_its_old_key_is_cached_under_its_new_one(
-    store: ValkeyStore, shared_server: RawServer
+    store: ValkeyStore, cache: NearCache
 ) -> None:
-    async with caching(shared_server.url, store) as cache:
-        record = await created(store, {"a": b"1"})
-        now = await renewed(store, record)
-        found = await cache.load(record.key)
-        assert isinstance(found, SessionRecord)
-        assert found.key == now.key
-        assert (has(cache, record.key), has(cache, now.key)) == (False, True)
-        assert cache.recall(record.key, found.seen) is None
+    record = await created(store, {"a": b"1"})
+    now = await renewed(store, record)
+    found = await cache.load(record.key)
+    assert isinstance(found, SessionRecord)
+    assert found.key == now.key
+    assert (has(cache, record.key), has(cache, now.key)) == (False, True)
+    assert cache.recall(record.key, found.seen) is None
 
 
 async def test_a_copy_under_the_old_key_is_not_served_once_another_node_has_renewed_the_id(
-    store: ValkeyStore, shared_server: RawServer
+    store: ValkeyStore, cache: NearCache
 ) -> None:
-    async with caching(shared_server.url, store) as cache:
-        record = await created(store, {"a": b"1"})
-        await cache.load(record.key)
-        assert has(cache, record.key)
-        now = await renewed(store, record)
-        await until(lambda: cache.recall(record.key, record.seen) is None)
-        found = await cache.load(record.key)
-        assert isinstance(found, SessionRecord)
-        assert found.seen == now.seen
-        assert not has(cache, record.key)
+    record = await created(store, {"a": b"1"})
+    await cache.load(record.key)
+    assert has(cache, record.key)
+    now = await renewed(store, record)
+    await until(lambda: cache.recall(record.key, record.seen) is None)
+    found = await cache.load(record.key)
+    assert isinstance(found, SessionRecord)
+    assert found.seen == now.seen
+    assert not has(cache, record.key)
 
 
-async def test_a_commit_that_is_sent_on_leaves_no_copy_under_the_old_key(
-    store: ValkeyStore, shared_server: RawServer
-) -> None:
-    async with caching(shared_server.url, store) as cache:
-        record = await created(store, {"a": b"1"})
-        await cache.load(record.key)
-        now = await renewed(store, record)
-        outcome = await cache.apply(change(record, a=b"2"))
-        assert outcome.status is CommitStatus.APPLIED
-        assert not has(cache, record.key)
-        found = await cache.load(record.key)
-        assert isinstance(found, SessionRecord)
-        assert (found.key, found.attributes) == (now.key, {"a": b"2"})
+async def test_a_commit_that_is_sent_on_leaves_no_copy_under_the_old_key(store: ValkeyStore, cache: NearCache) -> None:
+    record = await created(store, {"a": b"1"})
+    await cache.load(record.key)
+    now = await renewed(store, record)
+    outcome = await cache.apply(change(record, a=b"2"))
+    assert outcome.status is CommitStatus.APPLIED
+    assert not has(cache, record.key)
+    found = await cache.load(record.key)
+    assert isinstance(found, SessionRecord)
+    assert (found.key, found.attributes) == (now.key, {"a": b"2"})
 
 
 async def test_a_renewal_on_a_caching_node_keeps_the_copy_under_the_new_key(
-    store: ValkeyStore, shared_server: RawServer
+    store: ValkeyStore, cache: NearCache
 ) -> None:
     """C-9: the next request with the new id is served from memory."""
-    async with caching(shared_server.url, store) as cache:
-        record = await created(store, {"a": b"1"})
-        await cache.load(record.key)
-        to = renewal_of(record.key)
-        delta = change(record, a=b"2")
-        after = record.after(delta, await cache.rotate(delta, to), to)
-        assert not has(cache, record.key)
-        assert cache.held(to.key) == after
+    record = await created(store, {"a": b"1"})
+    await cache.load(record.key)
+    to = renewal_of(record.key)
+    delta = change(record, a=b"2")
+    after = record.after(delta, await cache.rotate(delta, to), to)
+    assert not has(cache, record.key)
+    assert cache.held(to.key) == after
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", bytes(31), bytes(33)])

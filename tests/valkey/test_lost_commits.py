@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.asgi_driver import Browser, answering
+from tests.valkey.caching_node import caching_node
 from tests.valkey.links import until
 from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import caching, shared_server, started, store_at
+from tests.valkey.shared_server import shared_server, started, store_at
 from tests.valkey.test_commit_script import segment_of
 from wsgessions import Session, SessionMiddleware
 from wsgessions.manager import SessionManager
@@ -102,7 +103,8 @@ STEPS_WITH_LOSSES = st.one_of(
 async def cluster_at(server: RawServer) -> AsyncIterator[Cluster]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(started(store_at(server.url)))
-        caches = [await stack.enter_async_context(caching(server.url, store)) for _ in range(NODES)]
+        others = [caching_node(server.url, namespace=store._namespace) for _ in range(NODES)]
+        caches = [(await stack.enter_async_context(other)).cache for other in others]
         yield Cluster(store, caches, await created(store, {"a": b"1"}))
 
 

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from tests.valkey.caching_node import caching_node
 from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import caching, shared_server, started, store_at
+from tests.valkey.shared_server import shared_server, started, store_at
 from tests.valkey.test_commit_script import resend, segment_of
 from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, SessionRecord
@@ -93,7 +94,8 @@ async def test_what_a_commit_tells_is_not_merged_into_a_copy_of_a_lost_history(
     store: ValkeyStore, shared_server: RawServer, guarded: frozenset[str]
 ) -> None:
     """C-9: the base of the commit is of the present history, and the copy, younger than it, is not."""
-    async with caching(shared_server.url, store) as cache:
+    async with caching_node(shared_server.url, namespace=store._namespace) as node:
+        cache = node.cache
         record = await created(store, {"a": b"1"})
         history = Histories(store, record)
 
