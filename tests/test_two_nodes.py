@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, answering, logout, respond, rotate, untouched
+from tests.two_managers import Managers, manager_at, managers
 from tests.valkey.raw_server import RawServer
 from tests.valkey.resp import ask
 from tests.valkey.shared_server import shared_server
@@ -22,41 +23,15 @@ from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.base import Recalling
-from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.faults import FaultProxy
 
-__all__ = ["shared_server"]
+__all__ = ["managers", "shared_server"]
 
 PARALLEL = 100
-_namespaces = itertools.count()
-
-Managers = tuple[SessionManager, SessionManager]
 
 
 def on(manager: SessionManager, handler: Any) -> SessionMiddleware:
     return SessionMiddleware(answering(handler), manager=manager)
-
-
-def at(server: RawServer | FaultProxy, namespace: str | None = None, **settings: Any) -> SessionManager:
-    """A manager of its own link, in a namespace of its own unless one is given."""
-    url = server.url if isinstance(server, RawServer) else f"valkey://{server.host}:{server.port}"
-    namespace = namespace or f"n{next(_namespaces)}"
-    return SessionManager(store_url=url, namespace=namespace, **{"touch_interval": "5m", **settings})
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def managers(request: pytest.FixtureRequest) -> AsyncIterator[Managers]:
-    """Two managers on one store."""
-    if request.param == "memory":
-        shared = MemoryStore()
-        yield SessionManager(store_url="memory:", store=shared), SessionManager(store_url="memory:", store=shared)
-        return
-    server: RawServer = request.getfixturevalue("shared_server")
-    one = at(server)
-    other = at(server, one.settings.namespace)
-    yield one, other
-    await one.close()
-    await other.close()
 
 
 async def known_to(manager: SessionManager, **attributes: Any) -> Browser:
@@ -264,7 +239,7 @@ WRITES = {"set", "hset", "hdel", "del", "unlink", "zadd", "zrem", "pexpire", "pe
 
 @pytest.fixture
 async def manager(shared_server: RawServer) -> AsyncIterator[SessionManager]:
-    manager = at(shared_server)
+    manager = manager_at(shared_server.url)
     yield manager
     await manager.close()
 
@@ -300,7 +275,7 @@ async def test_an_untouched_route_asks_the_server_nothing(manager: SessionManage
 
 async def test_an_untouched_route_with_an_id_is_one_load(shared_server: RawServer, costs: Costs) -> None:
     """R-30: at most, where nothing is kept in memory."""
-    manager = at(shared_server, lease="0s")
+    manager = manager_at(shared_server.url, lease="0s")
     browser = await _warm(manager, costs)
     response = await browser.request(SessionMiddleware(untouched, manager=manager))
     assert response.start["headers"] == []
@@ -312,7 +287,7 @@ async def test_an_untouched_route_with_an_id_is_one_load(shared_server: RawServe
 
 async def test_a_read_from_the_store_is_one_call_and_writes_nothing(shared_server: RawServer, costs: Costs) -> None:
     """S-63: its touch waits for the batch."""
-    manager = at(shared_server, lease="0s")
+    manager = manager_at(shared_server.url, lease="0s")
     browser = await _warm(manager, costs)
     for _ in range(10):
         assert (await browser.request(on(manager, dict))).data == {"n": 1}
@@ -325,7 +300,7 @@ async def test_a_read_from_the_store_is_one_call_and_writes_nothing(shared_serve
 
 async def test_hot_reads_ask_the_server_nothing(shared_server: RawServer, costs: Costs) -> None:
     """Of 10 000 requests it hears nothing: only the beats of the node, its reaper, and an audit now and then (C-19)."""
-    manager = at(shared_server, lease="5s")
+    manager = manager_at(shared_server.url, lease="5s")
     browser = await _warm(manager, costs)
     await _until_served_from_memory(manager, browser)
     app, before = on(manager, dict), _hits(manager)
@@ -341,7 +316,7 @@ async def test_hot_reads_ask_the_server_nothing(shared_server: RawServer, costs:
 
 
 async def test_a_write_is_one_load_and_one_script(shared_server: RawServer, costs: Costs) -> None:
-    manager = at(shared_server, lease="0s")
+    manager = manager_at(shared_server.url, lease="0s")
     browser = await _warm(manager, costs)
     await browser.request(on(manager, dict))
     load = costs.take()
@@ -354,7 +329,7 @@ async def test_a_write_is_one_load_and_one_script(shared_server: RawServer, cost
 
 async def test_a_thousand_reads_are_touched_once(shared_server: RawServer, costs: Costs) -> None:
     """S-63: one touch per interval, whatever the number of reads."""
-    manager = at(shared_server)
+    manager = manager_at(shared_server.url)
     browser = await _warm(manager, costs)
     app = on(manager, dict)
     for _ in range(1000):
@@ -396,7 +371,7 @@ async def test_while_the_server_is_away_touching_routes_are_503_and_the_cookies_
 ) -> None:
     """F-00a: 100 requests with valid cookies, and not one Set-Cookie. Nothing in memory outlives the link (C-1)."""
     async with FaultProxy(shared_server.path) as proxy:
-        manager = at(proxy, nonstop_timeout="0.3s")
+        manager = manager_at(f"valkey://{proxy.host}:{proxy.port}", nonstop_timeout="0.3s")
         browsers = [await known_to(manager, n=number) for number in range(10)]
         proxy.refuse()
         proxy.end_connections()
@@ -420,7 +395,7 @@ async def test_while_the_server_is_away_touching_routes_are_503_and_the_cookies_
 async def test_a_server_that_has_stopped_answering_is_a_503_within_the_deadline(shared_server: RawServer) -> None:
     """F-00b, F-04: writes, and reads once the lease is over (C-4); afterwards the same cookies work, and nothing was
     written twice."""
-    manager = at(shared_server, nonstop_timeout="0.3s")
+    manager = manager_at(shared_server.url, nonstop_timeout="0.3s")
     browser = await known_to(manager, n=0)
 
     async def count(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.asgi_driver import Browser, answering
 from tests.nodes import Time, make_node, two_nodes
+from tests.two_managers import Managers, manager_at, managers
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
@@ -23,28 +24,7 @@ from wsgessions.session import ServedFrom, Session
 from wsgessions.stores.base import Indexing, find_power
 from wsgessions.stores.memory import MemoryStore
 
-__all__ = ["shared_server"]
-
-_namespaces = itertools.count()
-
-Managers = tuple[SessionManager, SessionManager]
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def managers(request: pytest.FixtureRequest) -> AsyncIterator[Managers]:
-    """Two servers on one store; those on Valkey have near caches."""
-    if request.param == "memory":
-        shared = MemoryStore()
-        yield SessionManager(store_url="memory:", store=shared), SessionManager(store_url="memory:", store=shared)
-        return
-    server: RawServer = request.getfixturevalue("shared_server")
-    settings: Any = {"store_url": server.url, "namespace": f"p{next(_namespaces)}", "heartbeat": "100ms"}
-    one, other = SessionManager(**settings), SessionManager(**settings)
-    await one.start()
-    await other.start()
-    yield one, other
-    await one.close()
-    await other.close()
+__all__ = ["managers", "shared_server"]
 
 
 def on(manager: SessionManager, handler: Any) -> SessionMiddleware:
@@ -161,35 +141,29 @@ async def test_one_device_is_ended_by_its_ref_and_only_by_its_owner(managers: Ma
     assert await user_of(one, desk) == "ada"
 
 
-async def test_a_warm_copy_elsewhere_is_not_served_any_more_when_the_call_returns(shared_server: RawServer) -> None:
+@pytest.mark.parametrize("managers", ["valkey"], indirect=True)
+async def test_a_warm_copy_elsewhere_is_not_served_any_more_when_the_call_returns(managers: Managers) -> None:
     """C-15: the barrier is part of it, whatever `invalidate_barrier` says."""
-    settings: Any = {"store_url": shared_server.url, "namespace": f"p{next(_namespaces)}", "heartbeat": "100ms"}
-    one, other = SessionManager(**settings), SessionManager(**settings)
-    try:
-        await one.start()
-        await other.start()
-        ends: list[Callable[[str], Awaitable[int]]] = [
-            lambda _: one.end_sessions_of("ada"),
-            lambda ref: one.end_session_of("ada", ref),
-        ]
-        for end in ends:
-            browser = await logged_in(other)
-            served: set[Any] = set()
+    one, other = managers
+    ends: list[Callable[[str], Awaitable[int]]] = [
+        lambda _: one.end_sessions_of("ada"),
+        lambda ref: one.end_session_of("ada", ref),
+    ]
+    for end in ends:
+        browser = await logged_in(other)
+        served: set[Any] = set()
 
-            async def warm(browser: Browser = browser, served: set[Any] = served) -> None:
-                tab = browser.copy()
-                while (await tab.request(on(other, lambda session: session.served_from.value))).data != (
-                    ServedFrom.NEAR_CACHE.value
-                ):
-                    pass
-                served.add("warm")
+        async def warm(browser: Browser = browser, served: set[Any] = served) -> None:
+            tab = browser.copy()
+            while (await tab.request(on(other, lambda session: session.served_from.value))).data != (
+                ServedFrom.NEAR_CACHE.value
+            ):
+                pass
+            served.add("warm")
 
-            await asyncio.wait_for(warm(), 30)
-            assert await end(await ref_of(other, browser))
-            assert await user_of(other, browser) is None
-    finally:
-        await one.close()
-        await other.close()
+        await asyncio.wait_for(warm(), 30)
+        assert await end(await ref_of(other, browser))
+        assert await user_of(other, browser) is None
 
 
 async def test_a_request_in_flight_cannot_bring_an_ended_session_back(managers: Managers) -> None:
@@ -331,6 +305,6 @@ async def test_a_store_that_cannot_find_sessions_says_so() -> None:
 
 async def test_a_manager_that_was_not_started_starts_for_it(shared_server: RawServer) -> None:
     """R-44."""
-    manager = SessionManager(store_url=shared_server.url, namespace=f"p{next(_namespaces)}")
+    manager = manager_at(shared_server.url)
     assert await manager.sessions_of("ada") == []
     await manager.close()
