@@ -71,13 +71,13 @@ class Transport:
             self._look_for_plain_http(scope)
         says_how_long = max_age is not None or session._cookie_seconds is not None
         if credential or (says_how_long and session._committed):
-            fields.append(self._set_id(carrier, session._id, max_age=max_age))
+            fields.append(self.set_id(carrier, session._id, max_age=max_age))
         watermark = manager.watermark_of(session)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
         return fields, credential
 
-    def _set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
+    def set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
         """The response's field that gives the client its id.
 
         Args:

@@ -6,8 +6,9 @@ Begin with `manager`. What its sessions ask of it is done by their owner, each t
 
 from __future__ import annotations
 
+from .all_sessions import LivePage
 from .manager import SessionManager, manager_for
 from .principal_sessions import LiveSession
 from .suspicion import OnSuspicious, Suspicion
 
-__all__ = ["LiveSession", "OnSuspicious", "SessionManager", "Suspicion", "manager_for"]
+__all__ = ["LivePage", "LiveSession", "OnSuspicious", "SessionManager", "Suspicion", "manager_for"]

@@ -11,7 +11,6 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from ..all_sessions import AllSessions
 from ..cookie import ABSENT, Presented
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from ..identity import Identity, is_well_formed
@@ -25,6 +24,7 @@ from ..stores.base import Noting, SecretKeeping, Store, find_power
 from ..stores.factory import open_store
 from ..stores.near_cache import MARGIN
 from ..watermark import WatermarkSeal
+from .all_sessions import AllSessions
 from .attribute_operations import OperatingOwner
 from .opened_session import OpenedSession
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch

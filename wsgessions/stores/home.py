@@ -114,10 +114,7 @@ class HomedStore:
         return self._at_home(lambda store: store.load(key, since=since, deadline=deadline), deadline)
 
     def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
-        home = self._home
-        if home is not None and home.ready and _is_running(home.loop):  # what nearly every commit comes to
-            return home.store.apply(delta, deadline=deadline)
-        return self._from_abroad(lambda store: store.apply(delta, deadline=deadline), deadline)
+        return self._at_home(lambda store: store.apply(delta, deadline=deadline), deadline)
 
     def rotate(
         self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import AmbiguousRef, ConfigError
-from .manager.principal_sessions import LiveSession, PrincipalSessions
-from .stores.base import find_power
-from .stores.listing import LARGEST_PAGE, Listing, Names, SessionHead
+from ..errors import AmbiguousRef, ConfigError
+from ..stores.base import find_power
+from ..stores.listing import LARGEST_PAGE, Listing, Names, SessionHead
+from .principal_sessions import LiveSession, PrincipalSessions
 
 __all__ = ["AllSessions", "LivePage"]
 

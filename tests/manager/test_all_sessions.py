@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser
-from tests.manager.test_principal_sessions import Managers, logged_in, managers, on, ref_of, user_of
+from tests.manager.test_principal_sessions import logged_in, on, ref_of, user_of
+from tests.two_managers import Managers, managers
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
