@@ -1,6 +1,7 @@
 """``python -m bench``: measure wsgessions beside its peers.
 
-Needs the packages of the ``bench`` group, and wrk for requests per second. Starts its own Valkey server and ends it.
+Needs the packages of the ``bench`` group, wrk for requests per second, and valgrind for instructions. Starts its own
+Valkey server and ends it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from . import growth, hit_ratio, http_load, in_process, memory, store_traffic
+from . import growth, hit_ratio, http_load, in_process, instructions, memory, store_traffic
 from .report import Page
 from .run import Run
 from .section import Section
@@ -23,6 +24,7 @@ from .valkey_server import valkey_server
 
 PARTS: dict[str, Callable[[Run], list[Section]]] = {
     "in-process": lambda run: uvloop.run(in_process.measure(run)),
+    "instructions": instructions.measure,
     "http": http_load.measure,
     "store": lambda run: asyncio.run(store_traffic.measure(run)),
     "hit-ratio": hit_ratio.measure,

@@ -1,0 +1,61 @@
+"""Requests that callgrind counts the instructions of: ``python -m bench.counted SUBJECT STORE_URL ROUNDS``.
+
+Runs under valgrind, and asks it for one dump after each of `COUNTED`, in this order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from functools import partial
+from typing import Final
+
+import uvloop
+
+from .asgi_client import AsgiClient, serving
+from .subjects import SUBJECTS
+
+__all__ = ["AT_ONCE", "COUNTED"]
+
+AT_ONCE: Final = 32
+ATTRIBUTES: Final = 20
+COUNTED: Final = {"no id": "/untouched", "untouched": "/untouched", "read": "/read", "write": "/write"}
+"""Names of the figures, and the route that each is about."""
+
+_ROUNDS_BEFORE: Final = 10
+"""Until the interpreter has specialised what it runs."""
+
+
+def _tell(*order: str) -> None:
+    subprocess.run(["callgrind_control", *order, str(os.getpid())], capture_output=True, check=True)
+
+
+async def _count(name: str, store_url: str, rounds: int) -> None:
+    app = SUBJECTS[name].make(store_url)
+    async with serving(app):
+        strangers, known = ([AsgiClient(app) for _ in range(AT_ONCE)] for _ in range(2))
+        for client in known:
+            await client.get(f"/fill/{ATTRIBUTES}")
+        for figure, path in COUNTED.items():
+            clients = strangers if figure == "no id" else known
+            ask = partial(_together, clients, path)
+            await ask(_ROUNDS_BEFORE)
+            _tell("--instr=on")
+            await ask(2)  # valgrind translates what it has not met yet
+            _tell("--zero")
+            await ask(rounds)
+            _tell("--instr=off")
+            _tell("--dump")
+
+
+async def _together(clients: list[AsgiClient], path: str, rounds: int) -> None:
+    for _ in range(rounds):
+        await asyncio.gather(*(client.get(path) for client in clients))
+
+
+if __name__ == "__main__":
+    logging.getLogger("wsgessions").setLevel(logging.ERROR)  # plain http is meant here
+    uvloop.run(_count(sys.argv[1], sys.argv[2], int(sys.argv[3])))

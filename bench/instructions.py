@@ -1,0 +1,55 @@
+"""How many instructions a session costs one request: a measure of a process's work that other load does not touch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from .counted import AT_ONCE, COUNTED
+from .run import Run
+from .section import Section, Value, table
+from .subjects import SUBJECTS, peers
+
+__all__ = ["measure"]
+
+_TEXT: Final = f"""Instructions of the process, counted by callgrind, in thousands: what is spent on one of {AT_ONCE}
+requests that are under way together, over the same framework's application without sessions. Names as above. They are
+the same whatever else the machine does, and say nothing of the system's share, nor of waiting for memory."""
+
+
+def measure(run: Run) -> list[Section]:
+    """Count for our library and for each peer.
+
+    Raises:
+        RuntimeError: valgrind is not installed.
+    """
+    if shutil.which("valgrind") is None:
+        raise RuntimeError("valgrind is not installed; on Debian: apt-get install valgrind")
+    subjects = [SUBJECTS["wsgessions"], *peers()]
+    bare = {name: _count(name, run) for name in {subject.bare for subject in subjects}}
+    rows: list[list[Value]] = []
+    for subject in subjects:
+        counts = zip(_count(subject.name, run), bare[subject.bare], strict=True)
+        rows.append([subject.name, *((count - without) / 1000 for count, without in counts)])
+    return [Section("One request, in instructions", f"{_TEXT}\n\n{table(('', *COUNTED), rows)}")]
+
+
+def _count(name: str, run: Run) -> list[float]:
+    """Instructions of one request, for each of `COUNTED`."""
+    rounds = run.choose(quick=2, full=30)
+    output = run.folder / "callgrind"
+    valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}"]
+    command = [*valgrind, sys.executable, "-m", "bench.counted", name, run.store_url, str(rounds)]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    dumps = [Path(f"{output}.{number}") for number in range(1, len(COUNTED) + 1)]
+    return [_total(dump) / rounds / AT_ONCE for dump in dumps]
+
+
+def _total(dump: Path) -> int:
+    """The instructions in one of callgrind's dumps."""
+    found = [line for line in dump.read_text().splitlines() if line.startswith("totals:")]
+    dump.unlink()
+    return int(found[-1].split()[1])
