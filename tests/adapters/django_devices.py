@@ -28,6 +28,14 @@ def mine(request: HttpRequest) -> HttpResponse:
     return HttpResponse(get_session(request).principal or "nobody")
 
 
+def shop(request: HttpRequest) -> HttpResponse:
+    """A visitor who is nobody, or a user of another application that shares the sessions."""
+    request.session["user_agent"] = "a visitor"
+    if "as" in request.GET:
+        get_session(request).bind_user(request.GET["as"])
+    return HttpResponse()
+
+
 user_logged_in.connect(remember_user_agent)
 
 urlpatterns = [
@@ -35,4 +43,5 @@ urlpatterns = [
     path("devices/", your_devices),
     path("enter/<str:name>/", enter),
     path("mine/", mine),
+    path("shop/", shop),
 ]

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import AsyncClient, Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
 from tests.adapters.django_stores import shared_server
 from tests.valkey.raw_server import RawServer
-from wsgessions.errors import ConfigError
+from wsgessions.errors import AmbiguousRef, ConfigError
 from wsgessions_django.configuration import current_manager
 from wsgessions_django.devices import adevices_of, aend_device, aend_devices, devices_of, end_device, end_devices
 
@@ -74,11 +76,11 @@ def logged_in(who: Any, agent: str = "a browser") -> Client:
     return client
 
 
-def posted(client: Client, url: str, **form: str) -> Any:
-    """The answer to a form of that page, as a browser sends it."""
+def posted(client: Client, url: str, *, to: str = "", **form: str) -> Any:
+    """The answer to a form of that page, as a browser sends it; somebody may have changed where ``to``."""
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(url).text)
     assert token is not None
-    return client.post(url, {**form, "csrfmiddlewaretoken": token[1]})
+    return client.post(to or url, {**form, "csrfmiddlewaretoken": token[1]})
 
 
 def of(client: Client) -> str:
@@ -177,6 +179,167 @@ def test_all_sessions_of_another_user_are_ended_and_none_of_ones_own() -> None:
     assert desk.post(f"{PAGE}?user=nobody-at-all").status_code == 403  # without a token
 
 
+# -- the admin: everybody's --------------------------------------------------------------------------------------------
+
+
+def visiting(principal: str | None = None) -> Client:
+    """A browser whose session is nobody's, or of a principal that is no user of this project."""
+    client = Client(enforce_csrf_checks=True)
+    client.get("/shop/", {} if principal is None else {"as": principal})
+    return client
+
+
+def ref_of(client: Client) -> str:
+    """The ref of the session that this browser has, whoever's it is."""
+    ref: str = current_manager().owner._identity.key(client.cookies["__Host-sid"].value).ref
+    return ref
+
+
+def refs_on(page: str) -> list[str]:
+    return re.findall("<code>([0-9a-f]{12})</code>", page)
+
+
+def line_of(page: str, client: Client) -> str:
+    """The line of the table about this browser's session."""
+    [line] = [line for line in page.split("<tr>") if f"<code>{ref_of(client)}</code>" in line]
+    return line
+
+
+def test_who_may_view_sees_the_sessions_of_everybody() -> None:
+    """E-8: each under its user's name, which leads to the sessions of that user alone."""
+    ann, viewer = user("ann"), staff("view")
+    phone, tablet = logged_in(ann, "ann's phone"), logged_in(ann)
+    visitor, strangers, unknown = visiting(), [visiting("eve@<script>"), visiting("9" * 40)], visiting("987654")
+    desk = logged_in(viewer, "desk")
+    page = desk.get(PAGE).text
+    everybody = [phone, tablet, visitor, *strangers, unknown, desk]
+    assert sorted(refs_on(page)) == sorted(map(ref_of, everybody))
+    assert not any(client.cookies["__Host-sid"].value in page for client in everybody)
+    assert f'<a href="?user={ann.username}">{ann.username}</a>' in line_of(page, phone)
+    assert "ann&#x27;s phone" in line_of(page, phone)
+    assert "nobody" in line_of(page, visitor)
+    assert "a visitor" in line_of(page, visitor)
+    for name, stranger in zip(("eve@&lt;script&gt;", "9" * 40), strangers, strict=True):
+        assert name in line_of(page, stranger)
+    assert "987654" in line_of(page, unknown)
+    assert "this one" in line_of(page, desk)
+    assert "7 live sessions" in page
+    only = desk.get(f"{PAGE}?user={ann.username}").text
+    assert sorted(refs_on(only)) == sorted([ref_of(phone), ref_of(tablet)])
+
+
+def test_who_may_not_view_sees_no_page_of_everybody() -> None:
+    """Default deny: not by a cursor either."""
+    who = user("ann")
+    ann = logged_in(who)
+    for boss in (staff(), staff("delete")):
+        desk, phone = logged_in(boss), logged_in(boss)
+        for url in (PAGE, f"{PAGE}?after=", f"{PAGE}?after={'A' * 24}", f"{PAGE}?user="):
+            assert sorted(refs_on(desk.get(url).text)) == sorted(map(ref_of, (desk, phone)))
+        for other in (ann, visiting()):
+            assert posted(desk, PAGE, ref=ref_of(other)).status_code == 302
+            assert "0 sessions were ended." in desk.get(PAGE).text
+            assert alive(other)
+        assert posted(desk, PAGE, to=f"{PAGE}?user={who.username}", ref=ref_of(ann)).status_code == 403
+        assert alive(ann)
+
+
+def alive(client: Client) -> bool:
+    return asyncio.run(current_manager().live_session(ref_of(client))) is not None
+
+
+def test_the_pages_show_each_session_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the one of who turns the pages, which is used meanwhile."""
+    monkeypatch.setattr(admin.ModelAdmin, "list_per_page", 3)
+    desk = logged_in(staff("view"))
+    others = [*(visiting() for _ in range(4)), *(logged_in(user("ann")) for _ in range(5))]
+    seen, url = [], PAGE
+    while url:
+        page = desk.get(url).text
+        assert f"{len(refs_on(page))} of 10 live sessions" in page
+        assert ("First page" in page) == (url != PAGE)
+        assert 1 <= len(refs_on(page)) <= 3
+        seen += refs_on(page)
+        following = re.search(r'<a href="(\?after=[^"]+)" rel="next">', page)
+        url = PAGE + following[1] if following else ""
+    assert sorted(ref for ref in seen if ref != ref_of(desk)) == sorted(map(ref_of, others))
+    assert ref_of(desk) in seen
+
+
+@pytest.mark.parametrize("cursor", ["made-up", "", "A" * 23, "%00", "é"])
+def test_a_page_that_there_is_none_of_leads_back_to_the_first(cursor: str) -> None:
+    desk = logged_in(staff("view"))
+    answer = desk.get(f"{PAGE}?after={cursor}")
+    assert (answer.status_code, answer.headers["location"]) == (302, PAGE)
+    assert "The list begins again." in desk.get(PAGE).text
+
+
+def test_a_page_asks_the_database_once_for_all_its_users() -> None:
+    desk = logged_in(staff("view"))
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as asked:
+            desk.get(PAGE)
+        counts.append(len(asked))
+        for _ in range(3):
+            logged_in(user("ann"))
+    assert counts[0] == counts[1]
+
+
+def test_sessions_of_everybody_are_ended_by_who_may(caplog: pytest.LogCaptureFixture) -> None:
+    """S-104: those of users, of nobody and of strangers; and who may not is refused, and put down."""
+    ann, boss, viewer = user("ann"), staff("view", "delete"), staff("view")
+    phone, visitor, stranger = logged_in(ann), visiting(), visiting("eve")
+    watching, own = logged_in(viewer), logged_in(viewer)
+    with caplog.at_level(logging.INFO, "wsgessions.audit"):
+        page = watching.get(PAGE).text
+        for other in (phone, visitor, stranger):
+            assert 'name="ref"' not in line_of(page, other)
+            assert posted(watching, PAGE, ref=ref_of(other)).status_code == 403
+            assert alive(other)
+        assert 'name="ref"' in line_of(page, own)
+        posted(watching, PAGE, ref=ref_of(own))
+        assert not alive(own)
+        desk = logged_in(boss)
+        page = desk.get(PAGE).text
+        for other in (phone, visitor, stranger):
+            assert 'name="ref"' in line_of(page, other)
+            answer = posted(desk, f"{PAGE}?after={'A' * 24}", ref=ref_of(other))
+            assert answer.headers["location"] == f"{PAGE}?after={'A' * 24}"
+            assert "1 session was ended." in desk.get(PAGE).text
+            assert not alive(other)
+        posted(desk, PAGE, ref=ref_of(phone))
+        assert "0 sessions were ended." in desk.get(PAGE).text
+    assert of(phone) == "nobody"
+    assert history_of(ann) == ["1 session was ended."]
+    lines = [record.getMessage() for record in caplog.records if record.name == "wsgessions.audit"]
+    for whose in (repr(ann.username), "nobody", "'eve'"):
+        assert any(f"{viewer.username!r} may not delete the sessions of {whose}" in line for line in lines)
+        assert any(f"{boss.username!r} ended 1 sessions of {whose}" in line for line in lines)
+    assert any(f"{viewer.username!r} may view the sessions of everybody" in line for line in lines)
+
+
+def test_all_but_the_own_session_are_the_own_ones_on_the_page_of_everybody_too() -> None:
+    """There is no button there that ends them all, and a form that asks for it ends no other user's."""
+    boss = staff("view", "delete")
+    desk, phone, ann, visitor = logged_in(boss), logged_in(boss), logged_in(user("ann")), visiting()
+    assert 'name="all"' not in desk.get(PAGE).text
+    posted(desk, PAGE, all="yes")
+    assert [alive(each) for each in (desk, phone, ann, visitor)] == [True, False, True, True]
+
+
+def test_a_ref_of_several_sessions_is_told_on_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S-80."""
+    desk = logged_in(staff("view", "delete"))
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        raise AmbiguousRef("several sessions have this ref")
+
+    monkeypatch.setattr(type(current_manager()), "live_session", refuse)
+    posted(desk, PAGE, ref="0123456789ab")
+    assert "everal sessions have this ref" in desk.get(PAGE).text
+
+
 def test_nothing_is_ended_without_a_csrf_token_or_by_get() -> None:
     boss = staff()
     desk, phone = logged_in(boss), logged_in(boss)
@@ -216,13 +379,15 @@ def test_a_store_that_cannot_find_sessions_is_told_on_the_page(monkeypatch: pyte
     boss = staff()
     desk = logged_in(boss)
 
-    async def refuse(*_: Any) -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
         raise ConfigError("this store cannot find sessions by their principal", setting="store_url")
 
-    monkeypatch.setattr(type(current_manager()), "sessions_of", refuse)
-    answer = desk.get(PAGE)
-    assert answer.status_code == 200
-    assert "cannot find sessions by their principal" in answer.text
+    for method in ("sessions_of", "live_sessions"):
+        monkeypatch.setattr(type(current_manager()), method, refuse)
+    for client in (desk, logged_in(staff("view"))):
+        answer = client.get(PAGE)
+        assert answer.status_code == 200
+        assert "cannot find sessions by their principal" in answer.text
 
 
 def test_the_model_has_no_table_and_its_migration_is_complete() -> None:
@@ -273,8 +438,9 @@ def test_the_functions_have_async_twins() -> None:
     assert end_devices(ann) == 0
 
 
-def test_the_admin_works_over_asgi() -> None:
-    boss = staff()
+@pytest.mark.parametrize("permissions", [(), ("view",)])
+def test_the_admin_works_over_asgi(permissions: tuple[str, ...]) -> None:
+    boss = staff(*permissions)
     phone = logged_in(boss)
 
     async def use() -> None:
