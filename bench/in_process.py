@@ -24,7 +24,7 @@ __all__ = ["measure", "statistics_of"]
 
 ATTRIBUTES: Final = 20
 MANY: Final = 4096
-"""Clients in rotation: more than there are headers whose meaning a process remembers."""
+"""Clients in rotation: as many as a process remembers the cookies of, by default."""
 
 AT_ONCE: Final = 32
 """Clients that ask at the same time, as under a server with so many connections."""
@@ -34,8 +34,9 @@ _HEAD: Final = ("", "no id", "untouched", "read", f"read, {MANY:,} clients", "wr
 _TEXT: Final = f"""One request at a time, in the event loop of uvicorn (uvloop), beside the same framework's application
 without sessions, in turn; the difference of the best rounds, in microseconds. *No id*: a visitor without a session, on
 a route that does not look at it; *untouched*: such a route, asked by somebody who has one; *read* and *write*: of one
-attribute of {ATTRIBUTES}. One client, if nothing else is said; with {MANY:,} in rotation, a process no longer remembers
-what their cookies mean. A round was counted only if the cache, the manager or the route itself confirmed the work."""
+attribute of {ATTRIBUTES}. One client, if nothing else is said; with {MANY:,} in rotation, what belongs to them is no
+longer in the processor's cache. A round was counted only if the cache, the manager or the route itself confirmed the
+work."""
 
 
 @dataclass

@@ -36,8 +36,6 @@ __all__ = [
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
 MAX_COOKIE_PAIRS: Final = 200
-_RECENT_HEADERS: Final = 512
-"""A browser sends the same cookies with each of a page's many requests, so the last headers are remembered."""
 _RECENT_BYTES: Final = 2048
 """Longer headers are read anew each time."""
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
@@ -115,6 +113,8 @@ class SessionCookies:
     Args:
         settings: name and attributes.
         id_length: characters of an id (S-01).
+        remembered: a browser sends the same cookies with each of a page's many requests, so as many of the last headers
+            are remembered, and at most twice as many.
     """
 
     __slots__ = (
@@ -130,7 +130,7 @@ class SessionCookies:
         "_suffix",
     )
 
-    def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH) -> None:
+    def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH, remembered: int = 512) -> None:
         self._id_length = id_length
         name = settings.name.encode("ascii")
         self._name, self._id_needle, self._mark_needle = name, name + b"=", name + b"-v="
@@ -138,7 +138,7 @@ class SessionCookies:
         self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
-        self._recent: Recent[bytes, Presented] = Recent(_RECENT_HEADERS)
+        self._recent: Recent[bytes, Presented] = Recent(remembered)
         self._suffix = _attributes(settings)
         self._deletion = "; Max-Age=0" + self._suffix
 

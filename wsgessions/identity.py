@@ -32,8 +32,6 @@ MIN_ID_LENGTH: Final = 24
 """So many leave 132 fresh bits where an id is rotated, which keeps the first two characters (S-01)."""
 MAX_ID_LENGTH: Final = 86
 """So many hold 516 bits; more would add nothing, and the cookie must stay under 200 bytes (S-26)."""
-_REMEMBERED: Final = 1024
-"""Ids whose keys are remembered: what a browser sends changes with each of its writes, and its id does not."""
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BITS: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
@@ -68,16 +66,20 @@ class Identity:
         namespace: the setting.
         context_path: the setting.
         pepper: the key of HMAC-SHA256 in place of SHA-256; None for plain SHA-256 (S-08).
+        remembered: how many keys are remembered, by their ids: what a browser sends changes with each of its writes,
+            and its id does not.
     """
 
     __slots__ = ("_lately", "_seed")
 
-    def __init__(self, namespace: str, context_path: str, *, pepper: bytes | None = None) -> None:
+    def __init__(
+        self, namespace: str, context_path: str, *, pepper: bytes | None = None, remembered: int = 512
+    ) -> None:
         self._seed = hashlib.sha256() if pepper is None else hmac.new(pepper, digestmod="sha256")
         for part in (namespace.encode(), context_path.encode()):
             self._seed.update(len(part).to_bytes(4))
             self._seed.update(part)
-        self._lately: Recent[str, SessionKey] = Recent(_REMEMBERED)
+        self._lately: Recent[str, SessionKey] = Recent(remembered)
 
     def key(self, session_id: str) -> SessionKey:
         """The store key of a well-formed id."""

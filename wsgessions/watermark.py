@@ -29,8 +29,6 @@ _MAC_SIZE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _PURPOSE: Final = b"wsgessions:mark"
-_REMEMBERED: Final = 1024
-"""So many that were made here are known again without a check: a browser brings its last one with the next request."""
 
 
 class Watermark(Struct, frozen=True, gc=False):
@@ -48,14 +46,16 @@ class WatermarkSeal:
     Args:
         keys: at least one, each of 32 or more random bytes.
         node: this process's hint; drawn if not given.
+        remembered: how many that were made here are known again without a check: a browser brings its last one with the
+            next request.
     """
 
-    def __init__(self, keys: Sequence[bytes], *, node: int | None = None) -> None:
+    def __init__(self, keys: Sequence[bytes], *, node: int | None = None, remembered: int = 512) -> None:
         self.node: int = secrets.randbits(16) if node is None else node
         self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
         self._sign = self._ring[self._signing_id]
-        self._made_lately: Recent[str, Watermark] = Recent(_REMEMBERED)
+        self._made_lately: Recent[str, Watermark] = Recent(remembered)
 
     def seal(self, incarnation: int, version: int) -> str:
         """The cookie value that tells of this state."""

@@ -59,6 +59,11 @@ class TestDefaults:
             assert settings.namespace == data.get("namespace", "wsg")
             assert settings.origin("fsync") == "environment WSGESSIONS_FSYNC"
 
+    def test_clients_are_remembered_as_the_memory_for_copies_allows(self) -> None:
+        limits = {0: 512, 128 * 2**20: 4096, 2**30: 32_768}
+        for limit, clients in limits.items():
+            assert SessionSettings(max_bytes_on_heap=limit).clients_remembered == clients
+
     def test_no_limit_is_infinite(self) -> None:
         settings = SessionSettings(nonstop_timeout=-1, max_inactive_interval=-1)
         assert settings.nonstop_seconds == math.inf

@@ -35,7 +35,9 @@ class Transport:
 
     def __init__(self, settings: SessionSettings) -> None:
         self._secure = settings.cookie.secure
-        self._cookies = SessionCookies(settings.cookie, id_length=settings.id_length)
+        self._cookies = SessionCookies(
+            settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
+        )
         self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
         self.read: Final[Callable[[Iterable[Any]], Presented]] = (
             self._cookies.read if self._header is None else self._read_both

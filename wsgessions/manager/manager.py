@@ -97,7 +97,9 @@ class SessionManager(AllSessions):
             await self.store.start(deadline=deadline)
             self._must_start = False
         if self._seal is None:
-            self._seal = WatermarkSeal(await self._watermark_keys(deadline))
+            self._seal = WatermarkSeal(
+                await self._watermark_keys(deadline), remembered=self.settings.clients_remembered
+            )
         return self._seal
 
     async def _watermark_keys(self, deadline: float) -> list[bytes]:
@@ -285,7 +287,8 @@ def _report_delay_ms(settings: SessionSettings) -> int:
 
 def _identity_of(settings: SessionSettings) -> Identity:
     pepper = None if settings.pepper is None else settings.pepper.get_secret_value().encode("utf-8", "surrogatepass")
-    return Identity(settings.namespace, settings.context_path, pepper=pepper)
+    remembered = settings.clients_remembered
+    return Identity(settings.namespace, settings.context_path, pepper=pepper, remembered=remembered)
 
 
 def _not_loaded() -> SessionNotLoaded:

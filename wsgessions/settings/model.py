@@ -134,6 +134,15 @@ class SessionSettings(SettingFields):
         return self.absolute_timeout // timedelta(milliseconds=1)
 
     @property
+    def clients_remembered(self) -> int:
+        """Of so many clients it is remembered what their cookies mean, which takes a kilobyte each.
+
+        One for each 32 KiB of `max_bytes_on_heap`, at least 512: 4 096 by default. For a while it may be twice as many,
+        so that up to a sixteenth of that limit comes on top of it.
+        """
+        return max(512, self.max_bytes_on_heap // 2**15)
+
+    @property
     def warn_session_bytes(self) -> int:
         """The size of a session from which on a warning is due (R-04): a quarter of `max_session_bytes`."""
         return self.max_session_bytes // 4
