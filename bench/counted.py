@@ -34,10 +34,11 @@ def _tell(*order: str) -> None:
 
 
 async def _count(name: str, store_url: str, rounds: int) -> None:
-    app = SUBJECTS[name].make(store_url)
+    subject = SUBJECTS[name]
+    app = subject.make(store_url)
     async with serving(app):
         strangers, known = ([AsgiClient(app) for _ in range(AT_ONCE)] for _ in range(2))
-        for client in known:
+        for client in known if subject.name != subject.bare else ():
             await client.get(f"/fill/{ATTRIBUTES}")
         for figure, path in COUNTED.items():
             clients = strangers if figure == "no id" else known
