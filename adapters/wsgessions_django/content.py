@@ -19,6 +19,7 @@ from wsgessions.session.changes import Gate
 
 from .configuration import current_manager
 from .expiry import cookie_age, ends_with_browser, is_over, put_in_force
+from .logins import USER, heed_user
 from .waiting import wait
 
 __all__ = ["SessionContent"]
@@ -138,6 +139,17 @@ class SessionContent(SessionBase):
         """See `load`."""
         await self._bring()
         return await self._aget_session()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        if key == USER:
+            heed_user(self._core, value)
+
+    async def aset(self, key: str, value: Any) -> None:
+        """See ``session[key] = value``."""
+        await super().aset(key, value)
+        if key == USER:
+            heed_user(self._core, value)
 
     def clear(self) -> None:
         """Remove all attributes; the id stays. Django has no async twin of this: ``await session.aload()`` first."""

@@ -6,24 +6,35 @@ from typing import Final
 
 from wsgessions import Session
 
-__all__ = ["USER", "heed_login"]
+__all__ = ["USER", "heed_login", "heed_user"]
 
 USER: Final = "_auth_user_id"
 """The attribute with the user's primary key as text. It is Django's name, and what all of its logins go through."""
 
 
+def heed_user(session: Session, user: object) -> None:
+    """When the attribute is set: have a new id drawn if it is the user's whose session it is already (S-06).
+
+    Django does that only where there was no user. It is drawn at once, as by ``cycle_key()``, because listeners to
+    ``user_logged_in`` may note it.
+    """
+    record = session._record
+    if record is not None and record.principal == user and session._successor is None:
+        session.rotate_id()
+
+
 def heed_login(session: Session) -> None:
     """Before a commit: bind the session to who has logged in since it was loaded, or to nobody after a logout.
 
-    So `SessionManager.sessions_of` finds it from the commit on. An id that the login has drawn already is kept, since
-    listeners to ``user_logged_in`` may have noted it.
+    So `SessionManager.sessions_of` finds it from the commit on. Who has logged in again, and so has a new id, is bound
+    again: `Session.bound_at` is the time of the latest login (S-57). An id that the login has drawn already is kept,
+    since listeners to ``user_logged_in`` may have noted it.
     """
     if USER not in session._drafts:
         return
-    user = dict.get(session, USER)
+    user, drawn = dict.get(session, USER), session._successor
     principal = None if user is None else str(user)
-    if principal != session.principal:
-        drawn = session._successor
+    if principal != session.principal or (principal is not None and drawn is not None):
         session.bind_user(principal)
         if drawn is not None:
             session._successor = drawn

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, update_session_auth_hash
+from django.contrib.auth.signals import user_logged_in
 from django.core.management import call_command
 from django.db import connections
+from django.http import HttpRequest
 from django.test import AsyncClient, Client
 
-from tests.adapters.django_stores import manager, shared_server
+from tests.adapters.django_stores import Words, manager, shared_server, words
 from tests.adapters.django_visitors import KINDS, Visitor
 from wsgessions_django import SessionStore, current_manager
 
-__all__ = ["manager", "shared_server"]
+__all__ = ["manager", "shared_server", "words"]
 
 SITE = {
     "CSRF_USE_SESSIONS": True,
@@ -147,6 +149,92 @@ def test_a_login_is_found_by_its_user_and_a_logout_is_not(visitor: Visitor, view
         assert ref == ref_of(visitor.id)
         visitor.get(f"/{views}/logout")
         assert refs_of(ann) == set()
+
+
+def test_a_login_of_the_same_user_is_a_new_one(visitor: Visitor, views: str, ann: Any) -> None:
+    """S-06, S-57: as `Session.bind_user` has it. It gives a new id, which listeners are told, and renews `bound_at`."""
+    heard: list[str | None] = []
+
+    def hear(request: Any, **_: Any) -> None:
+        heard.append(request.session.session_key)
+
+    visitor.get(f"/{views}/put/color")
+    visitor.get(f"/{views}/login/{ann.username}")
+    before, first = visitor.copy(), bound(visitor.id)
+    visitor.get(f"/{views}/cycle/again")
+    assert bound(visitor.id) == first
+    user_logged_in.connect(hear)
+    try:
+        for _ in range(2):
+            last = visitor.copy()
+            assert visitor.get(f"/{views}/login/{ann.username}").text == visitor.id == heard[-1]
+            assert visitor.id != last.id
+            assert bound(visitor.id) > first
+            first = bound(visitor.id)
+            assert refs_of(ann) == {ref_of(visitor.id)}
+            assert visitor.get(f"/{views}/mine").text == ann.username
+            assert "color" in visitor.json(f"/{views}/show")
+            for old in (before, last):
+                assert old.get(f"/{views}/mine").status == 302
+    finally:
+        user_logged_in.disconnect(hear)
+
+
+def bound(key: str | None) -> int:
+    """The version that bound the session to its user: the time of the login, more exact than `bound_at`."""
+    record = SessionStore(key)._get_session()._record
+    assert record is not None
+    assert record.binding is not None
+    return record.binding.version
+
+
+def test_a_login_of_the_same_user_that_fails_is_none(visitor: Visitor, views: str, ann: Any) -> None:
+    """R-33: who logs in without success has not logged in lately."""
+    visitor.get(f"/{views}/login/{ann.username}")
+    first = bound(visitor.id)
+    assert visitor.get(f"/{views}/login-and-fail/{ann.username}").status == 500
+    assert bound(visitor.id) == first
+    assert visitor.get(f"/{views}/mine").text == ann.username
+    assert refs_of(ann) == {ref_of(visitor.id)}
+
+
+def test_a_login_is_one_however_often_it_is_saved(ann: Any, words: Words) -> None:
+    """Outside of a request, as in the test client; and what is not touched is no login."""
+    client = Client()
+    client.force_login(ann)
+    first = bound(client.session.session_key)
+    store = SessionStore(client.session.session_key)
+    put(words, store, "color", "red")
+    words(store, "save")
+    assert bound(store.session_key) == first
+    assert store.session_key == client.session.session_key
+    put(words, store, "_auth_user_id", str(ann.pk))
+    words(store, "save")
+    again, renewed = store.session_key, bound(store.session_key)
+    assert again != client.session.session_key
+    assert renewed > first
+    for _ in range(2):
+        store["color"] = secrets.token_hex(4)
+        words(store, "save")
+    assert (store.session_key, bound(again)) == (again, renewed)
+
+
+def put(words: Words, store: SessionStore, name: str, value: str) -> None:
+    words(store, "set" if words.twins else "__setitem__", name, value)
+
+
+def test_a_new_password_is_no_login(ann: Any) -> None:
+    """``update_session_auth_hash`` gives a new id, and `bound_at` stays."""
+    client = Client()
+    client.force_login(ann)
+    first, before = bound(client.session.session_key), client.session.session_key
+    request = HttpRequest()
+    request.session, request.user = client.session, ann
+    ann.set_password("another")
+    update_session_auth_hash(request, ann)
+    request.session.save()
+    assert request.session.session_key != before
+    assert bound(request.session.session_key) == first
 
 
 def test_another_user_takes_over_nothing(visitor: Visitor, views: str, ann: Any) -> None:
