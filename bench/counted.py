@@ -1,6 +1,7 @@
 """Requests that callgrind counts the instructions of: ``python -m bench.counted SUBJECT STORE_URL ROUNDS``.
 
-Runs under valgrind, and asks it for one dump after each of `COUNTED`, in this order.
+Runs under valgrind, and asks it for two dumps for each of `COUNTED`, in this order: of the requests, and of as long a
+time without any. What a process does beside requests goes by the clock, and valgrind takes its time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from typing import Final
 
@@ -47,7 +49,10 @@ async def _count(name: str, store_url: str, rounds: int) -> None:
             _tell("--instr=on")
             await ask(2)  # valgrind translates what it has not met yet
             _tell("--zero")
+            began = time.monotonic()
             await ask(rounds)
+            _tell("--dump")
+            await asyncio.sleep(time.monotonic() - began)
             _tell("--instr=off")
             _tell("--dump")
 

@@ -16,8 +16,9 @@ from .subjects import SUBJECTS, peers
 __all__ = ["measure"]
 
 _TEXT: Final = f"""Instructions of the process, counted by callgrind, in thousands: what is spent on one of {AT_ONCE}
-requests that are under way together, over the same framework's application without sessions. Names as above. They are
-the same whatever else the machine does, and say nothing of the system's share, nor of waiting for memory."""
+requests that are under way together, over the same framework's application without sessions, and without what goes by
+the clock, as heartbeats. Names as above. They are nearly the same whatever else the machine does, and say nothing of
+the system's share, nor of waiting for memory."""
 
 
 def measure(run: Run) -> list[Section]:
@@ -44,8 +45,9 @@ def _count(name: str, run: Run) -> list[float]:
     valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}"]
     command = [*valgrind, sys.executable, "-m", "bench.counted", name, run.store_url, str(rounds)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    dumps = [Path(f"{output}.{number}") for number in range(1, len(COUNTED) + 1)]
-    return [_total(dump) / rounds / AT_ONCE for dump in dumps]
+    totals = [_total(Path(f"{output}.{number + 1}")) for number in range(2 * len(COUNTED))]
+    busy, idle = totals[::2], totals[1::2]
+    return [(all_in_all - beside) / rounds / AT_ONCE for all_in_all, beside in zip(busy, idle, strict=True)]
 
 
 def _total(dump: Path) -> int:
