@@ -66,6 +66,14 @@ class Replicated:
         self._proxies[before].end_connections()
         await self.follow()
 
+    async def take_over(self) -> None:
+        """The primary dies, as by kill -9, and the first replica takes its place with what it has heard."""
+        dead, self.primary = self.primary, self.replicas[0]
+        dead.kill()
+        self.servers.remove(dead)
+        await command(self.primary, "REPLICAOF", "NO", "ONE")
+        await self.follow()
+
 
 @asynccontextmanager
 async def replicated(number: int = 2, *options: str) -> AsyncIterator[Replicated]:

@@ -359,14 +359,15 @@ async def test_each_tenth_pass_looks_at_principals_too(store: ValkeyStore, monke
     monkeypatch.setattr("wsgessions.valkey.index_repair._PERIOD", 0.0)
     record = await bound(store, "ada")
     passing, passes = IndexRepair(store), 0
-    while await passing.step():
-        pass
+    for _ in range(2):  # those over a new connection
+        while await passing.step():
+            pass
     await store.link.request("UNLINK", index_of(store, "ada"))
     while not await store.sessions_of("ada"):
         passes += 1
         while await passing.step():
             pass
-    assert passes == 9
+    assert passes == 8
     assert await store.sessions_of("ada") == [record]
 
 

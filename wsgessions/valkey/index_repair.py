@@ -39,8 +39,8 @@ _SCANS: Final = 6
 _RECORDS_PER_SCRIPT: Final = 100
 
 _PASSES_FOR_PRINCIPALS: Final = 10
-"""Of so many passes, one also looks whether the indexes of principals are whole; and each after a new connection does,
-since that is when the server may have lost something (E-9, F-17)."""
+"""Of so many passes, one also looks whether the indexes of principals are whole. The first two over a new connection do
+as well: that is when the server may have lost something, also of a login that went on at that moment (E-9, F-17)."""
 
 _BEGIN: Final = b"0"
 """The cursor before and after a pass."""
@@ -64,6 +64,8 @@ class IndexRepair:
         self._due = -math.inf
         self._passes = 0
         self._for_principals = False
+        self._once_more = False
+        """Whether the next pass looks at principals too, whatever its number."""
 
     async def step(self) -> bool:
         """Look at a bounded number of keys, unless the next pass is not due yet.
@@ -92,7 +94,8 @@ class IndexRepair:
             return False
         self._due = now + _PERIOD
         self._passes += 1
-        self._for_principals = self._passes % _PASSES_FOR_PRINCIPALS == 0
+        self._for_principals = self._once_more or self._passes % _PASSES_FOR_PRINCIPALS == 0
+        self._once_more = False
         self._segments = {segment.record_prefix: segment for segment in self._store.segments}
         # The tag of a segment is letters and digits, and the namespace has none of the pattern's own characters.
         application = next(iter(self._segments)).rpartition(b"{")[0]
@@ -102,7 +105,8 @@ class IndexRepair:
     async def _look(self) -> None:
         link = self._store.link
         if self._generation != link.generation:  # perhaps another server, to which the cursor means nothing
-            self._cursor, self._generation, self._for_principals = _BEGIN, link.generation, True
+            self._cursor, self._generation = _BEGIN, link.generation
+            self._for_principals = self._once_more = True
         scan: Sequence[Argument] = (b"SCAN", self._cursor, b"MATCH", self._pattern, b"COUNT", _KEYS_PER_SCAN)
         cursor, names = await link.request(*scan, deadline=_soon())
         found = self._by_segment(names)
