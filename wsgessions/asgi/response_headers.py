@@ -36,7 +36,7 @@ def with_session_headers(message: Message, fields: Headers, *, no_store: bool, v
         vary: the field ``Vary`` that names the request's fields which tell whose session it is.
     """
     demand = _NO_STORE if no_store else _PRIVATE if fields else None
-    headers = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
+    headers: list[Any] = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
     if _say_nothing_of_caching(headers, fields):
         headers.append(vary)
         if demand is not None:
