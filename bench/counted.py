@@ -17,7 +17,10 @@ from typing import Final
 
 import uvloop
 
+from wsgessions import SessionMiddleware
+
 from .asgi_client import AsgiClient, serving
+from .in_process import statistics_of
 from .subjects import SUBJECTS
 
 __all__ = ["AT_ONCE", "COUNTED"]
@@ -50,8 +53,12 @@ async def _count(name: str, store_url: str, rounds: int) -> None:
             await ask(2)  # valgrind translates what it has not met yet
             _tell("--zero")
             began = time.monotonic()
+            cache = statistics_of(app) if isinstance(app, SessionMiddleware) else None
+            hits = 0 if cache is None else cache.heap_hits
             await ask(rounds)
             _tell("--dump")
+            if cache is not None and figure == "read" and cache.heap_hits - hits != rounds * AT_ONCE:
+                raise RuntimeError("not all reads were hits: the machine is too busy to keep a lease under valgrind")
             await asyncio.sleep(time.monotonic() - began)
             _tell("--instr=off")
             _tell("--dump")
