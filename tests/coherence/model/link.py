@@ -63,7 +63,6 @@ class ModelLink(Commands):
     def connected(self) -> bool:
         return self.connection is not None
 
-    @property
     def position(self) -> int:
         """See `Link.position`."""
         return self._replies

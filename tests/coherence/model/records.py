@@ -52,17 +52,21 @@ class Record:
         return version == self.version or version <= self.floor or any(each.version == version for each in self.commits)
 
     def written_since(self, since: int) -> list[bytes]:
-        return [part for name, each in self.attributes if each.version > since for part in (name, each.raw)]
+        return [part for name, each in self.visible() if each.version > since for part in (name, each.raw)]
 
     def live_names(self, since: int) -> list[bytes] | None:
-        return None if self.removed <= since else [name for name, _ in self.attributes]
+        return None if self.removed <= since else [name for name, _ in self.visible()]
 
     def lineage(self) -> bytes:
         return self.floor.to_bytes(8) + b"".join(each.version.to_bytes(8) for each in self.commits)
 
     def content(self) -> tuple[tuple[str, bytes], ...]:
         """What a client may see of the attributes."""
-        return tuple(sorted((name[1:].decode(), each.raw) for name, each in self.attributes))
+        return tuple(sorted((name[1:].decode(), each.raw) for name, each in self.visible()))
+
+    def visible(self) -> list[tuple[bytes, Attribute]]:
+        """Without whose session it is, which scripts keep as they keep an attribute."""
+        return [(name, each) for name, each in self.attributes if name[:1] == b"a"]
 
     def fields(self) -> dict[bytes, bytes]:
         """The hash."""

@@ -131,14 +131,14 @@ class _Committing:
             previous = each.version
         reply = [_APPLIED, each.version, previous, record.idle_end(each.version // 1000), each.results, []]
         if not record.dead:
-            others = [(name, found) for name, found in record.attributes if found.version != each.version]
+            others = [(name, found) for name, found in record.visible() if found.version != each.version]
             changed = replace(record, attributes=tuple(others)).written_since(self.since)
             reply += [record.version, record.interval, changed, record.live_names(self.since), record.lineage()]
         return reply
 
     def _refused(self) -> Any:
         record = self.record
-        written = {name: each.version for name, each in record.attributes}
+        written = {name: each.version for name, each in record.visible()}
         clashes = [name for name in self.guarded if (written.get(name) or record.removed) > self.since]
         if clashes and self.since != record.version:
             changed, live = record.written_since(self.since), record.live_names(self.since)
@@ -157,7 +157,7 @@ class _Committing:
         others: list[bytes] = []
         overwritten: list[bytes] = []
         if self.since != before.version:
-            theirs = {name: each for name, each in before.attributes if each.version > self.since}
+            theirs = {name: each for name, each in before.visible() if each.version > self.since}
             overwritten = [name for name in replaced if name in theirs]
             mine = replaced | self.added.keys()
             others = [part for name, each in theirs.items() if name not in mine for part in (name, each.raw)]
