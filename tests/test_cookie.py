@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, CookieFinding, Presented, SessionCookies
@@ -200,10 +200,17 @@ pieces = st.tuples(
 )
 
 
-@given(st.lists(pieces, max_size=4))
-def test_a_header_that_is_read_at_a_glance_says_what_it_says_letter_by_letter(parts: list[tuple[str, ...]]) -> None:
+plain = st.sampled_from(["", f"__Host-sid={A}", f"__Host-sid={A}; __Host-sid-v={MARK}"])
+
+
+@given(plain, st.lists(pieces, max_size=3))
+@example("", [("", "x__Host-sid", "=", A), ("; ", "__Host-sid-v", "=", MARK)])
+@example("", [("", "__Host-sid", "=", A), ("; ", "x__Host-sid-v", "=", MARK)])
+def test_a_header_that_is_read_at_a_glance_says_what_it_says_letter_by_letter(
+    begin: str, parts: list[tuple[str, ...]]
+) -> None:
     """S-29, S-30: browsers write cookies in one way, for which there is a shorter way to read them."""
-    header = "".join(map("".join, parts)).encode("latin-1")
+    header = (begin + "".join(map("".join, parts))).encode("latin-1")
     assert COOKIES._read_plain(header) in (None, COOKIES._scan(header))
 
 

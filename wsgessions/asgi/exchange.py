@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreUnavailable, WsgessionsError
 from ..log_throttle import LogThrottle
-from ..session.owner import FROM_STORE
 from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
@@ -160,9 +159,8 @@ class Exchange:
     def _needs_store(self, message: Message) -> bool:
         """Whether the store must be asked or told something before these headers may leave."""
         session, manager = self.session, self._manager
-        if message.get("status", 200) >= 500 or session._is_pending() or manager.renews:
-            return True
-        return session._served_from is FROM_STORE and manager.ends_soon(session)
+        changes = message.get("status", 200) >= 500 or session._is_pending() or manager.renews
+        return changes or manager.ends_soon(session)
 
     async def _settle(self, message: Message) -> None:
         """Keep what has changed, and what else must be done before the headers leave."""

@@ -73,7 +73,7 @@ class SessionState(Attributes):
         self._successor: str | None = None
         self._binds: str | None = None
         self._record: SessionRecord | None = None
-        self._known_to_client: SessionRecord | None = None
+        self._known_to_client = None
         self._doomed: SessionKey | None = None
         self._ended = False
         self._frozen = False
