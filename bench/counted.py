@@ -20,13 +20,11 @@ import uvloop
 from wsgessions import SessionMiddleware
 
 from .asgi_client import AsgiClient, serving
-from .in_process import statistics_of
+from .in_process import AT_ONCE, ATTRIBUTES, statistics_of, together
 from .subjects import SUBJECTS
 
-__all__ = ["AT_ONCE", "COUNTED"]
+__all__ = ["COUNTED"]
 
-AT_ONCE: Final = 32
-ATTRIBUTES: Final = 20
 COUNTED: Final = {"no id": "/untouched", "untouched": "/untouched", "read": "/read", "write": "/write"}
 """Names of the figures, and the route that each is about."""
 
@@ -47,7 +45,7 @@ async def _count(name: str, store_url: str, rounds: int) -> None:
             await client.get(f"/fill/{ATTRIBUTES}")
         for figure, path in COUNTED.items():
             clients = strangers if figure == "no id" else known
-            ask = partial(_together, clients, path)
+            ask = partial(_rounds, clients, path)
             await ask(_ROUNDS_BEFORE)
             _tell("--instr=on")
             await ask(2)  # valgrind translates what it has not met yet
@@ -64,9 +62,9 @@ async def _count(name: str, store_url: str, rounds: int) -> None:
             _tell("--dump")
 
 
-async def _together(clients: list[AsgiClient], path: str, rounds: int) -> None:
-    for _ in range(rounds):
-        await asyncio.gather(*(client.get(path) for client in clients))
+async def _rounds(clients: list[AsgiClient], path: str, number: int) -> None:
+    for _ in range(number):
+        await together(clients, path)
 
 
 if __name__ == "__main__":

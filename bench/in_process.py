@@ -20,7 +20,7 @@ from .section import Section, Value, table
 from .subjects import BARE, SUBJECTS, VALUE, Subject, ours, peers
 from .timing import Cost, Way, cost_over
 
-__all__ = ["measure", "statistics_of"]
+__all__ = ["ATTRIBUTES", "AT_ONCE", "measure", "statistics_of", "together"]
 
 ATTRIBUTES: Final = 20
 MANY: Final = 4096
@@ -174,8 +174,8 @@ async def _at_once(run: Run) -> str:
                 await client.get(f"/fill/{ATTRIBUTES}")
             costs = [
                 await cost_over(
-                    Way(partial(_together, clients, path)),
-                    Way(partial(_together, strangers, path)),
+                    Way(partial(together, clients, path)),
+                    Way(partial(together, strangers, path)),
                     rounds=run.choose(quick=4, full=40),
                     requests=4,
                 )
@@ -188,7 +188,8 @@ async def _at_once(run: Run) -> str:
     )
 
 
-async def _together(clients: list[AsgiClient], path: str) -> None:
+async def together(clients: list[AsgiClient], path: str) -> None:
+    """One request of each client, all under way at the same time."""
     await asyncio.gather(*(client.get(path) for client in clients))
 
 

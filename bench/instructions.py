@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from .counted import AT_ONCE, COUNTED
+from .counted import COUNTED
+from .in_process import AT_ONCE
 from .run import Run
 from .section import Section, Value, table
 from .subjects import SUBJECTS, peers
