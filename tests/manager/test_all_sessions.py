@@ -10,13 +10,13 @@ import pytest
 
 from tests.asgi_driver import Browser
 from tests.manager.test_principal_sessions import logged_in, on, ref_of, user_of
-from tests.two_managers import Managers, managers
+from tests.two_managers import Managers, heard_late, managers
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
 from wsgessions.manager import LiveSession, SessionManager
 from wsgessions.record import SessionKey
-from wsgessions.session import ServedFrom, Session
+from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
 
 __all__ = ["managers", "shared_server"]
@@ -143,20 +143,10 @@ async def test_a_warm_copy_elsewhere_is_not_served_any_more_when_the_session_is_
     shared_server: RawServer,
 ) -> None:
     """C-15."""
-    settings: Any = {"store_url": shared_server.url, "namespace": f"a{next(_namespaces)}", "heartbeat": "100ms"}
-    one, other = SessionManager(**settings), SessionManager(**settings)
-    try:
-        await one.start()
-        await other.start()
-        browser = await visitor(other, n=1)
-        memory = ServedFrom.NEAR_CACHE.value
-        while (await browser.copy().request(on(other, lambda session: session.served_from.value))).data != memory:
-            pass
-        assert await one.end_session(await ref_of(other, browser))
-        assert (await browser.copy().request(on(other, lambda session: session.get("n")))).data is None
-    finally:
-        await one.close()
-        await other.close()
+    async with heard_late(shared_server) as (one, ref, user_elsewhere):
+        assert await user_elsewhere() == "ada"
+        assert await one.end_session(ref)
+        assert await user_elsewhere() is None
 
 
 async def test_whoever_ends_a_session_waits_for_all_servers(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +12,14 @@ import pytest
 
 from tests.asgi_driver import Browser, answering
 from tests.nodes import Time, make_node, two_nodes
-from tests.two_managers import Managers, manager_at, managers
+from tests.two_managers import Managers, heard_late, manager_at, managers
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionKey
-from wsgessions.session import ServedFrom, Session
+from wsgessions.session import Session
 from wsgessions.stores.base import Indexing, find_power
 from wsgessions.stores.memory import MemoryStore
 
@@ -141,29 +140,15 @@ async def test_one_device_is_ended_by_its_ref_and_only_by_its_owner(managers: Ma
     assert await user_of(one, desk) == "ada"
 
 
-@pytest.mark.parametrize("managers", ["valkey"], indirect=True)
-async def test_a_warm_copy_elsewhere_is_not_served_any_more_when_the_call_returns(managers: Managers) -> None:
+@pytest.mark.parametrize("what", ["one session", "all sessions"])
+async def test_a_warm_copy_elsewhere_is_not_served_any_more_when_the_call_returns(
+    what: str, shared_server: RawServer
+) -> None:
     """C-15: the barrier is part of it, whatever `invalidate_barrier` says."""
-    one, other = managers
-    ends: list[Callable[[str], Awaitable[int]]] = [
-        lambda _: one.end_sessions_of("ada"),
-        lambda ref: one.end_session_of("ada", ref),
-    ]
-    for end in ends:
-        browser = await logged_in(other)
-        served: set[Any] = set()
-
-        async def warm(browser: Browser = browser, served: set[Any] = served) -> None:
-            tab = browser.copy()
-            while (await tab.request(on(other, lambda session: session.served_from.value))).data != (
-                ServedFrom.NEAR_CACHE.value
-            ):
-                pass
-            served.add("warm")
-
-        await asyncio.wait_for(warm(), 30)
-        assert await end(await ref_of(other, browser))
-        assert await user_of(other, browser) is None
+    async with heard_late(shared_server) as (one, ref, user_elsewhere):
+        assert await user_elsewhere() == "ada"
+        assert await (one.end_session_of("ada", ref) if what == "one session" else one.end_sessions_of("ada"))
+        assert await user_elsewhere() is None
 
 
 async def test_a_request_in_flight_cannot_bring_an_ended_session_back(managers: Managers) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.valkey.links import soon
+from tests.valkey.links import soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
@@ -105,8 +105,9 @@ async def test_what_leaves_the_store_leaves_the_index(shared_server: RawServer) 
         await moved(store, await moved(store, freed, forward_ms=1000), binds="")
         assert await indexed(store) == set()
         await bound(store, "ada", idle=0.001)
-        await created(store, idle=0.001)
+        last = await created(store, idle=0.001)
         assert len(await indexed(store)) == 1
+        await until(lambda: store.clock.now_ms() > last.expires_ms + 1)
         assert await Reaper(store).sweep() == 2
         assert await indexed(store) == set()
 

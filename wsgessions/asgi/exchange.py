@@ -18,7 +18,7 @@ from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
 from .response_headers import Header, with_session_headers
-from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
+from .types import OPENING, ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from ..cookie import Presented
@@ -129,14 +129,15 @@ class Exchange:
         """The application's send channel."""
         if self._replaced is not None:
             return
-        if not self._started and opens_response(message):
-            if self.session._accessed or message.get("status", 200) >= 500:
+        if not self._started and message["type"] in OPENING:
+            session = self.session
+            if session._accessed or message.get("status", 200) >= 500:
                 if self._needs_store(message):
                     await self._settle(message)
-                if self.session._accessed:
+                if session._accessed:
                     message = self._with_fields(message)
             self._start, self._started = message, True
-            self.session._freeze(takes_late_changes=self._takes_late_changes)
+            session._freeze(takes_late_changes=self._takes_late_changes)
             if self._long is not None:
                 await self._long.opened(message)
         elif (self._long is not None or message.get("more_body")) and not await self._admit(message):

@@ -46,9 +46,7 @@ def with_session_headers(message: Message, fields: Headers, *, no_store: bool, v
         if demand is not None:
             ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
             headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
-    changed = dict(message)
-    changed["headers"] = headers + fields if fields else headers
-    return changed
+    return {**message, "headers": headers + fields if fields else headers}
 
 
 def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:

@@ -15,12 +15,13 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 AnyASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An application of any framework: each has its own types for scopes and messages, and they are plain dicts in all."""
 
-_OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""The types of messages that carry the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
 
 
 def opens_response(message: Message) -> bool:
-    """Whether this message carries the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
-    return message["type"] in _OPENING
+    """Whether this message is one of `OPENING`."""
+    return message["type"] in OPENING
 
 
 def octets(text: bytes | str, errors: str = "strict") -> bytes:

@@ -72,10 +72,11 @@ class LoadingOwner:
         """
         if self._cache is None or session._id is None:
             return False
-        key, carried = self._recognize(session, seal)
+        recognized = self._recognize(session, seal)
+        carried = recognized.carried
         if self._hop_check and carried is not None and carried.node != seal.node:
             return False
-        record = self._cache.recall(key, carried)
+        record = self._cache.recall(recognized.key, carried)
         if record is None:
             return False
         if carried is not None:
@@ -98,8 +99,8 @@ class LoadingOwner:
             return
         deadline = deadline or self.deadline()
         try:
-            key, carried = self._recognize(session, await self._ready(deadline))
-            record = await self._read(key, None, deadline)
+            recognized = self._recognize(session, await self._ready(deadline))
+            record, carried = await self._read(recognized.key, None, deadline), recognized.carried
             if carried is not None and (record is None or not _agrees(record, carried)):
                 await self._confirm(deadline)
         except WsgessionsError as error:
@@ -123,7 +124,7 @@ class LoadingOwner:
         if self._confirming is not None:
             await self._confirming.confirm(deadline=deadline)
 
-    def _recognize(self, session: Session, seal: WatermarkSeal) -> tuple[SessionKey, Watermark | None]:
+    def _recognize(self, session: Session, seal: WatermarkSeal) -> Recognized:
         """The key of the session whose id was presented, and what its client has seen."""
         presented = session._presented
         recognized = presented.recognized
@@ -136,7 +137,7 @@ class LoadingOwner:
                 self._statistics.hops += carried.node != seal.node
             elif presented.watermark is not None:
                 self._statistics.forged_watermarks += 1
-        return recognized.key, recognized.carried
+        return recognized
 
     def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
         carried = None if presented.watermark is None else seal.unseal(presented.watermark)

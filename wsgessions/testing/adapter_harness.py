@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -19,6 +19,9 @@ from .adapter_middleware import Layer
 from .watched_store import WatchedStore
 
 __all__ = ["AdapterHarness", "Node", "Nodes", "cookies_set"]
+
+_PATIENCE: Final = "20s"
+"""The setting `nonstop_timeout` unless a case has its own: a machine that is busy with tests is no store in trouble."""
 
 
 class Node:
@@ -101,7 +104,8 @@ class AdapterHarness(ABC):
         namespace = f"t{secrets.token_hex(4)}"
 
         def make(*, inside: Layer | None = None, **overrides: Any) -> Node:
-            settings = SessionSettings(store_url=store_url, namespace=namespace, **overrides)
+            given = {"nonstop_timeout": _PATIENCE, **overrides}
+            settings = SessionSettings(store_url=store_url, namespace=namespace, **given)
             # The memory of one process is one store; any other is opened by each server for itself.
             shared = managers and store_url.startswith("memory:")
             store = WatchedStore(managers[0].store.below if shared else open_store(settings))  # type: ignore[attr-defined]
@@ -120,7 +124,7 @@ class AdapterHarness(ABC):
 
     @pytest.fixture
     def node(self, nodes: Nodes) -> Node:
-        """One server with the default settings."""
+        """One server with the default settings, but for a store that may take its time."""
         return nodes()
 
     @pytest.fixture
