@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,21 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, filter(Path.exists, folders))), "PYTHONWARNINGS": "error"}
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(block.language == "python" for block in blocks(page))], ids=name_of
-)
+def pages_with_snippets() -> list[Any]:
+    """A server that a page starts itself looks for a free port from a certain one on, and listens only later.
+
+    So those pages run one after another.
+    """
+    snippets = {page: [block.code for block in blocks(page) if block.language == "python"] for page in PAGES}
+    one_by_one = pytest.mark.xdist_group("servers of pages")
+    return [
+        pytest.param(page, marks=[one_by_one] if "ValkeyServer(" in "".join(codes) else [], id=name_of(page))
+        for page, codes in snippets.items()
+        if codes
+    ]
+
+
+@pytest.mark.parametrize("page", pages_with_snippets())
 def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, RUN, page],
