@@ -27,7 +27,8 @@ def valkey_server(folder: Path) -> Iterator[str]:
         "dir": folder,
         "save": "",
         "appendonly": "no",
-        "hash-max-listpack-value": 1024,
+        "hash-max-listpack-value": 1024,  # this and the next, as the embedded store has them
+        "tracking-table-max-keys": 0,
     }
     command = [str(get_binary_path()), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
