@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
@@ -16,13 +17,14 @@ from typing import Any
 import pytest
 
 from tests.embedded.watched import Place
-from tests.valkey.links import soon
+from tests.valkey.links import soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions.errors import ConfigError, StoreUnavailable
+from wsgessions.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.base import Countable, Noting, SecretKeeping, Store, find_power
+from wsgessions.stores.base import Countable, Noting, Recalling, SecretKeeping, Store, find_power
 from wsgessions.stores.factory import open_store
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.store_harness import change, created, new_key, stored
@@ -100,6 +102,20 @@ async def test_touches_are_gathered_and_arrive_within_their_interval(url: str) -
             while (await stored(store, record)).expires_ms == record.expires_ms:
                 noting(store).note_use(record.key)
                 await asyncio.sleep(0.01)
+
+
+async def test_a_server_s_table_of_watched_sessions_may_be_full_and_the_embedded_one_has_no_limit(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C-18."""
+    monkeypatch.setattr("wsgessions.valkey.heartbeat._BEATS_PER_SWEEP", 1)
+    monkeypatch.setattr("wsgessions.valkey.heartbeat._log", LogThrottle(logging.getLogger("wsgessions.coherence")))
+    async with opened(settings(url, tracking_table_max_keys=1, heartbeat="50ms")) as store:
+        await created(store)
+        cache = find_power(store, Recalling)
+        assert cache is not None
+        await until(lambda: cache.statistics.tracked_keys > 0)
+    assert ("tracking-table-max-keys" in caplog.text) is url.startswith("unix")
 
 
 async def test_closing_sends_the_last_touches(shared_server: RawServer) -> None:

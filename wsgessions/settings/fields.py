@@ -147,7 +147,8 @@ class SettingFields(BaseSettings):
         default=TRACKED_KEYS,
         ge=0,
         description="How many sessions the server can watch for all near caches together: what its own setting of this "
-        "name says (`tracking-table-max-keys`); 0 for no limit. Nearly as many are worth a warning (C-18).",
+        "name says (`tracking-table-max-keys`); 0 for no limit, which the embedded store has in any case. Nearly as "
+        "many are worth a warning (C-18).",
     )
     heartbeat: Duration = Field(
         default=timedelta(seconds=0.5),

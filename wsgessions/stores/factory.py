@@ -48,7 +48,8 @@ def open_store(settings: SessionSettings) -> Store:
         return MemoryStore(grace=grace)
     if scheme.lower() == "aiocache":
         return HomedStore(lambda: _batched(_in_aiocache(settings, rest, grace), settings))
-    connect = _embedded if scheme.lower() == "embedded" else _servers
+    embedded = scheme.lower() == "embedded"
+    connect = _embedded if embedded else _servers
 
     def make() -> Store:
         locate, release = connect(settings, rest)
@@ -61,7 +62,7 @@ def open_store(settings: SessionSettings) -> Store:
             grace=grace,
             heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
-            tracked_keys=settings.tracking_table_max_keys,
+            tracked_keys=0 if embedded else settings.tracking_table_max_keys,  # see `wsgessions.embedded.configuration`
         )
         return _batched(_cached(store, settings), settings)
 
