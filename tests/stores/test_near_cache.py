@@ -342,7 +342,10 @@ async def test_a_lost_history_is_accepted_said_counted_and_not_asked_for_again(
         old: bytes = await store.link.request(b"DUMP", segment.record(key))
         await browser.request(on(manager, lambda session: session.update(n=2)))
         ahead = browser.cookies["__Host-sid-v"]
+        assert isinstance(manager.store, Recalling)
+        told, statistics = manager.store.statistics.invalidations, manager.store.statistics
         await store.link.request(b"RESTORE", segment.record(key), 0, old, b"REPLACE")
+        await until(lambda: statistics.invalidations > told)
     response = await browser.request(on(manager, lambda session: (dict(session), session.rolled_back)))
     assert response.data == [{"n": 1}, True]
     assert browser.cookies["__Host-sid-v"] != ahead

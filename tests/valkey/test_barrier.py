@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.valkey.caching_node import CachingNode, Clock, caching_node
-from tests.valkey.links import PATIENCE, soon, until
+from tests.valkey.caching_node import CachingNode, caching_node
+from tests.valkey.links import PATIENCE, soon
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout
@@ -20,6 +21,7 @@ from wsgessions.stores.feed import Loss
 from wsgessions.testing.faults import Direction, FaultProxy
 from wsgessions.testing.store_harness import created, stored
 from wsgessions.valkey.barrier import _Member
+from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
 
@@ -31,12 +33,20 @@ A_WHILE = 0.2
 
 @pytest.fixture
 async def node(shared_server: RawServer) -> AsyncIterator[CachingNode]:
-    """A node that has known the store for long, and hardly ever beats."""
-    clock = Clock()
-    async with caching_node(shared_server.url, heartbeat=SELDOM, lease=5.0, clock=clock) as node:
+    """A node that hardly ever beats, of a store that has been in use for long."""
+    async with caching_node(shared_server.url, heartbeat=SELDOM, lease=5.0) as node:
         await node.may_serve()
-        clock.now += 60
+        await keep_list_for(60_000, node.store)
         yield node
+
+
+async def keep_list_for(milliseconds: int, store: ValkeyStore) -> None:
+    """As if the list of members had been kept for so long already."""
+    assert store.segments is not None
+    members = next(iter(store.segments)).members
+    origin = await store.link.request("HGET", members, "origin")
+    since_ms = int.from_bytes(origin[:8]) - milliseconds
+    await store.link.request("HSET", members, "origin", since_ms.to_bytes(8) + origin[8:])
 
 
 @contextlib.asynccontextmanager
@@ -140,25 +150,63 @@ async def test_when_the_deadline_passes_it_says_what_may_still_happen(
         proxy.heal()
 
 
-async def test_a_node_that_has_just_come_to_know_the_store_waits_for_a_lease(shared_server: RawServer) -> None:
-    """C-6: another one may serve that is not in the list of this history yet."""
-    clock = Clock()
-    async with caching_node(shared_server.url, lease=0.3, clock=clock) as node:
+async def test_while_the_list_is_younger_than_a_lease_another_one_may_serve_that_is_not_in_it(
+    shared_server: RawServer,
+) -> None:
+    """C-6."""
+    async with caching_node(shared_server.url, lease=0.5) as node:
         await node.may_serve()
         barrier = asyncio.ensure_future(node.store.barrier(deadline=soon()))
         assert await still_waits(barrier)
         await barrier
+        await node.store.barrier(deadline=time.monotonic() + A_WHILE)
 
 
-async def test_who_keeps_no_copies_can_wait_for_those_who_do(node: CachingNode, shared_server: RawServer) -> None:
-    """With the longest lease there is, as it cannot know for how long this history has been going on."""
-    namespace = node.store._namespace
-    async with started(store_at(shared_server.url, namespace=namespace)) as other:
+@pytest.mark.parametrize("loss", [("FLUSHALL",), ("DEBUG", "CHANGE-REPL-ID")], ids=" ".join)
+async def test_a_list_that_was_lost_or_is_of_another_history_is_a_young_one(
+    loss: tuple[str, ...], tmp_path: Path
+) -> None:
+    """C-6: whoever beat before that is in no list any more, and may serve for the rest of its lease."""
+    server = RawServer(tmp_path, "--enable-debug-command", "yes")
+    server.start()
+    try:
+        async with started(store_at(server.url)) as store:
+            await keep_list_for(60_000, store)
+            await store.barrier(deadline=time.monotonic() + A_WHILE)
+            await store.link.request(*loss)
+            with pytest.raises(NonStopTimeout):
+                await store.barrier(deadline=time.monotonic() + A_WHILE)
+    finally:
+        server.kill()
+
+
+async def test_a_list_begun_by_a_clock_that_was_set_back_since_is_a_young_one(shared_server: RawServer) -> None:
+    async with started(store_at(shared_server.url)) as store:
+        await keep_list_for(-3_600_000, store)
+        with pytest.raises(NonStopTimeout):
+            await store.barrier(deadline=time.monotonic() + A_WHILE)
+        await keep_list_for(60_000, store)
+        await store.barrier(deadline=time.monotonic() + A_WHILE)
+
+
+async def test_who_keeps_no_copies_waits_for_those_who_do_and_not_for_the_rest(
+    node: CachingNode, shared_server: RawServer
+) -> None:
+    """C-6: the list tells for how long it has been kept, by whomever."""
+    async with started(store_at(shared_server.url, namespace=node.store._namespace)) as other:
         record = await created(node.cache)
         await other.delete(record.key)
-        with pytest.raises(NonStopTimeout):
+        await other.barrier(deadline=soon())
+        assert node.recalls(record) is None
+
+
+async def test_with_nobody_who_keeps_copies_the_list_begins_when_the_first_one_connects(
+    shared_server: RawServer,
+) -> None:
+    async with started(store_at(shared_server.url)) as one:
+        await keep_list_for(60_000, one)
+        async with started(store_at(shared_server.url, namespace=one._namespace)) as other:
             await other.barrier(deadline=time.monotonic() + A_WHILE)
-        await until(lambda: not node.holds_current(record))
 
 
 @pytest.mark.parametrize(

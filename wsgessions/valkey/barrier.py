@@ -18,12 +18,13 @@ from .replies import Reply
 from .script import Script
 
 if TYPE_CHECKING:
-    from .heartbeat import Heartbeat
+    from .commands import Commands
+    from .segments import Segment
     from .store import ValkeyStore
 
-__all__ = ["confirm_primary", "wait_for_members"]
+__all__ = ["begin_list", "confirm_primary", "wait_for_members"]
 
-MEMBERS: Final = Script.load("members")
+MEMBERS: Final = Script.load("members", "origin")
 """List the members."""
 _BEATS: Final = Struct(">QQI")
 _MARGIN_MS: Final = 50
@@ -44,26 +45,39 @@ class _Member(NamedTuple):
         return self.acknowledged_ms <= since_ms and now_ms <= self.beat_ms + self.lease_ms + _MARGIN_MS
 
 
-async def wait_for_members(store: ValkeyStore, heartbeat: Heartbeat | None, lease: float, *, deadline: float) -> None:
+class _Listed(NamedTuple):
+    now_ms: int
+    """The store's time."""
+    since_ms: int
+    """How long the list has been kept: it begins anew with each history of the store."""
+    members: list[_Member]
+
+
+async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float) -> None:
     """See `Barring.barrier`.
 
     Args:
-        store: the store.
-        heartbeat: this node's own; it has heard of its own changes already.
-        lease: seconds of the longest lease that nodes may have which are not in the list.
+        store: the store; this node, if it is in the list, has heard of its own changes already.
+        lease: seconds of the longest lease that nodes may have which are not in the list, being of an earlier history.
         deadline: see `Store`.
     """
-    own = b"" if heartbeat is None else heartbeat.node
-    began_ms, members = await _list(store, hint=True, deadline=deadline)
-    until_ms = began_ms + _blind_spot_ms(heartbeat, members, lease)
-    now_ms, pause = began_ms, _FIRST_PAUSE
-    while now_ms < until_ms or any(each.may_serve(began_ms, now_ms) for each in members if each.node != own):
+    own = None if store.heartbeat is None else store.heartbeat.node
+    listed = await _list(store, hint=True, deadline=deadline)
+    began_ms, pause = listed.now_ms, _FIRST_PAUSE
+    while listed.now_ms < listed.since_ms + lease * 1000 or any(
+        each.may_serve(began_ms, listed.now_ms) for each in listed.members if each.node != own
+    ):
         if time.monotonic() + pause > deadline:
             raise NonStopTimeout("some servers may still serve the session, for as long as their leases last")
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
         # A beat of the millisecond in which this began acknowledges nothing: a node that was as quick is asked again.
-        now_ms, members = await _list(store, hint=now_ms == began_ms, deadline=deadline)
+        listed = await _list(store, hint=listed.now_ms == began_ms, deadline=deadline)
+
+
+async def begin_list(commands: Commands, segment: Segment) -> None:
+    """Have the list kept from now on, so that a barrier need not wait for those who might not be in it yet (C-6)."""
+    await commands.call(MEMBERS, (segment.members, segment.hint), (0,))
 
 
 async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
@@ -71,20 +85,12 @@ async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
     await _list(store, hint=False, deadline=deadline)
 
 
-def _blind_spot_ms(heartbeat: Heartbeat | None, members: list[_Member], lease: float) -> int:
-    """How long to wait because the list may be incomplete: it begins anew with each history of the store (C-6)."""
-    if heartbeat is not None and heartbeat.node not in {member.node for member in members}:
-        return round(lease * 1000)  # it has just begun anew, as by FLUSHALL
-    known_for = 0.0 if heartbeat is None else heartbeat.knows_timeline_for()
-    return max(0, round((lease - known_for) * 1000))
-
-
-async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> tuple[int, list[_Member]]:
-    """The store's time and the nodes; with ``hint``, all of them are asked to beat at once."""
+async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> _Listed:
+    """The nodes; with ``hint``, all of them are asked to beat at once."""
     segment = next(iter(await store.known_segments(deadline)))
-    reply: Reply = await store.send(
-        lambda _: store.link.call(MEMBERS, (segment.members, segment.hint), (int(hint),), deadline=deadline)
-    )
-    now_ms, *fields = reply
+    keys = (segment.members, segment.hint)
+    reply: Reply = await store.send(lambda _: store.link.call(MEMBERS, keys, (int(hint),), deadline=deadline))
+    now_ms, since_ms, *fields = reply
     beats = iter(fields)
-    return now_ms, [_Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
+    members = [_Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
+    return _Listed(now_ms, since_ms, members)

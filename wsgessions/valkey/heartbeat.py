@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -41,7 +40,7 @@ __all__ = ["Heartbeat"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
-HEARTBEAT: Final = Script.load("heartbeat")
+HEARTBEAT: Final = Script.load("heartbeat", "origin")
 """Record that a node is there."""
 _BEATS_PER_SWEEP: Final = 128
 """Once in so many beats a node removes those from the list that have been silent for long, and looks at the table."""
@@ -84,7 +83,6 @@ class Heartbeat:
         self._urgent = 0
         self._acknowledged_ms = 0
         self._timeline: bytes = b""
-        self._timeline_since = math.inf
         self._members = 1
         self._watching = False
         self._canary_seen = False
@@ -111,10 +109,6 @@ class Heartbeat:
                 await self._store.link.request(b"HDEL", segment.members, self.node, deadline=deadline)
             except StoreUnavailable as error:
                 _log.info("not_signed_off", "the list of members keeps this node until its lease is over: %s", error)
-
-    def knows_timeline_for(self) -> float:
-        """Seconds since the present history of the store was first seen here; 0 before."""
-        return max(0.0, self._lease.clock() - self._timeline_since)
 
     def lose(self) -> None:
         """The connection has ended: nothing is watched any more."""
@@ -197,7 +191,7 @@ class Heartbeat:
             if self._timeline:
                 _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
                 self._cache.reset(Loss.TIMELINE)
-            self._timeline, self._timeline_since = timeline, self._lease.clock()
+            self._timeline = timeline
         self._acknowledged_ms = now_ms
         self._store.revocations.see_timeline(timeline)
         if table:

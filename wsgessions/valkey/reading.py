@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..clock import StoreClock
 from ..errors import StoreRefused
@@ -17,7 +18,10 @@ from .segments import Segment
 from .session_scripts import LOAD
 from .tracking import CACHING_YES, Tracking
 
-__all__ = ["Reading", "milliseconds"]
+if TYPE_CHECKING:
+    from .store import ValkeyStore
+
+__all__ = ["Reading", "audit", "milliseconds"]
 
 
 class Reading:
@@ -144,3 +148,20 @@ def _whole(
         return forward
     record = layout.read_record(key, fields, score, now_ms)
     return record if isinstance(record, Refusal) else (record, record.deadline_ms)
+
+
+async def audit(store: ValkeyStore, key: SessionKey, deadline: float) -> None:
+    """Read a session for the cache to compare, see `Feeding.audit`."""
+    segment, cache = await store.segment(key, deadline), store.tracking.cache
+
+    def send(_: bool) -> Awaitable[Reply]:
+        reading = Reading(key, segment, None, None, store.clock)
+
+        def take(reply: Reply) -> None:
+            reading.take(reply)
+            if cache is not None and reading.complete and not isinstance(reading.found, StoreRefused):
+                cache.audited(key, reading.found if isinstance(reading.found, SessionRecord) else None)
+
+        return store.link.pipeline(reading.commands, deadline=deadline, on_reply=take)
+
+    await store.send(send)

@@ -27,7 +27,17 @@ class Script:
         object.__setattr__(self, "by_name", b"\r\n$7\r\nEVALSHA\r\n$40\r\n%b" % digest.encode())
 
     @classmethod
-    def load(cls, name: str) -> Script:
-        """Read ``scripts/<name>.lua`` of this package."""
-        file = resources.files("wsgessions.valkey") / "scripts" / f"{name}.lua"
-        return cls(name, file.read_text(encoding="utf-8"))
+    def load(cls, name: str, *heads: str) -> Script:
+        """Read ``scripts/<name>.lua`` of this package.
+
+        Args:
+            name: of the file. Its first line names it a script and says what it does to the store.
+            heads: other files, which come behind that line.
+        """
+        shebang, _, body = _text_of(name).partition("\n")
+        return cls(name, "".join([shebang, "\n", *map(_text_of, heads), body]))
+
+
+def _text_of(name: str) -> str:
+    file = resources.files("wsgessions.valkey") / "scripts" / f"{name}.lua"
+    return file.read_text(encoding="utf-8")

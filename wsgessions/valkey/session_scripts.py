@@ -8,30 +8,19 @@ from .script import Script
 
 __all__ = ["COMMIT", "CREATE", "DELETE", "DUE", "LOAD", "REAP", "REINDEX", "TOUCH"]
 
-
-_RECORD: Final = Script.load("record").source
-_HISTORY: Final = Script.load("history").source
-
-
-def _load(name: str, more: str = "") -> Script:
-    """A script with the common head. Its own first line names it a script and says what it does to the store."""
-    shebang, _, body = Script.load(name).source.partition("\n")
-    return Script(name, f"{shebang}\n{_RECORD}{more}{body}")
-
-
-CREATE: Final = _load("create")
+CREATE: Final = Script.load("create", "record")
 """Store a new session."""
-LOAD: Final = _load("load", _HISTORY)
+LOAD: Final = Script.load("load", "record", "history")
 """Read a session, or what has changed since."""
-COMMIT: Final = _load("commit", _HISTORY)
+COMMIT: Final = Script.load("commit", "record", "history")
 """Change a session, and for a rotation move it."""
-TOUCH: Final = _load("touch")
+TOUCH: Final = Script.load("touch", "record")
 """Start the idle time of sessions of one segment anew."""
-DELETE: Final = _load("delete", _HISTORY)
+DELETE: Final = Script.load("delete", "record", "history")
 """Remove a session and leave a tombstone."""
-DUE: Final = _load("due")
+DUE: Final = Script.load("due", "record")
 """Claim a segment and list what has expired there."""
-REAP: Final = _load("reap")
+REAP: Final = Script.load("reap", "record")
 """Delete what has expired."""
-REINDEX: Final = _load("reindex")
+REINDEX: Final = Script.load("reindex", "record")
 """Index again what was found without a score."""

@@ -15,7 +15,7 @@ from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
 from ..stores.lease import Lease
 from ..stores.listing import Names, SessionHead, SessionPage
 from .address import Locate
-from .barrier import confirm_primary, wait_for_members
+from .barrier import begin_list, confirm_primary, wait_for_members
 from .census import count, page, with_ref
 from .commands import Argument, Commands, ScriptCall
 from .fence import Fence
@@ -25,7 +25,7 @@ from .link import Link
 from .metadata import Refusal
 from .preflight import agree_on_concurrency, check_server
 from .principals import create, rotate, sessions_of
-from .reading import Reading
+from .reading import Reading, audit
 from .reaper import Reaper
 from .replies import LinkLost, Reply
 from .revocations import Revocations
@@ -126,6 +126,8 @@ class ValkeyStore:
         self._concurrency = await agree_on_concurrency(commands, config_key, self._concurrency)
         if self.segments is None:
             self.segments = Segments(self._namespace, self._context_path, self._concurrency)
+        if self.heartbeat is None:
+            await begin_list(commands, next(iter(self.segments)))
         await self.tracking.begin(commands)
         self.revocations.see_timeline(timeline)
 
@@ -191,19 +193,7 @@ class ValkeyStore:
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
         """See `Feeding.audit`."""
-        segment, cache = await self.segment(key, deadline), self.tracking.cache
-
-        def send(_: bool) -> Awaitable[Reply]:
-            reading = Reading(key, segment, None, None, self.clock)
-
-            def take(reply: Reply) -> None:
-                reading.take(reply)
-                if cache is not None and reading.complete and not isinstance(reading.found, StoreRefused):
-                    cache.audited(key, reading.found if isinstance(reading.found, SessionRecord) else None)
-
-            return self.link.pipeline(reading.commands, deadline=deadline, on_reply=take)
-
-        await self.send(send)
+        await audit(self, key, deadline)
 
     def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
         return commit(self, delta, None, deadline)
@@ -244,7 +234,7 @@ class ValkeyStore:
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """See `Barring.barrier`."""
-        await wait_for_members(self, self.heartbeat, self._lease_length or LONGEST_LEASE, deadline=deadline)
+        await wait_for_members(self, self._lease_length or LONGEST_LEASE, deadline=deadline)
 
     async def confirm(self, *, deadline: float = NEVER) -> None:
         """See `Confirming.confirm`."""

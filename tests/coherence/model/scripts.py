@@ -230,6 +230,7 @@ def _store(server: Server, connection: ServerConnection, key: bytes, record: Rec
 def _heartbeat(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     now, (node, acknowledged, lease, _) = server.now_ms(), args
     server.data.members[node] = _BEATS.pack(now, int(acknowledged), int(lease))
+    _kept_since(server, now)
     server.written(connection, keys[0])
     server.set_string(connection, keys[1], server.moment(), now + 60_000)
     return [now, server.replication_id, 1, len(server.data.members)]
@@ -239,7 +240,14 @@ def _members(server: Server, connection: ServerConnection, keys: Args, args: Arg
     now = server.now_ms()
     if args[0] == b"1":
         server.set_string(connection, keys[1], server.moment(), now + 60_000)
-    return [now, *(part for pair in server.data.members.items() for part in pair)]
+    return [now, _kept_since(server, now), *(part for pair in server.data.members.items() for part in pair)]
+
+
+def _kept_since(server: Server, now: int) -> int:
+    since, timeline = server.data.origin
+    if timeline != server.replication_id or since > now:
+        since, _ = server.data.origin = (now, server.replication_id)
+    return since
 
 
 SCRIPTS: dict[str, tuple[Script, ScriptBody]] = {

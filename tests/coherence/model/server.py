@@ -62,6 +62,8 @@ class Data:
         self.records: dict[bytes, Record] = {}
         self.scores: dict[bytes, int] = {}
         self.members: dict[bytes, bytes] = {}
+        self.origin: tuple[int, bytes] = (0, b"")
+        """Since when the members are listed, and in which history."""
         self.strings: dict[bytes, tuple[bytes, int]] = {}
         """With the millisecond at which each expires."""
         self.config: dict[bytes, bytes] = {}

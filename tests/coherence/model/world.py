@@ -317,6 +317,7 @@ class World:
                 tuple(data.records.items()),
                 tuple(sorted(data.scores.items())),
                 tuple(sorted(data.members.items())),
+                data.origin,
                 tuple(sorted(data.strings.items())),
                 tuple(sorted((name, len(each)) for name, each in self.primary.trackers.items())),
                 len(self.primary.known),

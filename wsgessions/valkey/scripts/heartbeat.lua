@@ -11,11 +11,14 @@ redis.call('PEXPIRE', KEYS[1], 60000)
 redis.call('SET', KEYS[2], now, 'PX', 60000)
 local fields = ARGV[4] == '1' and redis.call('HGETALL', KEYS[1]) or {}
 for i = 1, #fields, 2 do
-  local beat, _, lease = struct.unpack('>I8I8I4', fields[i + 1])
-  if beat + lease + 60000 < now then redis.call('HDEL', KEYS[1], fields[i]) end
+  if fields[i] ~= ORIGIN then
+    local beat, _, lease = struct.unpack('>I8I8I4', fields[i + 1])
+    if beat + lease + 60000 < now then redis.call('HDEL', KEYS[1], fields[i]) end
+  end
 end
 local info = redis.call('INFO', 'replication')
-local reply = {now, info:match('master_replid:(%x+)'), tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1])}
+kept_since(KEYS[1], now, info)
+local reply = {now, info:match('master_replid:(%x+)'), tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1]) - 1}
 if ARGV[4] == '1' then
   local stats = redis.call('INFO', 'stats')
   reply[5] = tonumber(stats:match('tracking_total_keys:(%d+)') or 0)
