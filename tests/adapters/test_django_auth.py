@@ -253,7 +253,8 @@ def test_a_failed_login_binds_nobody(visitor: Visitor, views: str, ann: Any) -> 
     assert visitor.json(f"/{views}/show") == {"color": "color"}
 
 
-@pytest.mark.parametrize("manager", ["memory", "valkey"], indirect=True)  # without a near cache it waits 5 s (C-15)
+# Without a near cache it would wait 5 s, since the namespace is new (C-6).
+@pytest.mark.parametrize("manager", ["memory", "valkey"], indirect=True)
 def test_logging_out_other_devices_leaves_this_one(visitor: Visitor, views: str, ann: Any) -> None:
     """S-55."""
     others = [visitor.another() for _ in range(3)]
