@@ -51,11 +51,11 @@ OUTWARD = {
     **{part: {"*"} for part in INNERMOST},
     "record": {"*"},
     "codec": {"session", "stores", "valkey", "embedded", "manager", "middleware", "asgi"},
-    "session": {"stores", "valkey", "embedded", "manager", "middleware", "asgi"},
+    "session": {"stores", "valkey", "embedded", "manager", "middleware", "asgi", "cookie"},
     "stores": {"session", "manager", "middleware", "asgi", "cookie"},
     "valkey": {"session", "manager", "middleware", "asgi", "cookie"},
     "embedded": {"session", "manager", "middleware", "asgi", "cookie", "stores"},
-    "manager": {"middleware", "asgi", "valkey", "embedded"},
+    "manager": {"middleware", "asgi", "valkey", "embedded", "cookie"},
     "asgi": {"middleware", "stores", "valkey", "embedded"},
     "middleware": {"stores", "valkey", "embedded"},
 }

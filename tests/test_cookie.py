@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, CookieFinding, Presented, SessionCookies
+from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, SessionCookies
 from wsgessions.identity import new_session_id
+from wsgessions.presented import CookieFinding, Presented
 from wsgessions.settings import CookieSettings
 
 COOKIES = SessionCookies(CookieSettings())

@@ -8,30 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from .asgi import octets
-from .frozen import Struct
 from .identity import ID_LENGTH, is_well_formed
+from .presented import PRESENT, CookieFinding, Presented
 from .recent import Recent
 
 if TYPE_CHECKING:
-    from .record import SessionKey
     from .settings import CookieSettings
-    from .watermark import Watermark, WatermarkSeal
 
-__all__ = [
-    "ABSENT",
-    "BY_COOKIE",
-    "BY_HEADER",
-    "PRESENT",
-    "Carrier",
-    "CookieFinding",
-    "Presented",
-    "Recognized",
-    "SessionCookies",
-]
+__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
@@ -40,62 +27,6 @@ _RECENT_BYTES: Final = 2048
 """Longer headers are read anew each time."""
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
-
-
-class Carrier(Enum):
-    """What a client's id comes and goes by."""
-
-    COOKIE = "cookie"
-    HEADER = "header"
-    """The field that the setting `header` names (S-05)."""
-
-
-class CookieFinding(Enum):
-    """What a request's Cookie header, or the header of S-05, says about its session."""
-
-    ABSENT = "absent"
-    """No id."""
-    PRESENT = "present"
-    """One well-formed id. Whether it is known, only the store can tell."""
-    MALFORMED = "malformed"
-    """An id of the wrong shape; no store is asked (S-04)."""
-    CONFLICTING = "conflicting"
-    """Several different ids: nobody can tell which one counts (S-29)."""
-    OVERSIZED = "oversized"
-    """More cookies than are read (S-31)."""
-
-
-BY_COOKIE: Final = Carrier.COOKIE
-BY_HEADER: Final = Carrier.HEADER
-ABSENT: Final = CookieFinding.ABSENT
-PRESENT: Final = CookieFinding.PRESENT
-
-
-class Recognized(Struct, frozen=True, gc=False):
-    """What can be worked out from an id and a watermark without asking anybody."""
-
-    seal: WatermarkSeal
-    """By whose keys."""
-    key: SessionKey
-    carried: Watermark | None
-    """The watermark, if one of those keys has made it."""
-
-
-class Presented(Struct, gc=False):
-    """What a client presented. One object serves all requests that present the same."""
-
-    id: str | None = None
-    """A well-formed id, or None."""
-    watermark: str | None = None
-    """The watermark as it came, not verified yet."""
-    finding: CookieFinding = CookieFinding.ABSENT
-    carrier: Carrier = Carrier.COOKIE
-    """What the answer goes by."""
-    recognized: Recognized | None = None
-    """Worked out by the first request that needs it."""
-
-    def __repr__(self) -> str:
-        return f"Presented({self.finding.value})"
 
 
 _ABSENT: Final = Presented()

@@ -12,9 +12,9 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
 from wsgessions import Session, SessionManager
-from wsgessions.cookie import Presented
 from wsgessions.errors import SessionNotLoaded
 from wsgessions.identity import is_well_formed, new_session_id
+from wsgessions.presented import Presented
 from wsgessions.session.changes import Gate
 
 from .configuration import current_manager

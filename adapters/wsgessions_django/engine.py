@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
-from wsgessions.cookie import Presented
 from wsgessions.errors import SessionGone
+from wsgessions.presented import Presented
 
 from .content import SessionContent
 from .logins import heed_login

@@ -14,8 +14,8 @@ except ModuleNotFoundError as _missing:
 import wsgessions
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
-from wsgessions.cookie import Carrier
 from wsgessions.errors import ConfigError
+from wsgessions.presented import Carrier
 from wsgessions.session import SessionStatus
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
 from wsgessions.takeover import Takeover

@@ -12,10 +12,10 @@ from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate
 from tests.nodes import Node, make_node
 from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.asgi.transport import Transport
-from wsgessions.cookie import Carrier, CookieFinding, Presented
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.identity import new_session_id
 from wsgessions.middleware import SessionMiddleware
+from wsgessions.presented import Carrier, CookieFinding, Presented
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.memory import MemoryStore
 

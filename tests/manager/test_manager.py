@@ -15,8 +15,8 @@ from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import errors
 from wsgessions.clock import StoreClock
-from wsgessions.cookie import CookieFinding, Presented
 from wsgessions.manager import SessionManager
+from wsgessions.presented import CookieFinding, Presented
 from wsgessions.session import Session
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.memory import MemoryStore

@@ -13,10 +13,10 @@ import pytest
 
 from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import errors
-from wsgessions.cookie import Presented
 from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager, commit_reports, creation, store_owner
+from wsgessions.presented import CookieFinding, Presented
 from wsgessions.record import CommitOutcome, CommitStatus
 from wsgessions.session import ServedFrom, Session, SessionStatus
 from wsgessions.stores.memory import MemoryStore
@@ -805,8 +805,6 @@ async def test_statistics_count_what_happened() -> None:
 
 
 def _presented(session_id: str) -> Any:
-    from wsgessions.cookie import CookieFinding, Presented
-
     return Presented(session_id, None, CookieFinding.PRESENT)
 
 

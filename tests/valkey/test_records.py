@@ -306,7 +306,7 @@ async def test_versions_grow_even_if_the_clock_went_back(store: ValkeyStore) -> 
 
 
 async def test_what_the_namespace_holds_is_what_is_documented(store: ValkeyStore) -> None:
-    """C-7, K-10: records with a time to live, indexes of the segments in use, the list of members, the configuration."""
+    """C-7, K-10: records with a time to live, an index per used segment, the list of members, the configuration."""
     records = [await created(store, {"a": b"1"}) for _ in range(20)]
     for place, record in enumerate(records):
         await store.apply(change(record, b=b"2"))

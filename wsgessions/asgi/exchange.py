@@ -21,8 +21,8 @@ from .response_headers import Header, with_session_headers
 from .types import OPENING, ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from ..cookie import Presented
     from ..manager import SessionManager
+    from ..presented import Presented
     from ..session import Session
     from .transport import Transport
 

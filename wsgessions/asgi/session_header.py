@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..cookie import Carrier, CookieFinding, Presented
 from ..identity import is_well_formed
+from ..presented import Carrier, CookieFinding, Presented
 from .types import octets
 
 __all__ = ["SessionHeader"]

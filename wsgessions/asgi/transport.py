@@ -7,8 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from ..cookie import ABSENT, BY_COOKIE, BY_HEADER, Carrier, Presented, SessionCookies
+from ..cookie import SessionCookies
 from ..log_throttle import LogThrottle
+from ..presented import ABSENT, BY_COOKIE, BY_HEADER, Carrier, Presented
 from .response_headers import VARY, Header
 from .session_header import SessionHeader
 from .types import Scope

@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from ..cookie import Presented, Recognized
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
 from ..identity import Identity
 from ..log_throttle import LogThrottle
+from ..presented import Presented, Recognized
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_NEAR_CACHE, FROM_STORE

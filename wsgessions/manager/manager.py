@@ -11,10 +11,10 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from ..cookie import ABSENT, Presented
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from ..identity import Identity, is_well_formed
 from ..log_throttle import LogThrottle
+from ..presented import ABSENT, Presented
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_STORE

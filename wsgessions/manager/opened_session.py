@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..cookie import Presented
+from ..presented import Presented
 from ..session import Session
 
 if TYPE_CHECKING:

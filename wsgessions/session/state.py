@@ -12,7 +12,7 @@ from .owner import FROM_NEW
 from .undecoded import Withheld
 
 if TYPE_CHECKING:
-    from ..cookie import Presented, Recognized
+    from ..presented import Presented, Recognized
     from ..record import SessionKey, SessionRecord
     from ..watermark import Watermark
     from .owner import ServedFrom, SessionOwner

@@ -15,10 +15,10 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from ..codec import check_name, encode
-from ..cookie import CookieFinding, Presented
 from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
+from ..presented import CookieFinding, Presented
 from ..record import NewSession, StoredAttributes
 from ..session import Session
 

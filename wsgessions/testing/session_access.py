@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..asgi.session_header import NO_ID
 from ..asgi.transport import Transport
-from ..cookie import Presented
 from ..errors import ConfigError
 from ..manager import SessionManager
+from ..presented import Presented
 from ..session import Session
 from ..settings import SessionSettings
 from ..stores.home import HomedStore
