@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -54,11 +55,16 @@ AGE = Script(
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[RawServer]:
-    """A running server; its directory has a short name, as the path of a socket must."""
+    """A running server; its directory has a short name, as the path of a socket must.
+
+    A store that nobody has any more closes itself once it is collected. That must be before its server goes, which it
+    would look for ever after, and say so in the logs of other tests.
+    """
     with tempfile.TemporaryDirectory(prefix="wsg") as directory:
         server = RawServer(Path(directory))
         server.start()
         yield server
+        gc.collect()
         server.kill()
 
 
