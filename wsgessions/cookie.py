@@ -28,7 +28,6 @@ _RECENT_BYTES: Final = 2048
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
 
-
 _ABSENT: Final = Presented()
 _MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED)
 _CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING)

@@ -18,7 +18,7 @@ from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
 from .response_headers import Header, with_session_headers
-from .types import OPENING, ASGIApp, Message, Receive, Scope, Send
+from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
 
 if TYPE_CHECKING:
     from ..manager import SessionManager
@@ -129,7 +129,7 @@ class Exchange:
         """The application's send channel."""
         if self._replaced is not None:
             return
-        if not self._started and message["type"] in OPENING:
+        if not self._started and opens_response(message):
             session = self.session
             if session._accessed or message.get("status", 200) >= 500:
                 if self._needs_store(message):

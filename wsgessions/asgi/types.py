@@ -15,13 +15,12 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 AnyASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An application of any framework: each has its own types for scopes and messages, and they are plain dicts in all."""
 
-OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
-"""The types of messages that carry the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
+_OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
 def opens_response(message: Message) -> bool:
-    """Whether this message is one of `OPENING`."""
-    return message["type"] in OPENING
+    """Whether this message carries the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
+    return message["type"] in _OPENING
 
 
 def octets(text: bytes | str, errors: str = "strict") -> bytes:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begin_list", "confirm_primary", "wait_for_members"]
 
-MEMBERS: Final = Script.load("members", "origin")
+MEMBERS: Final = Script.load("members", "member_list")
 """List the members."""
 _BEATS: Final = Struct(">QQI")
 _MARGIN_MS: Final = 50
@@ -49,7 +49,7 @@ class _Listed(NamedTuple):
     now_ms: int
     """The store's time."""
     since_ms: int
-    """How long the list has been kept: it begins anew with each history of the store."""
+    """When the list began, by the same clock: it does so anew with each history of the store."""
     members: list[_Member]
 
 
@@ -90,7 +90,7 @@ async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> _Listed:
     segment = next(iter(await store.known_segments(deadline)))
     keys = (segment.members, segment.hint)
     reply: Reply = await store.send(lambda _: store.link.call(MEMBERS, keys, (int(hint),), deadline=deadline))
-    now_ms, since_ms, *fields = reply
+    now_ms, since_ms, fields = reply
     beats = iter(fields)
     members = [_Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
     return _Listed(now_ms, since_ms, members)

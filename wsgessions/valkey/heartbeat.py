@@ -40,7 +40,7 @@ __all__ = ["Heartbeat"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
-HEARTBEAT: Final = Script.load("heartbeat", "origin")
+HEARTBEAT: Final = Script.load("heartbeat", "member_list")
 """Record that a node is there."""
 _BEATS_PER_SWEEP: Final = 128
 """Once in so many beats a node removes those from the list that have been silent for long, and looks at the table."""

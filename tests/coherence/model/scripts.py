@@ -240,7 +240,7 @@ def _members(server: Server, connection: ServerConnection, keys: Args, args: Arg
     now = server.now_ms()
     if args[0] == b"1":
         server.set_string(connection, keys[1], server.moment(), now + 60_000)
-    return [now, _kept_since(server, now), *(part for pair in server.data.members.items() for part in pair)]
+    return [now, _kept_since(server, now), [part for pair in server.data.members.items() for part in pair]]
 
 
 def _kept_since(server: Server, now: int) -> int:

@@ -9,16 +9,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], struct.pack('>I8I8I4', now, ARGV[2], ARGV[3]))
 redis.call('PEXPIRE', KEYS[1], 60000)
 redis.call('SET', KEYS[2], now, 'PX', 60000)
-local fields = ARGV[4] == '1' and redis.call('HGETALL', KEYS[1]) or {}
-for i = 1, #fields, 2 do
-  if fields[i] ~= ORIGIN then
-    local beat, _, lease = struct.unpack('>I8I8I4', fields[i + 1])
-    if beat + lease + 60000 < now then redis.call('HDEL', KEYS[1], fields[i]) end
-  end
-end
+if ARGV[4] == '1' then present(KEYS[1], now) end
 local info = redis.call('INFO', 'replication')
-kept_since(KEYS[1], now, info)
-local reply = {now, info:match('master_replid:(%x+)'), tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1]) - 1}
+local history = info:match('master_replid:(%x+)')
+kept_since(KEYS[1], now, history)
+local reply = {now, history, tonumber(info:match('connected_slaves:(%d+)')), redis.call('HLEN', KEYS[1]) - 1}
 if ARGV[4] == '1' then
   local stats = redis.call('INFO', 'stats')
   reply[5] = tonumber(stats:match('tracking_total_keys:(%d+)') or 0)
