@@ -30,7 +30,7 @@ def soon() -> float:
 
 def by_port(place: Place, port: int, host: str = "127.0.0.1") -> Endpoint:
     """The way in of a client that was given port and password."""
-    return Endpoint(None, host, port, USERNAME, Secret(place.directory.password.read_text().strip()), "")
+    return Endpoint(None, host, port, USERNAME, Secret(place.directory.password.read_text().strip()), "", 0, "")
 
 
 def test_it_says_what_it_serves(wsgessions: MakeCommand, place: Place, port: int) -> None:

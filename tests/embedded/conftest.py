@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
+from tests.embedded.supervised import Watched
 from tests.embedded.watched import Client, Place, User
 from wsgessions.embedded.endpoint import Endpoint
 
@@ -18,6 +19,10 @@ class MakeUser(Protocol):
 
 class MakeClient(Protocol):
     def __call__(self, endpoint: Endpoint, *, signs_in: bool = True) -> Client: ...
+
+
+class Supervise(Protocol):
+    def __call__(self, server: Path, **how: Any) -> Watched: ...
 
 
 @pytest.fixture
@@ -52,3 +57,16 @@ def make_client() -> Iterator[MakeClient]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def supervise(place: Place) -> Iterator[Supervise]:
+    watched: list[Watched] = []
+
+    def make(server: Path, **how: Any) -> Watched:
+        watched.append(Watched(place, server, **how))
+        return watched[-1]
+
+    yield make
+    for each in watched:
+        each.close()

@@ -1,10 +1,12 @@
 """A program in the place of ``valkey-server``, which plays what a real one does rarely. It runs without any package.
 
-``ROLE`` and ``COUNTER`` are filled in when the test writes it out; the counter's file tells how often it was started.
+``ROLE``, ``COUNTER`` and ``IMPOSTOR`` are filled in when the test writes it out; the counter's file tells how often it
+was started.
 """
 
 import re
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pathlib import Path
 
 ROLE = "{role}"
 COUNTER = "{counter}"
+IMPOSTOR = "{impostor}"
 
 SAID = {
     "broken": "1:M # Fatal error: something of the server's own",
@@ -25,9 +28,15 @@ def runs() -> int:
         return counter.tell()
 
 
+def place() -> str:
+    """Where this server is to listen: a path, or a port."""
+    told = Path(sys.argv[1]).read_text()
+    found = re.search(r'unixsocket "(.*)"', told) or re.search(r"^port ([0-9]+)", told, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def serve(answers: Iterator[bytes]) -> None:
-    found = re.search(r'unixsocket "(.*)"', Path(sys.argv[1]).read_text())
-    path = Path(found[1] if found else "")
+    path = Path(place())
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
@@ -48,6 +57,9 @@ def loading() -> Iterator[bytes]:
 
 
 run = runs()
+if ROLE == "usurped":  # another process is where this one should be
+    with Path(COUNTER).with_name("heard").open("wb") as heard:
+        subprocess.run([sys.executable, IMPOSTOR, place()], stdout=heard, check=True)
 if ROLE == "silent":
     time.sleep(600)
 if ROLE in SAID or (ROLE == "once" and run > 1):

@@ -30,8 +30,9 @@ class Printer:
 
 
 if __name__ == "__main__":
-    place, server, served_by, patience = sys.argv[1:]
+    place, server, served_by, patience, health_interval = sys.argv[1:]
     supervisor._SILENCE_PATIENCE = float(patience)  # type: ignore[misc]
+    supervisor._HEALTH_INTERVAL = float(health_interval)  # type: ignore[misc]
     try:
         serve(StoreDirectory(place), Plan(server, "a test", served_by=ServedBy(served_by)), Printer())
     except WsgessionsError as error:

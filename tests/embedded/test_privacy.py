@@ -39,12 +39,23 @@ def test_whoever_does_not_sign_in_gets_nothing(
 
 
 @pytest.mark.parametrize(
-    "words", [("CONFIG", "GET", "*"), ("SHUTDOWN",), ("FLUSHALL",), ("KEYS", "*"), ("REPLICAOF", "h", "1")]
+    "words",
+    [
+        *(("CONFIG", "GET", "*"), ("SHUTDOWN",), ("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("REPLICAOF", "h", "1")),
+        *(
+            ("CLIENT", "PAUSE", "1"),
+            ("CLIENT", "KILL", "TYPE", "normal"),
+            ("CLIENT", "LIST"),
+            ("CLIENT", "NO-EVICT", "on"),
+        ),
+        *(("ACL", "LIST"), ("SCRIPT", "FLUSH"), ("FUNCTION", "LIST"), ("BGREWRITEAOF",)),
+        *(("SELECT", "0"), ("SUBSCRIBE", "c"), ("DBSIZE",), ("RANDOMKEY",), ("MONITOR",), ("DEL", "k"), ("MULTI",)),
+    ],
 )
-def test_the_user_may_do_what_sessions_need_and_nothing_administrative(
+def test_the_user_may_do_what_sessions_need_and_nothing_else(
     endpoint: Endpoint, make_client: MakeClient, words: tuple[str, ...]
 ) -> None:
-    """S-86."""
+    """S-86: what the shipped rules grant."""
     client = make_client(endpoint)
     assert str(client.call(*words)).startswith("NOPERM")
     assert client.call("HSET", "h", "f", "v") == 1
@@ -138,7 +149,7 @@ def test_a_taken_port_is_named_with_its_holder(place: Place, make_user: MakeUser
 
 
 SECRET = Secret("the-secret-itself")
-ENDPOINT = Endpoint("/s", None, None, "wsgessions", SECRET, "9.1.2")
+ENDPOINT = Endpoint("/s", None, None, "wsgessions", SECRET, "9.1.2", 1, "pid:[1]")
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format, lambda it: repr(dataclasses.asdict(it)), copy.deepcopy])

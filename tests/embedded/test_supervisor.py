@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
-from tests.embedded.conftest import MakeClient
-from tests.embedded.watched import PATIENCE, ROOT, Place, end, wait_until
+from tests.embedded.conftest import MakeClient, Supervise
+from tests.embedded.supervised import Fake
+from tests.embedded.watched import PATIENCE, Place, end, wait_until
 from wsgessions.embedded import EmbeddedServer, Endpoint, FsyncPolicy
 from wsgessions.embedded import server as server_module
 from wsgessions.embedded.binary import find_server
@@ -26,87 +20,9 @@ from wsgessions.embedded.locks import FileLock
 from wsgessions.errors import StoreUnavailable
 from wsgessions.valkey import version
 
-HERE = Path(__file__).parent
-
 
 def soon() -> float:
     return time.monotonic() + PATIENCE
-
-
-class Fake:
-    """An executable that plays a server."""
-
-    def __init__(self, folder: Path, role: str) -> None:
-        self.path = folder / f"valkey-server-{role}"
-        self._counter = folder / "runs"
-        text = (HERE / "fake_server.py").read_text().replace("{role}", role).replace("{counter}", str(self._counter))
-        self.path.write_text(f"#!{sys.executable}\n{text}")
-        self.path.chmod(0o700)
-
-    def runs(self) -> int:
-        return self._counter.stat().st_size if self._counter.exists() else 0
-
-
-class Watched:
-    """A supervisor in a process, and what it says."""
-
-    def __init__(self, place: Place, server: Path, served_by: str, patience: float) -> None:
-        arguments: list[str | Path] = [place.path, server, served_by, str(patience)]
-        self._is_ending = False
-        self._process = subprocess.Popen(
-            [sys.executable, HERE / "supervisor_program.py", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            start_new_session=True,
-        )
-
-    def next(self, kind: str) -> str:
-        """The next note of this kind; an error or the end instead is a failure."""
-        assert self._process.stdout
-        for line in self._process.stdout:
-            heard, note = json.loads(line)
-            self._is_ending |= heard in {"error", "end"}
-            if heard == kind:
-                return str(note)
-            assert not self._is_ending, note
-        raise AssertionError(f"it ended without {kind}")
-
-    def rest(self) -> list[str]:
-        """The kinds of what it says until it has ended."""
-        assert self._process.stdout
-        self._is_ending = True
-        return [json.loads(line)[0] for line in self._process.stdout]
-
-    def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-
-    def close(self) -> None:
-        if not self._is_ending:
-            self.stop()
-        try:
-            self._process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-            raise
-
-
-class Supervise(Protocol):
-    def __call__(self, server: Path, *, served_by: str = "server", patience: float = 30.0) -> Watched: ...
-
-
-@pytest.fixture
-def supervise(place: Place) -> Iterator[Supervise]:
-    watched: list[Watched] = []
-
-    def make(server: Path, *, served_by: str = "server", patience: float = 30.0) -> Watched:
-        watched.append(Watched(place, server, served_by, patience))
-        return watched[-1]
-
-    yield make
-    for each in watched:
-        each.close()
 
 
 def test_a_server_that_reads_a_long_file_is_waited_for_with_its_progress(supervise: Supervise, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from importlib import resources
 import pytest
 
 from tests.valkey.caching_node import caching_node
-from tests.valkey.links import at
+from tests.valkey.links import at, until
 from tests.valkey.links import started as started_link
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import AGE, shared_server, started, store_at
-from wsgessions.errors import StoreRefused
+from wsgessions.errors import StoreRefused, StoreUnavailable
 from wsgessions.stores.base import Store
 from wsgessions.testing.store_harness import created
 from wsgessions.testing.store_suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
@@ -76,6 +76,30 @@ class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, IndexingSuite, List
             await node.may_serve()
             record = await created(node.cache)
             assert node.recalls(record)
+
+    async def test_another_database_than_0_needs_one_command_more(self) -> None:
+        with pytest.raises(StoreUnavailable, match="no permissions to run the 'select' command"):
+            async with started_link(at(f"{self.url}?db=1")):
+                pass
+
+    async def test_the_names_of_all_keys_can_be_heard_but_not_what_is_in_them(self) -> None:
+        """What the documentation says of the mode of tracking that is not used here."""
+        heard: list[object] = []
+        link = at(self.url, on_push=heard.append)
+        async with started_link(link), started_link(at(self.admin_url)) as admin:
+            await link.request("CLIENT", "TRACKING", "ON", "BCAST")
+            await admin.request("SET", "other:key", "a-secret")
+            await link.request("PING")
+            await until(lambda: bool(heard))
+            with pytest.raises(StoreRefused, match="no permissions"):
+                await link.request("GET", "other:key")
+        assert "other:key" in repr(heard)
+        assert "a-secret" not in repr(heard)
+
+    async def test_the_rules_let_a_node_say_and_ask_which_connection_it_is(self) -> None:
+        async with started_link(at(self.url)) as link:
+            assert await link.request("CLIENT", "SETNAME", "node") == b"OK"
+            assert b"name=node" in await link.request("CLIENT", "INFO")
 
     async def test_the_rules_are_enough_to_wait_for_replicas(self) -> None:
         """C-15b."""

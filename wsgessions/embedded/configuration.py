@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from socket import AddressFamily
 from typing import Final
 
-from .connection import USERNAME, FsyncPolicy
+from ..errors import ConfigError
+from .connection import FsyncPolicy
 from .directory import StoreDirectory
-from .endpoint import Secret
+from .peer import TELLS_TCP
 
 __all__ = ["LOOPBACK", "Doors", "Listening", "configuration", "free_port"]
 
@@ -51,12 +53,26 @@ class Listening:
 
     @classmethod
     def at(cls, directory: StoreDirectory, doors: Doors, port: int, bind: str = LOOPBACK) -> Listening:
-        """``port``: 0 draws a free one, where a port is needed."""
+        """``port``: 0 draws a free one, where a port is needed.
+
+        Raises:
+            ConfigError: there would be no unix socket, and this system does not tell which process answers at a port:
+                no password can be said there (S-87).
+        """
         path = str(directory.socket)
         fits = len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
         if doors is Doors.SOCKET and fits:
             return cls(path, bind, None)
+        if not TELLS_TCP and not (fits and doors is Doors.BOTH):
+            raise _port_alone(directory)
         return cls(path if fits and doors is Doors.BOTH else None, bind, port or free_port(bind))
+
+    @property
+    def family(self) -> AddressFamily:
+        """The kind of socket that leads there from this host."""
+        if self.socket is not None:
+            return socket.AF_UNIX
+        return socket.AF_INET6 if ":" in self.bind else socket.AF_INET
 
     @property
     def host(self) -> str | None:
@@ -64,6 +80,15 @@ class Listening:
         if self.port is None:
             return None
         return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.bind, self.bind)  # noqa: S104 - compared, not bound
+
+
+def _port_alone(directory: StoreDirectory) -> ConfigError:
+    return ConfigError(
+        f"the store in {directory} would listen on a TCP port alone, where this system does not tell which process "
+        "answers",
+        setting="store_url",
+        hint=f"name a directory whose path has at most {_LONGEST_SOCKET_PATH - len('/valkey.sock')} bytes",
+    )
 
 
 def free_port(bind: str = LOOPBACK) -> int:
@@ -91,21 +116,29 @@ hash-max-listpack-value 1024
 # No limit of its own: near caches are bounded where they are, and a table that overflows drops what they rely on.
 tracking-table-max-keys 0
 tcp-keepalive 30
-# Switched off and without any right, so that whoever does not sign in gets nothing, not even an answer to PING (S-87).
-user default reset
 """
 
 
-def configuration(directory: StoreDirectory, listening: Listening, password: Secret, fsync: FsyncPolicy) -> bytes:
-    """The file's content. It holds the password's hash only, and the user has no administrative command (S-86)."""
-    digest = hashlib.sha256(password.reveal().encode()).hexdigest()
+def configuration(
+    directory: StoreDirectory, listening: Listening, users: Sequence[str], *, fsync: FsyncPolicy, maxmemory: int
+) -> bytes:
+    """The file's content.
+
+    Args:
+        directory: where the server keeps its files.
+        listening: what it listens on.
+        users: their lines, see `users.user_lines`.
+        fsync: when it forces its file to the disk.
+        maxmemory: bytes of data; what would go beyond is refused.
+    """
     lines = [
         f"bind {listening.bind}",
         f"port {listening.port or 0}",
         f"appendfsync {fsync}",
         f"dir {_quoted(directory.data)}",
         f"logfile {_quoted(directory.server_log)}",
-        f"user {USERNAME} on #{digest} ~* &* +@all -@admin -@dangerous +client +info +role",
+        f"maxmemory {maxmemory}",
+        *users,
     ]
     if listening.socket:
         lines += [f"unixsocket {_quoted(listening.socket)}", "unixsocketperm 600"]

@@ -16,7 +16,7 @@ from .private_files import read_held, write_held
 __all__ = ["USERNAME", "Connection", "FsyncPolicy", "ServedBy"]
 
 USERNAME = "wsgessions"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class FsyncPolicy(StrEnum):
@@ -58,6 +58,7 @@ class Connection:
         served_by: the kind of supervisor.
         supervisor_pid: its process.
         server_pid: the server's process.
+        pid_namespace: where that number counts.
         server_version: such as ``"9.1.2"``.
         started_by: process and program that started the supervisor, for messages.
     """
@@ -70,13 +71,16 @@ class Connection:
     served_by: ServedBy
     supervisor_pid: int
     server_pid: int
+    pid_namespace: str
     server_version: str
     started_by: str
 
     def endpoint(self) -> Endpoint:
         """The way in: the socket where there is one."""
         host, port = (None, None) if self.socket else (self.host, self.port)
-        return Endpoint(self.socket, host, port, USERNAME, self.password, self.server_version)
+        return Endpoint(
+            self.socket, host, port, USERNAME, self.password, self.server_version, self.server_pid, self.pid_namespace
+        )
 
     def described(self) -> str:
         """Who serves the directory, for messages."""

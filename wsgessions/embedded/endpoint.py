@@ -6,6 +6,8 @@ import hmac
 from dataclasses import dataclass
 from typing import NoReturn
 
+from .peer import Peer
+
 __all__ = ["Endpoint", "Secret"]
 
 
@@ -50,6 +52,8 @@ class Endpoint:
         username: the one user that may do anything; the server's default user is switched off (S-87).
         password: random, drawn by the supervisor.
         server_version: such as ``"9.1.2"``.
+        server_pid: the server's process.
+        pid_namespace: where that number counts, see `Peer`.
     """
 
     socket: str | None
@@ -58,3 +62,10 @@ class Endpoint:
     username: str
     password: Secret
     server_version: str
+    server_pid: int
+    pid_namespace: str
+
+    @property
+    def peer(self) -> Peer:
+        """What must be found at the other end before the password is said."""
+        return Peer(self.server_pid, self.pid_namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,9 +21,11 @@ from .directory import StoreDirectory, disk_trouble
 from .endpoint import Secret
 from .lifeline import Guardian, tie_to_parent
 from .locks import FileLock
+from .peer import Peer, own_namespace
 from .private_files import PRIVATE, write_private
 from .processes import ProcessMark, listener_of
-from .wire import ask_info
+from .users import user_lines
+from .wire import ask_info, ask_rewrite
 
 __all__ = ["Engine", "check_port"]
 
@@ -36,12 +39,22 @@ class Engine:
     """A server process, from its start to its end. Each run is a new object."""
 
     def __init__(
-        self, directory: StoreDirectory, server: Path, listening: Listening, password: Secret, fsync: FsyncPolicy
+        self,
+        directory: StoreDirectory,
+        server: Path,
+        listening: Listening,
+        password: Secret,
+        *,
+        fsync: FsyncPolicy,
+        maxmemory: int,
     ) -> None:
         self._directory = directory
         self._server = server
         self._password = password
+        # Drawn for each run and kept in this process: what it signs in with opens little, and only here.
+        self._own_password = Secret(secrets.token_urlsafe(32))
         self._fsync = fsync
+        self._maxmemory = maxmemory
         self._process: subprocess.Popen[bytes] | None = None
         self._guardian: Guardian | None = None
         self._log_begin = 0
@@ -74,13 +87,21 @@ class Engine:
 
     def _prepare(self) -> None:
         self._directory.data.mkdir(0o700, exist_ok=True)
+        # Of an earlier server, or bound by another process: what listens there now is not what will be started.
+        self._directory.socket.unlink(missing_ok=True)
         # What a killed server had begun to rewrite is of no use to anyone, and would fill the disk.
         for draft in self._directory.data.glob("**/temp-*"):
             draft.unlink(missing_ok=True)
         space = os.statvfs(self._directory.path)
         if space.f_bavail * space.f_frsize < _LEAST_SPACE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        settings = configuration(self._directory, self.listening, self._password, self._fsync)
+        settings = configuration(
+            self._directory,
+            self.listening,
+            user_lines(self._password, self._own_password),
+            fsync=self._fsync,
+            maxmemory=self._maxmemory,
+        )
         write_private(self._directory.configuration, settings)
 
     def _spawn(self, lock: FileLock) -> subprocess.Popen[bytes]:
@@ -113,7 +134,14 @@ class Engine:
 
     def info(self) -> dict[str, str]:
         """The server's account of itself; raises OSError while it does not answer."""
-        return ask_info(self.listening, self._password)
+        return ask_info(self.listening, self._own_password, self._peer())
+
+    def rewrite(self) -> None:
+        """Have the server write its file anew; raises OSError where it does not begin."""
+        ask_rewrite(self.listening, self._own_password, self._peer())
+
+    def _peer(self) -> Peer:
+        return Peer(self.pid, own_namespace())
 
     def has_ended(self) -> bool:
         """Whether the process is gone; nothing of it is left running then."""

@@ -24,6 +24,7 @@ class Plan:
         port: the TCP port; 0 draws one where one is needed.
         bind: the address of the TCP port.
         served_by: the kind of supervisor; it decides when to stop.
+        maxmemory: bytes of data that the server takes; 0 for half of the memory that there is.
     """
 
     server: str
@@ -33,6 +34,7 @@ class Plan:
     port: int = 0
     bind: str = LOOPBACK
     served_by: ServedBy = ServedBy.EMBEDDED
+    maxmemory: int = 0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -40,14 +40,22 @@ class EmbeddedServer:
         fsync: when the server forces its file to the disk; default once a second.
         port: None for a unix socket in the directory (where its path is too long: a free loopback port); a number for
         this     loopback port; 0 for a free one. Counts only for whoever starts the server.
+        maxmemory: bytes of data that the server takes, beyond which it refuses changes; 0 for half of the memory of the
+            machine or container. Counts only for the process that starts the server.
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], *, fsync: FsyncPolicy = FsyncPolicy.EVERYSEC, port: int | None = None
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        fsync: FsyncPolicy = FsyncPolicy.EVERYSEC,
+        port: int | None = None,
+        maxmemory: int = 0,
     ) -> None:
         self._directory = StoreDirectory(directory)
         self._fsync = fsync
         self._port = port
+        self._maxmemory = maxmemory
         self._users: FileLock | None = None
         self._served_by: ServedBy | None = None
 
@@ -127,7 +135,14 @@ class EmbeddedServer:
 
     def _plan(self) -> Plan:
         doors = Doors.SOCKET if self._port is None else Doors.PORT
-        return Plan(str(find_server()), this_program(), fsync=self._fsync, doors=doors, port=self._port or 0)
+        return Plan(
+            str(find_server()),
+            this_program(),
+            fsync=self._fsync,
+            doors=doors,
+            port=self._port or 0,
+            maxmemory=self._maxmemory,
+        )
 
     def _checked(self, connection: Connection) -> Endpoint:
         if not connection.fsync.honours(self._fsync):

@@ -16,7 +16,9 @@ from .directory import StoreDirectory, disk_trouble
 from .endpoint import Secret
 from .engine import Engine
 from .locks import FileLock
+from .memory import half_of_memory
 from .password import kept_password
+from .peer import own_namespace
 from .plan import Observer, Plan
 from .private_files import read_private
 from .processes import ProcessMark
@@ -132,7 +134,14 @@ class Supervisor:
     def _start(self) -> None:
         plan = self._plan
         listening = Listening.at(self._directory, plan.doors, plan.port, plan.bind)
-        self._engine = engine = Engine(self._directory, Path(plan.server), listening, self._password, plan.fsync)
+        self._engine = engine = Engine(
+            self._directory,
+            Path(plan.server),
+            listening,
+            self._password,
+            fsync=plan.fsync,
+            maxmemory=plan.maxmemory or half_of_memory(),
+        )
         engine.start(self._data)
         told = self._until_ready(engine)
         if told is not None:
@@ -140,18 +149,20 @@ class Supervisor:
 
     def _until_ready(self, engine: Engine) -> dict[str, str] | None:
         """What the server tells when it is ready; None if this process is to stop."""
-        heard_at = time.monotonic()
+        heard_at, reason = time.monotonic(), ""
         while not self._wakeups.stop_requested:
             if engine.has_ended():
                 raise engine.failure()
-            with suppress(OSError):
+            try:
                 told = engine.info()
                 if told["loading"] == "0":
                     return told
                 self._observer.starting(f"reading its file, {told.get('loading_loaded_perc', '0')} %")
                 heard_at = time.monotonic()
+            except OSError as error:
+                reason = str(error)
             if time.monotonic() - heard_at > _SILENCE_PATIENCE:
-                raise StoreUnavailable(f"the server of {self._directory} started and does not answer")
+                raise StoreUnavailable(f"the server of {self._directory} started and does not answer: {reason}")
             self._wakeups.wait(0.02)
         return None
 
@@ -165,6 +176,7 @@ class Supervisor:
             served_by=self._plan.served_by,
             supervisor_pid=os.getpid(),
             server_pid=engine.pid,
+            pid_namespace=own_namespace(),
             server_version=told["valkey_version"],
             started_by=self._plan.started_by,
         )

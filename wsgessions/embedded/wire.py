@@ -1,57 +1,89 @@
-"""The one question that the supervisor asks its server: how it is."""
+"""What the supervisor says to its server: how it is, and that it is to rewrite its file."""
 
 from __future__ import annotations
 
 import socket
+import time
 from typing import Protocol
 
 from .configuration import Listening
-from .connection import USERNAME
 from .endpoint import Secret
+from .peer import Peer
+from .users import SUPERVISOR
 
-__all__ = ["ask_info"]
+__all__ = ["ask_info", "ask_rewrite"]
 
 _PATIENCE = 1.0
+_POLL = 0.005
 
 
-class _Readable(Protocol):
+class _Stream(Protocol):
     def readline(self) -> bytes: ...
 
     def read(self, size: int, /) -> bytes: ...
 
+    def write(self, content: bytes, /) -> int: ...
 
-def ask_info(listening: Listening, password: Secret) -> dict[str, str]:
+    def flush(self) -> None: ...
+
+
+def ask_info(listening: Listening, password: Secret, server: Peer) -> dict[str, str]:
     """The server's account of itself and of its persistence, by the names of ``INFO``. Answered while it still loads.
 
     Raises:
-        OSError: it does not listen yet, does not answer within a second, or is not our server.
+        OSError: it does not listen yet, does not answer within a second, or another process answers in its place,
+            which is then told nothing.
     """
-    with _connected(listening) as connection, connection.makefile("rwb") as stream:
-        stream.write(_command("AUTH", USERNAME, password.reveal()) + _command("INFO", "server", "persistence"))
-        stream.flush()
-        if stream.readline() != b"+OK\r\n":
-            raise ConnectionRefusedError("what answers does not know our password")
+    with _connected(listening, server) as connection, connection.makefile("rwb") as stream:
+        _sign_in(stream, password, "INFO", "server", "persistence")
         return _fields(_bulk(stream))
 
 
-def _connected(listening: Listening) -> socket.socket:
-    if listening.socket is None:
-        return socket.create_connection((listening.host, listening.port), timeout=_PATIENCE)
-    connection = socket.socket(socket.AF_UNIX)
+def ask_rewrite(listening: Listening, password: Secret, server: Peer) -> None:
+    """Have the server write its file anew, without what has been changed or removed since; it does so on its own time.
+
+    Raises:
+        OSError: as `ask_info`; or the server refuses, as while it is rewriting already.
+    """
+    with _connected(listening, server) as connection, connection.makefile("rwb") as stream:
+        _sign_in(stream, password, "BGREWRITEAOF")
+        if not stream.readline().startswith(b"+"):
+            raise ConnectionAbortedError("the server refused to rewrite its file")
+
+
+def _sign_in(stream: _Stream, password: Secret, *words: str) -> None:
+    stream.write(_command("AUTH", SUPERVISOR, password.reveal()) + _command(*words))
+    stream.flush()
+    if stream.readline() != b"+OK\r\n":
+        raise ConnectionRefusedError("what answers does not know our password")
+
+
+def _connected(listening: Listening, server: Peer) -> socket.socket:
+    """A connection whose other end the server has (S-87)."""
+    connection = socket.socket(listening.family)
     try:
         connection.settimeout(_PATIENCE)
-        connection.connect(listening.socket)
+        connection.connect(listening.socket or (listening.host, listening.port))
+        _meet(connection, server)
     except OSError:
         connection.close()
         raise
     return connection
 
 
+def _meet(connection: socket.socket, server: Peer) -> None:
+    until = time.monotonic() + _PATIENCE
+    while not server.holds(connection):
+        if time.monotonic() > until:
+            raise TimeoutError("the server does not take the connection")
+        time.sleep(_POLL)
+
+
 def _command(*words: str) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in map(str.encode, words))
 
 
-def _bulk(stream: _Readable) -> str:
+def _bulk(stream: _Stream) -> str:
     head = stream.readline()
     if not head.startswith(b"$"):
         raise ConnectionAbortedError("the server refused to tell how it is")

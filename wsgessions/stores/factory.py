@@ -135,5 +135,7 @@ def _embedded(settings: SessionSettings, directory: str) -> Connection:
 
 def _address_of(endpoint: Endpoint) -> Address:
     if endpoint.host is None or endpoint.port is None:
-        return Address(path=endpoint.socket).signed_in(endpoint.username, endpoint.password.reveal())
-    return Address(endpoint.host, endpoint.port).signed_in(endpoint.username, endpoint.password.reveal())
+        place = Address(path=endpoint.socket)
+    else:
+        place = Address(endpoint.host, endpoint.port)
+    return place.signed_in(endpoint.username, endpoint.password.reveal(), holds=endpoint.peer.holds)

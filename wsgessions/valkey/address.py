@@ -24,9 +24,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import cycle
 from typing import Final, NoReturn
@@ -101,6 +102,10 @@ class Address:
     database: int = 0
     tls: TLSOptions | None = None
     """None: no TLS."""
+    holds: Callable[[socket.socket], bool] | None = field(default=None, compare=False)
+    """Asked before the password is said: whether the server's process holds the other end of a connection. False as
+    long as no process does; raises ConnectionRefusedError if another one does. None: any is believed, as the network
+    and TLS allow."""
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -134,9 +139,11 @@ class Address:
             cls(host, port, None, username, password, database, tls) for host, port in map(_host, hosts.split(","))
         )
 
-    def signed_in(self, username: str, password: str) -> Address:
-        """The same server, for a user."""
-        return replace(self, username=username, password=SecretStr(password))
+    def signed_in(
+        self, username: str, password: str, *, holds: Callable[[socket.socket], bool] | None = None
+    ) -> Address:
+        """The same server, for a user; see `holds`."""
+        return replace(self, username=username, password=SecretStr(password), holds=holds)
 
     def __str__(self) -> str:
         """The address without credentials, for logs and error texts."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Final
 
 from ..errors import StoreRefused
 from .address import Address, Verification
@@ -14,6 +16,8 @@ from .protocol import Connection, Ticket
 from .replies import LinkLost, Reply
 
 __all__ = ["FreshConnection", "open_connection"]
+
+_POLL: Final = 0.005
 
 
 class FreshConnection(Commands):
@@ -36,12 +40,15 @@ async def open_connection(address: Address, name: str, make: Callable[[], Connec
     """Connect, authenticate and choose the database.
 
     Raises:
-        OSError: the server cannot be reached, or its certificate is no good (`ssl.SSLError`).
+        OSError: the server cannot be reached, its certificate is no good (`ssl.SSLError`), or another process than
+            that of `Address.holds` answers in its place.
         StoreRefused: it does not let us in.
         ConfigError: the TLS files cannot be used.
     """
-    connection = await _connect(address, make)
+    transport, connection = await _connect(address, make)
     try:
+        if address.holds is not None:
+            await _meet(transport.get_extra_info("socket").fileno(), address.holds)
         await _greet(FreshConnection(connection), address, name)
     except BaseException:
         connection.drop("it was not let in")
@@ -49,11 +56,10 @@ async def open_connection(address: Address, name: str, make: Callable[[], Connec
     return connection
 
 
-async def _connect(address: Address, make: Callable[[], Connection]) -> Connection:
+async def _connect(address: Address, make: Callable[[], Connection]) -> tuple[asyncio.BaseTransport, Connection]:
     loop = asyncio.get_running_loop()
     if address.path is not None:
-        _, connection = await loop.create_unix_connection(make, address.path)
-        return connection
+        return await loop.create_unix_connection(make, address.path)
     if address.tls is None:
         transport, connection = await loop.create_connection(make, address.host, address.port)
     else:
@@ -66,7 +72,14 @@ async def _connect(address: Address, make: Callable[[], Connection]) -> Connecti
             server_hostname=address.tls.server_name or (address.host if verified else ""),
         )
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return connection
+    return transport, connection
+
+
+async def _meet(own: int, holds: Callable[[socket.socket], bool]) -> None:
+    """Return when the server's process has the other end of our socket (S-87)."""
+    with socket.socket(fileno=os.dup(own)) as ours:
+        while not holds(ours):  # noqa: ASYNC110 - no event tells when a server accepts
+            await asyncio.sleep(_POLL)
 
 
 async def _greet(fresh: Commands, address: Address, name: str) -> None:
