@@ -38,11 +38,14 @@ class Watched:
         self,
         place: Place,
         server: Path,
+        *,
         served_by: str = "server",
         patience: float = 30.0,
         health_interval: float = 5.0,
+        rewrite_interval: float = 3600.0,
     ) -> None:
-        arguments: list[str | Path] = [place.path, server, served_by, str(patience), str(health_interval)]
+        arguments: list[str | Path] = [place.path, server, served_by]
+        arguments += map(str, (patience, health_interval, rewrite_interval))
         self._is_ending = False
         self._process = subprocess.Popen(
             [sys.executable, HERE / "supervisor_program.py", *arguments],

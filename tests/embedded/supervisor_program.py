@@ -30,9 +30,10 @@ class Printer:
 
 
 if __name__ == "__main__":
-    place, server, served_by, patience, health_interval = sys.argv[1:]
+    place, server, served_by, patience, health_interval, rewrite_interval = sys.argv[1:]
     supervisor._SILENCE_PATIENCE = float(patience)  # type: ignore[misc]
     supervisor._HEALTH_INTERVAL = float(health_interval)  # type: ignore[misc]
+    supervisor._REWRITE_INTERVAL = float(rewrite_interval)  # type: ignore[misc]
     try:
         serve(StoreDirectory(place), Plan(server, "a test", served_by=ServedBy(served_by)), Printer())
     except WsgessionsError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from .peer import own_namespace
 from .plan import Observer, Plan
 from .private_files import read_private
 from .processes import ProcessMark
+from .rewriting import Rewriting
 from .wakeups import Wakeups
 
 __all__ = ["Supervisor"]
@@ -36,6 +38,9 @@ stop itself this stays well below the five seconds that are promised."""
 _PREDECESSOR_PATIENCE: Final = 3.0
 _SILENCE_PATIENCE: Final = 30.0
 _HEALTH_INTERVAL: Final = 5.0
+_REWRITE_INTERVAL: Final = 3600.0
+"""Seconds: what ended is in the server's file for so long, and as long as writing it anew takes."""
+
 _SETTLED_AFTER: Final = 10.0
 _LONGEST_PAUSE: Final = 2.0
 _MOST_FAILURES: Final = 5
@@ -67,6 +72,7 @@ class Supervisor:
         self._used_at = self._checked_at = time.monotonic()
         self._failures = 0
         self._is_writing = True
+        self._rewriting = Rewriting(directory, observer, _REWRITE_INTERVAL)
 
     def run(self) -> None:
         """Return when the server has been stopped.
@@ -213,7 +219,10 @@ class Supervisor:
             self._revive(engine)
         elif time.monotonic() - self._checked_at > _HEALTH_INTERVAL:
             self._checked_at = time.monotonic()
-            self._check_writing(engine)
+            with suppress(OSError):
+                told = engine.info()
+                self._check_writing(told)
+                self._rewriting.look(engine, told)
 
     def _revive(self, dead: Engine) -> None:
         self._withdraw()
@@ -231,16 +240,13 @@ class Supervisor:
             else:
                 return
 
-    def _check_writing(self, engine: Engine) -> None:
+    def _check_writing(self, told: Mapping[str, str]) -> None:
         """Say so when the server cannot write its file any more, and when it can again; it refuses writes meanwhile."""
-        with suppress(OSError):
-            is_writing = engine.info().get("aof_last_write_status") == "ok"
-            if is_writing is not self._is_writing:
-                self._is_writing = is_writing
-                state = (
-                    "writes its file again" if is_writing else "cannot write its file and refuses changes: disk full?"
-                )
-                self._observer.trouble(f"the server of {self._directory} {state}")
+        is_writing = told.get("aof_last_write_status") == "ok"
+        if is_writing is not self._is_writing:
+            self._is_writing = is_writing
+            state = "writes its file again" if is_writing else "cannot write its file and refuses changes: disk full?"
+            self._observer.trouble(f"the server of {self._directory} {state}")
 
     def _stop(self) -> None:
         self._withdraw()
