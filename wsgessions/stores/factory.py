@@ -10,6 +10,7 @@ embedded:                               the same, at the address that EmbeddedSe
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -88,6 +89,8 @@ def _in_aiocache(settings: SessionSettings, alias: str, grace: float) -> Store:
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
+    if not settings.max_bytes_off_heap:
+        _sweep_off_heap()
     if not settings.max_bytes_on_heap and not settings.max_bytes_off_heap:
         return store
     return NearCache(
@@ -97,6 +100,14 @@ def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
         off_heap=_off_heap(settings) if settings.max_bytes_off_heap else None,
         margin=MARGIN + (settings.touch_interval + settings.touch_step).total_seconds(),
     )
+
+
+def _sweep_off_heap() -> None:
+    """Files of dead workers that had such a tier hold sessions, and nothing else would remove them any more."""
+    if sys.platform != "win32":
+        from .off_heap import sweep
+
+        sweep()
 
 
 def _off_heap(settings: SessionSettings) -> OffHeap:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import fcntl
 import importlib
 import logging
 import os
+import re
+import shutil
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 import wsgessions.stores.off_heap as package
 from tests.stores.off_heap.states import ANY, SMALL, Host, key_of, state
-from wsgessions.errors import ConfigError
+from wsgessions.errors import ConfigError, StoreUnavailable
+from wsgessions.settings import SessionSettings
+from wsgessions.stores.factory import open_store
 from wsgessions.stores.off_heap import OffHeap, directory, own_area
 
 
@@ -37,76 +44,137 @@ def test_directory_and_files_are_for_their_user_only(host: Host) -> None:
     tier.close()
 
 
-def test_a_directory_that_others_may_enter_is_refused(host: Host) -> None:
-    host.tier().close()
-    home_of(host).chmod(0o755)
-    with pytest.raises(ConfigError, match=r"max_bytes_off_heap.*with mode 755.*have it removed"):
-        host.tier()
+def test_names_cannot_be_foreseen(host: Host) -> None:
+    """Nothing of user, process, store or time is in them."""
+    tiers = [host.tier() for _ in range(4)]
+    names = [path.name for path in host.base.iterdir()]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch("wsgessions-[0-9a-f]{32}", name) for name in names)
+    for tier in tiers:
+        tier.close()
+    assert list(host.base.iterdir()) == []
 
 
-def test_a_directory_of_another_user_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_have_put_there_is_passed_over_and_left_alone(host: Host, tmp_path: Path) -> None:
+    """Neither read, nor removed, nor a reason not to start."""
+    first = host.tier()
+    first.put(state(1))
+    [real] = host.files()
+    elsewhere = tmp_path.with_name("elsewhere")
+    elsewhere.mkdir(mode=0o700)
+    shutil.copy(real, elsewhere / real.name)
+    (host.base / "wsgessions-link").symlink_to(elsewhere)
+    (host.base / "wsgessions-file").write_bytes(b"")
+    for name, mode in (("wsgessions-open", 0o755), ("wsgessions-group", 0o770)):
+        (host.base / name).mkdir()
+        (host.base / name).chmod(mode)
+        shutil.copy(real, host.base / name / real.name)
+    second = host.tier()
+    host.look(first, second)
+    assert (first.siblings, second.siblings) == (1, 1)
+    assert second.get_shared(key_of(1), ANY) == state(1)
+    assert (elsewhere / real.name).exists()
+    assert (host.base / "wsgessions-open" / real.name).exists()
+    first.close()
+    second.close()
+
+
+def test_directories_of_another_user_are_passed_over(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if an attacker had made them first."""
+    theirs = host.tier()
     stranger = os.geteuid() + 1
-    monkeypatch.setattr(os, "geteuid", lambda: stranger)
-    with pytest.raises(ConfigError, match=f"user {stranger - 1}'s"):
-        host.tier()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: stranger)
+        files = directory.WorkerFiles("store", host.base)
+        assert files.names() == set()
+        assert files.open_living(home_of(host).name) is None
+        files.close()
+    assert len(host.files()) == 1
+    theirs.close()
 
 
-def test_what_is_no_directory_is_refused(host: Host) -> None:
-    host.tier().close()
-    home = home_of(host)
-    home.rename(host.base.with_name("elsewhere"))
-    home.symlink_to(host.base.with_name("elsewhere"))
-    with pytest.raises(ConfigError, match="max_bytes_off_heap"):
-        host.tier()
-    home.unlink()
-    home.write_bytes(b"")
-    with pytest.raises(ConfigError, match="not a directory"):
-        host.tier()
+def test_a_start_removes_what_dead_workers_left_whatever_it_was_about(host: Host) -> None:
+    """Of other stores, of an older release, and of one killed before it had written."""
+    living = host.tier(identity="another store")
+    old = host.base / "wsgessions-0-0123456789abcdef"
+    for folder, name in ((old, "123-abcdef"), (host.base / "wsgessions-dead", "of another store")):
+        folder.mkdir(mode=0o700)
+        (folder / name).write_bytes(b"sessions of users")
+    (host.base / "wsgessions-empty").mkdir(mode=0o700)
+    (host.base / "somebody-elses").mkdir(mode=0o700)
+    tier = host.tier()
+    assert len(host.files()) == 2
+    assert {path.name for path in host.base.iterdir()} - {path.parent.name for path in host.files()} == {
+        "somebody-elses"
+    }
+    tier.close()
+    living.close()
 
 
-def test_what_else_lies_in_the_directory_does_no_harm(host: Host) -> None:
+def test_so_does_a_start_without_the_tier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(directory, "_SHARED_MEMORY", tmp_path)
+    left = tmp_path / "wsgessions-dead"
+    left.mkdir(mode=0o700)
+    (left / "file").write_bytes(b"sessions of users")
+    asyncio.run(_used_in_vain())
+    assert not left.exists()
+
+
+async def _used_in_vain() -> None:
+    store = open_store(SessionSettings(store_url="valkey://127.0.0.1:1", max_bytes_off_heap=0))
+    with pytest.raises(StoreUnavailable):
+        await store.start(deadline=time.monotonic() + 0.05)
+    await store.close()
+
+
+def test_what_else_lies_in_directories_of_this_user_does_no_harm(host: Host) -> None:
     worker = host.tier()
-    home = home_of(host)
-    (home / "folder").mkdir()
-    (home / "link").symlink_to("/etc/hostname")
-    (home / "left").write_bytes(b"by a worker that died before it had written anything")
-    held = {"empty": b"", "short": bytes(100), "page": bytes(4096), "odd": bytes(5000)}
-    files = []
-    for name, content in held.items():
-        (home / name).write_bytes(content)
-        files.append((home / name).open("rb"))
-        fcntl.flock(files[-1], fcntl.LOCK_EX)
+    [own] = host.files()
+    content = {"empty": b"", "short": bytes(100), "page": bytes(4096), "odd": bytes(5000), "left": b"nothing whole"}
+    for name, bytes_ in content.items():
+        (host.base / f"wsgessions-{name}").mkdir(mode=0o700)
+        (host.base / f"wsgessions-{name}" / own.name).write_bytes(bytes_)
+    for name in ("folder", "link"):
+        (host.base / f"wsgessions-{name}").mkdir(mode=0o700)
+    (host.base / "wsgessions-folder" / own.name).mkdir()
+    (host.base / "wsgessions-link" / own.name).symlink_to("/etc/hostname")
+    with contextlib.ExitStack() as held:
+        for name in content.keys() - {"left"}:
+            file = held.enter_context((host.base / f"wsgessions-{name}" / own.name).open("rb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        host.look(worker)
+        assert worker.siblings == 0
+        kept = {f"wsgessions-{name}" for name in (content.keys() - {"left"}) | {"folder", "link"}}
+        assert {path.name for path in host.base.iterdir()} == kept | {own.parent.name}
     host.look(worker)
-    assert worker.siblings == 0
-    assert {path.name for path in home.iterdir()} >= {"folder", "link", *held}
-    assert not (home / "left").exists()
-    for file in files:
-        file.close()
-    host.look(worker)
-    assert len(host.files()) == 2, "its own and what the link leads to"
+    assert {path.name for path in host.base.iterdir()} == {own.parent.name, "wsgessions-folder", "wsgessions-link"}
     worker.close()
 
 
-def test_a_new_file_that_somebody_took_for_a_leftover_is_made_again(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between making it and locking it, a sibling may look."""
-    home = directory.FileDirectory("store", host.base)
-    attempts: list[Path] = []
-    locked = directory._locked
+def test_a_new_file_that_another_took_for_a_leftover_is_made_again(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between making the directory and locking the file in it, a worker may start."""
+    files = directory.WorkerFiles("store", host.base)
+    made: list[str] = []
+    locked, mkdir = directory._locked, os.mkdir
+
+    def make_and_lose(name: str, *arguments: int, **where: int) -> None:
+        mkdir(name, *arguments, **where)
+        made.append(name)
+        if len(made) == 1:
+            directory.WorkerFiles("other", host.base).close()
 
     def lock_after_another(file: int) -> bool:
-        if not attempts:
-            attempts.extend(host.files())
-            attempts[0].unlink()
+        if len(made) == 2:
+            host.files()[0].unlink()
         return locked(file)
 
+    monkeypatch.setattr(os, "mkdir", make_and_lose)
     monkeypatch.setattr(directory, "_locked", lock_after_another)
-    name, file = home.create()
-    assert [path.name for path in host.files()] == [name]
-    assert attempts[0].name != name
+    name, file = files.create()
+    assert made.index(name) == 2, "one lost its directory, one its file"
+    assert [path.name for path in host.base.iterdir()] == [name]
     os.close(file)
-    home.close()
+    files.close()
 
 
 def test_it_lies_in_shared_memory_or_else_among_temporary_files(
@@ -173,15 +241,14 @@ def test_a_worker_that_cannot_have_a_file_after_a_fork_goes_on_without_and_says_
     tier, sibling = host.tier(), host.tier()
     sibling.put(state(1))
     tier._begin_anew()
-    home_of(host).chmod(0o755)
-    with caplog.at_level(logging.WARNING, "wsgessions.off_heap"):
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "wsgessions.off_heap"):
+        patched.setattr(os, "pwrite", FullDisk(10_000))
         for _ in range(5):
             host.look(tier)
     assert len(caplog.records) == 1
     assert "is not to be had" in caplog.text
     tier.put(state(2))
     assert tier.get_own(key_of(2)) is None
-    home_of(host).chmod(0o700)
     host.look(sibling, tier)
     assert tier.get_shared(key_of(1), ANY) == state(1)
     tier.close()

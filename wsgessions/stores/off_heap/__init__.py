@@ -18,6 +18,7 @@ if sys.platform == "win32":
         hint="set it to 0; max_bytes_on_heap works everywhere",
     )
 
+from .directory import sweep
 from .tier import OffHeap
 
-__all__ = ["OffHeap"]
+__all__ = ["OffHeap", "sweep"]

@@ -1,4 +1,8 @@
-"""The private directory in which the workers of one store, user and host find each other's files (S-82).
+"""Where the workers of one user and host keep their files, and how they find each other's (S-82).
+
+Each worker makes a directory of its own where shared memory is, with mode 0700 and a name that cannot be foreseen, so
+that nothing can be put in its place beforehand. The others find it by looking through what is there: whatever is not a
+private directory of the same user is passed over.
 
 A file is locked by the worker that made it, for as long as that worker lives, and the system frees the lock however the
 worker ends. So a file that nobody has locked is left over, and whoever notices it removes it.
@@ -11,97 +15,159 @@ import os
 import secrets
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from ...errors import ConfigError
+__all__ = ["WorkerFiles", "clock_name", "sweep"]
 
-__all__ = ["SETTING", "FileDirectory", "clock_name"]
-
-SETTING: Final = "max_bytes_off_heap"
-_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the directory made in it is private, and checked
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the directories made in it are private, and checked
+_PREFIX: Final = "wsgessions-"
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
 _OTHERS: Final = 0o077
 
 
-class FileDirectory:
-    """One directory, made if missing, kept open so that nobody can put another in its place.
+class WorkerFiles:
+    """The files of this user's workers, by the names of their directories. What dead workers left is removed at once.
 
     Args:
         identity: what the files are about, such as address and namespace of a store. Two identities never meet.
-        base: where the directory lies; default shared memory, else the directory for temporary files.
+        base: where the directories lie; default shared memory, else the directory for temporary files.
 
     Raises:
-        ConfigError: it belongs to somebody else or is open to others.
-        OSError: it cannot be made or opened.
+        OSError: that cannot be read.
     """
 
     def __init__(self, identity: str, base: Path | None = None) -> None:
-        name = blake2b(identity.encode(), digest_size=16).hexdigest()
-        self.path: Final = (base or _memory_directory()) / f"wsgessions-{os.geteuid()}-{name}"
-        with suppress(FileExistsError):
-            self.path.mkdir(0o700)
-        try:
-            self._directory: Final = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
-        except NotADirectoryError:
-            raise self._distrusted("not a directory") from None
-        found = os.fstat(self._directory)
-        if found.st_uid != os.geteuid() or found.st_mode & _OTHERS:
-            self.close()
-            raise self._distrusted(f"user {found.st_uid}'s, with mode {stat.S_IMODE(found.st_mode):o}")
+        self._file: Final = blake2b(identity.encode(), digest_size=16).hexdigest()
+        self._base: Final = os.open(base or _memory_directory(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._strangers: set[str] = set()
+        self.sweep()
 
     def create(self) -> tuple[str, int]:
-        """A new, empty file, locked until it is closed: its name and the open file.
+        """A new, empty file, locked until it is closed: the name of its directory, and the open file.
 
         Raises:
             OSError: no file can be made here.
         """
         while True:
-            name = f"{os.getpid()}-{secrets.token_hex(8)}"
-            file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self._directory)
-            if _locked(file) and os.fstat(file).st_nlink:
-                return name, file
-            os.close(file)  # somebody took it for a file that was left over, before it was locked
+            name = _PREFIX + secrets.token_hex(16)
+            os.mkdir(name, 0o700, dir_fd=self._base)
+            # A worker that starts at this moment takes what has no lock yet for left over, and removes it.
+            with suppress(FileNotFoundError):
+                file = self._made(name)
+                if _locked(file) and os.fstat(file).st_nlink:
+                    return name, file
+                os.close(file)
+            self.remove(name)
+
+    def _made(self, name: str) -> int:
+        folder = os.open(name, _DIRECTORY, dir_fd=self._base)
+        try:
+            return os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
 
     def names(self) -> set[str]:
-        """The files that there are now.
+        """The private directories of this user that there are now, whatever their files are about.
 
         Raises:
-            OSError: the directory cannot be read.
+            OSError: it cannot be told.
         """
-        return set(os.listdir(self._directory))  # noqa: PTH208 - by the open directory, not by its path
+        found = {name for name in os.listdir(self._base) if name.startswith(_PREFIX)}  # noqa: PTH208 - by the open base
+        self._strangers &= found  # each is looked at once, so that a thousand of them cost no more than their names
+        self._strangers |= {name for name in found - self._strangers if not self._is_ours(name)}
+        return found - self._strangers
+
+    def _is_ours(self, name: str) -> bool:
+        with self._opened(name) as folder:
+            return folder is not None
 
     def open_living(self, name: str) -> int | None:
-        """A sibling's file, open for reading; None if there is none or its worker is dead, and then it is removed."""
-        try:
-            file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=self._directory)
-        except OSError:
-            return None
-        found = os.fstat(file)
-        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
-            if not _locked(file):
-                return file
-            self.remove(name)
-        os.close(file)
-        return None
+        """A sibling's file, open for reading; None if it has none about this, or is dead: then the file is removed."""
+        with self._opened(name) as folder:
+            file = None if folder is None else _opened_file(self._file, folder)
+            if file is not None and _locked(file):
+                os.close(file)
+                self.remove(name)
+                return None
+            return file
 
     def remove(self, name: str) -> None:
-        """Remove a file; whoever has it mapped keeps what he has."""
-        with suppress(OSError):
-            os.unlink(name, dir_fd=self._directory)
+        """Remove a file and its directory; whoever has it mapped keeps what he has."""
+        with self._opened(name) as folder:
+            if folder is not None:
+                with suppress(OSError):
+                    os.unlink(self._file, dir_fd=folder)
+        self._remove_empty(name)
+
+    def sweep(self) -> None:
+        """Remove what dead workers of this user left, whatever it is about.
+
+        Raises:
+            OSError: the directories cannot be told.
+        """
+        for name in self.names():
+            with self._opened(name) as folder:
+                if folder is not None:
+                    _clear(folder)
+            self._remove_empty(name)
 
     def close(self) -> None:
-        """Let go of the directory; it stays for the others."""
-        os.close(self._directory)
+        """Look no more. The files stay."""
+        os.close(self._base)
 
-    def _distrusted(self, reason: str) -> ConfigError:
-        return ConfigError(
-            f"{self.path}, the directory for off-heap files, is {reason}",
-            setting=SETTING,
-            hint="have it removed, it is made anew, private to its user; or set 0 for no off-heap tier",
-        )
+    def _remove_empty(self, name: str) -> None:
+        with suppress(OSError):  # it is not empty
+            os.rmdir(name, dir_fd=self._base)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int | None]:
+        """The directory, kept open, so that no other can take its place; None unless it is this user's alone."""
+        try:
+            folder = os.open(name, _DIRECTORY, dir_fd=self._base)
+        except OSError:
+            yield None
+            return
+        try:
+            found = os.fstat(folder)
+            yield folder if found.st_uid == os.geteuid() and not found.st_mode & _OTHERS else None
+        finally:
+            os.close(folder)
+
+
+def sweep() -> None:
+    """Remove what dead workers of this user left, for a process that has no such file itself."""
+    with suppress(OSError):
+        WorkerFiles("").close()
+
+
+def _clear(folder: int) -> None:
+    with suppress(OSError):
+        for entry in os.listdir(folder):
+            file = _opened_file(entry, folder)
+            if file is None:
+                continue
+            if _locked(file):
+                with suppress(OSError):
+                    os.unlink(entry, dir_fd=folder)
+            os.close(file)
+
+
+def _opened_file(name: str, folder: int) -> int | None:
+    """A plain file of this user, open for reading; None if it is something else."""
+    try:
+        file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
+    except OSError:
+        return None
+    found = os.fstat(file)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+        return file
+    os.close(file)
+    return None
 
 
 def clock_name() -> bytes:

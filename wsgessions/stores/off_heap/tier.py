@@ -16,12 +16,13 @@ from ...log_throttle import LogThrottle
 from ...record import Seen, SessionKey, SessionRecord
 from ..lease import lease_clock
 from .area import Area
-from .directory import SETTING, FileDirectory, clock_name
+from .directory import WorkerFiles, clock_name
 from .layout import PAGE, SMALLEST
 from .own_area import OwnArea
 
 __all__ = ["OffHeap"]
 
+_SETTING: Final = "max_bytes_off_heap"
 _MOST_SIBLINGS: Final = 32
 """No more siblings are looked at: a miss costs about a microsecond for each."""
 _LOOK_EVERY: Final = 1.0
@@ -41,11 +42,11 @@ class OffHeap:
     Args:
         max_bytes: the limit on this process's file, table included; at least 64 KiB.
         identity: names the store, namespace and context; must hold no secret. Different identities never mix.
-        directory: where the private directory is made; default ``/dev/shm``, else the directory for temporary files.
+        directory: where private directories are made; default ``/dev/shm``, else the directory for temporary files.
         clock: `lease_clock`, or a test's.
 
     Raises:
-        ConfigError: the limit is too small, there is no room for a file, or its directory cannot be trusted.
+        ConfigError: the limit is too small, or there is no room for a file.
     """
 
     def __init__(
@@ -57,14 +58,14 @@ class OffHeap:
         clock: Callable[[], float] = lease_clock,
     ) -> None:
         if max_bytes < SMALLEST:
-            raise ConfigError(f"must be 0 or at least {SMALLEST} bytes", setting=SETTING)
+            raise ConfigError(f"must be 0 or at least {SMALLEST} bytes", setting=_SETTING)
         self._size: Final = max_bytes // PAGE * PAGE
         self._identity: Final = identity
         self._base: Final = directory
         self._clock: Final = clock
         self._clock_name: Final = clock_name()
         self._log: Final = LogThrottle(logging.getLogger("wsgessions.off_heap"))
-        self._directory: FileDirectory | None = None
+        self._directory: WorkerFiles | None = None
         self._name = ""
         self._own: OwnArea | None = None
         self._siblings: dict[str, Area] = {}
@@ -75,7 +76,7 @@ class OffHeap:
         except OSError as error:
             raise ConfigError(
                 f"no file can be made for the off-heap tier: {error.strerror}",
-                setting=SETTING,
+                setting=_SETTING,
                 hint="give shared memory (/dev/shm) more room, or set 0 for no off-heap tier",
             ) from error
         _TIERS.add(self)
@@ -160,24 +161,29 @@ class OffHeap:
             directory.close()
 
     def _open(self) -> None:
-        self._directory = directory = FileDirectory(self._identity, self._base)
+        directory = WorkerFiles(self._identity, self._base)
+        try:
+            self._name, self._own = self._made(directory)
+        except OSError:
+            directory.close()
+            raise
+        self._directory = directory
+
+    def _made(self, directory: WorkerFiles) -> tuple[str, OwnArea]:
         name, file = directory.create()
         try:
-            self._own = OwnArea(file, self._size, self._clock_name)
+            return name, OwnArea(file, self._size, self._clock_name)
         except OSError:
             directory.remove(name)
             os.close(file)
-            directory.close()
-            self._directory = None
             raise
-        self._name = name
 
     def _refresh(self) -> None:
         try:
             if self._own is None:
                 self._open()
             self._look_around()
-        except (OSError, ConfigError) as error:
+        except OSError as error:
             self._log.warning("off_heap_failed", "the off-heap tier is not to be had: %s", error)
         self._next_look = self._clock() + _LOOK_EVERY
 
@@ -218,7 +224,7 @@ class OffHeap:
             self._next_look = -inf
 
 
-def _lives(directory: FileDirectory, name: str) -> bool:
+def _lives(directory: WorkerFiles, name: str) -> bool:
     file = directory.open_living(name)
     if file is not None:
         os.close(file)
