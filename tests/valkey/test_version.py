@@ -7,7 +7,17 @@ import logging
 import pytest
 
 from wsgessions.valkey import version
-from wsgessions.valkey.version import ADVISORIES_AS_OF, Standing, parse, standing, warn_once, warning
+from wsgessions.valkey.version import (
+    ADVISORIES,
+    ADVISORIES_AS_OF,
+    MINIMUM,
+    SECURE_FLOORS,
+    Standing,
+    parse,
+    standing,
+    warn_once,
+    warning,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +44,10 @@ def test_releases_are_read_as_numbers(text: str, numbers: tuple[int, int, int] |
         ("valkey", "8.1.9", Standing.GOOD),
         ("valkey", "8.1.10", Standing.GOOD),
         ("valkey", "9.0.5", Standing.GOOD),
-        ("valkey", "9.1.0", Standing.GOOD),
+        ("valkey", "8.0.10", Standing.GOOD),
+        ("valkey", "9.1.1", Standing.GOOD),
+        ("valkey", "9.2.0", Standing.GOOD),
+        ("valkey", "9.1.0", Standing.VULNERABLE),
         ("valkey", "10.0.0", Standing.GOOD),
         ("valkey", "8.1.8", Standing.VULNERABLE),
         ("valkey", "8.0.9", Standing.VULNERABLE),
@@ -43,20 +56,45 @@ def test_releases_are_read_as_numbers(text: str, numbers: tuple[int, int, int] |
         ("valkey", "9.0.0", Standing.VULNERABLE),
         ("valkey", "7.2.11", Standing.UNSUPPORTED),
         ("valkey", "unstable", Standing.UNSUPPORTED),
-        ("redis", "7.2.0", Standing.GOOD),
-        ("redis", "8.0.0", Standing.GOOD),
+        ("redis", "7.2.16", Standing.GOOD),
+        ("redis", "7.4.11", Standing.GOOD),
+        ("redis", "8.2.10", Standing.GOOD),
+        ("redis", "8.10.1", Standing.GOOD),
+        ("redis", "8.12.0", Standing.GOOD),
+        ("redis", "7.2.15", Standing.VULNERABLE),
+        ("redis", "7.4.0", Standing.VULNERABLE),
+        ("redis", "8.0.99", Standing.VULNERABLE),
+        ("redis", "8.8.1", Standing.VULNERABLE),
         ("redis", "7.0.15", Standing.UNSUPPORTED),
         ("something-else", "1.0", Standing.GOOD),
     ],
 )
-def test_each_major_line_has_its_own_floor(flavour: str, release: str, expected: Standing) -> None:
+def test_each_line_has_its_own_floor(flavour: str, release: str, expected: Standing) -> None:
     assert standing(flavour, release) is expected
 
 
-def test_the_warning_names_release_floor_and_date() -> None:
-    text = warning("valkey", "9.0.2")
+@pytest.mark.parametrize(
+    ("flavour", "release", "floor"),
+    [
+        ("valkey", "9.0.2", "9.0.5"),
+        ("valkey", "8.0.0", "8.0.10"),
+        ("redis", "7.4.2", "7.4.11"),
+        ("redis", "8.0.4", "8.2.9"),
+    ],
+)
+def test_the_warning_names_release_floor_holes_and_date(flavour: str, release: str, floor: str) -> None:
+    """A line that gets no fixes any more is told the first of the next one."""
+    text = warning(flavour, release)
     assert text
-    assert all(part in text for part in ("valkey 9.0.2", "8.1.9 or 9.0.5", ADVISORIES_AS_OF))
+    assert text.startswith(
+        f"the store runs {flavour} {release}, which has known security holes ({ADVISORIES[flavour]} "
+    )
+    assert text.endswith(f"advisories as of {ADVISORIES_AS_OF}): upgrade it to at least {floor}")
+
+
+@pytest.mark.parametrize("flavour", ["valkey", "redis"])
+def test_what_is_too_old_to_be_used_is_below_every_floor(flavour: str) -> None:
+    assert MINIMUM[flavour] < min(SECURE_FLOORS[flavour])
 
 
 @pytest.mark.parametrize("release", ["9.1.2", "7.2.0"])

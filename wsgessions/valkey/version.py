@@ -13,12 +13,19 @@ log: logging.Logger = logging.getLogger("wsgessions.valkey")
 
 Version = tuple[int, int, int]
 
-ADVISORIES_AS_OF: Final = "July 2026"
-"""The date of the release notes and advisories that `SECURE_FLOORS` follows. Review both at each release."""
+ADVISORIES_AS_OF: Final = "August 2026"
+"""The date of the release notes and advisories that `SECURE_FLOORS` and `ADVISORIES` follow. Review them at each
+release."""
 
-SECURE_FLOORS: Final[dict[str, tuple[Version, ...]]] = {"valkey": ((8, 1, 9), (9, 0, 5))}
-"""The first release of each major line without a hole that was known then. Later lines began without them, earlier ones
-have them. Redis publishes its own list, which is not followed here."""
+SECURE_FLOORS: Final[dict[str, tuple[Version, ...]]] = {
+    "valkey": ((8, 0, 10), (8, 1, 9), (9, 0, 5), (9, 1, 1)),
+    "redis": ((7, 2, 16), (7, 4, 11), (8, 2, 9), (8, 4, 6), (8, 6, 6), (8, 8, 2), (8, 10, 1)),
+}
+"""The first release of each line, such as 8.1, without a hole that was known then. A line between these that is not
+named has got no fix; later lines began without the holes."""
+
+ADVISORIES: Final[dict[str, str]] = {"valkey": "CVE-2026-56684, CVE-2026-63639", "redis": "CVE-2026-81934"}
+"""The holes that the floors close; what is below them may have others too."""
 
 MINIMUM: Final[dict[str, Version]] = {"valkey": (8, 0, 0), "redis": (7, 2, 0)}
 """The first release that has what this project uses."""
@@ -56,18 +63,24 @@ def standing(flavour: str, version: str) -> Standing:
     numbers = parse(version)
     if numbers is None or numbers < MINIMUM.get(flavour, numbers):
         return Standing.UNSUPPORTED
-    floors = [floor for floor in SECURE_FLOORS.get(flavour, ()) if floor[0] == numbers[0]]
-    return Standing.VULNERABLE if any(numbers < floor for floor in floors) else Standing.GOOD
+    return Standing.GOOD if _secure_from(flavour, numbers) <= numbers else Standing.VULNERABLE
+
+
+def _secure_from(flavour: str, numbers: Version) -> Version:
+    """The floor of this release's line; for a line without one that of the next, for the latest ones the release."""
+    at_least = [floor for floor in SECURE_FLOORS.get(flavour, ()) if floor[:2] >= numbers[:2]]
+    return min(at_least, default=numbers)
 
 
 def warning(flavour: str, version: str) -> str | None:
     """What to tell the operator of this release, or None if there is nothing to say."""
-    if standing(flavour, version) is not Standing.VULNERABLE:
+    numbers = parse(version)
+    if numbers is None or standing(flavour, version) is not Standing.VULNERABLE:
         return None
-    floors = " or ".join(".".join(map(str, floor)) for floor in SECURE_FLOORS[flavour])
+    floor = ".".join(map(str, _secure_from(flavour, numbers)))
     return (
-        f"the store runs {flavour} {version}, which has known security holes (advisories as of {ADVISORIES_AS_OF}): "
-        f"upgrade it to at least {floors}"
+        f"the store runs {flavour} {version}, which has known security holes ({ADVISORIES[flavour]} among them, "
+        f"advisories as of {ADVISORIES_AS_OF}): upgrade it to at least {floor}"
     )
 
 
