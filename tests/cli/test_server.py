@@ -14,6 +14,7 @@ from tests.cli.conftest import Command, MakeCommand
 from tests.embedded.watched import PATIENCE, Client, Place, end, has_ended, wait_until
 from wsgessions.embedded import EmbeddedServer, Endpoint, FsyncPolicy, Secret
 from wsgessions.embedded.connection import USERNAME
+from wsgessions.embedded.memory import half_of_memory
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_a_taken_port_is_refused_by_naming_who_has_it(wsgessions: MakeCommand, p
 def test_beyond_loopback_it_warns_and_takes_clients_by_password(
     wsgessions: MakeCommand, place: Place, port: int
 ) -> None:
-    command = wsgessions("server", "--port", str(port), "--bind", "0.0.0.0")
+    command = wsgessions("server", "--port", str(port), "--bind", "0.0.0.0", "--allow-clear-text")
     assert f"valkey://0.0.0.0:{port}" in command.line()
     client = Client(by_port(place, port))
     assert client.call("PING") == b"PONG"
@@ -164,7 +165,13 @@ def test_beyond_loopback_it_warns_and_takes_clients_by_password(
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--bind", "example.org", "not a numeric address"), ("--fsync", "never", "neither everysec nor always")],
+    [
+        ("--bind", "example.org", "not a numeric address"),
+        ("--fsync", "never", "neither everysec nor always"),
+        ("--maxmemory", "plenty", "expected a size"),
+        ("--maxmemory", "15M", "at least 16M"),
+        *(("--bind", each, "--allow-clear-text") for each in ("0.0.0.0", "::", "192.0.2.1", "10.0.0.1")),
+    ],
 )
 def test_an_option_that_makes_no_sense_is_wrong_usage(
     wsgessions: MakeCommand, option: str, value: str, said: str
@@ -175,9 +182,19 @@ def test_an_option_that_makes_no_sense_is_wrong_usage(
 
 
 def test_an_address_that_is_not_ours_is_named(wsgessions: MakeCommand, port: int) -> None:
-    code, _, err = wsgessions("server", "--port", str(port), "--bind", "192.0.2.1").ended()
+    code, _, err = wsgessions("server", "--port", str(port), "--bind", "192.0.2.1", "--allow-clear-text").ended()
     assert code == 1
     assert f"192.0.2.1 port {port} cannot be used" in err
+
+
+@pytest.mark.parametrize(("arguments", "limit"), [((), half_of_memory()), (("--maxmemory", "64M"), 64 << 20)])
+def test_its_memory_has_a_limit(
+    wsgessions: MakeCommand, place: Place, port: int, arguments: tuple[str, ...], limit: int
+) -> None:
+    assert "store" in wsgessions("server", "--port", str(port), *arguments).line()
+    client = Client(by_port(place, port))
+    assert f"maxmemory:{limit}\r\n".encode() in client.call("INFO", "memory")
+    client.close()
 
 
 async def test_it_syncs_always_where_asked(wsgessions: MakeCommand, place: Place, port: int) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from wsgessions.loopback import is_loopback
 from wsgessions_cart.guard import Guard, may_control
 from wsgessions_cart.notices import notice_of
-from wsgessions_cart.places import Framework, Servers, is_loopback, visitor_host
+from wsgessions_cart.places import Framework, Servers, visitor_host
 
 SUPERVISED = Servers.from_environment(
     Framework.FASTAPI, {"CART_SERVERS": "fastapi:9081,starlette:9082", "CART_PORT": "9081"}

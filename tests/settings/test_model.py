@@ -73,7 +73,8 @@ class TestDefaults:
 ACCEPTED: list[tuple[str, Any, Any]] = [
     ("adapter", "FastAPIAdapter", "FastAPIAdapter"),
     ("adapter", "shop.web:Adapter", "shop.web:Adapter"),
-    ("env", "Production", "production"),
+    ("env", "Development", "development"),
+    ("maxmemory", "16M", 16 * 2**20),
     ("namespace", "shop-1.a_b", "shop-1.a_b"),
     ("context_path", "/shop/", "/shop"),
     ("context_path", "/", "/"),
@@ -279,8 +280,15 @@ class TestContradictions:
             ({"heartbeat": "1s"}, "lease"),
             ({"cookie": {"max_age": "25h"}}, "cookie.max_age"),
             ({"env": "production", "store_url": "memory:"}, "store_url"),
-            ({"env": "production", "cookie": {"insecure": True}}, "cookie.insecure"),
-            ({"env": "production", "cookie": {"httponly": False}}, "cookie.httponly"),
+            ({"env": "production"}, "store_url"),
+            ({"env": "production", "store_url": "valkeys://h?verify=none"}, "store_url"),
+            ({"env": "production", "store_url": "valkeys://h?verify=none", "allow_clear_text": True}, "store_url"),
+            ({"env": "production", "store_url": "valkey://h"}, "store_url"),
+            ({"env": "production", "store_url": "redis://u:p@10.0.0.1:6380/0"}, "store_url"),
+            ({"env": "production", "store_url": "valkey://[2001:db8::1]"}, "store_url"),
+            ({"env": "production", "store_url": "valkey://localhost,elsewhere"}, "store_url"),
+            ({"env": "production", "store_url": "embedded:/s", "cookie": {"insecure": True}}, "cookie.insecure"),
+            ({"env": "production", "store_url": "embedded:/s", "cookie": {"httponly": False}}, "cookie.httponly"),
         ],
     )
     def test_settings_that_contradict_each_other_are_refused(self, values: dict[str, Any], setting: str) -> None:
@@ -288,7 +296,36 @@ class TestContradictions:
 
     def test_the_same_is_fine_where_nothing_contradicts(self) -> None:
         SessionSettings(max_inactive_interval="24h", lease=0, heartbeat="10s", cookie={"max_age": "24h"})
-        SessionSettings(env="production", store_url="embedded:/var/lib/shop")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *(
+                "embedded:/var/lib/shop",
+                "embedded:",
+                "unix:///run/valkey.sock",
+                "valkeys://h",
+                "rediss://h1,h2?ca=/ca.pem",
+            ),
+            *("valkey://localhost", "redis://127.0.0.1:6380", "valkey://[::1]", "valkey://store.localhost"),
+        ],
+    )
+    def test_production_takes_what_stays_here_or_is_encrypted(self, url: str) -> None:
+        SessionSettings(env="production", store_url=url)
+
+    def test_production_takes_clear_text_where_that_is_accepted_by_name(self) -> None:
+        SessionSettings(env="production", store_url="valkey://h", allow_clear_text=True)
+
+    def test_production_knows_where_the_store_was_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A refusal shows no password either."""
+        monkeypatch.setenv("WSGESSIONS_ENV", "production")
+        assert "name the store" in str(refused())
+        monkeypatch.setenv("WSGESSIONS_STORE_URL", "valkey://u:a-password@h")
+        text = str(refused())
+        assert "in clear text, and env is production (use valkeys://; where the network itself encrypts" in text
+        assert "a-password" not in text
+        monkeypatch.setenv("WSGESSIONS_STORE_URL", "embedded:")
+        SessionSettings()
 
     def test_all_findings_are_told_at_once(self) -> None:
         text = str(refused(concurrency=3, fsync="never", cookie={"samesite": "Loose"}))

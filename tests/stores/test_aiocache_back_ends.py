@@ -324,17 +324,40 @@ def test_aiocache_that_is_not_installed_is_an_error_of_configuration() -> None:
         ("without swap", {}, "may forget sessions"),
         ("memcached stand-in", {"allow_eviction": True}, None),
         ("redis", {}, None),
+        ("redis", {"endpoint": "192.0.2.1"}, "in clear text"),
+        ("redis", {"endpoint": "192.0.2.1", "allow_clear_text": True}, None),
+        ("memcached stand-in", {"endpoint": "192.0.2.1", "allow_eviction": True}, "in clear text"),
     ],
 )
-def test_production_refuses_what_forgets(name: str, more: dict[str, Any], problem: str | None) -> None:
+def test_production_refuses_what_forgets_or_is_read_on_the_way(
+    name: str, more: dict[str, Any], problem: str | None
+) -> None:
     """R-07."""
     with back_end(name) as config:
-        settings = SessionSettings(store_url=f"aiocache:{alias_of(**config)}", env="production", **more)
+        alias = alias_of(**config | {key: value for key, value in more.items() if key == "endpoint"})
+        accepted = {key: value for key, value in more.items() if key != "endpoint"}
+        settings = SessionSettings(store_url=f"aiocache:{alias}", env="production", **accepted)
         if problem is None:
             open_store(settings)
         else:
             with pytest.raises(ConfigError, match=problem):
                 open_store(settings)
+
+
+async def test_production_asks_for_an_append_only_file(caplog: pytest.LogCaptureFixture) -> None:
+    """R-07: the server of the tests keeps none."""
+    with back_end("redis") as config:
+        url = f"aiocache:{alias_of(**config)}"
+        refused = open_store(SessionSettings(store_url=url, env="production"))
+        with pytest.raises(ConfigError, match=r"keeps no append-only file.*allow_volatile"):
+            await refused.start()
+        await refused.close()
+        accepted = open_store(SessionSettings(store_url=url, env="production", allow_volatile=True))
+        await accepted.start()
+        await accepted.close()
+    assert [record.levelno for record in caplog.records if record.__dict__.get("event") == "volatile_store"] == [
+        logging.WARNING
+    ]
 
 
 async def test_a_redis_that_evicts_is_used_if_the_settings_say_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,6 +13,9 @@ from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.log_throttle import LogThrottle
+from wsgessions.settings import SessionSettings
+from wsgessions.stores.base import Store
+from wsgessions.stores.factory import open_store
 from wsgessions.testing.store_harness import created
 from wsgessions.valkey import preflight
 from wsgessions.valkey.commands import Commands
@@ -100,3 +103,27 @@ async def test_a_new_store_has_the_default_number_of_segments(shared_server: Raw
     async with started(store_at(shared_server.url)) as store:
         assert store.segments is not None
         assert len(store.segments) == DEFAULT_CONCURRENCY
+
+
+async def test_production_asks_for_an_append_only_file(server: RawServer, caplog: pytest.LogCaptureFixture) -> None:
+    """R-07: after a restart from nothing, or from an old snapshot, ended sessions might live again."""
+    url = server.url
+
+    def opened(**values: Any) -> Store:
+        return open_store(SessionSettings(store_url=url, **values))
+
+    refused = opened(env="production")
+    with pytest.raises(ConfigError, match=r"'store_url': the server keeps no append-only file.*allow_volatile"):
+        await refused.start(deadline=soon())
+    await refused.close()
+    accepted, development = opened(env="production", allow_volatile=True), opened()
+    for store in (development, accepted):
+        await store.start(deadline=soon())
+    told = [record for record in caplog.records if record.__dict__.get("event") == "volatile_store"]
+    assert [record.levelno for record in told] == [logging.WARNING], "of the accepted one; development asks nothing"
+    async with started(store_at(url)) as admin:
+        await admin.link.request("CONFIG", "SET", "appendonly", "yes")
+    good = opened(env="production")
+    await good.start(deadline=soon())
+    for store in (good, accepted, development):
+        await store.close()

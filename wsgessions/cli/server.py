@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,11 +30,22 @@ def server(
     directory: Annotated[Path, typer.Option("--dir", help="The store's directory; made if missing.")] = Path(
         ".wsgessions"
     ),
+    *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The TCP port.")] = 9510,
     bind: Annotated[
         str,
-        typer.Option(metavar="ADDRESS", help="The address to listen on; beyond loopback, traffic is not encrypted."),
+        typer.Option(metavar="ADDRESS", help="The address to listen on; beyond loopback with --allow-clear-text only."),
     ] = "127.0.0.1",
+    allow_clear_text: Annotated[
+        bool,
+        typer.Option("--allow-clear-text", help="Serve other hosts although nothing is encrypted, not the password."),
+    ] = False,
+    maxmemory: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="Data beyond this is refused, such as 2G.", show_default="half of the memory there is"
+        ),
+    ] = "0",
     fsync: Annotated[
         str, typer.Option(metavar="everysec|always", help="When to force changes to the disk: once a second, or each.")
     ] = "everysec",
@@ -44,9 +55,13 @@ def server(
     Applications on this host use it by its directory: WSGESSIONS_STORE_URL=embedded:DIR.
     Those on other hosts by --bind, the port, and the password in DIR/password.
     """
-    address, policy = _address(bind), _policy(fsync)
+    address = _address(bind)
+    if not (address.is_loopback or allow_clear_text):
+        message = f"{address} is reachable from other hosts, and traffic, the password included, is not encrypted"
+        raise typer.BadParameter(f"{message}: on a private network say --allow-clear-text", param_hint="--bind")
+    plan = {"bind": str(address), "port": port, "fsync": _policy(fsync), "maxmemory": _size(maxmemory)}
     try:
-        _serve(directory, str(address), port, policy)
+        _serve(directory, plan)
     except WsgessionsError as error:
         print(f"wsgessions: {error}", file=sys.stderr)
         raise typer.Exit(ExitCode.FAILURE) from error
@@ -71,7 +86,17 @@ def _policy(fsync: str) -> FsyncPolicy:
         raise typer.BadParameter(message, param_hint="--fsync") from None
 
 
-def _serve(place: Path, bind: str, port: int, fsync: FsyncPolicy) -> None:
+def _size(text: str) -> int:
+    from ..settings.units import parse_size
+    from ..settings.values import check_maxmemory
+
+    try:
+        return check_maxmemory(parse_size(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--maxmemory") from None
+
+
+def _serve(place: Path, options: dict[str, Any]) -> None:
     from ..embedded.binary import find_server
     from ..embedded.configuration import Doors
     from ..embedded.connection import ServedBy
@@ -83,13 +108,11 @@ def _serve(place: Path, bind: str, port: int, fsync: FsyncPolicy) -> None:
     plan = Plan(
         server=str(find_server()),
         started_by=this_program(),
-        fsync=fsync,
         doors=Doors.BOTH,
-        port=port,
-        bind=bind,
         served_by=ServedBy.SERVER,
+        **options,
     )
-    serve(StoreDirectory(place), plan, _Screen(place, bind))
+    serve(StoreDirectory(place), plan, _Screen(place, plan.bind))
 
 
 class _Screen:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from .assurance import ASSURANCE_LIMITS
+from .store_url import is_unverified, leaves_in_clear_text
 from .units import show_duration
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
         message = "the store may evict the number of segments too, and then nodes would disagree on it"
         yield Contradiction("allow_eviction", message, "set concurrency, for instance to 64, on every node (C-18)")
     if settings.env == "production":
-        yield from _unfit_for_production(settings)
+        yield from _stores_unfit_for_production(settings)
+        yield from _cookies_unfit_for_production(settings)
 
 
 def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
@@ -89,11 +91,24 @@ def _beyond_assurance(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction("absolute_timeout", message, hint)
 
 
-def _unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
+def _stores_unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
+    if "store_url" not in settings.model_fields_set:
+        message = "it is left to its default, a store of this directory and host, and env is production"
+        yield Contradiction("store_url", message, "name the store; embedded:/var/lib/... is one")
     if settings.store_url.scheme == "memory":
         yield Contradiction(
             "store_url", "memory: loses all sessions when the process ends, and env is production", "name a real store"
         )
+    if is_unverified(settings.store_url):
+        message = "verify=none trusts any server that answers, and env is production"
+        yield Contradiction("store_url", message, "leave it out, and name the authority's certificate: ca=/path")
+    if leaves_in_clear_text(settings.store_url) and not settings.allow_clear_text:
+        message = "sessions and password would leave this machine in clear text, and env is production"
+        hint = "use valkeys://; where the network itself encrypts, set allow_clear_text"
+        yield Contradiction("store_url", message, hint)
+
+
+def _cookies_unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
     if not settings.cookie.secure:
         yield Contradiction("cookie.insecure", "env is production", "serve over TLS, and leave it out")
     if not settings.cookie.httponly:

@@ -27,6 +27,7 @@ from .values import (
     IdLength,
     LateCommit,
     LeaseTime,
+    MaxMemory,
     Namespace,
     NoAnonymousTimeout,
     NoEncryption,
@@ -53,14 +54,24 @@ class SettingFields(BaseSettings):
     )
     env: Environment = Field(
         default="development",
-        description="`production` refuses to start with a store that forgets, or a cookie that can be read on the way "
-        "or by scripts.",
+        description="`production` refuses to start with a store that forgets, was not named, or is spoken to in clear "
+        "text or without looking at its certificate; or with a cookie that can be read on the way or by scripts.",
     )
     allow_eviction: Switch = Field(
         default=False,
         description="Accept a server that throws sessions away when its memory is short (`maxmemory-policy` other than "
         "`noeviction`), with a warning. Who loses a session that way is a new visitor. It needs `concurrency`, and "
         "goes better with `secrets`, since the store may evict its own records of these too (C-18).",
+    )
+    allow_volatile: Switch = Field(
+        default=False,
+        description="In production, accept a server that keeps no append-only file, with a warning: its restart loses "
+        "sessions, and may bring back what had ended. For services that keep data safe by other means.",
+    )
+    allow_clear_text: Switch = Field(
+        default=False,
+        description="In production, accept a store beyond this machine without TLS: every host on the way can read and "
+        "change sessions, and hears the password. For networks that encrypt by themselves.",
     )
     start_degraded: Switch = Field(
         default=False,
@@ -210,6 +221,12 @@ class SettingFields(BaseSettings):
         default="everysec",
         description="How often the embedded store writes to disk: `everysec` loses at most the last two seconds with "
         "the machine, `always` nothing.",
+    )
+    maxmemory: MaxMemory = Field(
+        default=0,
+        description="Bytes of data that the embedded store takes, from 16M on; what would go beyond is refused, and "
+        "nothing stored is dropped. 0: half of the memory of the machine or container. The process that starts the "
+        "store decides.",
     )
     exclude: PathPrefixes = Field(
         default=(), description="Path prefixes whose requests load no session. In text: separated by commas."

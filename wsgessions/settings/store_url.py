@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Self
 
 from pydantic import BeforeValidator, Secret
 from pydantic_core import PydanticCustomError
@@ -11,7 +11,10 @@ from pydantic_core import PydanticCustomError
 from ..errors import ConfigError
 from .types import nearest, wrong
 
-__all__ = ["CheckedStoreUrl", "StoreUrl"]
+if TYPE_CHECKING:
+    from ..valkey.address import Address
+
+__all__ = ["CheckedStoreUrl", "StoreUrl", "is_unverified", "leaves_in_clear_text"]
 
 _SERVERS: Final = frozenset({"valkey", "valkeys", "redis", "rediss", "unix"})
 _LATER: Final = frozenset({"sentinel", "cluster"})
@@ -66,6 +69,25 @@ def _check_store_url(value: Any) -> str:
     elif not colon or not _is_right(scheme, rest):
         raise _unknown(scheme if colon else "", rest, url)
     return url
+
+
+def leaves_in_clear_text(url: StoreUrl) -> bool:
+    """Whether a server beyond this machine is spoken to without TLS."""
+    return any(seed.tls is None and not seed.is_local for seed in _seeds(url))
+
+
+def is_unverified(url: StoreUrl) -> bool:
+    """Whether TLS is spoken to whatever answers, its certificate unseen."""
+    from ..valkey.address import Verification
+
+    return any(seed.tls is not None and seed.tls.verify is Verification.NONE for seed in _seeds(url))
+
+
+def _seeds(url: StoreUrl) -> tuple[Address, ...]:
+    """The servers of a URL that has been checked; none for a store that is no server."""
+    from ..valkey.address import Address
+
+    return Address.parse_seeds(url.get_secret_value()) if url.scheme in _SERVERS else ()
 
 
 def _is_right(scheme: str, rest: str) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "IdLength",
     "LateCommit",
     "LeaseTime",
+    "MaxMemory",
     "Namespace",
     "NoAnonymousTimeout",
     "NoEncryption",
@@ -32,12 +33,14 @@ __all__ = [
     "PathPrefixes",
     "RenewGrace",
     "SessionBytes",
+    "check_maxmemory",
 ]
 
 _MAX_CONCURRENCY: Final = 4096
 _MAX_LEASE: Final = timedelta(seconds=5)
 _MAX_RENEW_GRACE: Final = timedelta(seconds=10)
 _MIN_SESSION_BYTES: Final = 1024
+_MIN_MAXMEMORY: Final = 16 * 2**20
 _ADAPTER: Final = re.compile(r"[A-Za-z_][\w.\-]*(:[A-Za-z_][\w.]*)?")
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _MAX_HEADER: Final = 100
@@ -92,6 +95,17 @@ def _check_session_bytes(size: int) -> int:
     return size
 
 
+def check_maxmemory(size: int) -> int:
+    """The bytes, if a server can do with them; 0 leaves the choice to it.
+
+    Raises:
+        PydanticCustomError: they are too few; a `ValueError`.
+    """
+    if 0 != size < _MIN_MAXMEMORY:
+        raise wrong("expected 0, or at least 16M", "0 takes half of the memory of the machine or container")
+    return size
+
+
 def _check_id_length(length: int) -> int:
     if not MIN_ID_LENGTH <= length <= MAX_ID_LENGTH:
         reason = "shorter ids have less than 128 fresh bits after a rotation (S-01); the default is 43"
@@ -136,6 +150,7 @@ AdapterName = Annotated[str, AfterValidator(_check_adapter)]
 Concurrency = Annotated[int, AfterValidator(_check_concurrency)]
 ContextPath = Annotated[str, AfterValidator(_check_context_path)]
 LeaseTime = Annotated[ZeroOrMore, AfterValidator(_check_lease)]
+MaxMemory = Annotated[Size, AfterValidator(check_maxmemory)]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 PathPrefixes = Annotated[tuple[str, ...], BeforeValidator(items), AfterValidator(_check_exclude)]
 RenewGrace = Annotated[Duration, AfterValidator(_check_renew_grace)]

@@ -81,6 +81,7 @@ class AiocacheStore:
         self._grace: Final = round(grace * 1000)
         self._documents = DocumentCells(self._cells, namespace, self._grace, self.clock)
         self._allow_eviction = allow_eviction
+        self._durable: bool | None = None
         self._started = False
         self._work: set[asyncio.Task[Any]] = set()
         self._locks: weakref.WeakValueDictionary[bytes, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -100,24 +101,24 @@ class AiocacheStore:
             lacks.add(Ability.KEEPING)
         return frozenset(lacks)
 
-    def check_fit_for_production(self) -> None:
-        """Refuse a back end that forgets (R-07).
-
-        Raises:
-            ConfigError: sessions would be lost with the process or the memcached, and nobody has accepted that.
-        """
+    def check_fit_for_production(self, *, allow_clear_text: bool, allow_volatile: bool) -> None:
+        """Refuse with a ConfigError a back end that forgets, or is read on the way: aiocache speaks no TLS (R-07)."""
+        self._durable = not allow_volatile
         if self.back_end is BackEnd.MEMORY:
             message, hint = "it loses all sessions when the process ends, and env is production", "name a real back end"
         elif self.back_end is not BackEnd.REDIS and not self._allow_eviction:
             message = f"a back end of the kind {self.back_end.value} may forget sessions, and env is production"
             hint = "set allow_eviction if losing sessions is acceptable, else use a Redis or Valkey"
+        elif not (self._cells.is_local or allow_clear_text):
+            message = "sessions would leave this machine in clear text, and env is production"
+            hint = "use a store of valkeys://; where the network itself encrypts, set allow_clear_text"
         else:
             return
         raise ConfigError(message, setting="store_url", hint=hint)
 
     async def start(self, *, deadline: float = NEVER) -> None:
         if not self._started:
-            await self._carry(self._cells.check(allow_eviction=self._allow_eviction), deadline)
+            await self._carry(self._cells.check(allow_eviction=self._allow_eviction, durable=self._durable), deadline)
             self._started = True
 
     async def close(self) -> None:

@@ -21,6 +21,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
+from ..loopback import is_loopback
+from .durability import check_durability
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
@@ -55,6 +57,9 @@ class BackEnd(Enum):
     MEMCACHED = "memcached"
     OTHER = "other"
     """A class of the application."""
+
+
+_SERVERS: Final = frozenset({BackEnd.REDIS, BackEnd.MEMCACHED})
 
 
 class Held(NamedTuple):
@@ -100,32 +105,30 @@ class Cells:
         self.back_end: Final = _back_end_of(cache)
         self.swaps: Final = type(cache)._gets is not BaseCache._gets
         """Whether the back end compares before it swaps; if not, `swap` always succeeds."""
+        self.is_local: Final = self.back_end not in _SERVERS or is_loopback(cache.endpoint)
+        """Whether what is stored stays on this machine; a class of the application's is believed to see to that."""
         self._patience = cache.timeout or _PATIENCE
 
-    async def check(self, *, allow_eviction: bool) -> None:
+    async def check(self, *, allow_eviction: bool, durable: bool | None) -> None:
         """Open the cache, unless it is open, and ask whether it is there and keeps what it is given.
+
+        Args:
+            allow_eviction: accept, with a warning, a Redis that throws data away when memory is short (C-18).
+            durable: whether a Redis must keep an append-only file, see `check_durability`.
 
         Raises:
             StoreUnavailable: the back end does not answer.
-            ConfigError: it throws data away when memory is short, which was not allowed.
+            ConfigError: it does not keep what it is given.
         """
         if self._open is None:
             self._open = _Connections(_make(self._alias))
         if self.back_end is not BackEnd.REDIS:
             await self.read("is anybody there")
             return
-        info = await self._call(lambda cache: cache.client.info("memory"))
-        policy = info.get("maxmemory_policy", _KEEPS_ALL)
-        if policy == _KEEPS_ALL:
-            return
-        if not allow_eviction:
-            raise ConfigError(
-                f"the server throws data away when memory is short (maxmemory-policy {policy})",
-                setting="store_url",
-                hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}, or allow_eviction = true",
-            )
-        text = "the cache has maxmemory-policy %s: it drops sessions when memory is short"
-        _logger.warning(text, policy, extra={"event": "eviction"})
+        memory = await self._call(lambda cache: cache.client.info("memory"))
+        _check_policy(memory.get("maxmemory_policy", _KEEPS_ALL), allow_eviction=allow_eviction)
+        persistence = await self._call(lambda cache: cache.client.info("persistence"))
+        check_durability(persistence.get("aof_enabled") == 1, demanded=durable, log=_logger)
 
     async def read(self, name: str) -> Held:
         """What the cell holds."""
@@ -220,6 +223,19 @@ class Cells:
             hint = "memcached takes 1 MiB a session unless started with -I; lower max_session_bytes"
             return StoreRefused(f"the cache {self._alias!r} refused a session: it is too large", hint=hint)
         return StoreRefused(f"the cache {self._alias!r} refused a command: {name}")
+
+
+def _check_policy(policy: str, *, allow_eviction: bool) -> None:
+    if policy == _KEEPS_ALL:
+        return
+    if not allow_eviction:
+        raise ConfigError(
+            f"the server throws data away when memory is short (maxmemory-policy {policy})",
+            setting="store_url",
+            hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}, or allow_eviction = true",
+        )
+    text = "the cache has maxmemory-policy %s: it drops sessions when memory is short"
+    _logger.warning(text, policy, extra={"event": "eviction"})
 
 
 def _check_release() -> None:

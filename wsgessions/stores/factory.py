@@ -63,6 +63,7 @@ def open_store(settings: SessionSettings) -> Store:
             grace=grace,
             heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
+            durable=None if settings.env == "development" else not settings.allow_volatile,
             tracked_keys=0 if embedded else settings.tracking_table_max_keys,  # see `wsgessions.embedded.configuration`
         )
         return _batched(_cached(store, settings), settings)
@@ -84,7 +85,9 @@ def _in_aiocache(settings: SessionSettings, alias: str, grace: float) -> Store:
         ) from None
     store = AiocacheStore(alias, namespace=settings.namespace, grace=grace, allow_eviction=settings.allow_eviction)
     if settings.env == "production":
-        store.check_fit_for_production()
+        store.check_fit_for_production(
+            allow_clear_text=settings.allow_clear_text, allow_volatile=settings.allow_volatile
+        )
     return store
 
 
@@ -131,7 +134,8 @@ def _servers(settings: SessionSettings, _: str) -> Connection:
 def _embedded(settings: SessionSettings, directory: str) -> Connection:
     from ..embedded import EmbeddedServer, FsyncPolicy
 
-    server = EmbeddedServer(directory or _DEFAULT_DIRECTORY, fsync=FsyncPolicy(settings.fsync))
+    place, fsync = directory or _DEFAULT_DIRECTORY, FsyncPolicy(settings.fsync)
+    server = EmbeddedServer(place, fsync=fsync, maxmemory=settings.maxmemory)
     # A directory that cannot be used is an error of configuration when the store is first started, and an outage later.
     find = server.attach
 

@@ -36,6 +36,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote
 from pydantic import SecretStr
 
 from ..errors import ConfigError
+from ..loopback import is_loopback
 
 __all__ = ["DEFAULT_PORT", "Address", "Locate", "TLSOptions", "Verification", "in_turn"]
 
@@ -144,6 +145,11 @@ class Address:
     ) -> Address:
         """The same server, for a user; see `holds`."""
         return replace(self, username=username, password=SecretStr(password), holds=holds)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent there stays on this machine."""
+        return self.path is not None or is_loopback(self.host)
 
     def __str__(self) -> str:
         """The address without credentials, for logs and error texts."""

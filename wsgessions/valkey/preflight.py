@@ -7,23 +7,26 @@ from typing import Final
 
 from ..errors import ConfigError, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..stores.durability import check_durability
 from .commands import Commands
 from .segments import DEFAULT_CONCURRENCY
 from .version import MINIMUM, Standing, standing, warn_once
 
 __all__ = ["agree_on_concurrency", "check_server"]
 
-_log = LogThrottle(logging.getLogger("wsgessions.valkey"))
+_logger = logging.getLogger("wsgessions.valkey")
+_log = LogThrottle(_logger)
 
 _KEEPS_ALL: Final = "noeviction"
 
 
-async def check_server(commands: Commands, *, allow_eviction: bool = False) -> bytes:
+async def check_server(commands: Commands, *, allow_eviction: bool = False, durable: bool | None = None) -> bytes:
     """Check role, release and memory policy.
 
     Args:
         commands: the server.
         allow_eviction: accept a server that throws sessions away when memory is short, with a warning.
+        durable: whether the server must keep an append-only file, see `check_durability`.
 
     Returns:
         Its replication id: the name of the history of which it is the primary (fact 16).
@@ -32,11 +35,12 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False) -> b
         StoreUnavailable: it is a replica; after a failover that passes when the address leads to the primary again.
         ConfigError: it must not be used (S-88, C-18).
     """
-    info = _parse_info(await commands.request(b"INFO", b"server", b"memory", b"replication"))
+    info = _parse_info(await commands.request(b"INFO", b"server", b"memory", b"replication", b"persistence"))
     if info.get("role") != "master":
         raise StoreUnavailable("the server is a replica", hint="name the primary in store_url")
     _check_release(info)
     _check_policy(info, allow_eviction=allow_eviction)
+    check_durability(info.get("aof_enabled") == "1", demanded=durable, log=_logger)
     return info.get("master_replid", "").encode()
 
 

@@ -57,6 +57,7 @@ class ValkeyStore:
         reap_interval: seconds between two looks for expired sessions; None leaves that to other processes.
         heartbeat: seconds between two proofs that copies are fresh, once a near cache is fed (C-4).
         allow_eviction: accept a server that drops data when memory is short (C-18).
+        durable: see `check_server`.
         tracked_keys: see `Heartbeat`.
     """
 
@@ -72,6 +73,7 @@ class ValkeyStore:
         reap_interval: float | None = 1.0,
         heartbeat: float = 0.5,
         allow_eviction: bool = False,
+        durable: bool | None = None,
         tracked_keys: int = TRACKED_KEYS,
     ) -> None:
         self.clock: StoreClock = StoreClock()
@@ -97,7 +99,7 @@ class ValkeyStore:
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
-        self._allow_eviction = allow_eviction
+        self._accepts: Final[Any] = {"allow_eviction": allow_eviction, "durable": durable}
         self._heartbeat_options: Final[Any] = {"interval": heartbeat, "tracked_keys": tracked_keys}
         self._lease_length = 0.0
 
@@ -120,7 +122,7 @@ class ValkeyStore:
             self._release()
 
     async def _admit(self, commands: Commands) -> None:
-        timeline = await check_server(commands, allow_eviction=self._allow_eviction)
+        timeline = await check_server(commands, **self._accepts)
         config_key = application_prefix(self._namespace, self._context_path) + "cfg"
         # What was agreed once holds for this store object: queued commands name keys of those segments.
         self._concurrency = await agree_on_concurrency(commands, config_key, self._concurrency)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from .places import Servers, is_loopback, visitor_host
+from wsgessions.loopback import is_loopback
+
+from .places import Servers, visitor_host
 
 __all__ = ["Guard", "may_control"]
 

@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address
 from typing import Any, Final, Self
 
-__all__ = ["BIND_HOST", "COLOURS", "FRAMEWORKS", "Framework", "Place", "Servers", "is_loopback", "visitor_host"]
+__all__ = ["BIND_HOST", "COLOURS", "FRAMEWORKS", "Framework", "Place", "Servers", "visitor_host"]
 
 BIND_HOST: Final = "127.0.0.1"
 """The sample serves this machine only: its session cookie travels unencrypted, and it has a button that kills it."""
@@ -103,14 +102,3 @@ def visitor_host(scope: Mapping[str, Any]) -> str:
     fields = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]
     match = _HOST_NAME.fullmatch(fields[0]) if fields else None
     return match["name"] if match else "localhost"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
