@@ -64,3 +64,27 @@ def test_events_do_not_silence_each_other(throttle: LogThrottle, caplog: pytest.
 def test_each_line_carries_its_event_for_machines(throttle: LogThrottle, caplog: pytest.LogCaptureFixture) -> None:
     throttle.warning("one", "first")
     assert caplog.records[0].__dict__["event"] == "one"
+
+
+def test_sources_do_not_silence_each_other(
+    throttle: LogThrottle, clock: Seconds, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(1000):
+        throttle.warning("flood", "peer %s", "a", source="a")
+    throttle.warning("flood", "peer %s", "b", source="b")
+    clock.now = 60
+    throttle.warning("flood", "peer %s", "a", source="a")
+    assert caplog.messages == ["peer a", "peer b", "peer a [and 999 more since the last such line]"]
+
+
+def test_a_thousand_sources_make_a_limited_number_of_lines(
+    throttle: LogThrottle, clock: Seconds, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And of entries in memory; those that were silent for an interval make room."""
+    for number in range(1000):
+        throttle.info("flood", "peer %d", number, source=str(number))
+    assert caplog.messages == [f"peer {number}" for number in range(65)]
+    clock.now = 60
+    throttle.info("flood", "peer %s", "new", source="new")
+    throttle.info("flood", "peer %s", "newer", source="newer")
+    assert caplog.messages[65:] == ["peer new", "peer newer"]

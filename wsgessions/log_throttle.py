@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["LogThrottle"]
 
+_MOST_SOURCES: Final = 64
+_OTHERS: Final = "others"
+
 
 class LogThrottle:
-    """Writes at most one line per event name and interval.
+    """Writes at most one line per event name, source and interval.
 
     Args:
         logger: where the lines go.
-        interval: seconds between two lines of one event; default 60.
+        interval: seconds between two lines of one event and source; default 60.
     """
 
     def __init__(
@@ -23,27 +27,44 @@ class LogThrottle:
         self._logger = logger
         self._interval = interval
         self._monotonic = monotonic
-        self._lines: dict[str, tuple[float, int]] = {}
+        self._lines: dict[str, dict[str, tuple[float, int]]] = {}
 
-    def warning(self, event: str, message: str, *args: object) -> None:
-        """Log ``message % args`` as a warning, unless this event was logged less than an interval ago."""
-        self._log(logging.WARNING, event, message, *args)
+    def warning(self, event: str, message: str, *args: object, source: str = "") -> None:
+        """Log ``message % args`` as a warning, unless this event was logged less than an interval ago.
 
-    def info(self, event: str, message: str, *args: object) -> None:
+        Args:
+            event: the kind of line.
+            message: its text.
+            args: for the text.
+            source: what the line is about, such as a class of peers. Sources do not silence each other, the first 64 of
+                an interval; all further ones are one source together.
+        """
+        self._log(logging.WARNING, event, source, message, *args)
+
+    def info(self, event: str, message: str, *args: object, source: str = "") -> None:
         """As `warning`, as an information."""
-        self._log(logging.INFO, event, message, *args)
+        self._log(logging.INFO, event, source, message, *args)
 
     def error(self, event: str, message: str, *args: object) -> None:
         """As `warning`, as an error."""
-        self._log(logging.ERROR, event, message, *args)
+        self._log(logging.ERROR, event, "", message, *args)
 
-    def _log(self, level: int, event: str, message: str, *args: object) -> None:
+    def _log(self, level: int, event: str, source: str, message: str, *args: object) -> None:
         now = self._monotonic()
-        logged_at, left_out = self._lines.get(event, (-self._interval, 0))
+        lines = self._lines.setdefault(event, {})
+        if source not in lines and len(lines) >= _MOST_SOURCES:
+            source = self._room(lines, source, now)
+        logged_at, left_out = lines.get(source, (-self._interval, 0))
         if now - logged_at < self._interval:
-            self._lines[event] = (logged_at, left_out + 1)
+            lines[source] = (logged_at, left_out + 1)
             return
-        self._lines[event] = (now, 0)
+        lines[source] = (now, 0)
         if left_out:
             message, args = f"{message} [and %d more since the last such line]", (*args, left_out)
         self._logger.log(level, message, *args, extra={"event": event})
+
+    def _room(self, lines: dict[str, tuple[float, int]], source: str, now: float) -> str:
+        """The source to count as, once those are forgotten that were silent for an interval."""
+        for other in [other for other, (logged_at, _) in lines.items() if now - logged_at >= self._interval]:
+            del lines[other]
+        return source if len(lines) < _MOST_SOURCES else _OTHERS

@@ -55,6 +55,23 @@ def test_the_store_may_come_from_the_environment(
     assert asked[0][1] == "redis://db.example"
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://u:a-password@db.example", "unix://:a-password@/s", "valkey://u%3aa-password@h"]
+)
+def test_no_password_stands_on_the_command_line(
+    app: typer.Typer, asked: list[Any], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """S-79, S-105."""
+    refused = CliRunner().invoke(app, ["--store", url], env={"COLUMNS": "200"})
+    assert refused.exit_code == 2
+    assert "set WSGESSIONS_STORE_URL instead" in refused.output
+    assert "a-password" not in refused.output
+    assert asked == []
+    monkeypatch.setenv("WSGESSIONS_STORE_URL", url)
+    assert CliRunner().invoke(app, []).exit_code == 0
+    assert asked[0][1] == url
+
+
 def test_a_missing_library_is_named_with_the_extra_that_brings_it(
     app: typer.Typer, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from wsgessions.identity import new_session_id
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager, Suspicion, suspicion
 from wsgessions.middleware import SessionMiddleware
+from wsgessions.peer_class import peer_class
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
 
@@ -124,3 +125,33 @@ async def test_a_store_that_is_away_makes_nobody_suspicious() -> None:
     app = SessionMiddleware(answering(dict), manager=manager)
     assert (await Browser(**{"__Host-sid": new_session_id()}).request(app)).status == 503
     assert told == []
+
+
+@pytest.mark.parametrize("finding", Suspicion)
+async def test_one_attacker_does_not_hide_another(finding: Suspicion, caplog: pytest.LogCaptureFixture) -> None:
+    """S-11: neighbours of an address are one peer to the log, others have a line of their own."""
+    app, cookie = watched([]), [(b"cookie", COOKIES[finding].encode())]
+    with caplog.at_level(logging.DEBUG, "wsgessions.suspicion"):
+        for number in range(100):
+            await Browser().request(app, headers=cookie, client=(f"192.0.2.{number}", 5))
+        for peer in ("198.51.100.7", "2001:db8:1:2::3", "2001:db8:1:ffff::4", "2001:db8:2::5"):
+            await Browser().request(app, headers=cookie, client=(peer, 5))
+    told = [str(record.args[-1]) for record in caplog.records if isinstance(record.args, tuple)]
+    assert told == ["192.0.2.0", "198.51.100.7", "2001:db8:1:2::3", "2001:db8:2::5"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("fe80::1%eth0", "fe80::/48"),
+        ("testclient", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_peers_of_one_network_are_one_class(peer: str | None, expected: str) -> None:
+    """What is no address, as the text of a header may be, makes no classes."""
+    assert peer_class(peer) == expected

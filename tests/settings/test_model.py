@@ -349,6 +349,7 @@ class TestContradictions:
 class TestSecretsFile:
     def test_the_ring_is_read_line_by_line(self, directory: Path) -> None:
         path = directory / "ring"
+        path.touch(mode=0o600)
         path.write_text(f"\n{SECRET}\n\n {OTHER} \n", encoding="utf-8")
         settings = SessionSettings(secrets_file=path)
         assert settings.secrets == (SecretStr(SECRET), SecretStr(OTHER))
@@ -356,11 +357,33 @@ class TestSecretsFile:
 
     @pytest.mark.parametrize(("content", "told"), [(b"", "no secret"), (b"short", "32 bytes"), (b"\xff" * 40, "UTF-8")])
     def test_a_file_without_fit_secrets_is_refused(self, directory: Path, content: bytes, told: str) -> None:
+        (directory / "ring").touch(mode=0o600)
         (directory / "ring").write_bytes(content)
         error = refused(secrets_file="ring")
         assert (error.setting, told in str(error)) == ("secrets_file", True)
 
+    @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o620, 0o666])
+    def test_a_file_that_others_can_read_or_change_is_refused(self, directory: Path, mode: int) -> None:
+        """S-78; also where a link leads to it, as secrets are mounted in containers."""
+        path = directory / "real"
+        path.write_text(SECRET, encoding="utf-8")
+        path.chmod(mode)
+        (directory / "ring").symlink_to(path)
+        for name in ("real", "ring"):
+            error = refused(secrets_file=name)
+            assert error.setting == "secrets_file"
+            assert "can be read or changed by all users of this machine (chmod 600; in a container" in str(error)
+            assert SECRET not in str(error)
+
+    @pytest.mark.parametrize("mode", [0o400, 0o600, 0o440, 0o640])
+    def test_its_user_and_group_may_read_it(self, directory: Path, mode: int) -> None:
+        path = directory / "ring"
+        path.write_text(SECRET, encoding="utf-8")
+        path.chmod(mode)
+        assert SessionSettings(secrets_file=path).secrets == (SecretStr(SECRET),)
+
     def test_secrets_come_from_one_place(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (directory / "ring").touch(mode=0o600)
         (directory / "ring").write_text(SECRET, encoding="utf-8")
         monkeypatch.setenv("WSGESSIONS_SECRETS", OTHER)
         error = refused(secrets_file="ring")

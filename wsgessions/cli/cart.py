@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cart(
+    context: typer.Context,
     servers: Annotated[
         str,
         typer.Option(
@@ -31,7 +32,10 @@ def cart(
     store: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", envvar="WSGESSIONS_STORE_URL", help="A store that runs already.", show_default="starts one"
+            metavar="URL",
+            envvar="WSGESSIONS_STORE_URL",
+            help="A store that runs already. One with a password is named by the variable only.",
+            show_default="starts one",
         ),
     ] = None,
     port_base: Annotated[
@@ -43,6 +47,9 @@ def cart(
 
     The store listens on 9510 and keeps its data in ./.wsgessions. Ctrl-C stops everything.
     """
+    if store and _has_credentials(store) and _is_on_the_command_line(context, "store"):
+        message = "a password there is seen by all users of this machine: set WSGESSIONS_STORE_URL instead"
+        raise typer.BadParameter(message, param_hint="--store")
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(f"wsgessions: cart needs {', '.join(missing)}: pip install 'wsgessions[demo]'", file=sys.stderr)
@@ -50,3 +57,12 @@ def cart(
     from wsgessions_cart.run import run
 
     raise typer.Exit(run(servers, store, port_base, open_browser=open_browser))
+
+
+def _has_credentials(url: str) -> bool:
+    return "@" in url.partition("//")[2]
+
+
+def _is_on_the_command_line(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from ..log_throttle import LogThrottle
+from ..peer_class import peer_class
 from ..statistics import SessionStatistics
 
 __all__ = ["OnSuspicious", "Suspicion", "SuspicionWatch"]
@@ -47,10 +48,13 @@ class SuspicionWatch:
     def note(self, suspicion: Suspicion, peer: str | None) -> None:
         """A request from ``peer`` has presented such an id."""
         self._count(suspicion)
+        source = peer_class(peer)  # one attacker hides no other
         if suspicion is Suspicion.UNKNOWN:
-            _log.info("unknown_id", "an id was presented that is ended, expired or made up, from %r", peer)
+            text = "an id was presented that is ended, expired or made up, from %r"
+            _log.info("unknown_id", text, peer, source=source)
         else:
-            _log.warning(f"{suspicion.value}_id", "no session: the id is %s, from %r", suspicion.value, peer)
+            text = "no session: the id is %s, from %r"
+            _log.warning(f"{suspicion.value}_id", text, suspicion.value, peer, source=source)
         if self._hook is not None:
             self._tell(self._hook, suspicion, peer)
 

@@ -236,7 +236,10 @@ class SettingFields(BaseSettings):
         description="A header, such as `X-Session-Id`, by which clients without cookies carry their session; the "
         "watermark's has `-Watermark` at the end. A request that has it is answered by it (S-05).",
     )
-    secrets_file: SecretsFile = Field(default=None, description="A file with `secrets`, one a line.")
+    secrets_file: SecretsFile = Field(
+        default=None,
+        description="A file with `secrets`, one a line. One that all users of the machine can read is refused.",
+    )
     secrets: KeyRing = Field(
         default_factory=lambda data: read_secrets(data.get("secrets_file")),
         description="Key ring of at least 32 bytes each: the first signs, all verify. In text: separated by commas. "

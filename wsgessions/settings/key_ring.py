@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,6 +22,9 @@ _MIN_DISTINCT: Final = 8
 _EXAMPLES: Final = re.compile(
     "change.?(me|this)|passw[o0]rd|secret|example|default|placeholder|insecure|your.?key", re.IGNORECASE
 )
+_OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
+"""What no file of secrets may allow. Its group may read it, which is how services are often given theirs."""
+_PRIVATE_HINT: Final = "chmod 600; in a container mount the secret with mode 0400 or 0440"
 _HINT: Final = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
@@ -76,16 +81,19 @@ def read_secrets(path: Path | None) -> tuple[SecretStr, ...]:
 
 
 def _check_secret_file(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be read, or holds no fit secrets."""
+    """Refuse a file that cannot be read, that others can read or change, or that holds no fit secrets."""
     if path is not None:
         ring: tuple[SecretStr, ...] = ()
-        reason = ""
+        is_open, reason = 0, ""
         try:
+            is_open = os.name == "posix" and path.stat().st_mode & _OTHERS
             ring = read_secrets(path)
         except (OSError, UnicodeDecodeError) as error:
             reason = str(error.strerror) if isinstance(error, OSError) else "it is no text in UTF-8"
         if reason:
             raise wrong(f"the file cannot be read: {reason}", "give a readable file with one secret a line")
+        if is_open:
+            raise wrong("the file can be read or changed by all users of this machine", _PRIVATE_HINT)
         if not ring:
             raise wrong("the file holds no secret", _HINT)
         _check_secrets(ring)
