@@ -177,6 +177,29 @@ def test_a_new_file_that_another_took_for_a_leftover_is_made_again(host: Host, m
     files.close()
 
 
+@pytest.mark.parametrize("by", ["look", "start"])
+def test_what_is_removed_stays_locked_until_it_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """Else a worker that is just making the file could lock it in between, and would write what no sibling finds."""
+    files = directory.WorkerFiles("store", host.base)
+    name, file = files.create()
+    os.close(file)  # as if it were not locked yet
+    unlink, could_lock = os.unlink, []
+
+    def unlink_while_another_tries(entry: str, *, dir_fd: int) -> None:
+        with open(os.open(entry, os.O_RDWR, dir_fd=dir_fd), "rb") as other:  # noqa: PTH123 - by the open directory
+            could_lock.append(directory._locked(other.fileno()))
+        unlink(entry, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink_while_another_tries)
+    if by == "look":
+        assert files.open_living(name) is None
+    else:
+        files.sweep()
+    assert could_lock == [False]
+    assert list(host.base.iterdir()) == []
+    files.close()
+
+
 def test_it_lies_in_shared_memory_or_else_among_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,11 +90,12 @@ class WorkerFiles:
         """A sibling's file, open for reading; None if it has none about this, or is dead: then the file is removed."""
         with self._opened(name) as folder:
             file = None if folder is None else _opened_file(self._file, folder)
-            if file is not None and _locked(file):
-                os.close(file)
-                self.remove(name)
-                return None
-            return file
+            if file is None or not _locked(file):
+                return file
+            # The lock is held until the file is gone, so that a worker that is just making it notices.
+            self.remove(name)
+            os.close(file)
+            return None
 
     def remove(self, name: str) -> None:
         """Remove a file and its directory; whoever has it mapped keeps what he has."""
