@@ -18,6 +18,7 @@ import pytest
 from tests.embedded.conftest import Supervise
 from tests.embedded.supervised import IMPOSTOR_PROGRAM, Fake, Watched
 from tests.embedded.watched import PATIENCE, Place, end, has_ended, wait_until
+from wsgessions.embedded import peer
 from wsgessions.embedded.binary import find_server
 from wsgessions.embedded.configuration import Doors, Listening
 from wsgessions.embedded.directory import StoreDirectory
@@ -176,6 +177,13 @@ def test_in_another_namespace_of_processes_the_user_must_be_the_same(monkeypatch
                 patched.setattr(os, "geteuid", lambda: 2**31 - 2)
                 with pytest.raises(ConnectionRefusedError, match="not the server"):
                     theirs.holds(one)
+
+
+def test_where_the_system_does_not_tell_the_peer_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one, other = _pair(socket.AF_INET)
+    monkeypatch.setattr(peer, "Path", lambda *_: tmp_path / "missing")
+    with one, other, pytest.raises(ConnectionRefusedError, match="does not tell which process"):
+        Peer(os.getpid(), own_namespace()).holds(one)
 
 
 def _pair(family: int) -> tuple[socket.socket, socket.socket]:
