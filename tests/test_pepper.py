@@ -15,7 +15,7 @@ async def created(node: Node) -> str:
     async with node.manager.open() as session:
         session["user"] = "ann"
     assert session.id is not None
-    return session.id
+    return session.id.get_secret_value()
 
 
 async def test_nodes_with_the_same_pepper_share_sessions() -> None:

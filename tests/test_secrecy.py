@@ -234,7 +234,7 @@ async def test_a_session_shows_its_ref_and_names_at_most(closed: Session, watch:
     assert closed.ref is not None
     shown = f"{closed!r} {closed} {[closed]} {vars(closed) if hasattr(closed, '__dict__') else ''}"
     assert closed.ref in shown
-    assert closed.id not in shown
+    assert closed.id.get_secret_value() not in shown
     assert VALUE not in shown
 
 

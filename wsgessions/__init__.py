@@ -20,14 +20,25 @@ if TYPE_CHECKING:
     from .manager import SessionManager
     from .middleware import SessionMiddleware
     from .session import Session
+    from .session_id import SessionId
     from .settings import SessionSettings
 
 __version__ = "0.1.0"
 
-__all__ = ["Session", "SessionManager", "SessionMiddleware", "SessionSettings", "__version__", "errors", "install"]
+__all__ = [
+    "Session",
+    "SessionId",
+    "SessionManager",
+    "SessionMiddleware",
+    "SessionSettings",
+    "__version__",
+    "errors",
+    "install",
+]
 
 _HOMES: Final = {
     "Session": "session",
+    "SessionId": "session_id",
     "SessionManager": "manager",
     "SessionMiddleware": "middleware",
     "SessionSettings": "settings",

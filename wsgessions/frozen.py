@@ -2,12 +2,26 @@
 
 A frozen dataclass takes 3 us to make, as each field is set by a call of its own; a `Struct` takes 0.2 us, and the
 garbage collector does not look at it, which is right for what refers to nothing that could refer back:
-``class Outcome(Struct, frozen=True, gc=False)``.
+``class Outcome(Struct, frozen=True, gc=False)``. It shows names and sizes and no value, see `wsgessions.masked`.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import field
 from msgspec.structs import astuple, replace
 
+from .masked import masked
+
 __all__ = ["Struct", "astuple", "field", "replace"]
+
+
+if TYPE_CHECKING:  # which fields may be set each class says for itself, and this base has none
+    from msgspec import Struct
+else:
+
+    @masked
+    class Struct(msgspec.Struct):
+        """The base of all of them."""

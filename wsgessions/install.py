@@ -18,7 +18,7 @@ from .asgi import ASGIApp
 from .errors import ConfigError
 from .framework_versions import check_framework
 from .middleware import SessionMiddleware
-from .settings import SessionSettings
+from .settings import SessionSettings, shielded
 
 __all__ = ["GROUP", "install", "load_adapter", "registered"]
 
@@ -44,6 +44,7 @@ def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: 
     Raises:
         ConfigError: a setting is wrong; the adapter is unknown, does not fit the application, or lacks its framework.
     """
+    overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
     chosen = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
     adapter = _choose(app, chosen.adapter)
     if adapter is not None:

@@ -19,7 +19,7 @@ from .errors import ConfigError
 from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
 from .session import Session
-from .settings import SessionSettings
+from .settings import SessionSettings, shielded
 
 __all__ = ["SessionMiddleware"]
 
@@ -52,6 +52,7 @@ class SessionMiddleware:
         settings: SessionSettings | None = None,
         **overrides: Any,
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
         self.transport: Transport = Transport(self.manager.settings)

@@ -65,6 +65,3 @@ class Presented(Struct, gc=False):
     """What the answer goes by."""
     recognized: Recognized | None = None
     """Worked out by the first request that needs it."""
-
-    def __repr__(self) -> str:
-        return f"Presented({self.finding.value})"

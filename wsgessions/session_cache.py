@@ -19,6 +19,7 @@ from . import codec
 from .asgi.current_session import current_session, follow
 from .errors import CodecError
 from .log_throttle import LogThrottle
+from .masked import masked
 from .session import Session
 from .session.changes import Gate
 
@@ -45,6 +46,7 @@ _WRITABLE: Final = frozenset({Gate.UNTOUCHED, Gate.OPEN})
 _log = LogThrottle(logging.getLogger("wsgessions.aiocache"))
 
 
+@masked
 class _Memo(NamedTuple):
     """One cached value, as an attribute of the session."""
 

@@ -15,6 +15,7 @@ from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
+from wsgessions.settings import shielded
 
 from .asgi import wrap
 
@@ -34,6 +35,7 @@ class DjangoAdapter:
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)
         if manager is not None:
             manager_for(manager, settings, overrides)  # refuses settings that would be without effect
         self._settings = settings

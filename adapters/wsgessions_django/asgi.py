@@ -15,6 +15,7 @@ from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import ConfigError
 from wsgessions.manager import manager_for
+from wsgessions.settings import shielded
 
 from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
 
@@ -47,6 +48,7 @@ def wrap(
         ConfigError: a setting is wrong, a manager is given and settings too, or the project has Django's own session
             middleware.
     """
+    overrides = shielded(SessionSettings, overrides)
     if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
         _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
         return app

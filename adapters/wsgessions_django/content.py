@@ -16,6 +16,7 @@ from wsgessions.errors import SessionNotLoaded
 from wsgessions.identity import is_well_formed, new_session_id
 from wsgessions.presented import Presented
 from wsgessions.session.changes import Gate
+from wsgessions.session_id import AnyId, bare
 
 from .configuration import current_manager
 from .expiry import cookie_age, ends_with_browser, is_over, put_in_force
@@ -30,13 +31,13 @@ T = TypeVar("T")
 class SessionContent(SessionBase):
     """A `wsgessions.Session` under Django's words. Loaded when somebody looks, unless the middleware has done so."""
 
-    def __init__(self, session_key: str | None = None) -> None:
+    def __init__(self, session_key: AnyId | None = None) -> None:
         self._manager = current_manager()
         self._in_request = False
         self._is_marked = False
         self._is_gone = False
         self.is_left_out = False
-        super().__init__(session_key)
+        super().__init__(None if session_key is None else bare(session_key))
 
     @classmethod
     def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:

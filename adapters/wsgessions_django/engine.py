@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
+from wsgessions import Session
 from wsgessions.errors import SessionGone
 from wsgessions.presented import Presented
+from wsgessions.session_id import AnyId, bare
 
 from .content import SessionContent
 from .logins import heed_login
@@ -30,7 +32,8 @@ class SessionStore(SessionContent):
     before, they would stop the event loop that they wait for; that is a `SynchronousOnlyOperation`.
 
     Args:
-        session_key: the id that was presented; an unknown one is dropped, and never adopted (S-03).
+        session_key: the id that was presented, as text or as `wsgessions.SessionId`; an unknown one is dropped, and
+            never adopted (S-03).
 
     Raises:
         ConfigError: a setting is wrong.
@@ -38,17 +41,26 @@ class SessionStore(SessionContent):
 
     # -- what the store is told ----------------------------------------------------------------------------------------
 
-    def exists(self, session_key: str) -> bool:
+    def exists(self, session_key: AnyId) -> bool:
         """Whether there is a session of this id."""
-        return self._wait(lambda: self.aexists(session_key))
+        other = self._begun(session_key)
+        del session_key  # before anything can fail: no frame shows it (S-80)
+        return self._wait(lambda: self._is_there(other))
 
-    async def aexists(self, session_key: str) -> bool:
+    async def aexists(self, session_key: AnyId) -> bool:
         """See `exists`."""
-        if not self._validate_session_key(session_key):
-            return False
-        other = self._manager.begin(Presented(session_key))
+        other = self._begun(session_key)
+        del session_key
+        return await self._is_there(other)
+
+    async def _is_there(self, other: Session) -> bool:
         await self._manager.load(other)
         return other._record is not None
+
+    def _begun(self, session_key: AnyId | None) -> Session:
+        """The session of this id, not loaded yet; a new one if it can be none."""
+        text = "" if session_key is None else bare(session_key)
+        return self._manager.begin(Presented(text if self._validate_session_key(text) else None))
 
     def create(self) -> None:
         """Store a session now, even an empty one, under a new id; one that exists moves to the new id."""
@@ -103,16 +115,21 @@ class SessionStore(SessionContent):
             self.show_nothing()
             raise UpdateError(str(error)) from error
 
-    def delete(self, session_key: str | None = None) -> None:
+    def delete(self, session_key: AnyId | None = None) -> None:
         """End a session at the store, by default this one, which then cannot be saved any more."""
-        self._wait(lambda: self.adelete(session_key))
+        doomed = self._begun(self.session_key if session_key is None else session_key)
+        del session_key
+        self._wait(lambda: self._remove(doomed))
 
-    async def adelete(self, session_key: str | None = None) -> None:
+    async def adelete(self, session_key: AnyId | None = None) -> None:
         """See `delete`."""
-        doomed = self.session_key if session_key is None else session_key
-        if doomed is not None and self._validate_session_key(doomed):
-            async with self._manager.open(doomed) as other:
-                other.invalidate()
+        doomed = self._begun(self.session_key if session_key is None else session_key)
+        del session_key
+        await self._remove(doomed)
+
+    async def _remove(self, doomed: Session) -> None:
+        await self._manager.load(doomed)
+        await doomed.invalidate()
 
     def flush(self) -> None:
         """End the session. What is put in afterwards makes a new one, with a new id."""

@@ -15,6 +15,7 @@ from django.utils.deprecation import MiddlewareMixin
 from wsgessions import Session, SessionManager
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.log_throttle import LogThrottle
+from wsgessions.masked import masked
 from wsgessions.takeover import Takeover
 
 from .engine import SessionStore
@@ -31,6 +32,7 @@ _KNOWN: Final = frozenset({"engine", "until", "cookie", "secret", "keep"})
 _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
 
 
+@masked
 class _Visitor(NamedTuple):
     """A request that presents the old cookie."""
 

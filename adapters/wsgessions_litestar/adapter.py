@@ -19,6 +19,7 @@ from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
+from wsgessions.settings import shielded
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware
@@ -52,6 +53,7 @@ class LitestarAdapter(InitPlugin):
         config: WsgessionsSessionConfig | None = None,
         **overrides: Any,
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)
         check_framework(self)
         if config is None:
             config = WsgessionsSessionConfig(manager=manager_for(manager, settings, overrides))

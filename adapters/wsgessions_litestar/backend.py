@@ -93,11 +93,14 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         if content is Empty or content is None:
             await session.invalidate()
             return
+        self._keep_what_was_told(session, connection)
+        refill(session, content, connection.scope)
+        await session.commit()
+
+    def _keep_what_was_told(self, session: Session, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         told = connection.get_session_id()
         if told is not None and is_well_formed(told, self.config.session_manager.settings.id_length):
             session._reserved = told
-        refill(session, content, connection.scope)
-        await session.commit()
 
     async def get(self, session_id: str, store: Store) -> bytes | None:
         """The session's attributes as JSON, as `SessionDocuments.get`."""

@@ -24,6 +24,8 @@ class SessionDocuments(Store):
         manager: the manager of the sessions.
     """
 
+    # Ids are let go of before anything can fail: no frame of an error shows one (S-80).
+
     def __init__(self, manager: SessionManager) -> None:
         self._manager = manager
 
@@ -34,7 +36,9 @@ class SessionDocuments(Store):
             key: the session's id.
             renew_for: without effect: each use keeps a session alive for its own idle timeout.
         """
-        async with self._manager.open(key) as session:
+        opened = self._manager.open(key)
+        del key
+        async with opened as session:
             return None if session.is_new else encode_json(dict(session))
 
     async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
@@ -48,19 +52,24 @@ class SessionDocuments(Store):
         Raises:
             SessionGone: nobody was given this id, or the session is over: an id from outside is never adopted (S-03).
         """
-        async with self._manager.open(key) as session:
+        opened = self._manager.open(key)
+        del key
+        async with opened as session:
             if session.is_new:
                 raise SessionGone("there is no such session", hint="sessions are created by requests only")
             content = decode_json(value)
             for name in [name for name in session if name not in content]:
                 del session[name]
             session.update(content)
+            del value, content
             if expires_in is not None:
                 session.max_inactive_interval = _duration(expires_in)
 
     async def delete(self, key: str) -> None:
         """End a session; an unknown id is no error."""
-        async with self._manager.open(key) as session:
+        opened = self._manager.open(key)
+        del key
+        async with opened as session:
             session.invalidate()
 
     async def delete_all(self) -> None:
@@ -85,12 +94,16 @@ class SessionDocuments(Store):
 
     async def exists(self, key: str) -> bool:
         """Whether there is a session of this id."""
-        async with self._manager.open(key) as session:
+        opened = self._manager.open(key)
+        del key
+        async with opened as session:
             return not session.is_new
 
     async def expires_in(self, key: str) -> int | None:
         """Seconds until the session ends if nobody uses it; None if it is unknown."""
-        async with self._manager.open(key) as session:
+        opened = self._manager.open(key)
+        del key
+        async with opened as session:
             if session.expires_at is None:
                 return None
             left_ms = round(session.expires_at.timestamp() * 1000) - self._manager.store.clock.now_ms()

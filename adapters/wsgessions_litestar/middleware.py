@@ -10,7 +10,7 @@ from litestar.middleware.session import SessionMiddleware
 from litestar.types import ASGIApp, Empty, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
 
-from wsgessions import Session
+from wsgessions import Session, SessionId
 from wsgessions.asgi import opens_response
 from wsgessions.errors import WsgessionsError
 
@@ -67,22 +67,30 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
     async def _run(self, scope: Any, receive: Any, send: Any) -> None:
         session: Session = scope["session"]
         noting = NotingScope(scope)
-        state = ScopeState.from_scope(scope)
         replacement = Replacement(noting, session)
         reserve_id = self._config.session_manager.owner.reserve_id
-        state.session_id = reserve_id(session)
+        ScopeState.from_scope(scope).session_id = _Told(reserve_id(session))
 
         async def take_over_and_send(message: Message) -> None:
             if opens_response(message):  # type: ignore[arg-type]  # a message is a dict
                 replacement.take_over()
                 if noting.get("session") is not Empty:
-                    state.session_id = reserve_id(session)
+                    ScopeState.from_scope(scope).session_id = _Told(reserve_id(session))
             elif message["type"] == "websocket.close" and message.get("code") == _INTERNAL_ERROR:
                 _heed_the_error(session)
             await send(message)
 
         await self.app(noting, receive, take_over_and_send)  # type: ignore[arg-type]  # a dict, as a scope is
         replacement.take_over()
+
+
+class _Told(str):
+    """An id for ``connection.get_session_id()``: text, but not for what shows the state of a scope (S-80)."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(SessionId(str(self)))
 
 
 def _heed_the_error(session: Session) -> None:

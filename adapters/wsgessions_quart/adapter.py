@@ -14,6 +14,7 @@ except ModuleNotFoundError as _missing:
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
+from wsgessions.settings import shielded
 
 from .interface import EXTENSION, WsgessionsSessionInterface
 
@@ -36,6 +37,7 @@ class QuartAdapter:
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)
         self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(settings, manager=manager, **overrides)
 
     @classmethod

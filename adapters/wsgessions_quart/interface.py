@@ -18,6 +18,7 @@ from wsgessions.asgi import Scope
 from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import manager_for
+from wsgessions.settings import shielded
 
 from .apart import save_apart
 from .configuration import check_no_effect, manager_of
@@ -57,6 +58,7 @@ class WsgessionsSessionInterface(SessionInterface):
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)
         if manager is not None:
             manager_for(manager, settings, overrides)  # refuses settings that would be without effect
         elif overrides:

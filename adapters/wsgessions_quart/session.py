@@ -11,6 +11,7 @@ from quart import session as current_session
 
 from wsgessions import Session
 from wsgessions.errors import ConfigError
+from wsgessions.masked import forgetful
 
 __all__ = ["MOST_FLASHES", "PERMANENT", "QuartSession", "get_session"]
 
@@ -71,6 +72,7 @@ class QuartSession(Session):
 
     # -- flash() reads a list, appends, and puts it back; get_flashed_messages() pops it -------------------------------
 
+    @forgetful
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, _marked(value) if name == _FLASHES and isinstance(value, list) else value)
 

@@ -16,6 +16,7 @@ from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
+from wsgessions.settings import shielded
 
 __all__ = ["StarletteAdapter"]
 
@@ -37,6 +38,7 @@ class StarletteAdapter:
     def __init__(
         self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)
         self.manager: SessionManager = manager_for(manager, settings, overrides)
 
     @classmethod

@@ -11,12 +11,15 @@ try:
 except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from _missing
 
+from pydantic import SecretStr
+
 import wsgessions
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
 from wsgessions.errors import ConfigError
 from wsgessions.presented import Carrier
 from wsgessions.session import SessionStatus
+from wsgessions.settings import shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
 from wsgessions.takeover import Takeover
 
@@ -77,6 +80,8 @@ class SessionMiddleware:
         settings: SessionSettings | None = None,
         **overrides: Any,
     ) -> None:
+        overrides, secret = shielded(SessionSettings, overrides), SecretStr(str(secret_key))
+        del secret_key  # before anything can fail: no frame shows a secret (S-79)
         if "cookie" in overrides:
             raise ConfigError(
                 "Starlette's arguments say it all", setting="cookie", hint="session_cookie, max_age, path, ..."
@@ -96,10 +101,10 @@ class SessionMiddleware:
         given = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
         self.manager: SessionManager = _Manager(SessionSettings.load(given, _with_times(given, cookie, max_age)))
         self._until = _checked(signed_cookies_until)
-        self._takeover = Takeover(str(secret_key).encode())
+        self._takeover = Takeover(secret.get_secret_value().encode())
         self._signed: SignedCookies | None = None
         if self._until is not None and (max_age is None or max_age > 0):
-            self._signed = _reader(session_cookie, str(secret_key), max_age)
+            self._signed = _reader(session_cookie, secret.get_secret_value(), max_age)
         self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

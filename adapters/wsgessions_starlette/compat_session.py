@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import wsgessions
+from wsgessions.masked import forgetful
 
 if TYPE_CHECKING:
     from wsgessions.session.owner import SessionOwner
@@ -57,6 +58,7 @@ class Session(wsgessions.Session):
         """Have the response renew the cookie, changed or not."""
         self._accessed = self._marked = True
 
+    @forgetful
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
         self.mark_modified()
@@ -77,6 +79,7 @@ class Session(wsgessions.Session):
             self.mark_modified()
         return value
 
+    @forgetful
     def setdefault(self, name: str, default: Any = None) -> Any:
         is_there = name in self
         value = super().setdefault(name, default)
@@ -84,6 +87,7 @@ class Session(wsgessions.Session):
             self.mark_modified()
         return value
 
+    @forgetful
     def update(self, first: Any = (), fn: Callable[[Any], Any] | None = None, /, **more: Any) -> Awaitable[Any] | None:  # type: ignore[override]
         """As `wsgessions.Session.update`."""
         if fn is not None:

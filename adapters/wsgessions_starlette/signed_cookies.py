@@ -15,6 +15,7 @@ except ModuleNotFoundError as _missing:
 
 from wsgessions.asgi import Scope
 from wsgessions.cookie import MAX_COOKIE_BYTES
+from wsgessions.masked import masked
 from wsgessions.takeover.starsessions import without_metadata
 
 __all__ = ["Found", "SignedCookies", "StarsessionsCookies"]
@@ -25,6 +26,7 @@ _FOR_THE_BROWSER: Final = timedelta(days=360)
 """For how long starsessions takes a cookie that ends with the browser."""
 
 
+@masked
 class Found(NamedTuple):
     """Signed cookies among the headers of a request; genuine or not."""
 

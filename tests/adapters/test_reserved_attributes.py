@@ -49,7 +49,7 @@ async def test_messages_of_django_and_of_quart_are_in_one_session_and_each_reads
     async def say() -> Any:
         await flash("from Quart")
         await quart_session.commit()  # type: ignore[attr-defined]  # it is ours
-        return quart_session.id  # type: ignore[attr-defined]
+        return quart_session.id.get_secret_value()  # type: ignore[attr-defined]
 
     @app.get("/hear")
     async def hear() -> Any:

@@ -11,6 +11,7 @@ import pytest
 from tests.nodes import Node, two_nodes
 from wsgessions import errors
 from wsgessions.manager import attribute_operations
+from wsgessions.session_id import AnyId
 
 
 @pytest.fixture
@@ -22,10 +23,10 @@ async def created(node: Node, **attributes: Any) -> str:
     async with node.manager.open() as session:
         session.update(attributes)
     assert session.id is not None
-    return session.id
+    return session.id.get_secret_value()
 
 
-async def content(node: Node, session_id: str) -> dict[str, Any]:
+async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
     async with node.manager.open(session_id) as session:
         return session.copy()
 

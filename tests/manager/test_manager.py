@@ -30,7 +30,7 @@ async def created(manager: SessionManager, **attributes: Any) -> str:
     async with manager.open() as session:
         session.update(attributes)
     assert session.id is not None
-    return session.id
+    return session.id.get_secret_value()
 
 
 def presented(session_id: str, watermark: str | None = None) -> Presented:
@@ -169,7 +169,7 @@ async def test_operations_that_the_application_starts_start_the_store() -> None:
     assert node.store.calls == ["start", "create"]
     assert session.id is not None
     other = make_node(node.store.below)  # type: ignore[arg-type]  # a memory store
-    session = other.manager.begin(presented(session.id))
+    session = other.manager.begin(presented(session.id.get_secret_value()))
     await session.load()
     assert other.store.calls == ["start", "load"]
     assert session == {"a": 1}

@@ -19,6 +19,7 @@ from wsgessions.manager import SessionManager, commit_reports, creation, store_o
 from wsgessions.presented import CookieFinding, Presented
 from wsgessions.record import CommitOutcome, CommitStatus
 from wsgessions.session import ServedFrom, Session, SessionStatus
+from wsgessions.session_id import AnyId
 from wsgessions.stores.memory import MemoryStore
 
 
@@ -27,10 +28,10 @@ async def created(manager: SessionManager, **attributes: Any) -> str:
     async with manager.open() as session:
         session.update(attributes)
     assert session.id is not None
-    return session.id
+    return session.id.get_secret_value()
 
 
-async def content(node: Node, session_id: str) -> dict[str, Any]:
+async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
     """What another request sees."""
     async with node.manager.open(session_id) as session:
         return session.copy()
@@ -920,7 +921,8 @@ async def test_an_empty_session_is_created_when_that_is_asked_for() -> None:
     session = one.manager.begin(Presented())
     told = one.manager.owner.reserve_id(session)
     await one.manager.owner.create(session)
-    assert (session.id, session.is_new, session) == (told, False, {})
+    assert session.id == told
+    assert (session.is_new, session) == (False, {})
     async with other.manager.open(told) as seen:
         assert not seen.is_new
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.nodes import Node, two_nodes
-from wsgessions import errors
+from wsgessions import SessionId, errors
 from wsgessions.manager.opened_session import OpenedSession
 from wsgessions.session import Session
 from wsgessions.session.undecoded import Undecoded
@@ -49,14 +49,14 @@ class SessionBesideDict(RuleBasedStateMachine):
         self.stored: dict[str, Any] = {}
         self.held: list[tuple[Any, Any]] = []
         self.aliased = False
-        self.id: str | None = None
+        self.id: SessionId | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     @initialize(attributes=ATTRIBUTES)
     def begin(self, attributes: dict[str, Any]) -> None:
-        async def create() -> str | None:
+        async def create() -> SessionId | None:
             async with self.nodes[0].manager.open() as session:
                 session.update({"always": 1}, **deepcopy(attributes))
             return session.id

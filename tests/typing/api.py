@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, errors, install
+from wsgessions import Session, SessionId, SessionManager, SessionMiddleware, SessionSettings, errors, install
 from wsgessions.adapter import Adapter
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
 from wsgessions.manager import LiveSession
@@ -107,7 +107,7 @@ async def page(request: Request) -> Response:
 
 async def use(session: Session) -> None:
     """Everything that a session has besides being a dict."""
-    assert_type(session.id, str | None)
+    assert_type(session.id, SessionId | None)
     assert_type(session.ref, str | None)
     assert_type(session.is_new, bool)
     assert_type(session.version, int)

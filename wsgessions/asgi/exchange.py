@@ -145,6 +145,7 @@ class Exchange:
         try:
             await self._send(message)
         except OSError as error:
+            del message  # it may hold a new id
             self._lost = error
             raise
 

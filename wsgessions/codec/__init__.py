@@ -27,6 +27,7 @@ from uuid import UUID
 import msgspec
 
 from ..errors import CodecError, SessionTooLarge
+from ..masked import forget_variables
 from .containers import CONTAINERS, Packer, check_depth, count_members, read
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
 from .scan import members_in, needs_scan
@@ -105,12 +106,18 @@ def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> by
     try:
         raw = _encode_exactly(value)
     except Refusal as refusal:
+        del value  # from here on no frame of the error holds it (S-80)
+        forget_variables(refusal)
         path = f"{name}{refusal.path}"
         raise CodecError(refusal.message, path=path, hint=refusal.hint) from None
-    except RuntimeError:
+    except RuntimeError as error:
+        del value
+        forget_variables(error)
         raise CodecError("it changed while being encoded", path=name, hint="do not share it with a thread") from None
     if len(raw) > max_bytes:
-        raise SessionTooLarge(f"it takes {len(raw)} bytes, more than the {max_bytes} allowed", path=name)
+        size = len(raw)
+        del value, raw
+        raise SessionTooLarge(f"it takes {size} bytes, more than the {max_bytes} allowed", path=name)
     return raw
 
 
@@ -159,8 +166,12 @@ def decode(raw: bytes, *, name: str) -> Any:
     try:
         return _decode_exactly(raw)
     except Refusal as refusal:
+        del raw
+        forget_variables(refusal)
         raise CodecError(refusal.message, path=name, hint=refusal.hint) from None
-    except (ValueError, TypeError, ArithmeticError, RecursionError):
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        del raw
+        forget_variables(error)
         raise CodecError("the stored bytes are corrupt", path=name) from None
 
 

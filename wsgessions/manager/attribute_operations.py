@@ -9,6 +9,7 @@ from typing import Any, Final
 from ..chance import chance
 from ..codec import decode, encode
 from ..errors import SessionConflict, WsgessionsError
+from ..masked import Encoded
 from ..record import CommitStatus, SessionDelta, SessionRecord
 from ..session import Session
 from ..session.owner import add_numbers
@@ -75,15 +76,19 @@ class OperatingOwner(StoreOwner):
     async def _attempt(
         self, session: Session, record: SessionRecord, name: str, fn: Callable[[Any], Any], deadline: float
     ) -> bool:
-        stored = record.attributes.get(name)
-        raw = encode(fn(None if stored is None else decode(stored, name=name)), name=name)
-        delta = SessionDelta(record.key, record.incarnation, record.version, {name: raw}, guarded=frozenset({name}))
+        changed = Encoded({name: encode(fn(_decoded(record, name)), name=name)})
+        delta = SessionDelta(record.key, record.incarnation, record.version, changed, guarded=frozenset({name}))
         outcome = await self._send(session, record, delta, deadline)
         return outcome.status is CommitStatus.APPLIED
 
-    def _draft_of(self, session: Session, name: str) -> dict[str, bytes]:
+    def _draft_of(self, session: Session, name: str) -> Encoded:
         """What this request has made of the attribute and not committed: nothing, or its value; 0 if it was removed."""
         changes = session._collect()
         if name in changes.removed:
-            return {name: encode(0, name=name)}
-        return {name: changes.changed[name]} if name in changes.changed else {}
+            return Encoded({name: encode(0, name=name)})
+        return Encoded({name: changes.changed[name]} if name in changes.changed else {})
+
+
+def _decoded(record: SessionRecord, name: str) -> Any:
+    """The attribute's stored value; None if there is none."""
+    return decode(record.attributes[name], name=name) if name in record.attributes else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import StoreRefused
 from ..identity import Identity, new_session_id
+from ..masked import masked
 from ..record import NewSession, SessionRecord
 from ..session import Session
 from ..settings import SessionSettings
@@ -16,6 +17,13 @@ __all__ = ["MAX_ID_DRAWS", "create_under_new_id"]
 
 MAX_ID_DRAWS: Final = 8
 """Attempts at an unused id. One suffices, unless the generator is broken (S-09)."""
+
+
+@masked
+class _Drawn(NamedTuple):
+    """A new id; shown by its length where the store fails (S-80)."""
+
+    id: str
 
 
 async def create_under_new_id(
@@ -36,9 +44,9 @@ async def create_under_new_id(
     interval_ms = settings.interval_ms if session._interval_ms is None else session._interval_ms
     lifetime_ms, principal = settings.lifetime_ms, session._binds or None
     for _ in range(MAX_ID_DRAWS):
-        session_id, session._reserved = session._reserved or new_session_id(settings.id_length), None
-        new = NewSession(identity.key(session_id), attributes, interval_ms, lifetime_ms, principal=principal)
+        drawn, session._reserved = _Drawn(session._reserved or new_session_id(settings.id_length)), None
+        new = NewSession(identity.key(drawn.id), attributes, interval_ms, lifetime_ms, principal=principal)
         record = await store.create(new, deadline=deadline)
         if record is not None:
-            return session_id, record
+            return drawn.id, record
     raise StoreRefused(f"no unused session id in {MAX_ID_DRAWS} attempts", hint="random numbers repeat here")

@@ -36,16 +36,15 @@ class SessionLimits:
         """
         count_before, size_before = len(before), before.size
         count, size = count_before, size_before
+        # No variable holds a value: the errors below are shown with all of them (S-80).
         for name in removed:
-            raw = before.get(name)
-            if raw is not None:
-                count, size = count - 1, size - len(name) - len(raw)
-        for name, raw in changed.items():
-            replaced = None if name in removed else before.get(name)
-            if replaced is None:
-                count, size = count + 1, size + len(name) + len(raw)
+            if name in before:
+                count, size = count - 1, size - len(name) - len(before[name])
+        for name in changed:
+            if name in removed or name not in before:
+                count, size = count + 1, size + len(name) + len(changed[name])
             else:
-                size += len(raw) - len(replaced)
+                size += len(changed[name]) - len(before[name])
         if count > self.max_attributes and count > count_before:
             raise SessionTooLarge(
                 f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",

@@ -12,13 +12,14 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
-from ..identity import Identity, is_well_formed
+from ..identity import Identity
 from ..log_throttle import LogThrottle
 from ..presented import ABSENT, Presented
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_STORE
-from ..settings import SessionSettings
+from ..session_id import AnyId
+from ..settings import SessionSettings, shielded
 from ..statistics import SessionStatistics
 from ..stores.base import Noting, SecretKeeping, Store, find_power
 from ..stores.factory import open_store
@@ -26,7 +27,7 @@ from ..stores.near_cache import MARGIN
 from ..watermark import WatermarkSeal
 from .all_sessions import AllSessions
 from .attribute_operations import OperatingOwner
-from .opened_session import OpenedSession
+from .opened_session import OpenedSession, presented_by
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 
 __all__ = ["SessionManager", "manager_for"]
@@ -59,6 +60,7 @@ class SessionManager(AllSessions):
         on_suspicious: OnSuspicious | None = None,
         **overrides: Any,
     ) -> None:
+        overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
         if settings is None or overrides:
             settings = SessionSettings.load(settings, overrides)
         self.settings: SessionSettings = settings
@@ -116,17 +118,16 @@ class SessionManager(AllSessions):
 
     # -- sessions ------------------------------------------------------------------------------------------------------
 
-    def open(self, session_id: str | None = None) -> OpenedSession:
+    def open(self, session_id: AnyId | None = None) -> OpenedSession:
         """A session outside a request: in a job, a test, a WebSocket of another framework.
 
         Use it with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes
         and carries out what was invalidated or rotated.
 
         Args:
-            session_id: the session's id; None, or an id that nobody issued, for a new session.
+            session_id: as `Session.id` or as text; None, or one that was never issued, for a new session.
         """
-        known = session_id is not None and is_well_formed(session_id, self.settings.id_length)
-        return OpenedSession(self, Presented(session_id if known else None))
+        return OpenedSession(self, presented_by(session_id, self.settings.id_length))
 
     def begin(self, presented: Presented, *, peer: str | None = None) -> Session:
         """The session for what a client presented, not loaded yet.

@@ -5,13 +5,15 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ..identity import is_well_formed
 from ..presented import Presented
 from ..session import Session
+from ..session_id import AnyId, bare
 
 if TYPE_CHECKING:
     from .manager import SessionManager
 
-__all__ = ["OpenedSession"]
+__all__ = ["OpenedSession", "presented_by"]
 
 
 class OpenedSession:
@@ -44,3 +46,9 @@ class OpenedSession:
                 await self._manager.owner.carry_out(self._session)
         finally:
             self._manager.retire(self._session)
+
+
+def presented_by(session_id: AnyId | None, length: int) -> Presented:
+    """What is presented by code that has an id of ``length`` characters, or none; anything else is no id."""
+    text = None if session_id is None else bare(session_id)
+    return Presented(text if text is not None and is_well_formed(text, length) else None)

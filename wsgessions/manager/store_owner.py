@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from ..errors import CodecError, SessionConflict, StoreUnavailable, WsgessionsError
 from ..identity import new_session_id, successor_id
 from ..log_throttle import LogThrottle
+from ..masked import Encoded, masked
 from ..record import (
     APPLIED,
     NO_ATTRIBUTES,
@@ -38,6 +39,7 @@ _LARGEST_NUMBER: Final = bytes(9)
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
+@masked
 class _NewId(NamedTuple):
     id: str
     successor: Successor
@@ -207,7 +209,7 @@ class StoreOwner(LoadingOwner):
         """
         changed = delta.changed
         if delta.increments:  # their results are not known yet; each takes as much as the largest number at most
-            changed = {**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)}
+            changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
         whole = self._limits.check(record.attributes, changed, delta.removed)
         new, writes = self._id_for(session, renew=renew), session._writes
         if new is None:

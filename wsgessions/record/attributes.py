@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from ..masked import Encoded
+
 __all__ = ["NO_ATTRIBUTES", "StoredAttributes"]
 
 
-class StoredAttributes(dict[str, bytes]):
+class StoredAttributes(Encoded):
     """The attributes of one stored state by name, in encoded form. Never changed: another state is another object.
 
     What stands for them in a session before they are decoded is made once, and serves all requests that see this state.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..masked import masked, shows_as
+
 __all__ = ["Binding", "Place", "SessionKey", "Successor"]
 
 
+@shows_as(lambda key: f"<SessionKey {key.ref}>")
 class SessionKey(NamedTuple):
     """Where a session lives in the store: made from its id by `wsgessions.identity`, no credential (S-08, S-12)."""
 
@@ -21,6 +24,7 @@ class SessionKey(NamedTuple):
         return f"{self.prefix:03x}{self.digest.hex()[:9]}"
 
 
+@masked
 class Binding(NamedTuple):
     """Whose session it is (S-55)."""
 
@@ -29,6 +33,7 @@ class Binding(NamedTuple):
     """The version that bound it, hence the time of the login: microseconds by the store's clock (C-8)."""
 
 
+@masked
 class Successor(NamedTuple):
     """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
 
@@ -53,6 +58,7 @@ class Successor(NamedTuple):
         return Binding(self.binds, version) if self.binds else None
 
 
+@masked
 class Place(NamedTuple):
     """Where a session lives on since its id was renewed (S-07)."""
 

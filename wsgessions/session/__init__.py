@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from .owner import CommitReport, ServedFrom, SessionStatus
 from .session import Session
+from .shadowing import ShadowedNameWarning
 
-__all__ = ["CommitReport", "ServedFrom", "Session", "SessionStatus"]
+__all__ = ["CommitReport", "ServedFrom", "Session", "SessionStatus", "ShadowedNameWarning"]

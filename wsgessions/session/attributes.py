@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Final, Self, SupportsIndex
 from pydantic_core import SchemaSerializer, core_schema
 
 from ..codec import check_name
+from ..errors import WsgessionsError
+from ..masked import forget_variables, forgetful
 from .change_tracking import TrackedAttributes
 from .changes import OPEN
 from .undecoded import Undecoded
@@ -116,8 +118,13 @@ class Attributes(TrackedAttributes):
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._before_write()
-        self._put(name, value)
+        try:
+            self._before_write()
+            self._put(name, value)
+        except WsgessionsError as error:
+            del value  # from here on no frame of the error holds it (S-80)
+            forget_variables(error)
+            raise
 
     def __delitem__(self, name: str) -> None:
         self._before_write()
@@ -142,12 +149,14 @@ class Attributes(TrackedAttributes):
             raise KeyError("popitem(): session is empty")
         return name, self.pop(name)
 
+    @forgetful
     def setdefault(self, name: str, default: Any = None) -> Any:
         self._before_write()
         if name not in self._names():
             self._put(name, default)
         return self[name]
 
+    @forgetful
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:  # type: ignore[override]
         """As `dict.update`. All names are checked before the first value is taken over."""
         self._before_write()
@@ -157,6 +166,7 @@ class Attributes(TrackedAttributes):
         for name, value in incoming.items():
             self._put(name, value)
 
+    @forgetful
     def __ior__(self, values: Any) -> Self:  # type: ignore[override]
         self.update(values)
         return self

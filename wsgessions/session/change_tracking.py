@@ -10,13 +10,15 @@ from __future__ import annotations
 from _collections_abc import dict_keys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ..codec import check_name, decode, encode, is_immutable
-from ..errors import CodecError
+from ..errors import CodecError, WsgessionsError
+from ..masked import Encoded, forget_variables
 from ..record import NO_ATTRIBUTES, StoredAttributes
 from ..record.attribute_names import shared
 from .changes import OPEN, UNCHANGED, UNTOUCHED, AttributeChanges, AttributeView, Changes, Gate
+from .shadowing import own_names, tell_author
 from .undecoded import Undecoded
 
 __all__ = ["TrackedAttributes"]
@@ -27,7 +29,7 @@ _get: Final = dict.get
 _set: Final = dict.__setitem__
 _pop: Final = dict.pop
 _update: Final = dict.update
-_ABSENT: Final[Any] = object()
+_has: Final = dict.__contains__
 
 
 class TrackedAttributes(dict[str, Any]):
@@ -48,6 +50,12 @@ class TrackedAttributes(dict[str, Any]):
     """How often an attribute was set or removed."""
     _unfolded: bool
     """Whether all values have been asked for, so that nothing undecoded may be put in any more."""
+
+    _own_names: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._own_names = own_names(cls)
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
         super().__init__()
@@ -110,15 +118,15 @@ class TrackedAttributes(dict[str, Any]):
         """
         if self._views:
             self._draw_in()
-        changed: dict[str, bytes] = {}
+        changed = Encoded()
         removed: list[str] = []
-        for name, origin in list(self._drafts.items()):
-            value = _get(self, name, _ABSENT)
-            if value is not _ABSENT:
-                raw = encode(value, name=name)
-                if raw != origin:
+        for name in list(self._drafts):
+            if _has(self, name):
+                raw = encode(_get(self, name), name=name)
+                if raw != self._drafts[name]:
                     changed[shared(name)] = raw
-            elif origin is not None:
+                del raw  # or else the frame of the next one's error would show it (S-80)
+            elif self._drafts[name] is not None:
                 removed.append(name)
         return AttributeChanges(changed, frozenset(removed))
 
@@ -131,9 +139,18 @@ class TrackedAttributes(dict[str, Any]):
         for name, view in list(self._views.items()):
             value = view.changes()
             if value is not UNCHANGED:
-                self._before_write()
-                self._put(name, value)
-                self._views[name] = view
+                self._take_over_from(view, name, value)
+            del value
+
+    def _take_over_from(self, view: AttributeView, name: str, value: Any) -> None:
+        try:
+            self._before_write()
+            self._put(name, value)
+        except WsgessionsError as error:
+            del value
+            forget_variables(error)
+            raise
+        self._views[name] = view
 
     def _settle(self, sent: Changes, *, at: int) -> None:
         """The store has accepted ``sent``: from now on the drafts rest on that.
@@ -216,6 +233,8 @@ class TrackedAttributes(dict[str, Any]):
 
     def _put(self, name: str, value: Any) -> None:
         check_name(name)
+        if name in self._own_names:
+            tell_author(name)
         self._writes += 1
         self._drafts.setdefault(name, self._stored.get(name))
         if self._views:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..clock import instant
 from ..record.principal import Principal, named
+from ..session_id import SessionId
 from .owner import FROM_NEW, Deferred
 from .state import SessionState, too_late_to_rotate
 
@@ -22,10 +23,14 @@ class LoginState(SessionState):
     __slots__ = ()
 
     @property
-    def id(self) -> str | None:
-        """The credential in the client's cookie. None before creation and after invalidation. Never to be logged."""
+    def id(self) -> SessionId | None:
+        """The credential in the client's cookie, masked; `SessionId.get_secret_value` gives its text.
+
+        None before creation and after invalidation.
+        """
         self._look()
-        return self._successor or self._id
+        text = self._successor or self._id
+        return None if text is None else SessionId(text)
 
     @property
     def ref(self) -> str | None:

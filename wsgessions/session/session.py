@@ -12,6 +12,7 @@ from typing import Any, overload
 
 from ..clock import instant
 from ..codec import check_name
+from ..masked import forgetful, shows_as
 from .changes import CLOSED
 from .login import LoginState
 from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
@@ -19,6 +20,12 @@ from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
 __all__ = ["Session"]
 
 
+def _shown(session: Session) -> str:
+    names = ", ".join(name if name.isprintable() else repr(name) for name in sorted(session._names())) or "empty"
+    return f"<Session {session.ref or 'new'}: {names}>"
+
+
+@shows_as(_shown)
 class Session(LoginState):
     """A mapping of attribute names to values, shared by all servers.
 
@@ -136,10 +143,6 @@ class Session(LoginState):
         """Count the session as looked at. Starlette calls this when ``request.session`` is used."""
         self._accessed = True
 
-    def __repr__(self) -> str:
-        names = ", ".join(name if name.isprintable() else repr(name) for name in sorted(self._names())) or "empty"
-        return f"<Session {self.ref or 'new'}: {names}>"
-
     # -- what it does --------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
@@ -196,6 +199,7 @@ class Session(LoginState):
     @overload
     def update(self, name: str, fn: Callable[[Any], Any], /) -> Awaitable[Any]: ...
 
+    @forgetful
     def update(self, first: Any = (), fn: Callable[[Any], Any] | None = None, /, **more: Any) -> Awaitable[Any] | None:
         """Take over a mapping, as a dict does; with a name and a function, awaited, change an attribute at the store.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .cookie import CookieSettings
 from .model import SessionSettings
+from .sources import shielded
 from .store_url import StoreUrl
 from .table import SettingDescription, SettingValue, describe_settings, effective_settings
 
@@ -19,4 +20,5 @@ __all__ = [
     "StoreUrl",
     "describe_settings",
     "effective_settings",
+    "shielded",
 ]

@@ -61,7 +61,8 @@ class SessionSettings(SettingFields):
         Raises:
             ConfigError: a setting is wrong.
         """
-        given = from_constructor(cls, shielded(cls, overrides))
+        overrides = shielded(cls, overrides)
+        given = from_constructor(cls, overrides)
         below = {} if base is None else base._given
         return cls(**merged(below, given))
 

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from ..errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
 from ..loopback import is_loopback
 from .durability import check_durability
+from ..masked import masked
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
@@ -62,6 +63,7 @@ class BackEnd(Enum):
 _SERVERS: Final = frozenset({BackEnd.REDIS, BackEnd.MEMCACHED})
 
 
+@masked
 class Held(NamedTuple):
     """What a cell holds."""
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..masked import masked
 from ..record import (
     Binding,
     CommitOutcome,
@@ -24,6 +25,7 @@ from .figures import COMMITS_REMEMBERED, TOMBSTONE_MS
 __all__ = ["Attribute", "Commit", "Entry"]
 
 
+@masked
 class Attribute(NamedTuple):
     """One value, and its place in the history."""
 
@@ -32,6 +34,7 @@ class Attribute(NamedTuple):
     raw: bytes
 
 
+@masked
 class Commit(NamedTuple):
     """One that would be recognised if it were sent again."""
 

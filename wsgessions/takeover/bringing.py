@@ -18,6 +18,7 @@ from ..codec import check_name, encode
 from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
+from ..masked import forget_variables
 from ..presented import CookieFinding, Presented
 from ..record import NewSession, StoredAttributes
 from ..session import Session
@@ -83,6 +84,8 @@ class Takeover:
             lasting = _Lasting(remembered, idle, principal)
             return await self._bring(owner, session, credential, values, lasting)
         except StoreUnavailable as error:
+            del credential, values  # the session keeps the error, and whatever shows its frames must not show these
+            forget_variables(error)
             failure = error
             session._shut(lambda: failure)
             _log.warning("takeover_failed", "a session could not be taken over: %s", error)

@@ -64,9 +64,12 @@ class TakeoverMiddleware:
         user_of: Callable[[Mapping[str, Any]], str | None] | None = None,
     ) -> None:
         key = secret.encode() if isinstance(secret, str) else secret
+        too_short = len(key) < _MIN_SECRET_BYTES
+        self._takeover = Takeover(key)
+        del key, secret  # before anything can fail: no frame shows it (S-79)
         if until.tzinfo is None:
             raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
-        if len(key) < _MIN_SECRET_BYTES:
+        if too_short:
             raise ConfigError(f"it is shorter than {_MIN_SECRET_BYTES} bytes", setting="secret")
         self.app: ASGIApp = app
         self._source = source
@@ -75,7 +78,6 @@ class TakeoverMiddleware:
         self._name = cookie.encode("ascii")
         self._keep = keep
         self._user_of = user_of
-        self._takeover = Takeover(key)
         domain = "" if cookie_domain is None else f"; Domain={cookie_domain.removeprefix('.')}"
         secure = "; Secure" if cookie.startswith("__") else ""
         deletion = f"{cookie}=; Max-Age=0; Path={cookie_path}{domain}{secure}; HttpOnly"

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ..session import Session
 
-__all__ = ["Pause", "pauses", "perform", "perform_now", "retained"]
+__all__ = ["CANARY", "Pause", "pauses", "perform", "perform_now", "raised", "retained"]
 
 
 class Pause:
@@ -35,7 +35,14 @@ pauses: Final[dict[str, Pause]] = {}
 """The pauses of the running test, by name: ``/do/pause-NAME`` waits there and then sets the attribute NAME."""
 
 retained: Final[list[Session]] = []
-"""Sessions that ``/do/retain`` kept beyond their request."""
+"""Sessions that an action kept beyond their request."""
+
+
+raised: Final[list[BaseException]] = []
+"""What actions of the running test have raised."""
+
+CANARY: Final = "canary-value-4be1"
+"""What ``/do/secret`` adds to a list, the attribute of that name."""
 
 
 def perform_now(session: Any, action: str) -> Any:
@@ -55,9 +62,13 @@ def perform_now(session: Any, action: str) -> Any:
 async def perform(session: Any, action: str) -> Any:
     """Carry out any action; as `perform_now`."""
     name, _, argument = action.partition("-")
-    if name in _AWAITED:
-        return await _AWAITED[name](session, argument)
-    return _NOW[name](session, argument)
+    try:
+        if name in _AWAITED:
+            return await _AWAITED[name](session, argument)
+        return _NOW[name](session, argument)
+    except Exception as error:
+        raised.append(error)
+        raise
 
 
 def _set(session: Session, name: str) -> None:
@@ -105,6 +116,28 @@ def _unbind(session: Session, _: str) -> None:
 def _put_lambda(session: Session, name: str) -> None:
     session["good"] = "good"
     session[name] = lambda: None
+
+
+def _put_secret(session: Session, _: str) -> None:
+    retained.append(session)
+    session["secret"] = [*session.get("secret", ()), CANARY]
+
+
+def _lose(session: Session, _: str) -> None:
+    _put_secret(session, "")
+    session["cart"] = {"lines": [CANARY]}
+    raise RuntimeError("the handler failed")
+
+
+def _put_unfit(session: Session, _: str) -> None:
+    retained.append(session)
+    session["secret"] = CANARY
+    session["unfit"] = [CANARY, {CANARY: object()}]
+
+
+async def _overtaken(session: Session, name: str) -> None:
+    _put_secret(session, "")
+    await _pause(session, name)
 
 
 def _put_values(session: Session, _: str) -> None:
@@ -198,6 +231,9 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "lambda": _put_lambda,
     "large": _put_large,
     "fail": _fail,
+    "secret": _put_secret,
+    "unfit": _put_unfit,
+    "lose": _lose,
     "values": _put_values,
     "same": _has_values,
     "retain": lambda session, _: retained.append(session),
@@ -211,4 +247,5 @@ _AWAITED: Final[dict[str, Callable[[Session, str], Awaitable[Any]]]] = {
     "bind_now": _bind_now,
     "load": _load,
     "pause": _pause,
+    "overtaken": _overtaken,
 }

@@ -13,7 +13,7 @@ from ..asgi import ASGIApp, Receive, Scope, Send
 from ..manager import SessionManager
 from ..settings import SessionSettings
 from ..stores.factory import open_store
-from .adapter_actions import pauses, retained
+from .adapter_actions import pauses, raised, retained
 from .adapter_client import Browser
 from .adapter_middleware import Layer
 from .watched_store import WatchedStore
@@ -121,6 +121,7 @@ class AdapterHarness(ABC):
             await manager.close()
         pauses.clear()
         retained.clear()
+        raised.clear()
 
     @pytest.fixture
     def node(self, nodes: Nodes) -> Node:

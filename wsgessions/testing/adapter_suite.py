@@ -22,6 +22,7 @@ from .adapter_login import LoginCases
 from .adapter_long import LongConnectionCases
 from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
+from .adapter_secrecy import SecrecyCases
 from .adapter_sockets import SocketCases
 from .adapter_trouble import TroubleCases
 
@@ -36,6 +37,7 @@ class AdapterSuite(
     LayerCases,
     ResponseCases,
     TroubleCases,
+    SecrecyCases,
     SocketCases,
     LongConnectionCases,
 ):

@@ -74,7 +74,7 @@ async def _create(manager: SessionManager, attributes: Mapping[str, Any]) -> str
     session.update(attributes)
     await manager.commit(session)
     assert session.id is not None, "a session was created without an id"
-    return session.id
+    return session.id.get_secret_value()
 
 
 async def _read(manager: SessionManager, session_id: str | None) -> Session:

@@ -15,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeAlias, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import hiredis
 
 from ..chance import chance
 from ..errors import StoreRefused
+from ..masked import masked, shows_as
 from ..stores.base import NEVER
 from .protocol import OnReply, Ticket
 from .replies import PASSING, Reply
@@ -38,12 +39,20 @@ _PAUSE: Final = 0.05
 """Seconds, on average, before a command that met LOADING or BUSY is sent again."""
 
 
+@masked
 class ScriptCall(NamedTuple):
     """A script with its keys and arguments, as part of a pipeline."""
 
     script: Script
     keys: Sequence[Argument]
     args: Sequence[Argument] = ()
+
+
+@shows_as(lambda words: f"<{len(words)} words>")
+class _Words(tuple[Argument, ...]):
+    """One command."""
+
+    __slots__ = ()
 
 
 class Commands(ABC):
@@ -61,15 +70,22 @@ class Commands(ABC):
     def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
         """Put the ticket in line and give it its future."""
 
-    async def request(self, *args: Argument, deadline: float = NEVER, on_reply: OnReply | None = None) -> Reply:
+    # No frame that waits for a reply holds arguments by themselves: they are values, or the password (S-79, S-80).
+
+    def request(
+        self, *args: Argument, deadline: float = NEVER, on_reply: OnReply | None = None
+    ) -> Coroutine[Any, Any, Reply]:
         """Send one command: ``await link.request(b"HGETALL", key)``."""
-        reply = await self._submit(Ticket(_pack(args), deadline, on_reply))
+        return self._repeat(_Words(args), deadline, on_reply)
+
+    async def _repeat(self, words: _Words, deadline: float, on_reply: OnReply | None) -> Reply:
+        reply = await self._submit(Ticket(_pack(words), deadline, on_reply))
         while type(reply) is StoreRefused:
             await _wait_out(reply, deadline)
-            reply = await self._submit(Ticket(_pack(args), deadline, on_reply))
+            reply = await self._submit(Ticket(_pack(words), deadline, on_reply))
         return reply
 
-    async def call(
+    def call(
         self,
         script: Script,
         keys: Sequence[Argument],
@@ -77,10 +93,10 @@ class Commands(ABC):
         *,
         deadline: float = NEVER,
         on_reply: OnReply | None = None,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Run a script, by its digest where the server is thought to know it, otherwise by its text."""
         call = ScriptCall(script, keys, args)
-        return await self.run(call, lambda wire: Ticket(wire, deadline, on_reply), deadline=deadline)
+        return self.run(call, lambda wire: Ticket(wire, deadline, on_reply), deadline=deadline)
 
     async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], Ticket], *, deadline: float) -> Reply:
         """Run a script on a ticket of one's own making; ``ticket_for`` is asked for another each time it is sent."""

@@ -6,6 +6,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, NamedTuple
 
+from ..masked import masked
 from ..stores.figures import COMMITS_REMEMBERED, EXACT
 from .past import REMEMBERED
 
@@ -35,6 +36,7 @@ class Refusal(IntEnum):
     """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
 
 
+@masked
 class Head(NamedTuple):
     """The metadata of a record; times in milliseconds, versions in microseconds."""
 

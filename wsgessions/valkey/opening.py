@@ -83,11 +83,15 @@ async def _meet(own: int, holds: Callable[[socket.socket], bool]) -> None:
 
 
 async def _greet(fresh: Commands, address: Address, name: str) -> None:
-    greeting: list[Argument] = [b"HELLO", b"3"]
-    if address.password is not None:
-        greeting += [b"AUTH", address.username or "default", address.password.get_secret_value()]
-    answer = await fresh.request(*greeting, b"SETNAME", name)
+    answer = await fresh.request(b"HELLO", b"3", *_credentials(address), b"SETNAME", name)
     if not isinstance(answer, dict) or answer.get(b"proto") != 3:
         raise StoreRefused("the server does not speak RESP3", hint="use Valkey 8 or Redis 7.2, or newer")
     if address.database:
         await fresh.request(b"SELECT", address.database)
+
+
+def _credentials(address: Address) -> tuple[Argument, ...]:
+    """Never a variable: frames of errors are shown with those (S-79)."""
+    if address.password is None:
+        return ()
+    return b"AUTH", address.username or "default", address.password.get_secret_value()

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
+from ..masked import masked
 from ..record import (
     CommitOutcome,
     CommitStatus,
@@ -115,6 +116,7 @@ async def sessions_of(store: ValkeyStore, principal: str, deadline: float) -> li
             raise NonStopTimeout("sessions of this principal come and go too fast to list them")
 
 
+@masked
 class Lookup(NamedTuple):
     """What members of an index stand for."""
 

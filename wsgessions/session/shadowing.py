@@ -1,0 +1,34 @@
+"""Attributes that are called as something that every session has by itself."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Final
+
+__all__ = ["ShadowedNameWarning", "own_names", "tell_author"]
+
+_OURS: Final = __name__.partition(".")[0]
+_LIBRARIES: Final = ("site-packages", "dist-packages")
+
+
+class ShadowedNameWarning(UserWarning):
+    """``session["status"]`` was set, and ``session.status`` is something else.
+
+    Jinja looks for the latter first: ``{{ session.status }}`` shows it, and ``{{ session["status"] }}`` the attribute.
+    """
+
+
+def own_names(cls: type) -> frozenset[str]:
+    """What objects of a kind of session have that a dict has not: ``id``, ``status``, ``version`` and so on."""
+    return frozenset(name for name in dir(cls) if not name.startswith("_")) - set(dir(dict))
+
+
+def tell_author(name: str) -> None:
+    """Warn whose code sets an attribute of such a name; a library's author could not be told."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_OURS):
+        level, frame = level + 1, frame.f_back
+    if not any(place in frame.f_code.co_filename for place in _LIBRARIES):
+        text = f"session.{name} is not session[{name!r}]: templates that write the former do not show this attribute"
+        warnings.warn(f"{text} (write session[{name!r}] there, or choose another name)", ShadowedNameWarning, level)

@@ -1,0 +1,76 @@
+"""A session's id as an application holds it: the credential, as an object that never shows it (S-80)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import NoReturn, Self, TypeAlias
+
+from pydantic import SecretStr
+from pydantic_core import SchemaSerializer, core_schema
+
+__all__ = ["AnyId", "SessionId", "bare"]
+
+
+class SessionId(SecretStr):
+    """The value of a client's cookie: whatever presents it is the visitor.
+
+    `get_secret_value` gives the text, and nothing else does: ``str()``, ``repr()``, ``format()``, templates and JSON
+    show three asterisks and a digest. The digest differs from session to session, so that a text which is built from an
+    id by mistake, such as the key of a cache, is never shared by two visitors. It cannot be turned into the id.
+
+    Two ids are equal if their texts are, and an id equals its text; both take the same time whatever they have in
+    common (S-10). An id is found in a dict or set by its text too. It is taken wherever wsgessions takes an id. Like a
+    `StoreUrl` it is not pickled: the bytes would hold the text.
+
+    Args:
+        text: the text, or an id.
+    """
+
+    def __init__(self, text: AnyId) -> None:
+        super().__init__(bare(text))
+
+    def _display(self) -> str:
+        digest = hashlib.sha256(b"shown:" + _octets(self._secret_value)).hexdigest()
+        return f"***{digest[:32]}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecretStr | str):
+            return NotImplemented
+        return hmac.compare_digest(_octets(self._secret_value), _octets(bare(other)))
+
+    def __hash__(self) -> int:
+        return hash(self._secret_value)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __html__(self) -> str:
+        """What templates show, and the JSON of Flask and Quart."""
+        return str(self)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a session id is a credential and is not pickled; get_secret_value() gives its text")
+
+
+SessionId.__pydantic_serializer__ = SchemaSerializer(
+    core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(str))
+)
+
+AnyId: TypeAlias = str | SecretStr
+"""An id as an application may give it: its text, or what `Session.id` is."""
+
+
+def bare(session_id: AnyId) -> str:
+    """The text of an id."""
+    return session_id.get_secret_value() if isinstance(session_id, SecretStr) else session_id
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
