@@ -231,6 +231,7 @@ def test_a_session_made_by_hand_can_be_bound() -> None:
     assert principal_of(session) is None
 
 
+@pytest.mark.filterwarnings("ignore::wsgessions.session.ShadowedNameWarning")
 async def test_no_attribute_reaches_the_principal(node: Node) -> None:
     """R-05."""
     names = ("p", "principal", "binding", "bound_at", "_binds", "__class__")

@@ -79,6 +79,7 @@ async def test_names_are_checked_wherever_they_come_in(name: Any) -> None:
     assert session == {"a": 1}
 
 
+@pytest.mark.filterwarnings("ignore::wsgessions.session.ShadowedNameWarning")
 def test_reserved_looking_names_that_are_not_reserved_are_fine() -> None:
     """R-05: metadata lives elsewhere, so no other name can collide with it."""
     names = [
