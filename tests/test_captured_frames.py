@@ -56,11 +56,16 @@ def changing(session: Session) -> None:
     session["cart"].append(VALUE)
 
 
+def binding(session: Session) -> Awaitable[None]:
+    setting(session)
+    return session.bind_user("ann")
+
+
 CALLS: dict[str, Use] = {
     "commit": changing,
     "rotate": lambda session: session.rotate_id(),
     "bind": lambda session: session.bind_user("ann"),
-    "bind with attributes": lambda session: (setting(session), session.bind_user("ann"))[1],
+    "bind with attributes": binding,
     "invalidate": lambda session: session.invalidate(),
     "update": lambda session: session.update("secret", lambda value: value + "2"),
     "increment": lambda session: session.increment("n"),

@@ -65,9 +65,13 @@ def test_there_is_one_way_to_its_text() -> None:
     assert type(ID.get_secret_value()) is str
     assert SessionId(ID).get_secret_value() == TEXT
     held: Any = ID
-    for use in (lambda: held + "x", lambda: "x" + held, lambda: b"x" + held, lambda: held[:2]):
+    for text in ("x", b"x"):
         with pytest.raises(TypeError):
-            use()
+            held + text
+        with pytest.raises(TypeError):
+            text + held
+    with pytest.raises(TypeError):
+        held[:2]
     assert not hasattr(held, "encode")
 
 
@@ -98,7 +102,6 @@ def test_it_cannot_be_stored_in_a_session() -> None:
 async def test_it_is_taken_where_ids_are_taken() -> None:
     one, other = two_nodes()
     async with one.manager.open() as session:
-        assert session.id is None
         session["a"] = 1
         await session.commit()
         first = session.id
@@ -116,8 +119,13 @@ async def test_it_is_taken_where_ids_are_taken() -> None:
 
 
 async def test_only_who_asks_for_it_pays_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-    monkeypatch.setattr("wsgessions.session.login.SessionId", lambda text: made.append(text) or SessionId(text))
+    made: list[SessionId] = []
+
+    def make(text: str) -> SessionId:
+        made.append(SessionId(text))
+        return made[-1]
+
+    monkeypatch.setattr("wsgessions.session.login.SessionId", make)
     manager = SessionManager(store_url="memory:")
     async with manager.open() as session:
         session["a"] = 1

@@ -26,6 +26,8 @@ from wsgessions_django import DjangoAdapter  # noqa: E402
 
 URL = f"redis://ann:{PASSWORD}@host:6379"
 
+DJANGO: Any = get_asgi_application()
+
 ADAPTERS: dict[str, Callable[..., Any]] = {
     "starlette": StarletteAdapter,
     "compat": lambda **given: CompatMiddleware(_app, secret_key=PASSWORD, **given),
@@ -33,8 +35,8 @@ ADAPTERS: dict[str, Callable[..., Any]] = {
     "litestar": LitestarAdapter,
     "quart": lambda **given: QuartAdapter(**given).install(Quart("tests.adapters.test_wrong_settings")),
     "quart interface": WsgessionsSessionInterface,
-    "django": lambda **given: DjangoAdapter(**given).install(get_asgi_application()),
-    "install": lambda **given: install(get_asgi_application(), **given),
+    "django": lambda **given: DjangoAdapter(**given).install(DJANGO),
+    "install": lambda **given: install(DJANGO, **given),
 }
 
 

@@ -22,8 +22,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
 from ..loopback import is_loopback
-from .durability import check_durability
 from ..masked import masked
+from .durability import check_durability
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
