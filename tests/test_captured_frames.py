@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.canary import PASSWORD, VALUE, Canary
 from tests.nodes import Node, make_node
@@ -19,6 +20,7 @@ from wsgessions.record import Binding, CommitOutcome, CommitStatus, NewSession, 
 from wsgessions.session import Session as CoreSession
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.captured_frames import told_by
+from wsgessions.typed import TypedAttribute
 
 Use = Callable[[Session], Awaitable[Any] | Any]
 KEY = SessionKey(1, b"\x07" * 16)
@@ -283,6 +285,38 @@ async def test_an_assignment_that_is_refused(node: Node, canary: Canary, write: 
         session["a"] = 1
     with canary.expecting(errors.SessionClosed):
         WRITES[write](session)
+
+
+class Cart(BaseModel):
+    lines: list[str] = []
+    total: Any = 0
+
+
+@pytest.mark.parametrize("total", [object(), VALUE * 100_000])
+async def test_a_typed_value_that_cannot_be_stored_any_more(node: Node, canary: Canary, total: Any) -> None:
+    def use(session: Session) -> None:
+        cart = TypedAttribute("typed", Cart).of(session)
+        cart.lines.append(VALUE)
+        cart.total = total
+
+    with canary.expecting(errors.CodecError):
+        await used(node.manager, use, await stored(node.manager))
+
+
+async def test_a_stored_value_that_is_not_of_the_type_any_more(node: Node, canary: Canary) -> None:
+    with canary.expecting(errors.CodecError):
+        await used(
+            node.manager, lambda session: TypedAttribute("cart", Cart).of(session) and None, await stored(node.manager)
+        )
+
+
+async def test_a_typed_value_that_is_not_valid_any_more(node: Node, canary: Canary) -> None:
+    def use(session: Session) -> None:
+        cart: Any = TypedAttribute("typed", Cart).of(session)
+        cart.lines.append({VALUE: 1})
+
+    with canary.expecting(errors.CodecError):
+        await used(node.manager, use, await stored(node.manager))
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------

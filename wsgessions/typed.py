@@ -23,6 +23,7 @@ from pydantic import AnyUrl, TypeAdapter, ValidationError
 from .codec import check_name, encode
 from .codec.refusals import key_step, type_name
 from .errors import CodecError
+from .masked import forgetful
 from .session import Session
 from .session.changes import UNCHANGED
 
@@ -86,11 +87,13 @@ class TypedAttribute(Generic[T]):
         value: T = view.value
         return value
 
+    @forgetful
     def _read(self, session: Session) -> T:
         session._draw_in()
         stored = session.get(self.name, _MISSING)
         return self._make_default() if stored is _MISSING else self.validate(stored)
 
+    @forgetful
     def validate(self, plain: object) -> T:
         """Make the value from plain data.
 
@@ -138,11 +141,13 @@ class _View:
 
     __slots__ = ("_raw", "attribute", "value")
 
+    @forgetful
     def __init__(self, attribute: TypedAttribute[Any], value: Any) -> None:
         self.attribute = attribute
         self.value = value
         self._raw = encode(attribute.plain(value), name=attribute.name)
 
+    @forgetful
     def changes(self) -> Any:
         plain = self.attribute.plain(self.value)
         raw = encode(plain, name=self.attribute.name)
