@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -66,7 +67,7 @@ async def manager(request: pytest.FixtureRequest) -> AsyncIterator[SessionManage
         return
     server: RawServer = request.getfixturevalue("shared_server")
     async with FaultProxy(server.path) as proxy:
-        namespace = f"c{id(proxy)}"
+        namespace = f"c{secrets.token_hex(4)}"
         # Without a lease each request asks the server, so that there is a load to be cancelled.
         manager = SessionManager(store_url=f"valkey://{proxy.host}:{proxy.port}", namespace=namespace, lease="0s")
         await manager.start()
@@ -207,7 +208,7 @@ async def test_the_first_request_of_all_may_be_cancelled_while_the_store_is_star
     managers: list[SessionManager] = []
 
     async def first() -> None:
-        managers.append(SessionManager(store_url=shared_server.url, namespace=f"f{id(managers)}"))
+        managers.append(SessionManager(store_url=shared_server.url, namespace=f"f{secrets.token_hex(4)}"))
         await requested(managers[-1], Browser(), lambda session: session.update(a=1))
 
     async def check() -> None:
