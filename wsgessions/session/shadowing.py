@@ -25,7 +25,7 @@ def own_names(cls: type) -> frozenset[str]:
 
 
 def tell_author(name: str) -> None:
-    """Warn whose code sets an attribute of such a name; a library's author could not be told."""
+    """Warn at the line that sets an attribute of such a name, unless it is one of an installed library."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_OURS):
         level, frame = level + 1, frame.f_back
