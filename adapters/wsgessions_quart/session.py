@@ -23,8 +23,9 @@ MOST_FLASHES: Final = 100
 
 _FLASHES: Final = "_flashes"
 _REQUIRED: Final = object()
-_MARKUP: Final = " m"
-"""Marks a message that is safe HTML; Flask's own serializer has the same mark."""
+_SAFE: Final = "safe HTML"
+"""Stands behind category and text of a message that is safe HTML. What is flashed is always a pair, so that no category
+and no message of a visitor can be the mark."""
 
 
 class QuartSession(Session):
@@ -109,7 +110,7 @@ def get_session() -> QuartSession:
 
 def _marked(flashes: list[Any]) -> list[Any]:
     return [
-        (flash[0], {_MARKUP: str(flash[1].__html__())})
+        (flash[0], str(flash[1].__html__()), _SAFE)
         if isinstance(flash, tuple) and len(flash) == 2 and hasattr(flash[1], "__html__")
         else flash
         for flash in flashes[-MOST_FLASHES:]
@@ -118,8 +119,8 @@ def _marked(flashes: list[Any]) -> list[Any]:
 
 def _unmarked(flashes: Any) -> Any:
     return [
-        (flash[0], Markup(flash[1][_MARKUP]))  # noqa: S704 - it was safe HTML when it was put in
-        if isinstance(flash, tuple) and len(flash) == 2 and isinstance(flash[1], dict) and _MARKUP in flash[1]
+        (flash[0], Markup(flash[1]))  # noqa: S704 - it was safe HTML when it was put in
+        if isinstance(flash, tuple) and len(flash) == 3 and flash[2] == _SAFE
         else flash
         for flash in flashes
     ]

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from markupsafe import Markup
-from quart import Quart, Response, flash, get_flashed_messages, session, websocket
+from quart import Quart, Response, flash, get_flashed_messages, request, session, websocket
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
@@ -60,6 +60,11 @@ async def mutter(category: str, message: str) -> ResponseReturnValue:
     return ""
 
 
+async def mutter_json() -> ResponseReturnValue:
+    await flash(await request.get_json())
+    return ""
+
+
 async def hear() -> ResponseReturnValue:
     messages = get_flashed_messages(with_categories=True)
     return Response(repr(messages))
@@ -81,6 +86,7 @@ def app_with(**config: Any) -> Quart:
     app.config.update(config)
     app.add_url_rule("/visits", "visits", visits)
     app.add_url_rule("/mutter/<category>/<message>", "mutter", mutter)
+    app.add_url_rule("/mutter", "mutter_json", mutter_json, methods=["POST"])
     app.add_url_rule("/hear", "hear", hear)
     app.add_url_rule("/untouched", "untouched", untouched)
     app.add_url_rule("/stream/<action>", "stream", stream)
@@ -132,6 +138,20 @@ async def test_flashed_messages_keep_their_order_categories_and_types(install_by
     answer = await text_of(await client.get("/hear"))
     assert answer == "[('message', 'plain'), ('markup', Markup('bold')), ('error', 'last')]"
     assert await text_of(await client.get("/hear")) == "[]"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [{" m": "<script>"}, [" m", "<script>"], ["message", "<script>", "safe HTML"], {"__html__": "<script>"}],
+    ids=repr,
+)
+async def test_no_message_of_a_visitor_becomes_safe_html(install_by: Install, message: Any) -> None:
+    """Whatever JSON can say: the mark of safe HTML is none of it."""
+    client = install_by(app_with()).test_client()
+    await client.post("/mutter", json=message)
+    await client.get("/mutter/markup/bold")
+    answer = await text_of(await client.get("/hear"))
+    assert answer == repr([("message", message), ("markup", Markup("bold"))])
 
 
 async def test_asking_for_messages_makes_no_session(install_by: Install) -> None:

@@ -15,7 +15,8 @@ __all__ = ["QuartSessions"]
 _ADDRESS: Final = "_addr"
 """The attribute in which Quart-Session keeps the address of the client that began the session."""
 _FLASHES: Final = "_flashes"
-_MARKUP: Final = " m"
+_SAFE: Final = "safe HTML"
+"""What a `QuartSession` has behind category and text of such a message."""
 
 
 class QuartSessions(SignedInRedis):
@@ -50,17 +51,30 @@ class QuartSessions(SignedInRedis):
         address = client[0] if client else None
         if self._same_address and content.get(_ADDRESS, address) != address:
             return None
-        return {name: _plain(value, name == _FLASHES) for name, value in content.items() if name != _ADDRESS}
+        plain = {name: _plain(value) for name, value in content.items() if name not in {_ADDRESS, _FLASHES}}
+        return {**plain, _FLASHES: _flashes(content[_FLASHES])} if _FLASHES in content else plain
 
 
-def _plain(value: Any, marked: bool) -> Any:
-    """Safe HTML as a text; marked so that `flash()` finds it again in a `QuartSession`, where the value is for it."""
+def _flashes(flashes: Any) -> Any:
+    """The messages, safe HTML marked so that a `QuartSession` gives it back as that."""
+    if not isinstance(flashes, list):
+        return _plain(flashes)
+    return [
+        (_plain(flash[0]), str(flash[1]), _SAFE)
+        if isinstance(flash, tuple) and len(flash) == 2 and isinstance(flash[1], SafeHTML)
+        else _plain(flash)
+        for flash in flashes
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Safe HTML as a text."""
     match value:
         case SafeHTML():
-            return {_MARKUP: str(value)} if marked else str(value)
+            return str(value)
         case dict():
-            return {name: _plain(each, marked) for name, each in value.items()}
+            return {name: _plain(each) for name, each in value.items()}
         case list() | tuple():
-            return type(value)(_plain(each, marked) for each in value)
+            return type(value)(map(_plain, value))
         case _:
             return value
