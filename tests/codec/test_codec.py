@@ -12,7 +12,7 @@ import sys
 import threading
 import tracemalloc
 from collections import OrderedDict, namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgessions.codec import MAX_ATTRIBUTE_BYTES, check_name, decode, encode, is_immutable
-from wsgessions.codec.limits import MAX_DEPTH, MAX_INT_BITS, MAX_ITEMS
+from wsgessions.codec.limits import MAX_ALIKE, MAX_DEPTH, MAX_INT_BITS, MAX_ITEMS
 from wsgessions.codec.scalars import SCALAR_PACKERS
-from wsgessions.codec.tags import UUID_CODE
+from wsgessions.codec.tags import FROZENSET, MAPPING, SET, UUID_CODE
 from wsgessions.errors import CodecError, SessionTooLarge
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -397,6 +397,16 @@ def nested_tags(levels: int) -> bytes:
     return raw
 
 
+def alike(number: int) -> list[Any]:
+    """Ints whose hashes are equal, of more bits than MessagePack keeps."""
+    return [(16 + index) * sys.hash_info.modulus for index in range(number)]
+
+
+def as_members(values: list[Any], code: int) -> bytes:
+    """What a set, or with its values in between a dict, of these would be stored as."""
+    return msgspec.msgpack.encode(msgspec.msgpack.Ext(code, packed(values)))
+
+
 HOSTILE: dict[str, bytes] = {
     "nothing": b"",
     "a byte that means nothing": b"\xc1",
@@ -446,6 +456,12 @@ HOSTILE: dict[str, bytes] = {
     "a zone that is a path": b"\xc7\x15\x08" + b"\0" * 8 + b"\x03/etc/passwd",
     "a zone that climbs": b"\xc7\x0e\x08" + b"\0" * 8 + b"\x03../..",
     "a duration beyond the limit": b"\xd8\x0b" + b"\x7f" * 16,
+    "a set of equal hashes": as_members(alike(20_000), SET),
+    "a frozenset of equal hashes": as_members([(each, 1) for each in alike(20_000)], FROZENSET),
+    "a set of UUIDs of equal hashes": as_members([UUID(int=each) for each in alike(20_000)], SET),
+    "a dict of equal hashes": as_members([part for each in alike(20_000) for part in (each, 0)], MAPPING),
+    "a plain dict of equal hashes": b"\xde\x4e\x20" + b"".join(packed(each) + b"\0" for each in alike(20_000)),
+    "a plain dict of tuples": b"\xde\x4e\x20" + b"".join(b"\x91" + packed(each) + b"\0" for each in range(20_000)),
     "a pickle": pickle.dumps({"a": 1}),
     "YAML with a tag": b"!!python/object/apply:os.system ['true']",
     "JSON": b'{"a": 1}',
@@ -531,6 +547,25 @@ class TestStoredBytes:
             sys.setrecursionlimit(limit)
             threading.stack_size(size)
         assert len(outcome) == 3
+
+    def test_what_can_be_stored_of_equal_hashes_can_be_read(self) -> None:
+        """S-72, R-02."""
+        most: list[Any] = [set(alike(MAX_ALIKE)), frozenset(alike(MAX_ALIKE)), dict.fromkeys(alike(MAX_ALIKE))]
+        for value in most:
+            assert unpacked(packed(value)) == value
+
+    @pytest.mark.parametrize("kind", [set, frozenset, dict.fromkeys])
+    def test_more_of_equal_hashes_is_refused_when_it_is_put_in(self, kind: Callable[[list[Any]], Any]) -> None:
+        """S-72: else it could be stored and not be read."""
+        with pytest.raises(CodecError, match=r"cart\.inside.*equal hashes.*use a list"):
+            packed({"inside": kind(alike(MAX_ALIKE + 1))})
+
+    def test_numbers_that_messagepack_keeps_are_never_too_much_alike(self) -> None:
+        ints = range(-(2**63) // sys.hash_info.modulus, 2**64 // sys.hash_info.modulus + 1)
+        numbers = [1 + index * sys.hash_info.modulus for index in ints]
+        floats = [2.0**power for power in range(-1074, 1024) if power % 61 == 0]
+        assert len({*numbers, *floats}) < MAX_ALIKE
+        assert set(map(hash, floats)) == {1}
 
     def test_large_honest_values_pass_the_exact_scan(self) -> None:
         many: list[Any] = [{"sku": str(index), "tags": ("a", {index})} for index in range(2000)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 from msgspec.msgpack import Ext
 
-from .limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .limits import MAX_ALIKE, MAX_DEPTH, MAX_ITEMS, Refusal
 from .refusals import key_step, unsupported
 from .scalars import SCALAR_PACKERS, SCALAR_READERS
 from .tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
@@ -68,7 +69,8 @@ class Packer:
     def tuple(self, value: Iterable[Any], depth: int) -> Ext:
         return Ext(TUPLE, _encode(self.sequence(value, depth)))
 
-    def unordered(self, value: Iterable[Any], depth: int, *, code: int) -> Ext:
+    def unordered(self, value: Collection[Any], depth: int, *, code: int) -> Ext:
+        _check_hashes(value)
         members = sorted(_encode(self._member(item, depth, "{}")) for item in value)
         return Ext(code, _encode([msgspec.Raw(member) for member in members]))
 
@@ -78,6 +80,7 @@ class Packer:
         ]
         if NATIVE_KEYS.issuperset(type(key) for key, _ in pairs):
             return dict(pairs)
+        _check_hashes(value)
         return Ext(MAPPING, _encode([part for pair in pairs for part in pair]))
 
     def _member(self, value: Any, depth: int, step: str) -> Any:
@@ -104,6 +107,12 @@ def _checked(text: str) -> str:
     return text
 
 
+def _check_hashes(members: Collection[Any]) -> None:
+    """Refuse to put so many members of equal hashes into one set or dict; who sends ints can choose their hashes."""
+    if len(members) > MAX_ALIKE and max(Counter(map(hash, members)).values()) > MAX_ALIKE:
+        raise Refusal(f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list")
+
+
 def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
     if (scalar := SCALAR_READERS.get(code)) is not None:
         return scalar(bytes(payload))
@@ -118,6 +127,7 @@ def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
 
 
 def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any:
+    _check_hashes(members)
     value = kind(members)
     if len(value) != len(members):
         raise Refusal("the stored bytes hold a set with duplicates")
@@ -125,6 +135,7 @@ def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any
 
 
 def _read_mapping(members: list[Any]) -> dict[Any, Any]:
+    _check_hashes(members[::2])
     value = dict(zip(members[::2], members[1::2], strict=True))
     if 2 * len(value) != len(members):
         raise Refusal("the stored bytes hold a dict with duplicate keys")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "MAX_ALIKE",
     "MAX_ATTRIBUTE_BYTES",
     "MAX_DECIMAL_CHARACTERS",
     "MAX_DEPTH",
@@ -22,6 +23,9 @@ MAX_DEPTH: Final = 32
 """Containers inside containers: ``[]`` is 1 deep, ``[[]]`` is 2. This also ends cycles."""
 MAX_ITEMS: Final = 262_144
 """Members of all containers of a value together; a pair of a dict counts as two."""
+MAX_ALIKE: Final = 128
+"""Members of one set, or keys of one dict, whose hashes are equal: each is compared with all of them, so that the cost
+grows by the square of their number. Of the ints and floats that MessagePack itself keeps, no more than 64 are alike."""
 MAX_INT_BITS: Final = 8_192
 """The longest int: 2 467 decimal digits."""
 MAX_DECIMAL_CHARACTERS: Final = 2_500

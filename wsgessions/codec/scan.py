@@ -18,6 +18,7 @@ _ALWAYS_SAFE: Final = 1_000
 
 _STARTS: Final = bytes(range(0x80, 0xA0)) + b"\xc7\xc8\xc9\xd4\xd5\xd6\xd7\xd8\xdc\xdd\xde\xdf"
 """The bytes that can begin a container or an extension."""
+_MAPS: Final = frozenset({*range(0x80, 0x90), 0xDE, 0xDF})
 
 _FIXED_LENGTHS: Final = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 _COUNTED_LENGTHS: Final = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
@@ -39,7 +40,8 @@ def members_in(raw: bytes) -> int:
     """The number of members of all containers in ``raw``, a pair of a map counted as two.
 
     Raises:
-        Refusal: a limit on depth or members is exceeded, or the bytes are truncated.
+        Refusal: a limit on depth or members is exceeded, a map has a key that `encode` never writes there, or the bytes
+            are truncated.
     """
     try:
         return _scan(raw)
@@ -49,11 +51,15 @@ def members_in(raw: bytes) -> int:
 
 def _scan(raw: bytes) -> int:
     position, total = 0, 0
-    left = [1]  # members still to come, of each open container
+    left, maps = [1], [False]  # members still to come, of each open container, and whether it is a map
     while left:
         if not left[-1]:
             left.pop()
+            maps.pop()
             continue
+        head = raw[position]
+        if maps[-1] and left[-1] % 2 == 0 and head in _STARTS:
+            raise Refusal("the stored bytes hold a malformed dict")  # its keys would reach a dict uncounted
         left[-1] -= 1
         position, members = _token(raw, position)
         if members != _LEAF:
@@ -63,6 +69,7 @@ def _scan(raw: bytes) -> int:
             if total > MAX_ITEMS:
                 raise Refusal(f"the stored bytes hold more than {MAX_ITEMS} items")
             left.append(members)
+            maps.append(head in _MAPS)
     return total
 
 
