@@ -19,7 +19,7 @@ from wsgessions.session.changes import Gate
 from wsgessions.session_id import AnyId, bare
 
 from .configuration import current_manager
-from .expiry import cookie_age, ends_with_browser, is_over, put_in_force
+from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force
 from .logins import USER, heed_user
 from .waiting import wait
 
@@ -186,12 +186,18 @@ class SessionContent(SessionBase):
         return cookie_age(self._manager)
 
     def set_expiry(self, value: datetime | timedelta | int | None) -> None:
-        """As Django has it; `absolute_timeout` is never exceeded."""
+        """As Django has it; `absolute_timeout` is never exceeded.
+
+        Raises:
+            ValueError: so many seconds no record holds; nothing was changed.
+        """
+        check_expiry(value)
         super().set_expiry(value)
         put_in_force(self._manager, self._session)
 
     async def aset_expiry(self, value: datetime | timedelta | int | None) -> None:
         """See `set_expiry`."""
+        check_expiry(value)
         await super().aset_expiry(value)
         put_in_force(self._manager, await self._aget_session())
 

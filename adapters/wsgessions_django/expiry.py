@@ -12,15 +12,18 @@ from typing import Any, Final
 from django.conf import settings as django_settings
 
 from wsgessions import Session, SessionManager
+from wsgessions.record import LONGEST_INTERVAL_MS
 from wsgessions.session.undecoded import Undecoded
 
 from .configuration import is_changed
 
-__all__ = ["cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
+__all__ = ["check_expiry", "cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
 
 NAME: Final = "_session_expiry"
 """The attribute, as all of Django's engines have it."""
 _SHORTEST: Final = timedelta(milliseconds=1)
+_LONGEST: Final = LONGEST_INTERVAL_MS // 1000
+"""Seconds."""
 _RENEWALS: Final = 30
 """A persistent cookie that each request shall renew is given anew so many times in its life, by a commit (S-33)."""
 
@@ -35,6 +38,16 @@ def cookie_age(manager: SessionManager) -> int:
 def ends_with_browser(manager: SessionManager) -> bool:
     """Whether the cookie of a session without an expiry of its own goes when the browser is closed."""
     return manager.settings.cookie.max_age is None
+
+
+def check_expiry(value: object) -> None:
+    """Refuse a number of seconds that no record holds, before it is kept among the attributes.
+
+    Raises:
+        ValueError: it is beyond `LONGEST_INTERVAL_MS`.
+    """
+    if isinstance(value, int) and abs(value) > _LONGEST:
+        raise ValueError(f"an expiry is a number of seconds up to {_LONGEST}, and the absolute deadline is never exceeded")
 
 
 def put_in_force(manager: SessionManager, session: Session) -> None:
@@ -84,7 +97,7 @@ def _expiry_of(session: Session) -> int | str | None:
 
 def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:
     if isinstance(expiry, int):
-        return timedelta(seconds=expiry)
+        return timedelta(seconds=max(-_LONGEST, min(expiry, _LONGEST)))  # as it was taken over, or assigned directly
     now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
     return datetime.fromisoformat(expiry).astimezone(UTC) - now
 

@@ -361,6 +361,24 @@ def test_an_expiry_in_the_past_ends_a_session_with_its_save(words: Words, value:
     assert not words(SessionStore(), "exists", store.session_key)
 
 
+@pytest.mark.parametrize("value", [10**13, -(10**13), 10**20])
+def test_an_expiry_that_no_record_holds_is_refused_and_changes_nothing(
+    stored: SessionStore, words: Words, value: int
+) -> None:
+    with pytest.raises(ValueError, match="number of seconds"):
+        words(stored, "set_expiry", value)
+    words(stored, "save")
+    assert "_session_expiry" not in again(stored)
+    assert idle_of(again(stored)) == timedelta(minutes=30)
+
+
+def test_an_expiry_that_was_assigned_directly_is_as_long_as_a_record_holds(stored: SessionStore, words: Words) -> None:
+    stored["_session_expiry"] = 10**20
+    words(stored, "save")
+    assert dict(again(stored))["_session_expiry"] == 10**20
+    assert words(again(stored), "get_expiry_age") == 10**20
+
+
 def test_a_use_does_not_move_the_instant() -> None:
     times = Times()
     use_manager(SessionManager(store=MemoryStore(clock=times.clock())))

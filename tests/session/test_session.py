@@ -165,6 +165,14 @@ def test_an_idle_timeout_is_positive(value: timedelta) -> None:
         session.max_inactive_interval = value
 
 
+@pytest.mark.parametrize("value", [timedelta(milliseconds=2**52 + 1), timedelta(days=10**8), timedelta.max])
+def test_an_idle_timeout_that_no_record_holds_is_refused_when_it_is_set(value: timedelta) -> None:
+    session = Session()
+    with pytest.raises(ValueError, match="at most 52124995 days"):
+        session.max_inactive_interval = value
+    assert session.max_inactive_interval is None
+
+
 def test_its_repr_names_attributes_and_shows_no_value() -> None:
     """S-80: error trackers print local variables."""
     session = Session(password="hunter2", cart=["x"])

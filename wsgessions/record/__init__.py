@@ -13,6 +13,7 @@ from .attributes import NO_ATTRIBUTES, StoredAttributes
 from .places import Binding, Place, SessionKey, Successor
 from .record import (
     APPLIED,
+    LONGEST_INTERVAL_MS,
     CommitOutcome,
     CommitStatus,
     NewSession,
@@ -35,6 +36,7 @@ __all__ = [
     "SessionDelta",
     "CommitStatus",
     "APPLIED",
+    "LONGEST_INTERVAL_MS",
     "CommitOutcome",
     "Successor",
     "Place",

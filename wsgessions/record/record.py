@@ -15,6 +15,7 @@ from .places import Binding, Place, SessionKey, Successor
 
 __all__ = [
     "APPLIED",
+    "LONGEST_INTERVAL_MS",
     "CommitOutcome",
     "CommitStatus",
     "NewSession",
@@ -26,6 +27,9 @@ __all__ = [
     "new_incarnation",
 ]
 
+LONGEST_INTERVAL_MS: Final = 2**52
+"""The longest idle timeout, 142 000 years. Scripts at the store count in doubles, exact up to twice as much, and take a
+record with more for damaged (R-20)."""
 _EMPTY: Mapping[str, bytes] = MappingProxyType({})
 _NO_NUMBERS: Mapping[str, int | float] = MappingProxyType({})
 
@@ -53,7 +57,7 @@ class NewSession(Struct, frozen=True, gc=False):
     key: SessionKey
     attributes: Mapping[str, bytes]
     interval_ms: int
-    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    """Idle timeout in milliseconds, up to `LONGEST_INTERVAL_MS`; 0 means that idling never ends it."""
     lifetime_ms: int
     """Milliseconds from creation to the absolute deadline; always positive."""
     incarnation: int = field(default_factory=new_incarnation)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from ..clock import instant
 from ..codec import check_name
 from ..masked import forgetful, shows_as
+from ..record import LONGEST_INTERVAL_MS
 from .changes import CLOSED
 from .login import LoginState
 from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
 
 __all__ = ["Session"]
+
+_SHORTEST_INTERVAL: Final = timedelta(milliseconds=1)
+_LONGEST_INTERVAL: Final = LONGEST_INTERVAL_MS * _SHORTEST_INTERVAL
 
 
 def _shown(session: Session) -> str:
@@ -89,6 +93,9 @@ class Session(LoginState):
         """The idle timeout of this session; None if idling never ends it. Settable, to the millisecond.
 
         A session made by hand, or new and not given its own, shows None until it is created with the setting's value.
+
+        Raises:
+            ValueError: what is assigned is not positive, or longer than a record holds: 142 000 years.
         """
         record, interval_ms = self._look(), self._interval_ms
         if interval_ms is None and record is not None:
@@ -98,9 +105,12 @@ class Session(LoginState):
     @max_inactive_interval.setter
     def max_inactive_interval(self, value: timedelta | None) -> None:
         self._before_write()
-        if value is not None and value < timedelta(milliseconds=1):
-            raise ValueError("max_inactive_interval must be positive, or None for a session that idling never ends")
-        self._interval_ms = 0 if value is None else round(value / timedelta(milliseconds=1))
+        if value is not None and not _SHORTEST_INTERVAL <= value <= _LONGEST_INTERVAL:
+            raise ValueError(
+                f"max_inactive_interval must be positive and at most {_LONGEST_INTERVAL.days} days, or None for a session "
+                "that idling never ends"
+            )
+        self._interval_ms = 0 if value is None else round(value / _SHORTEST_INTERVAL)
 
     @property
     def served_from(self) -> ServedFrom:

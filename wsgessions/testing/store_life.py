@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..frozen import replace
 from ..record import (
+    LONGEST_INTERVAL_MS,
     CommitStatus,
     NewSession,
     Seen,
@@ -177,6 +178,15 @@ class LifeCases(StoreHarness):
         assert (await stored(store, record)).interval_ms == 60_000
         await self.advance(store, 90)
         assert await store.load(record.key) is None
+
+    async def test_the_longest_idle_timeout_is_kept(self, store: Store) -> None:
+        """R-20: no session is taken for damaged because it may be idle for so long."""
+        record = await created(store, {"a": b"1"})
+        outcome = await store.apply(replace(change(record), interval_ms=LONGEST_INTERVAL_MS))
+        assert outcome.expires_ms == record.deadline_ms
+        changed = await stored(store, record)
+        assert (changed.interval_ms, changed.attributes) == (LONGEST_INTERVAL_MS, {"a": b"1"})
+        assert (await store.apply(change(changed, a=b"2"))).status is CommitStatus.APPLIED
 
     async def test_a_deleted_session_stays_deleted(self, store: Store) -> None:
         """S-62, K-08: neither a change nor a creation nor a touch that comes late brings it back."""
