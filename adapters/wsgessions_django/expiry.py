@@ -47,7 +47,9 @@ def check_expiry(value: object) -> None:
         ValueError: it is beyond `LONGEST_INTERVAL_MS`.
     """
     if isinstance(value, int) and abs(value) > _LONGEST:
-        raise ValueError(f"an expiry is a number of seconds up to {_LONGEST}, and the absolute deadline is never exceeded")
+        raise ValueError(
+            f"an expiry is a number of seconds up to {_LONGEST}; the absolute deadline ends a session anyway"
+        )
 
 
 def put_in_force(manager: SessionManager, session: Session) -> None:

@@ -17,6 +17,7 @@ from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.log_throttle import LogThrottle
 from wsgessions.masked import masked
 from wsgessions.takeover import Takeover
+from wsgessions.takeover.old_cookie import check_old_cookie
 
 from .engine import SessionStore
 from .expiry import idle_time
@@ -65,6 +66,7 @@ class TakeoverMiddleware(MiddlewareMixin):
         plan = _plan()
         self._until: datetime = plan["until"]
         self._cookie: str = plan.get("cookie", "sessionid")
+        check_old_cookie(self._cookie)
         self._keep = bool(plan.get("keep", False))
         self._old = OldEngine(plan["engine"], cookie=self._cookie)
         self._takeover = Takeover(str(plan.get("secret") or django_settings.SECRET_KEY).encode())

@@ -290,6 +290,7 @@ def test_after_the_date_nothing_is_read(kind: str, ann: Any) -> None:
         ({"engine": f"{BACKENDS}.db", "until": datetime(2030, 1, 1)}, "time zone"),  # noqa: DTZ001 - that is the case
         ({"engine": f"{BACKENDS}.db", "until": "2030"}, "time zone"),
         ({"engine": f"{BACKENDS}.db", "until": datetime.now(UTC), "cokie": "x"}, "'cokie' is unknown"),
+        ({"engine": f"{BACKENDS}.db", "until": datetime.now(UTC), "cookie": "a b"}, "expected a cookie name"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(plan: Any, said: str) -> None:

@@ -241,6 +241,15 @@ async def test_after_the_date_nothing_is_read(node: Node, source: KeptSessions) 
         ({"until": datetime(2030, 1, 1)}, "no time zone"),  # noqa: DTZ001 - that is the case
         ({"secret": "x" * 31}, "shorter than 32 bytes"),
         ({"secret": b"x" * 31}, "shorter than 32 bytes"),
+        ({"cookie": "session; Domain=evil.example"}, "'cookie': expected a cookie name"),
+        ({"cookie": "séance"}, "'cookie': expected a cookie name"),
+        ({"cookie": ""}, "'cookie': expected a cookie name"),
+        ({"cookie_path": "/\r\nset-cookie: a=b"}, "'cookie_path': expected a path"),
+        ({"cookie_path": "shop"}, "'cookie_path': expected a path"),
+        ({"cookie_domain": "example.org; Secure"}, "'cookie_domain': expected a host name"),
+        ({"cookie_domain": ""}, "'cookie_domain': expected a host name"),
+        ({"cookie": "__Host-shop", "cookie_domain": "example.org"}, "'cookie_domain': a __Host- cookie has no domain"),
+        ({"cookie": "__Host-shop", "cookie_path": "/shop"}, "'cookie_path': a __Host- cookie has the path /"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(node: Node, source: KeptSessions, options: dict[str, Any], said: str) -> None:

@@ -107,8 +107,8 @@ class Session(LoginState):
         self._before_write()
         if value is not None and not _SHORTEST_INTERVAL <= value <= _LONGEST_INTERVAL:
             raise ValueError(
-                f"max_inactive_interval must be positive and at most {_LONGEST_INTERVAL.days} days, or None for a session "
-                "that idling never ends"
+                f"max_inactive_interval must be positive and at most {_LONGEST_INTERVAL.days} days, or None for a "
+                "session that idling never ends"
             )
         self._interval_ms = 0 if value is None else round(value / _SHORTEST_INTERVAL)
 

@@ -12,7 +12,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .types import Seconds, Switch, choice, wrong
 
-__all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings"]
+__all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings", "first_problem"]
 
 MAX_COOKIE_AGE: Final = timedelta(days=400)
 """Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
@@ -109,6 +109,16 @@ class CookieSettings(BaseModel):
         if details:
             raise ValidationError.from_exception_data(type(self).__name__, details, hide_input=True)
         return self
+
+
+def first_problem(**values: object) -> tuple[str, str] | None:
+    """The setting ``cookie.…`` that does not fit, of these values by name, and why; None if all do."""
+    try:
+        CookieSettings.model_validate(values)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        return str(detail["loc"][0]), detail["msg"]
+    return None
 
 
 def _contradictions(cookie: CookieSettings) -> Iterator[tuple[str, PydanticCustomError]]:

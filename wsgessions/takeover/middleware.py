@@ -17,6 +17,7 @@ from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
 from ..session import Session
 from .bringing import Takeover
+from .old_cookie import deletion_of
 from .old_sessions import OldSessions
 
 __all__ = ["TakeoverMiddleware"]
@@ -47,7 +48,7 @@ class TakeoverMiddleware:
             is asked.
 
     Raises:
-        ConfigError: ``until`` has no time zone, or ``secret`` is too short.
+        ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is none.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TakeoverMiddleware:
             raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
         if too_short:
             raise ConfigError(f"it is shorter than {_MIN_SECRET_BYTES} bytes", setting="secret")
+        clearing = deletion_of(cookie, path=cookie_path, domain=cookie_domain)
         self.app: ASGIApp = app
         self._source = source
         self._until = until
@@ -78,10 +80,7 @@ class TakeoverMiddleware:
         self._name = cookie.encode("ascii")
         self._keep = keep
         self._user_of = user_of
-        domain = "" if cookie_domain is None else f"; Domain={cookie_domain.removeprefix('.')}"
-        secure = "; Secure" if cookie.startswith("__") else ""
-        deletion = f"{cookie}=; Max-Age=0; Path={cookie_path}{domain}{secure}; HttpOnly"
-        self._clearing = (b"set-cookie", deletion.encode("ascii"))
+        self._clearing = (b"set-cookie", clearing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
