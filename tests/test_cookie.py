@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, SessionCookies
+from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, MAX_RIVALS, SessionCookies
 from wsgessions.identity import new_session_id
 from wsgessions.presented import CookieFinding, Presented
 from wsgessions.settings import CookieSettings
@@ -114,8 +114,11 @@ NASTY: dict[str, CookieFinding] = {
     f"__Host-sid={A};__Host-sid={A} ;__Host-sid= {A}": CookieFinding.PRESENT,
     f"__Host-sid={A}; __Host-sid={B}": CookieFinding.CONFLICTING,
     f"__Host-sid={B}; __Host-sid={A}": CookieFinding.CONFLICTING,
-    f"__Host-sid={A}; __Host-sid=": CookieFinding.CONFLICTING,
-    f"__Host-sid=x; __Host-sid={A}": CookieFinding.CONFLICTING,
+    f"__Host-sid={A}; __Host-sid=": CookieFinding.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}": CookieFinding.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}; __Host-sid={A}A": CookieFinding.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}; __Host-sid={B}": CookieFinding.CONFLICTING,
+    "__Host-sid=x; __Host-sid=y": CookieFinding.MALFORMED,
     f"__Host-sid={A}; __Host-sid ={B}": CookieFinding.CONFLICTING,
     "__Host-sid=": CookieFinding.MALFORMED,
     "__Host-sid=;": CookieFinding.MALFORMED,
@@ -166,12 +169,34 @@ def test_ids_that_contradict_each_other_in_two_fields_are_a_conflict(fields: tup
 
 def test_conflicting_watermarks_are_none() -> None:
     """C-11."""
-    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}; __Host-sid-v=x") == Presented(A, None, CookieFinding.PRESENT)
+    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}; __Host-sid-v=x") == Presented(
+        A, None, CookieFinding.PRESENT, strays=True
+    )
 
 
 def test_identical_watermarks_are_one() -> None:
     presented = read(f"__Host-sid-v={MARK}; __Host-sid={A}; __Host-sid-v={MARK}")
-    assert presented == Presented(A, MARK, CookieFinding.PRESENT)
+    assert presented == Presented(A, MARK, CookieFinding.PRESENT, strays=True)
+
+
+def test_of_several_ids_all_are_told_up_to_a_number_that_the_store_may_be_asked_for() -> None:
+    """S-29: each once, and what is no id is none of them."""
+    ids = [new_session_id() for _ in range(MAX_RIVALS)]
+    header = "; ".join(f"__Host-sid={each}" for each in [*ids, ids[0], "x"])
+    found = Presented(None, MARK, CookieFinding.CONFLICTING, rivals=tuple(ids), strays=True)
+    assert read(f"{header}; __Host-sid-v={MARK}") == found
+    assert read(f"{header}; __Host-sid={A}") == Presented(finding=CookieFinding.CONFLICTING, strays=True)
+
+
+def test_strays_are_removed_where_ours_are_not() -> None:
+    """S-29."""
+    assert COOKIES.clear_strays() == []
+    shared = SessionCookies(CookieSettings(name="__Secure-sid", domain="a.test", partitioned=True, samesite="none"))
+    attributes = "; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+    assert [each.decode() for each in shared.clear_strays()] == [
+        f"__Secure-sid={attributes}",
+        f"__Secure-sid-v={attributes}",
+    ]
 
 
 foreign = st.text(st.characters(max_codepoint=255, exclude_characters=";"), max_size=40).filter(

@@ -18,19 +18,21 @@ from .recent import Recent
 if TYPE_CHECKING:
     from .settings import CookieSettings
 
-__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "SessionCookies"]
+__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "MAX_RIVALS", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """Of all Cookie header fields together; beyond, the request has no session (S-31)."""
 MAX_COOKIE_PAIRS: Final = 200
+MAX_RIVALS: Final = 4
+"""So many ids of one request the store is asked for, one after the other; of more, none counts (S-29)."""
 _RECENT_BYTES: Final = 2048
 """Longer headers are read anew each time."""
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
 
 _ABSENT: Final = Presented()
-_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED)
-_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING)
+_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED, strays=True)
+_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING, strays=True)
 _OVERSIZED: Final = Presented(finding=CookieFinding.OVERSIZED)
 
 
@@ -48,7 +50,6 @@ class SessionCookies:
     """
 
     __slots__ = (
-        "_deletion",
         "_id_length",
         "_id_needle",
         "_id_prefix",
@@ -57,6 +58,7 @@ class SessionCookies:
         "_name",
         "_ours",
         "_recent",
+        "_stray_deletions",
         "_suffix",
     )
 
@@ -69,8 +71,8 @@ class SessionCookies:
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
         self._recent: Recent[bytes, Presented] = Recent(remembered)
-        self._suffix = _attributes(settings)
-        self._deletion = "; Max-Age=0" + self._suffix
+        self._suffix = _attributes(settings, settings.domain)
+        self._stray_deletions = self._clear(_attributes(settings, None)) if settings.domain else []
 
     def read(self, headers: Iterable[Any]) -> Presented:
         """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
@@ -88,27 +90,32 @@ class SessionCookies:
     def _read_header(self, header: bytes) -> Presented:
         if len(header) > MAX_COOKIE_BYTES:
             return _OVERSIZED
-        if self._id_needle not in header:
-            return _ABSENT
         if header.count(b";") >= MAX_COOKIE_PAIRS:
             return _OVERSIZED
+        if self._id_needle not in header:
+            return _ABSENT
         presented = self._read_plain(header) or self._scan(header)
         if presented.id is not None and len(header) <= _RECENT_BYTES:
             self._recent.put(header, presented)
         return presented
 
     def _scan(self, header: bytes) -> Presented:
-        ids: set[bytes] = set()
-        marks: set[bytes] = set()
+        ids: list[str] = []
+        marks: list[str] = []
         for mark, value in self._ours(header):
-            (marks if mark else ids).add(value.rstrip(b" \t"))
-        if len(ids) != 1:
-            return _CONFLICTING if ids else _ABSENT
-        session_id = ids.pop().decode("latin-1")
-        if not is_well_formed(session_id, self._id_length):
+            (marks if mark else ids).append(value.rstrip(b" \t").decode("latin-1"))
+        if not ids:
+            return _ABSENT
+        # A value of another shape is nothing that we have set; it does not cost the session beside it.
+        fitting = tuple(dict.fromkeys(each for each in ids if is_well_formed(each, self._id_length)))
+        if not fitting:
             return _MALFORMED
-        watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
-        return Presented(session_id, watermark, PRESENT)
+        watermark, strays = marks[0] if len(set(marks)) == 1 else None, len(ids) > 1 or len(marks) > 1
+        if len(fitting) == 1:
+            return Presented(fitting[0], watermark, PRESENT, strays=strays)
+        if len(fitting) > MAX_RIVALS:
+            return _CONFLICTING
+        return Presented(None, watermark, CookieFinding.CONFLICTING, rivals=fitting, strays=True)
 
     def _read_plain(self, header: bytes) -> Presented | None:
         """What `_scan` finds in a header as browsers write it, at a third of the cost; None if it is any other.
@@ -142,17 +149,27 @@ class SessionCookies:
 
     def clear(self) -> list[bytes]:
         """The Set-Cookie values that remove both cookies, with the attributes they were set with (S-32)."""
-        return [(prefix + self._deletion).encode("ascii") for prefix in (self._id_prefix, self._mark_prefix)]
+        return self._clear(self._suffix)
+
+    def clear_strays(self) -> list[bytes]:
+        """The Set-Cookie values that remove cookies of our names which a browser keeps beside ours (S-29).
+
+        Where ours have a domain these are the ones of the host alone, as a release without that setting has set them.
+        """
+        return self._stray_deletions
+
+    def _clear(self, suffix: str) -> list[bytes]:
+        return [f"{prefix}; Max-Age=0{suffix}".encode("ascii") for prefix in (self._id_prefix, self._mark_prefix)]
 
     def _set(self, pair: str, max_age: int | None) -> bytes:
         age = "" if max_age is None else f"; Max-Age={max_age}"
         return f"{pair}{age}{self._suffix}".encode("ascii")
 
 
-def _attributes(settings: CookieSettings) -> str:
+def _attributes(settings: CookieSettings, domain: str | None) -> str:
     parts = [f"Path={settings.path}"]
-    if settings.domain:
-        parts.append(f"Domain={settings.domain}")
+    if domain:
+        parts.append(f"Domain={domain}")
     if settings.secure:
         parts.append("Secure")
     if settings.httponly:

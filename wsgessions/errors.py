@@ -6,7 +6,8 @@ WsgessionsError
 ├── CodecError             a value cannot be stored, or stored bytes cannot be read
 │   └── SessionTooLarge    a limit on bytes, attributes or names would be exceeded
 ├── SessionClosed          the session was used when nothing could become of it
-│   └── SessionNotLoaded   the path is excluded from loading, and nobody called ``await session.load()``
+│   ├── SessionNotLoaded   the path is excluded from loading, and nobody called ``await session.load()``
+│   └── CookiesOversized   the request has more cookies than are read, so that nothing is changed
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first
 ├── AmbiguousRef           a ref names several sessions, and nothing was done to any of them
@@ -30,6 +31,7 @@ __all__ = [
     "AmbiguousRef",
     "CodecError",
     "ConfigError",
+    "CookiesOversized",
     "InvalidCursor",
     "NonStopTimeout",
     "RecordTooNew",
@@ -120,6 +122,13 @@ class SessionNotLoaded(SessionClosed):
     """The path is excluded from loading: ``await session.load()`` comes first (R-30)."""
 
     code = "session_not_loaded"
+
+
+class CookiesOversized(SessionClosed):
+    """A change was refused: the request has more cookies than are read, and the session may be among them (S-31)."""
+
+    code = "cookies_oversized"
+    docs = "reference/errors/"
 
 
 class SessionGone(WsgessionsError):

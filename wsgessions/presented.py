@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from .record import SessionKey
     from .watermark import Watermark, WatermarkSeal
 
-__all__ = ["ABSENT", "BY_COOKIE", "BY_HEADER", "PRESENT", "Carrier", "CookieFinding", "Presented", "Recognized"]
+__all__ = [
+    "ABSENT",
+    "BY_COOKIE",
+    "BY_HEADER",
+    "OVERSIZED",
+    "PRESENT",
+    "Carrier",
+    "CookieFinding",
+    "Presented",
+    "Recognized",
+]
 
 
 class Carrier(Enum):
@@ -32,15 +42,16 @@ class CookieFinding(Enum):
     MALFORMED = "malformed"
     """An id of the wrong shape; no store is asked (S-04)."""
     CONFLICTING = "conflicting"
-    """Several different ids: nobody can tell which one counts (S-29)."""
+    """Several different well-formed ids. Which one counts, only the store can tell (S-29)."""
     OVERSIZED = "oversized"
-    """More cookies than are read (S-31)."""
+    """More cookies than are read: whether there is an id among them is not known (S-31)."""
 
 
 BY_COOKIE: Final = Carrier.COOKIE
 BY_HEADER: Final = Carrier.HEADER
 ABSENT: Final = CookieFinding.ABSENT
 PRESENT: Final = CookieFinding.PRESENT
+OVERSIZED: Final = CookieFinding.OVERSIZED
 
 
 class Recognized(Struct, frozen=True, gc=False):
@@ -57,11 +68,15 @@ class Presented(Struct, gc=False):
     """What a client presented. One object serves all requests that present the same."""
 
     id: str | None = None
-    """A well-formed id, or None."""
+    """The well-formed id; None if there is none, or more than one."""
     watermark: str | None = None
     """The watermark as it came, not verified yet."""
     finding: CookieFinding = CookieFinding.ABSENT
     carrier: Carrier = Carrier.COOKIE
     """What the answer goes by."""
+    rivals: tuple[str, ...] = ()
+    """The well-formed ids, if there are several of them, and not more than the store is asked for."""
+    strays: bool = False
+    """Whether there are more cookies of our names than one of each, which no response of ours has set side by side."""
     recognized: Recognized | None = None
     """Worked out by the first request that needs it."""

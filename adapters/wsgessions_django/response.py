@@ -51,7 +51,8 @@ def take_over(response: HttpResponseBase, start: Message) -> None:
         label = name.decode("latin-1").title()
         if response.get(label) != value:
             response[label] = value
-    for name, value in start["headers"]:
-        if name == b"set-cookie":
-            cookie = ExactCookie(value.decode("latin-1"))
-            response.cookies[cookie.key] = cookie
+    ours = [ExactCookie(value.decode("latin-1")) for name, value in start["headers"] if name == b"set-cookie"]
+    for index, cookie in enumerate(ours):
+        # Django keeps one cookie of a name; where ours are set and strays beside them removed, there are two.
+        again = cookie.key in {each.key for each in ours[:index]}
+        response.cookies[f"{cookie.key} {index}" if again else cookie.key] = cookie

@@ -98,8 +98,9 @@ class InnerVisit:
         self.manager.discard(session)
         session._doomed = None
         session._forgo_new_id()
-        if session._id is None and session._presented.id is not None:
-            session._id, session._ended = session._presented.id, False
+        presented = session._presented
+        if session._id is None and (presented.id is not None or presented.rivals):
+            session._id, session._ended = presented.id or presented.rivals[0], False
 
     async def conclude(self, response: HttpResponseBase) -> HttpResponseBase:
         """Tell the client what it must know. Returns the response, or what takes its place."""
@@ -136,13 +137,13 @@ class OwnVisit(InnerVisit):
         self._sent.append(message)
 
     def recall(self) -> None:
-        if self._presented.id is not None and (self.left_out or not self.manager.recall(self.session)):
+        if self.session._id is not None and (self.left_out or not self.manager.recall(self.session)):
             self.manager.leave_unloaded(self.session)
         self._heed_expiry()
 
     async def load(self) -> None:
         self.recall()
-        if self._presented.id is not None and self.session._record is None and not self.left_out:
+        if self.session._id is not None and self.session._record is None and not self.left_out:
             await self._exchange._load(now=True)
             self._heed_expiry()
 

@@ -130,7 +130,7 @@ class WsgessionsSessionInterface(SessionInterface):
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
     presented = Transport(manager.settings).read(connection.scope.get("headers", ()))
     session = manager.begin(presented)
-    if presented.id is not None and not manager.recall(session):
+    if session._id is not None and not manager.recall(session):
         try:
             await manager.load(session)
         except StoreUnavailable as error:

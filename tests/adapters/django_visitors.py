@@ -28,8 +28,8 @@ class Answer:
     def __init__(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status = status
         self.headers = {name.lower(): value for name, value in headers if name.lower() != "set-cookie"}
-        fields = [value for name, value in headers if name.lower() == "set-cookie"]
-        self.cookies = {name: value for name, _, value in (field.partition("=") for field in fields)}
+        self.fields = [value for name, value in headers if name.lower() == "set-cookie"]
+        self.cookies = {name: value for name, _, value in (field.partition("=") for field in self.fields)}
         self.text = body.decode()
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import AsyncRequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
@@ -103,6 +104,30 @@ def test_what_views_say_of_caches_is_merged_and_overruled(visitor: Visitor, view
     assert answer.headers["cache-control"] == "no-store"
     assert "cdn-cache-control" not in answer.headers
     assert {part.strip() for part in answer.headers["vary"].split(",")} == {"Accept", "Cookie"}
+
+
+def test_strays_of_a_release_without_the_domain_are_removed(visitor: Visitor, views: str) -> None:
+    """S-29: two cookies of a name in one response, of which Django would keep one."""
+    ours = {**django_settings.WSGESSIONS, "cookie": {"name": "__Secure-sid", "domain": "testserver.local"}}
+    with override_settings(WSGESSIONS=ours):
+        answer = visitor.another().get(f"/{views}/put/color", headers={"cookie": f"__Secure-sid={'A' * 43}"})
+        pairs = [field.partition(";")[0] for field in answer.fields]
+        removed = [field for field in answer.fields if "Max-Age=0" in field]
+        assert len(pairs) == 4
+        assert [field.partition(";")[0] for field in removed] == ["__Secure-sid=", "__Secure-sid-v="]
+        assert all("; Domain=testserver.local;" in field for field in answer.fields if field not in removed)
+        assert not any("Domain" in field for field in removed)
+        given = "; ".join(pair for pair in pairs if not pair.endswith("="))
+        shown = visitor.another().get(f"/{views}/show", headers={"cookie": f"__Secure-sid={'A' * 43}; {given}"})
+        assert shown.text == '{"color": "color"}'
+
+
+def test_among_more_cookies_than_are_read_nothing_is_changed(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    """S-31."""
+    many = {"cookie": "; ".join(f"f{index}=x" for index in range(300))}
+    assert (visitor.get(f"/{views}/show", headers=many).status, store.calls.total()) == (200, 0)
+    answer = visitor.get(f"/{views}/put/color", headers=many)
+    assert (answer.status, answer.fields, store.calls.total()) == (431, [], 0)
 
 
 def test_an_unknown_id_is_not_adopted(visitor: Visitor, views: str) -> None:

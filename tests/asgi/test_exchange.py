@@ -137,8 +137,8 @@ async def test_a_malformed_id_is_anonymous_and_asks_no_store(value: str) -> None
     assert node.manager.statistics.malformed_ids == 1
 
 
-async def test_conflicting_ids_are_anonymous_and_ask_no_store() -> None:
-    """S-29: whichever comes first, in one header field or two."""
+async def test_of_several_ids_the_one_that_the_store_knows_counts() -> None:
+    """S-29: whichever comes first, in one header field or two; the store is asked once for each."""
     node = make_node(MemoryStore())
     browser = Browser()
     await browser.request(app_with(remember, node))
@@ -149,9 +149,24 @@ async def test_conflicting_ids_are_anonymous_and_ask_no_store() -> None:
         two = [(b"cookie", f"__Host-sid={each}".encode()) for each in pair]
         for headers in (one, two):
             response = await Browser().request(app_with(dict, node), headers=headers)
-            assert (response.status, response.data) == (200, {})
-    assert node.store.calls == []
+            assert (response.status, response.data) == (200, {"visits": 1})
+            assert response.set_cookies.keys() == {"__Host-sid-v"}
+            assert node.store.counts["load"] == 2
+            node.store.calls.clear()
     assert node.manager.statistics.conflicting_ids == 4
+
+
+async def test_of_more_ids_than_are_looked_at_none_counts_and_the_store_is_not_asked() -> None:
+    """S-29."""
+    node = make_node(MemoryStore())
+    browser = Browser()
+    await browser.request(app_with(remember, node))
+    node.store.calls.clear()
+    ids = [browser.cookies["__Host-sid"], *(new_session_id() for _ in range(4))]
+    headers = [(b"cookie", f"__Host-sid={each}".encode()) for each in ids]
+    response = await Browser().request(app_with(dict, node), headers=headers)
+    assert (response.status, response.data) == (200, {})
+    assert node.store.calls == []
 
 
 async def test_oversized_cookies_are_anonymous() -> None:

@@ -18,6 +18,7 @@ CASES: list[tuple[errors.WsgessionsError, int, bool]] = [
     (errors.RecordTooNew("secret"), 503, True),
     (errors.SessionGone("secret"), 409, True),
     (errors.SessionConflict("secret", names=("a",)), 409, True),
+    (errors.CookiesOversized("secret"), 431, True),
     (errors.CodecError("secret", path="a"), 500, False),
     (errors.SessionTooLarge("secret", path="a"), 500, False),
     (errors.SessionClosed("secret"), 500, False),
@@ -71,7 +72,7 @@ async def test_a_websocket_is_denied_or_closed() -> None:
 def test_a_close_is_as_long_as_a_close_may_be(error: errors.WsgessionsError, status: int, *, operational: bool) -> None:
     """RFC 6455, section 5.5: 125 bytes with the code."""
     close = close_message(refusal_for(error))
-    assert close["code"] == {503: 1013, 409: close["code"], 500: 1011}[status]
+    assert close["code"] == {503: 1013, 409: close["code"], 431: 1008, 500: 1011}[status]
     assert len(close["reason"].encode()) <= 123
 
 

@@ -132,6 +132,18 @@ async def test_parallel_requests_with_the_old_id_get_one_new_id_and_none_is_logg
     assert await managers[0].store.count() == 1  # type: ignore[attr-defined]  # both kinds can
 
 
+async def test_two_ids_of_one_session_are_no_conflict(cluster: Cluster) -> None:
+    """S-07, S-29: an old one, in a cookie with other attributes, and the one that it was renewed by."""
+    browser = await of_age(cluster, user="ada")
+    one, other = cluster.nodes(renew_interval="1m")
+    old = browser.cookies[ID]
+    assert ID in (await browser.request(on(one, dict))).set_cookies
+    for pair in ((old, browser.cookies[ID]), (browser.cookies[ID], old)):
+        both = [(b"cookie", f"{ID}={each}".encode()) for each in pair]
+        response = await Browser().request(on(other, dict), headers=both)
+        assert (response.data, ID in response.set_cookies) == ({"user": "ada"}, False)
+
+
 async def test_what_the_old_id_changes_during_the_grace_is_kept(cluster: Cluster) -> None:
     """S-07: also the watermark of such a response is right for who holds the new id."""
     browser = await of_age(cluster, n=1)

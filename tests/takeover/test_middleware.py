@@ -110,6 +110,14 @@ async def test_what_is_no_old_session_makes_none_of_ours(node: Node, source: Kep
     assert node.store.counts["create"] == 0
 
 
+async def test_among_more_cookies_than_are_read_nothing_is_taken_over(node: Node, source: KeptSessions) -> None:
+    """S-31: one of ours may be among them."""
+    many = "; ".join([f"session={OLD}", *(f"f{index}=x" for index in range(300))])
+    response = await Browser().request(on(node, source, read), headers=[(b"cookie", many.encode())])
+    assert (response.status, response.data, response.set_cookies) == (200, {}, {})
+    assert list(source.sessions) == [OLD]
+
+
 async def test_several_different_cookies_are_none(node: Node, source: KeptSessions) -> None:
     """S-29."""
     browser = visitor()

@@ -86,7 +86,7 @@ class Exchange:
             load: whether to load now; else the session asks for ``await session.load()``.
         """
         try:
-            if self._presented.id is not None and not (load and self._manager.recall(self.session)):
+            if self.session._id is not None and not (load and self._manager.recall(self.session)):
                 await self._load(now=load)
             self._scope["session"] = self.session
             if self._scope["type"] == "websocket":

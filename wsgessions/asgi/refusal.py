@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from ..errors import SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
+from ..errors import CookiesOversized, SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
 from .response_headers import Header
 from .types import Message, Scope, Send
 
@@ -42,6 +42,12 @@ _UNAVAILABLE: Final = Refusal(
 )
 _GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION)
 _CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, INTERNAL_ERROR)
+_OVERSIZED: Final = Refusal(
+    431,
+    "The request has more cookies of this site than are read. Nothing was changed. Please remove some, and try again.",
+    True,
+    _POLICY_VIOLATION,
+)
 _FAULT: Final = Refusal(500, "Internal Server Error", False, INTERNAL_ERROR)
 
 
@@ -54,6 +60,8 @@ def refusal_for(error: WsgessionsError) -> Refusal:
             return _GONE
         case SessionConflict():
             return _CONFLICT
+        case CookiesOversized():
+            return _OVERSIZED
         case _:
             return _FAULT
 

@@ -21,6 +21,7 @@ NO_ID: Final = b"none"
 _ASKING: Final = Presented(carrier=Carrier.HEADER)
 _MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED, carrier=Carrier.HEADER)
 _CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING, carrier=Carrier.HEADER)
+_NO_ID: Final = frozenset({CookieFinding.ABSENT, CookieFinding.MALFORMED})
 _WRONG: Final = frozenset({CookieFinding.MALFORMED, CookieFinding.CONFLICTING, CookieFinding.OVERSIZED})
 
 
@@ -53,9 +54,9 @@ class SessionHeader:
         if not ids:
             return by_cookie
         by_header = self._judge(ids, self._values(fields, self._mark_name))
-        if by_cookie.finding is CookieFinding.ABSENT or by_header.finding in _WRONG:
+        if by_cookie.finding in _NO_ID or by_header.finding in _WRONG:
             return by_header
-        if by_header is _ASKING or by_cookie.finding in _WRONG:
+        if by_header is _ASKING or (by_cookie.finding in _WRONG and not by_cookie.rivals):
             return by_cookie
         return by_header if by_header.id == by_cookie.id else _CONFLICTING
 

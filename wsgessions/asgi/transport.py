@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..cookie import SessionCookies
 from ..log_throttle import LogThrottle
 from ..presented import ABSENT, BY_COOKIE, BY_HEADER, Carrier, Presented
+from ..session.owner import FROM_NEW
 from .response_headers import VARY, Header
 from .session_header import SessionHeader
 from .types import Scope
@@ -32,13 +33,14 @@ class Transport:
         settings: the settings `cookie`, `header` and `id_length` of these.
     """
 
-    __slots__ = ("_cookies", "_header", "_secure", "read", "vary")
+    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "vary")
 
     def __init__(self, settings: SessionSettings) -> None:
         self._secure = settings.cookie.secure
         self._cookies = SessionCookies(
             settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
         )
+        self._strays: list[Header] = [(b"set-cookie", cookie) for cookie in self._cookies.clear_strays()]
         self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
         self.read: Final[Callable[[Iterable[Any]], Presented]] = (
             self._cookies.read if self._header is None else self._read_both
@@ -66,10 +68,10 @@ class Transport:
         carrier = presented.carrier
         if session._id is None:
             sent = presented.finding is not ABSENT
-            return (self.clear(carrier), True) if session._ended and sent else ([], False)
+            return (self._clear_all(presented), True) if session._ended and sent else ([], False)
         max_age = manager.cookie_max_age(session) if carrier is BY_COOKIE else None
         fields = []
-        credential = session._id != presented.id
+        credential = session._id != presented.id and session._id not in presented.rivals
         if credential and carrier is BY_COOKIE:
             self._look_for_plain_http(scope)
         says_how_long = max_age is not None or session._cookie_seconds is not None
@@ -78,7 +80,21 @@ class Transport:
         watermark = manager.watermark_of(session)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
+        if credential and self._leaves_strays(session, presented):
+            fields += self._strays
         return fields, credential
+
+    def _leaves_strays(self, session: Session, presented: Presented) -> bool:
+        """Whether the browser would go on to send other cookies beside the new id, which takes the place of one only.
+
+        So it is with an id that is not known: it may have been set with other attributes than ours have now.
+        """
+        unknown = presented.id is not None and session._served_from is FROM_NEW
+        return presented.carrier is BY_COOKIE and (presented.strays or unknown)
+
+    def _clear_all(self, presented: Presented) -> list[Header]:
+        fields = self.clear(presented.carrier)
+        return [*fields, *self._strays] if presented.strays else fields
 
     def set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
         """The response's field that gives the client its id.

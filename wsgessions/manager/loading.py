@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
 from ..identity import Identity
@@ -100,7 +100,11 @@ class LoadingOwner:
         deadline = deadline or self.deadline()
         try:
             recognized = self._recognize(session, await self._ready(deadline))
-            record, carried = await self._read(recognized.key, None, deadline), recognized.carried
+            carried = recognized.carried
+            if session._presented.rivals:
+                session._id, record = await self._choose(session._presented.rivals, carried, deadline)
+            else:
+                record = await self._read(recognized.key, None, deadline)
             if carried is not None and (record is None or not _agrees(record, carried)):
                 await self._confirm(deadline)
         except WsgessionsError as error:
@@ -139,9 +143,30 @@ class LoadingOwner:
                 self._statistics.forged_watermarks += 1
         return recognized
 
+    async def _choose(
+        self, rivals: Sequence[str], carried: Watermark | None, deadline: float
+    ) -> tuple[str, SessionRecord | None]:
+        """Which of several ids counts (S-29): the one that the store knows; of several, whose watermark it is.
+
+        Returns:
+            The id and its session. No session if none is known, or it cannot be told which one is meant.
+        """
+        known: dict[SessionKey, tuple[str, SessionRecord]] = {}
+        for session_id in rivals:
+            key = self._identity.key(session_id)
+            record = await self._read(key, None, deadline)
+            # An id that was renewed leads to the session of the present one for a while (S-07).
+            if record is not None and (record.key not in known or record.key == key):
+                known[record.key] = session_id, record
+        found = list(known.values())
+        if len(found) > 1 and carried is not None:
+            found = [each for each in found if each[1].incarnation == carried.incarnation]
+        return found[0] if len(found) == 1 else (rivals[0], None)
+
     def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
         carried = None if presented.watermark is None else seal.unseal(presented.watermark)
-        return Recognized(seal, self._identity.key(presented.id or ""), carried)
+        # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
+        return Recognized(seal, self._identity.key(presented.id or "".join(presented.rivals)), carried)
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

@@ -136,9 +136,11 @@ class SessionManager(AllSessions):
             presented: what its cookies say.
             peer: its address, for `on_suspicious`.
         """
+        session = self.session_class._of(self.owner, presented, peer)
         if presented.id is None and presented.finding is not ABSENT:
             self._suspicions.note(Suspicion(presented.finding.value), peer)
-        return self.session_class._of(self.owner, presented, peer)
+            session._doubt()
+        return session
 
     def recall(self, session: Session) -> bool:
         """Serve a session that was begun with an id from memory: at once, or not at all (C-11)."""
@@ -282,8 +284,7 @@ def manager_for(
 
 def _report_delay_ms(settings: SessionSettings) -> int:
     """How late a use may be reported, and by how much the store's time may be off."""
-    delay = settings.touch_interval + settings.touch_step
-    return round((delay.total_seconds() + MARGIN) * 1000)
+    return round(((settings.touch_interval + settings.touch_step).total_seconds() + MARGIN) * 1000)
 
 
 def _identity_of(settings: SessionSettings) -> Identity:

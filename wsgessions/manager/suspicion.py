@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
 from ..log_throttle import LogThrottle
 from ..peer_class import peer_class
@@ -16,17 +17,23 @@ _log = LogThrottle(logging.getLogger("wsgessions.suspicion"))
 
 
 class Suspicion(Enum):
-    """What was wrong with the id that a request presented. The request goes on without a session in any case."""
+    """What was wrong with the id that a request presented. Unless the ids conflict, it goes on without a session."""
 
     MALFORMED = "malformed"
     """It has not the shape of an id (S-04)."""
     CONFLICTING = "conflicting"
-    """Several different ids (S-29)."""
+    """Several different ids, of which at most one counts (S-29)."""
     OVERSIZED = "oversized"
     """More cookies than are read (S-31)."""
     UNKNOWN = "unknown"
     """The store does not know it: made up, or, far more often, ended or expired (S-03)."""
 
+
+_WORDS: Final = {
+    Suspicion.MALFORMED: "no session: the id is malformed",
+    Suspicion.CONFLICTING: "several ids were presented, of which at most one counts",
+    Suspicion.OVERSIZED: "no session, and none is made: the cookies are oversized",
+}
 
 OnSuspicious = Callable[[Suspicion, str | None], object]
 """A function of the application that is told of each suspicion, and of the peer's address as the server has it."""
@@ -53,8 +60,7 @@ class SuspicionWatch:
             text = "an id was presented that is ended, expired or made up, from %r"
             _log.info("unknown_id", text, peer, source=source)
         else:
-            text = "no session: the id is %s, from %r"
-            _log.warning(f"{suspicion.value}_id", text, suspicion.value, peer, source=source)
+            _log.warning(f"{suspicion.value}_id", "%s, from %r", _WORDS[suspicion], peer, source=source)
         if self._hook is not None:
             self._tell(self._hook, suspicion, peer)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
-from ..errors import SessionClosed, WsgessionsError
+from ..errors import CookiesOversized, SessionClosed, WsgessionsError
+from ..presented import OVERSIZED
 from .attributes import Attributes
 from .changes import CLOSED, OPEN, READ_ONLY, SHUT, UNTOUCHED
 from .owner import FROM_NEW
@@ -110,7 +111,7 @@ class SessionState(Attributes):
         return self._record
 
     def _enter_structural(self) -> None:
-        if self._gate is not READ_ONLY:
+        if self._gate is not READ_ONLY or not self._frozen:
             self._before_write()
 
     def _adopt(self, record: SessionRecord, among: Iterable[str] | None = None) -> None:
@@ -136,6 +137,14 @@ class SessionState(Attributes):
 
     def _close(self, reason: Callable[[], WsgessionsError]) -> None:
         self._gate, self._reason = CLOSED, reason
+
+    def _doubt(self) -> None:
+        """The client has not presented one id, and it may have a session nevertheless."""
+        if self._presented.rivals:
+            self._id = self._presented.rivals[0]  # until the load, when the store says which one counts (S-29)
+        elif self._presented.finding is OVERSIZED:
+            # It may be among the cookies that are not read: nothing is done with an empty one in its place (S-31).
+            self._gate, self._reason = READ_ONLY, _too_many_cookies
 
     def _freeze(self, *, takes_late_changes: bool) -> None:
         """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
@@ -180,6 +189,13 @@ class SessionState(Attributes):
 
 def _unexplained() -> SessionClosed:
     return SessionClosed("the session cannot be used now")
+
+
+def _too_many_cookies() -> CookiesOversized:
+    return CookiesOversized(
+        "the request has more cookies than are read, and the session may be among those that are not",
+        hint="the client removes cookies of this site, or other parts of the site set fewer",
+    )
 
 
 def _too_late_to_create() -> SessionClosed:

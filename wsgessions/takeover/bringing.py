@@ -19,7 +19,7 @@ from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
 from ..masked import forget_variables
-from ..presented import CookieFinding, Presented
+from ..presented import OVERSIZED, CookieFinding, Presented
 from ..record import NewSession, StoredAttributes
 from ..session import Session
 
@@ -80,6 +80,8 @@ class Takeover:
         owner = session._owner
         if session._id is not None or not isinstance(owner, OperatingOwner):
             return False
+        if session._presented.finding is OVERSIZED:
+            return False  # it may have one of ours (S-31)
         try:
             lasting = _Lasting(remembered, idle, principal)
             return await self._bring(owner, session, credential, values, lasting)

@@ -24,6 +24,7 @@ from .adapter_reading import ReadingCases
 from .adapter_responses import ResponseCases
 from .adapter_secrecy import SecrecyCases
 from .adapter_sockets import SocketCases
+from .adapter_strays import StrayCases
 from .adapter_trouble import TroubleCases
 
 __all__ = ["AdapterSuite", "perform", "perform_now"]
@@ -32,6 +33,7 @@ __all__ = ["AdapterSuite", "perform", "perform_now"]
 class AdapterSuite(
     ReadingCases,
     CookieCases,
+    StrayCases,
     LoginCases,
     HeaderCases,
     LayerCases,
