@@ -92,7 +92,7 @@ async def excluded(path: str, root_path: str = "", exclude: str = "/static") -> 
         ("/shop", "/shop", False),
     ],
 )
-async def test_excluded_paths_cost_nothing_and_are_judged_as_the_application_sees_them(
+async def test_path_prefixes_cost_nothing_and_are_judged_as_the_application_sees_them(
     path: str, root_path: str, *, expected: bool
 ) -> None:
     """R-30, R-48."""

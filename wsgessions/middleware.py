@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .asgi.current_session import followers, running
-from .asgi.exchange import Exchange
-from .asgi.excluded_paths import ExcludedPaths
 from .asgi.lifespan import run_lifespan
+from .asgi.path_prefixes import PathPrefixes
 from .asgi.transport import Transport
+from .asgi.unstored import exchange_of
 from .errors import ConfigError
 from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
@@ -56,7 +56,8 @@ class SessionMiddleware:
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, overrides)
         self.transport: Transport = Transport(self.manager.settings)
-        self._excluded = ExcludedPaths(self.manager.settings.exclude)
+        self._exchange = exchange_of(self.manager.settings)
+        self._excluded = PathPrefixes(self.manager.settings.exclude)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
@@ -73,9 +74,9 @@ class SessionMiddleware:
             await self.app(scope, receive, send)
         else:
             presented = self.transport.read(scope.get("headers", ()))
-            exchange = Exchange(self.manager, self.transport, presented, scope, send)
+            exchange = self._exchange(self.manager, self.transport, presented, scope, send)
             if followers:
-                running.set(exchange.session)
+                running.set(exchange)
             await exchange.run(self.app, receive, load=not self._excluded.hold(scope))
 
     def _is_provided(self, scope: Scope) -> bool:

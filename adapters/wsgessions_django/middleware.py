@@ -10,6 +10,7 @@ from django.contrib.sessions.middleware import SessionMiddleware as StockMiddlew
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from wsgessions.asgi.current_session import follow
 from wsgessions.errors import ConfigError, SessionGone, WsgessionsError
 from wsgessions.stores.waiting import run_at_once
 
@@ -26,8 +27,9 @@ __all__ = ["SessionMiddleware"]
 class SessionMiddleware(StockMiddleware):
     """Gives each request its session, and the client its cookies, by the rules of wsgessions.
 
-    Inside the adapter, or another session middleware of the same sessions, the session is taken from the scope, and
-    cookies are left to the one outside. In an async stack nothing here runs in another thread.
+    Inside the adapter, or another session middleware of the same sessions, the session is taken from the scope. Cookies
+    and headers are in the response here in any case, so that the middleware before this one sees them, as with Django's
+    own. In an async stack nothing here runs in another thread.
 
     Raises:
         ConfigError: a setting is wrong, or ``SESSION_ENGINE`` is not of wsgessions.
@@ -43,6 +45,7 @@ class SessionMiddleware(StockMiddleware):
                 hint='SESSION_ENGINE = "wsgessions_django" goes with this middleware',
             )
         self._ways = Ways(current_manager())
+        follow("wsgessions_django")
 
     def __call__(self, request: HttpRequest) -> Any:
         """Run one request."""

@@ -14,7 +14,7 @@ __all__ = ["headers_of", "take_over"]
 
 
 class ExactCookie(Morsel[str]):
-    """A cookie that is sent to the letter as it was written: Python's own does not know all attributes.
+    """A cookie that is sent to the letter as it was written, unless it is changed: Python's own has not all attributes.
 
     Args:
         text: the value of a Set-Cookie field.
@@ -30,10 +30,14 @@ class ExactCookie(Morsel[str]):
             if self.isReservedKey(key):
                 self[key] = said or True
         self._text = text
+        self._written = (self.coded_value, dict(self))
+        self._unknown = "".join(f"; {each}" for each in attributes if not self.isReservedKey(each.partition("=")[0]))
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - Python's name
-        """The text."""
-        return self._text
+        """The text; what a middleware of the project has changed of the cookie holds."""
+        if (self.coded_value, dict(self)) == self._written:
+            return self._text
+        return super().OutputString(attrs) + self._unknown
 
 
 def headers_of(response: HttpResponseBase) -> list[Header]:

@@ -15,10 +15,13 @@ from django.http.response import HttpResponseBase
 
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import Message, Scope
-from wsgessions.asgi.exchange import Exchange
-from wsgessions.asgi.excluded_paths import ExcludedPaths
+from wsgessions.asgi.body_to_come import is_made_on_the_way
+from wsgessions.asgi.current_session import running
+from wsgessions.asgi.path_prefixes import PathPrefixes
 from wsgessions.asgi.refusal import refusal_for
+from wsgessions.asgi.telling import Telling
 from wsgessions.asgi.transport import Transport
+from wsgessions.asgi.unstored import exchange_of
 from wsgessions.errors import WsgessionsError
 
 from .asgi import CALL, Call
@@ -39,7 +42,8 @@ class Ways:
     def __init__(self, manager: SessionManager) -> None:
         self.manager: Final = manager
         self.transport: Final = Transport(manager.settings)
-        self.excluded: Final = ExcludedPaths(manager.settings.exclude)
+        self.exchange: Final = exchange_of(manager.settings)
+        self.excluded: Final = PathPrefixes(manager.settings.exclude)
 
 
 class InnerVisit:
@@ -48,11 +52,13 @@ class InnerVisit:
     Args:
         manager: the manager of the session.
         session: the session.
+        outside: what tells the client; None where it is not known.
     """
 
-    def __init__(self, manager: SessionManager, session: Session) -> None:
+    def __init__(self, manager: SessionManager, session: Session, outside: Telling | None = None) -> None:
         self.manager = manager
         self.session = session
+        self._outside = outside
         self.left_out: bool = True
         """Whether the session, if it is not loaded, is so because its path is excluded."""
 
@@ -104,7 +110,17 @@ class InnerVisit:
 
     async def conclude(self, response: HttpResponseBase) -> HttpResponseBase:
         """Tell the client what it must know. Returns the response, or what takes its place."""
+        if self._outside is not None and response.status_code < 500:
+            self._tell(self._outside, response)
         return response
+
+    def _tell(self, outside: Telling, response: HttpResponseBase) -> None:
+        """Here already, since the middleware of the project is between: a cache must see whose page it is (S-40)."""
+        start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
+        if self.session.accessed:
+            take_over(response, outside.tell_inside(start))
+        elif response.streaming and is_made_on_the_way(start):
+            take_over(response, outside.foresee(start))
 
     def owes_touch(self) -> bool:
         """At the end: whether `touch` is still to be called."""
@@ -128,9 +144,9 @@ class OwnVisit(InnerVisit):
 
     def __init__(self, ways: Ways, scope: Scope) -> None:
         self._presented = ways.transport.read(scope.get("headers", ()))
-        self._exchange = Exchange(ways.manager, ways.transport, self._presented, scope, self._collect)
+        self._exchange = ways.exchange(ways.manager, ways.transport, self._presented, scope, self._collect)
         self._sent: list[Message] = []
-        super().__init__(ways.manager, self._exchange.session)
+        super().__init__(ways.manager, self._exchange.session, self._exchange)
         self.left_out: bool = ways.excluded.hold(scope)
 
     async def _collect(self, message: Message) -> None:
@@ -164,6 +180,8 @@ class OwnVisit(InnerVisit):
             return response_of(self._sent)
         if looked_at:
             take_over(response, self._sent[0])
+        else:
+            self._tell(self._exchange, response)
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             parts = response.streaming_content
             response.streaming_content = self._followed(parts) if response.is_async else self._followed_by_plain(parts)
@@ -216,7 +234,9 @@ def visit_of(request: HttpRequest, ways: Ways) -> InnerVisit:
     session = scope.get("session")
     call: Call | None = scope.get(CALL)
     if isinstance(session, Session) and (call is not None or ways.manager.owns(session)):
-        return InnerVisit(ways.manager if call is None else call.manager, session)
+        exchange = running.get()
+        outside = exchange if exchange is not None and exchange.session is session else None
+        return InnerVisit(ways.manager if call is None else call.manager, session, outside)
     return OwnVisit(ways, scope)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 try:
     from litestar import Litestar
@@ -16,6 +16,7 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
+from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
@@ -33,8 +34,9 @@ class LitestarAdapter(InitPlugin):
     """Gives a Litestar application sessions, as ``request.session`` and ``socket.session``.
 
     It is a plugin: ``Litestar(..., plugins=[LitestarAdapter()])``. For an application that exists already there is
-    `install`. Both put the sessions outside of all other middleware of the application's routes, register the lifespan,
-    and leave the manager in ``app.state.wsgessions``. Arguments are those of `wsgessions.adapter.Adapter`, and:
+    `install`. Both put the sessions outside of all other middleware of the application's routes, of which that of the
+    application itself sees the headers of the session; register the lifespan; and leave the manager in
+    ``app.state.wsgessions``. Arguments are those of `wsgessions.adapter.Adapter`, and:
 
     Args:
         config: a configuration to use; in place of the other arguments.
@@ -81,7 +83,7 @@ class LitestarAdapter(InitPlugin):
         """
         if self._is_new(app_config.state, app_config.middleware):
             app_config.state["wsgessions"] = self.manager
-            app_config.middleware.insert(0, self.config.middleware)
+            _put_around(app_config.middleware, self.config.middleware)
             app_config.lifespan.insert(0, self.config.lifespan)
         return app_config
 
@@ -93,7 +95,7 @@ class LitestarAdapter(InitPlugin):
         """
         if self._is_new(app.state, app.middleware):
             app.state["wsgessions"] = self.manager
-            app.middleware.insert(0, self.config.middleware)
+            _put_around(app.middleware, self.config.middleware)
             app._lifespan_managers.insert(0, self.config.lifespan)
             _route_anew(app)
         return app
@@ -104,6 +106,12 @@ class LitestarAdapter(InitPlugin):
             return False
         _refuse_foreign(middleware)
         return True
+
+
+def _put_around(entries: list[Any], ours: DefineMiddleware) -> None:
+    if entries:  # they see the headers of the session on their way out (S-40)
+        entries.append(DefineMiddleware(cast("Any", HeadersInside)))
+    entries.insert(0, ours)
 
 
 def _route_anew(app: Litestar) -> None:

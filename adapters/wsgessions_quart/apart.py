@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import Message, Scope
-from wsgessions.asgi.exchange import Exchange
 from wsgessions.asgi.refusal import refusal_for
 from wsgessions.asgi.transport import Transport
+from wsgessions.asgi.unstored import exchange_of
 from wsgessions.errors import WsgessionsError
 
 __all__ = ["save_apart"]
@@ -48,7 +48,10 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
     async def collect(message: Message) -> None:
         sent.append(message)
 
-    exchange = Exchange(manager, transport, transport.read(scope.get("headers", ())), scope, collect)
+    exchange = exchange_of(manager.settings)(
+        manager, transport, transport.read(scope.get("headers", ())), scope, collect
+    )
+    session._uncacheable |= exchange.session._uncacheable
     exchange.session = session
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     try:

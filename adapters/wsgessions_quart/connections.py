@@ -15,6 +15,7 @@ from quart.signals import got_websocket_exception
 
 from wsgessions import Session, SessionManager
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.asgi.headers_inside import telling_inside
 from wsgessions.errors import WsgessionsError
 
 from .session import QuartSession
@@ -84,7 +85,10 @@ def _refusing(scope: Scope, send: Send) -> Send:
 
 
 def ending_with_its_call(base: type[Any]) -> type[Any]:
-    """A class of Quart's connections whose tasks end when its call is cancelled, as when a stream is cut (S-54)."""
+    """A class of Quart's connections whose tasks end when its call is cancelled, as when a stream is cut (S-54).
+
+    What ``app.asgi_app`` was wrapped in sees the session's headers (S-40).
+    """
 
     class Connection(base):  # type: ignore[misc]  # whatever class the application has
         def __init__(self, *args: Any, **named: Any) -> None:
@@ -94,7 +98,7 @@ def ending_with_its_call(base: type[Any]) -> type[Any]:
 
         async def __call__(self, receive: Any, send: Any) -> None:
             try:
-                await super().__call__(receive, send)
+                await super().__call__(receive, telling_inside(self.scope, send))
             except asyncio.CancelledError:
                 self._cancelled = True
                 for task in self._running:

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi import Scope
+from wsgessions.asgi.current_session import follow
 from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import manager_for
@@ -86,6 +87,8 @@ class WsgessionsSessionInterface(SessionInterface):
             check_no_effect(app, self._given)
         manager = self._given or manager_of(app, self._settings, self._overrides)
         app.extensions[EXTENSION] = manager
+        if "asgi_app" in vars(app):
+            follow("wsgessions_quart")  # for what it was wrapped in
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
         app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
         inside = Inside(app.asgi_app, app, manager)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's

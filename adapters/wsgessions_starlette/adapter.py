@@ -13,6 +13,7 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from _missing
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
+from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
@@ -49,7 +50,8 @@ class StarletteAdapter:
     def install(self, app: AppT) -> AppT:
         """Install the middleware, outside of all that the application adds, before or after this call.
 
-        Only Starlette's own handling of server errors stays outside of it. ``app.state.wsgessions`` is the manager.
+        Only Starlette's own handling of server errors stays outside of it. The application's middleware sees the
+        headers of the session; that of single routes and mounts does not. ``app.state.wsgessions`` is the manager.
 
         Raises:
             ConfigError: the application has started already, or has another session middleware; the framework's version
@@ -67,12 +69,13 @@ class StarletteAdapter:
 
 
 def _put_outermost(app: Starlette, ours: Middleware) -> None:
-    build = app.build_middleware_stack
+    build, innermost = app.build_middleware_stack, Middleware(HeadersInside)
 
     def build_middleware_stack() -> ASGIApp:
-        others = [entry for entry in app.user_middleware if entry is not ours]
+        others = [entry for entry in app.user_middleware if entry is not ours and entry is not innermost]
         _refuse_foreign(others)
-        app.user_middleware[:] = [ours, *others]
+        # What stands between, a cache above all, sees the headers of the session on their way out (S-40).
+        app.user_middleware[:] = [ours, *others, innermost] if others else [ours]
         return build()
 
     # Starlette builds the stack when it starts. Whoever calls add_middleware until then would come to stand outside.

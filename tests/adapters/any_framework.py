@@ -8,6 +8,7 @@ from abc import abstractmethod
 from tests.adapters.every_store import EveryStore
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.asgi import AnyASGIApp, ASGIApp
+from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.testing.adapter_client import Browser
 from wsgessions.testing.adapter_harness import Nodes
 from wsgessions.testing.adapter_middleware import Layer
@@ -27,7 +28,7 @@ class AnyFrameworkSuite(EveryStore, AdapterSuite):
         return SessionMiddleware(self.make_app(manager), manager=manager)
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
-        return SessionMiddleware(layer(self.make_app(manager)), manager=manager)
+        return SessionMiddleware(layer(HeadersInside(self.make_app(manager))), manager=manager)
 
     async def test_a_background_task_may_change_a_session_that_the_client_knows(
         self, browser: Browser, nodes: Nodes

@@ -6,6 +6,7 @@ from tests.adapters.bare_app import app
 from tests.adapters.every_store import EveryStore, shared_server
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.asgi import ASGIApp
+from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.testing.adapter_middleware import Layer
 from wsgessions.testing.adapter_suite import AdapterSuite
 
@@ -17,4 +18,4 @@ class TestBareMiddleware(EveryStore, AdapterSuite):
         return SessionMiddleware(app, manager=manager)
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
-        return SessionMiddleware(layer(app), manager=manager)
+        return SessionMiddleware(layer(HeadersInside(app)), manager=manager)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.cache import caches
+from django.http import HttpRequest
 from django.test import AsyncRequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
@@ -483,3 +487,83 @@ def test_concurrent_requests_of_both_kinds_lose_nothing(visitor: Visitor) -> Non
         answers: list[Answer] = list(threads.map(lambda pair: pair[0].get(pair[1]), visitors))
     assert {answer.status for answer in answers} == {200}
     assert set(visitor.json("/async/show")) == {"color", *(f"a{index}" for index in range(20))}
+
+
+# -- what stands before the sessions in MIDDLEWARE, and sees their headers (S-40) --------------------------------------
+
+CACHED = {
+    "MIDDLEWARE": [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        *SITE["MIDDLEWARE"],
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ],
+    "CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "of the site"}},
+}
+
+
+@pytest.fixture
+def cached_site(manager: SessionManager) -> Iterator[None]:
+    with override_settings(**CACHED):
+        caches["default"].clear()
+        yield
+
+
+@pytest.mark.usefixtures("cached_site")
+def test_the_cache_of_a_site_gives_each_visitor_its_own_page(visitor: Visitor, views: str) -> None:
+    """S-44: under WSGI, under ASGI, and inside of the adapter."""
+    ann, bob, stranger = (visitor.another() for _ in range(3))
+    ann.get(f"/{views}/put/ann")
+    bob.get(f"/{views}/put/bob")
+    for _ in range(2):
+        assert ann.json(f"/{views}/show") == {"ann": "ann"}
+        assert bob.json(f"/{views}/show") == {"bob": "bob"}
+        assert stranger.json(f"/{views}/show") == {}
+
+
+@pytest.mark.usefixtures("cached_site")
+def test_the_cache_of_a_site_still_keeps_what_is_for_all(store: WatchedStore, visitor: Visitor, views: str) -> None:
+    for _ in range(2):
+        answer = visitor.another().get(f"/{views}/untouched")
+        assert "vary" not in answer.headers
+    assert "age" in answer.headers or "expires" in answer.headers
+
+
+@IN_KIND
+def test_a_stream_depends_on_the_visitor_before_it_looks(visitor: Visitor, views: str) -> None:
+    """S-40."""
+    visitor.get(f"/{views}/put/color")
+    answer = visitor.get(f"/{views}/stream/size")
+    assert (answer.headers["vary"], answer.headers["cache-control"]) == ("Cookie", "private")
+
+
+def stricter(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """A middleware of the project that changes what a cookie of ours says."""
+
+    def change(response: Any) -> Any:
+        assert "Cookie" in response.headers["Vary"]
+        for name in {"__Host-sid", "__Host-sid-v"} & set(response.cookies):
+            response.cookies[name]["samesite"] = "Strict"
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def of_async(request: HttpRequest) -> Any:
+            return change(await get_response(request))
+
+        return of_async
+    return lambda request: change(get_response(request))
+
+
+stricter.async_capable = stricter.sync_capable = True  # type: ignore[attr-defined]  # Django asks for it
+
+
+def test_what_the_project_changes_of_our_cookies_holds(visitor: Visitor, views: str) -> None:
+    ours = {**django_settings.WSGESSIONS, "cookie": {"partitioned": True}}
+    with override_settings(MIDDLEWARE=[f"{__name__}.stricter", *SITE["MIDDLEWARE"]], WSGESSIONS=ours):
+        changing = visitor.another()
+        answer = changing.get(f"/{views}/put/color")
+        assert len(answer.fields) == 2
+        for cookie in answer.cookies.values():
+            wanted = {"Path=/", "Secure", "HttpOnly", "SameSite=Strict", "Partitioned"}
+            assert attributes(cookie) == wanted
+        assert changing.json(f"/{views}/show") == {"color": "color"}

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreUnavailable, WsgessionsError
 from ..log_throttle import LogThrottle
+from .body_to_come import BodyToCome, sealed
 from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, denial_prefix, refusal_for, send_refusal
-from .response_headers import Header, with_session_headers
+from .telling import Telling
 from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
 
 if TYPE_CHECKING:
@@ -31,14 +32,13 @@ __all__ = ["Exchange"]
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
-_NOTHING: Final[list[Header]] = []
 
 
 class _Refused(Exception):
     """Ends the application's call after its response was replaced. Never leaves this module."""
 
 
-class Exchange:
+class Exchange(Telling):
     """Runs the application once, around its session."""
 
     __slots__ = (
@@ -46,16 +46,11 @@ class Exchange:
         "_host",
         "_long",
         "_lost",
-        "_manager",
-        "_presented",
         "_replaced",
-        "_scope",
         "_send",
         "_start",
         "_started",
         "_takes_late_changes",
-        "_transport",
-        "session",
     )
 
     def __init__(
@@ -66,6 +61,7 @@ class Exchange:
         self._presented = presented
         self._scope = scope
         self._send = send
+        self._told = []
         self._started = False
         self._start: Message = {}
         self._host: asyncio.Task[Any] | None = None
@@ -99,6 +95,7 @@ class Exchange:
                 await self._conclude(error)
             except asyncio.CancelledError:
                 if self._long is None or not self._long.cut:
+                    self._withhold()
                     raise
                 await self._conclude(None)
             else:
@@ -131,11 +128,12 @@ class Exchange:
             return
         if not self._started and opens_response(message):
             session = self.session
-            if session._accessed or message.get("status", 200) >= 500:
-                if self._needs_store(message):
-                    await self._settle(message)
-                if session._accessed:
-                    message = self._with_fields(message)
+            if (session._accessed or message.get("status", 200) >= 500) and self._needs_store(message):
+                await self._settle(message)
+            if session._accessed:
+                message = self.tell(message)
+            elif self._host is not None and message["type"] == "http.response.start":
+                message, self._send = self.watched(message, self._send)
             self._start, self._started = message, True
             session._freeze(takes_late_changes=self._takes_late_changes)
             if self._long is not None:
@@ -152,7 +150,11 @@ class Exchange:
     async def _admit(self, message: Message) -> bool:
         """Whether to send on, on a connection that may outlive its session (C-17)."""
         if self._long is None:
-            if self._host is None or not is_open_ended(self._start):
+            if self._host is None:
+                return True
+            if not self.session._accessed and not isinstance(self._send, BodyToCome):
+                self._send = sealed(self._send, self.session)
+            if not is_open_ended(self._start):
                 self._host = None
                 return True
             self._long = OpenStream(self._manager, self.session, self._host)
@@ -182,15 +184,20 @@ class Exchange:
         if session._accessed and manager.ends_soon(session):
             await manager.touch(session)
 
-    def _with_fields(self, message: Message) -> Message:
-        """The message with what the client is to know of its session, and caches of the response."""
-        session = self.session
-        if session._record is not None and session._record is session._known_to_client:
-            fields, credential = _NOTHING, False
-        else:
-            fields, credential = self._decide_fields()
-        no_store = credential or session._uncacheable
-        return with_session_headers(message, fields, no_store=no_store, vary=self._transport.vary)
+    async def open_inside(self, message: Message, send: Send) -> tuple[Message, Send]:
+        """Do for a layer inside what is done before the headers leave: the start of the response, and its channel then.
+
+        The application's 5xx are left to the outside, where it shows whether they are what the client gets (R-33).
+        """
+        if self._started or self._replaced is not None:
+            return message, send
+        if not self.session._accessed:
+            return self.watched(message, send)
+        if message.get("status", 200) < 500:
+            if self._needs_store(message):
+                await self._settle(message)
+            message = self.tell_inside(message)
+        return message, send
 
     async def _refuse_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
@@ -209,14 +216,6 @@ class Exchange:
     def _may_create(self, message: Message) -> bool:
         """Neither a denied WebSocket nor a HEAD or OPTIONS request makes a session (R-41, R-47)."""
         return message["type"] != "websocket.http.response.start" and self._scope.get("method") not in _NEVER_CREATING
-
-    def _decide_fields(self) -> tuple[list[Header], bool]:
-        return self._transport.fields_for(self.session, self._presented, self._manager, self._scope)
-
-    def _new_id_fields(self) -> list[Header]:
-        """What the client must know although its request is refused: the id to which its session has moved already."""
-        fields, credential = self._decide_fields()
-        return fields if credential and self.session._id is not None else []
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
@@ -251,6 +250,7 @@ class Exchange:
 
     async def _after_error(self, error: Exception) -> None:
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
+        self._withhold()
         trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
         answers = trouble is not None and refusal_for(trouble).operational
         self.session._drop_changes()
@@ -260,6 +260,12 @@ class Exchange:
         answered = trouble is not None and answers and await self._answer(trouble)
         if not answered or trouble is not error:
             raise error
+
+    def _withhold(self) -> None:
+        """Headers that wait for a body do not leave without it, and another answer may be given in their place."""
+        channel = self._send
+        if isinstance(channel, BodyToCome) and channel.take_back() is not None:
+            self._send, self._started = channel.below, False
 
     def _after_refusal(self, trouble: WsgessionsError, error: Exception | None) -> None:
         """The response is out. Faults of the application go on to the server's log; others are logged already."""

@@ -9,11 +9,12 @@ from typing import Any, Final, TypeAlias
 from ..log_throttle import LogThrottle
 from .types import Message, octets
 
-__all__ = ["VARY", "Header", "with_session_headers"]
+__all__ = ["VARY", "Header", "octet_pairs", "with_session_headers", "with_unknown_use"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
 _PRIVATE: Final = b"private, no-cache"
+_SHARED: Final = frozenset({b"public", b"s-maxage"})
 _MERGED: Final = frozenset({b"vary", b"cache-control"})
 _MOST_NAMES: Final = 1024
 _harmless: Final[set[bytes]] = set()
@@ -25,7 +26,9 @@ VARY: Final[Header] = (b"vary", b"Cookie")
 """Of a response for which a session was looked at that came by cookie."""
 
 
-def with_session_headers(message: Message, fields: Headers, *, no_store: bool, vary: Header = VARY) -> Message:
+def with_session_headers(
+    message: Message, fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
+) -> Message:
     """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
 
     Args:
@@ -34,19 +37,42 @@ def with_session_headers(message: Message, fields: Headers, *, no_store: bool, v
         no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
         says so.
         vary: the field ``Vary`` that names the request's fields which tell whose session it is.
+        private: whether the response has such fields already.
     """
-    demand = _NO_STORE if no_store else _PRIVATE if fields else None
+    demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
     headers: list[Any] = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
     if _say_nothing_of_caching(headers, fields):
         headers.append(vary)
         if demand is not None:
             headers.append((b"cache-control", demand))
     else:
-        headers = _vary_by([_octet_pair(header) for header in headers], vary[1])
+        headers = _vary_by(octet_pairs(headers), vary[1])
         if demand is not None:
             ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
             headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
     return {**message, "headers": headers + fields if fields else headers}
+
+
+def with_unknown_use(message: Message, *, private: bool, vary: Header = VARY) -> Message:
+    """A copy of a response's opening message for a response whose body may still look at the session.
+
+    Args:
+        message: the opening message.
+        private: whether it may be the page of one visitor, which no shared cache keeps.
+        vary: as for `with_session_headers`.
+    """
+    headers = _vary_by(octet_pairs(message.get("headers") or ()), vary[1])
+    return {**message, "headers": _kept_private(headers) if private else headers}
+
+
+def _kept_private(headers: Headers) -> Headers:
+    headers = [header for header in headers if not _overrules_cache_control(header[0].lower())]
+    said = [part.strip() for name, value in headers if name.lower() == b"cache-control" for part in value.split(b",")]
+    if {part.lower() for part in said} & {b"private", b"no-store"}:
+        return headers
+    kept = [part for part in said if part and part.partition(b"=")[0].lower() not in _SHARED]
+    others = [header for header in headers if header[0].lower() != b"cache-control"]
+    return [*others, (b"cache-control", b", ".join([b"private", *kept]))]
 
 
 def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
@@ -83,7 +109,7 @@ def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
     headers = [header for header in headers if not _overrules_cache_control(header[0].lower())]
     if b"no-store" in present or (demand is _PRIVATE and {b"private", b"no-cache"} <= present):
         return headers
-    if {directive.partition(b"=")[0] for directive in present} & {b"public", b"s-maxage"}:
+    if {directive.partition(b"=")[0] for directive in present} & _SHARED:
         _log.warning(
             "shared_caching_overridden",
             "a response of one visitor's session was marked for shared caches; Cache-Control is now %s",
@@ -104,6 +130,6 @@ def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
     return {part.strip().lower() for value in values for part in value.split(b",")} - {b""}
 
 
-def _octet_pair(header: Iterable[Any]) -> tuple[bytes, bytes]:
-    name, value = header
-    return octets(name), octets(value)
+def octet_pairs(headers: Iterable[Any]) -> Headers:
+    """Header fields of an application, whatever its spelling of names and types (R-54)."""
+    return [(octets(name), octets(value)) for name, value in headers]

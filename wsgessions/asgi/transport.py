@@ -11,6 +11,7 @@ from ..cookie import SessionCookies
 from ..log_throttle import LogThrottle
 from ..presented import ABSENT, BY_COOKIE, BY_HEADER, Carrier, Presented
 from ..session.owner import FROM_NEW
+from .path_prefixes import PathPrefixes
 from .response_headers import VARY, Header
 from .session_header import SessionHeader
 from .types import Scope
@@ -30,10 +31,10 @@ class Transport:
     """The ways of one configuration.
 
     Args:
-        settings: the settings `cookie`, `header` and `id_length` of these.
+        settings: the settings `cookie`, `header`, `id_length` and `no_store` of these.
     """
 
-    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "vary")
+    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "unstored", "vary")
 
     def __init__(self, settings: SessionSettings) -> None:
         self._secure = settings.cookie.secure
@@ -46,6 +47,8 @@ class Transport:
             self._cookies.read if self._header is None else self._read_both
         )
         """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
+        self.unstored: Final = PathPrefixes(settings.no_store)
+        """The paths whose responses no cache keeps, where they used the session (S-42)."""
         self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
         """The field that names those of the request on which a response depends that looked at the session (S-40)."""
 

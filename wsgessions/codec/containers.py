@@ -108,7 +108,7 @@ def _checked(text: str) -> str:
 
 
 def _check_hashes(members: Collection[Any]) -> None:
-    """Refuse to put so many members of equal hashes into one set or dict; who sends ints can choose their hashes."""
+    """Refuse to put so many members of equal hashes into one set or dict: ints can be chosen so."""
     if len(members) > MAX_ALIKE and max(Counter(map(hash, members)).values()) > MAX_ALIKE:
         raise Refusal(f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list")
 

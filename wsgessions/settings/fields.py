@@ -35,6 +35,7 @@ from .values import (
     PathPrefixes,
     RenewGrace,
     SessionBytes,
+    UnstoredPaths,
 )
 
 __all__ = ["SettingFields"]
@@ -230,6 +231,11 @@ class SettingFields(BaseSettings):
     )
     exclude: PathPrefixes = Field(
         default=(), description="Path prefixes whose requests load no session. In text: separated by commas."
+    )
+    no_store: UnstoredPaths = Field(
+        default=(),
+        description="Path prefixes below which each response that used the session is `Cache-Control: no-store`, so "
+        "that no cache keeps it, that of the browser included; `/` for all (S-42). In text: separated by commas.",
     )
     header: HeaderName = Field(
         default=None,

@@ -33,6 +33,7 @@ __all__ = [
     "PathPrefixes",
     "RenewGrace",
     "SessionBytes",
+    "UnstoredPaths",
     "check_maxmemory",
 ]
 
@@ -80,6 +81,17 @@ def _check_exclude(prefixes: tuple[str, ...]) -> tuple[str, ...]:
     for prefix in prefixes:
         if not _PATH.fullmatch(prefix) or not prefix.strip("/"):
             raise wrong("expected path prefixes that begin with / and name something", 'for instance "/static"')
+    return prefixes
+
+
+def _read_unstored(value: object) -> object:
+    return () if isinstance(value, str) and value.strip().lower() == "none" else items(value)
+
+
+def _check_unstored(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    for prefix in prefixes:
+        if not _PATH.fullmatch(prefix):
+            raise wrong("expected path prefixes that begin with /", 'for instance "/account", or "/" for all')
     return prefixes
 
 
@@ -153,6 +165,7 @@ LeaseTime = Annotated[ZeroOrMore, AfterValidator(_check_lease)]
 MaxMemory = Annotated[Size, AfterValidator(check_maxmemory)]
 Namespace = Annotated[str, AfterValidator(_check_namespace)]
 PathPrefixes = Annotated[tuple[str, ...], BeforeValidator(items), AfterValidator(_check_exclude)]
+UnstoredPaths = Annotated[tuple[str, ...], BeforeValidator(_read_unstored), AfterValidator(_check_unstored)]
 RenewGrace = Annotated[Duration, AfterValidator(_check_renew_grace)]
 SessionBytes = Annotated[Size, AfterValidator(_check_session_bytes)]
 ConflictRule = Annotated[Literal["overwrite", "raise"], choice("overwrite", "raise")]

@@ -15,6 +15,7 @@ Override the fixture ``store_url`` to run against a real store. It needs pytest,
 from __future__ import annotations
 
 from .adapter_actions import perform, perform_now
+from .adapter_caches import CacheCases
 from .adapter_cookies import CookieCases
 from .adapter_header import HeaderCases
 from .adapter_layers import LayerCases
@@ -34,6 +35,7 @@ class AdapterSuite(
     ReadingCases,
     CookieCases,
     StrayCases,
+    CacheCases,
     LoginCases,
     HeaderCases,
     LayerCases,

@@ -1,4 +1,4 @@
-"""The paths on which sessions are not loaded until somebody asks for it (R-48)."""
+"""Paths for which a setting holds: `exclude`, which loads no sessions there at once (R-48), and `no_store` (S-42)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from .types import Scope
 
-__all__ = ["ExcludedPaths"]
+__all__ = ["PathPrefixes"]
 
 
-class ExcludedPaths:
-    """The setting `exclude`.
+class PathPrefixes:
+    """A setting of path prefixes.
 
     Args:
-        prefixes: paths; what lies under one of them is excluded too.
+        prefixes: paths; the setting holds for what lies under one of them too.
     """
 
     __slots__ = ("_prefixes",)

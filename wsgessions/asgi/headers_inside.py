@@ -1,0 +1,51 @@
+"""The session's headers for layers between the session middleware and the application: caches, rewriters of cookies."""
+
+from __future__ import annotations
+
+from .current_session import follow, running
+from .types import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["HeadersInside", "telling_inside"]
+
+
+class HeadersInside:
+    """Puts the session's headers into a response where it begins, next to the application.
+
+    Goes innermost: ``SessionMiddleware(Cache(HeadersInside(app)))``. `SessionMiddleware` alone adds them outermost, so
+    that a layer between never sees them, and a cache there would take each response for one of all visitors (S-40).
+    What was changed is committed here, before these headers; what a layer changes on the way out has its own commit.
+
+    Args:
+        app: the application, or the next layer.
+    """
+
+    def __init__(self, app: AnyASGIApp) -> None:
+        self.app: ASGIApp = app
+        follow("headers inside")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        await self.app(scope, receive, telling_inside(scope, send))
+
+
+def telling_inside(scope: Scope, send: Send) -> Send:
+    """The channel for an application whose responses shall have the session's headers from the start.
+
+    Args:
+        scope: of the application's call.
+        send: the channel of the layer around the application; the answer too, where no session is followed.
+    """
+    exchange = running.get() if scope["type"] == "http" else None
+    if exchange is None or exchange.session is not scope.get("session"):
+        return send
+
+    async def tell_and_send(message: Message) -> None:
+        nonlocal send
+        if message["type"] == "http.response.start":
+            if exchange.session is scope.get("session"):
+                message, send = await exchange.open_inside(message, send)
+            else:  # the framework has another way to say what becomes of the session, and takes it outside
+                message = exchange.foresee(message)
+        await send(message)
+
+    return tell_and_send
