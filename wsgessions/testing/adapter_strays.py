@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from .adapter_client import Browser, http_scope, talk
+from .adapter_client import Browser, Socket, http_scope, talk
 from .adapter_harness import AdapterHarness, Node, Nodes
 
 __all__ = ["StrayCases"]
@@ -110,6 +110,14 @@ class StrayCases(AdapterHarness):
                 assert (refused.status, refused.cookies) == (431, []), action
         assert await browser.do("read") == {"color": "color"}
         assert node.store.calls["create"] == 1
+
+    async def test_a_socket_that_would_change_a_session_is_refused_among_so_many(self, node: Node) -> None:
+        """S-31, R-41: what is 431 for a request is a close with 1008."""
+        socket = Socket(node, "/ws/set-size", FOREIGN["three hundred"], {})
+        close = await socket.next()
+        assert (close["type"], close["code"]) == ("websocket.close", 1008)
+        await socket.leave()
+        assert node.store.calls["create"] == 0
 
 
 async def _answer(node: Node, path: str, cookie: str) -> Answer:
