@@ -300,8 +300,23 @@ def functions(path: Path) -> Iterator[Function]:
             yield Function(f"{path.relative_to(ROOT)}:{node.lineno} {node.name} {size} lines", size)
 
 
-def test_a_module_has_at_most_300_lines() -> None:
-    sizes = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in sources(*SHIPPED)}
+def lines_without_docstrings(path: Path) -> int:
+    """A contract that is written down is no length."""
+    text = path.read_text()
+    docstrings = (
+        statement
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body
+        if isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+    return len(text.splitlines()) - sum((each.end_lineno or each.lineno) - each.lineno + 1 for each in docstrings)
+
+
+def test_a_module_has_at_most_300_lines_without_its_docstrings() -> None:
+    sizes = {path.relative_to(ROOT).as_posix(): lines_without_docstrings(path) for path in sources(*SHIPPED)}
     assert {name: size for name, size in sizes.items() if size > 300} == {}
 
 

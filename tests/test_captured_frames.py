@@ -304,10 +304,11 @@ async def test_a_typed_value_that_cannot_be_stored_any_more(node: Node, canary: 
 
 
 async def test_a_stored_value_that_is_not_of_the_type_any_more(node: Node, canary: Canary) -> None:
+    def use(session: Session) -> None:
+        TypedAttribute("cart", Cart).of(session)
+
     with canary.expecting(errors.CodecError):
-        await used(
-            node.manager, lambda session: TypedAttribute("cart", Cart).of(session) and None, await stored(node.manager)
-        )
+        await used(node.manager, use, await stored(node.manager))
 
 
 async def test_a_typed_value_that_is_not_valid_any_more(node: Node, canary: Canary) -> None:

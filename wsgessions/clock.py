@@ -10,7 +10,14 @@ from typing import Final
 __all__ = ["StoreClock", "instant"]
 
 _SLOWEST: Final = 0.5
-"""Seconds. A slower reply tells less than an earlier one: who relies on the clock allows for half a second (C-16)."""
+"""Seconds. A slower reply tells less than an earlier one: what relies on the clock allows for half a second (C-16)."""
+_DRIFT: Final = 0.001
+"""By this share of the time since the last observation may the two clocks have drifted apart: ten times what clocks of
+computers do."""
+_GRAIN: Final = 0.001
+"""Seconds: what the store tells is a whole number of milliseconds that have passed."""
+_LONGEST: Final = 60.0
+"""Seconds for which a change may be under way whose caller waits for ever."""
 
 
 class StoreClock:
@@ -19,15 +26,18 @@ class StoreClock:
     Until the first reply it shows this machine's wall clock. Afterwards it runs on the monotonic clock from the last
     observation, so that a step of the wall clock changes nothing. The error is at most half the round trip of that
     reply, plus the drift since.
+
+    Beside the estimate it keeps a lower bound: the store's clock had reached the told time when the reply arrived.
     """
 
-    __slots__ = ("_monotonic", "_observed", "_offset")
+    __slots__ = ("_floor", "_floor_at", "_monotonic", "_observed", "_offset")
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._monotonic = monotonic
-        self._offset = wall() - monotonic()
+        self._floor_at = monotonic()
+        self._floor = self._offset = wall() - self._floor_at
         self._observed = False
 
     def observe(self, store_ms: int, *, sent_at: float) -> None:
@@ -37,15 +47,39 @@ class StoreClock:
             store_ms: milliseconds since the epoch by the store's clock.
             sent_at: when the request was sent, by the monotonic clock in seconds.
         """
-        now = self._monotonic()
+        now, told = self._monotonic(), store_ms / 1000
+        floor, known = told - now, self._floor - (now - self._floor_at) * _DRIFT
+        if self._observed and told + _GRAIN - sent_at >= known:  # otherwise the store's clock has been set back
+            floor = max(floor, known)
+        self._floor, self._floor_at = floor, now
         if now - sent_at > _SLOWEST and self._observed:
             return  # what is known already is nearer to the truth
-        self._offset = store_ms / 1000 - (sent_at + now) / 2
+        self._offset = told - (sent_at + now) / 2
         self._observed = True
 
     def now_ms(self) -> int:
         """The store's time now, estimated, in milliseconds since the epoch."""
         return int((self._monotonic() + self._offset) * 1000)
+
+    def not_after(self, deadline: float) -> int:
+        """The store's time after which a change is not to be carried out any more (C-20).
+
+        Never later than the deadline by the store's clock, as long as that runs like others: the bound is counted from
+        the lower bound of the store's time, so it is early by as much as that is uncertain.
+
+        Args:
+            deadline: until when the caller waits, an instant of the monotonic clock; infinity counts as a minute.
+
+        Returns:
+            Milliseconds since the epoch by the store's clock.
+        """
+        now = self._monotonic()
+        until = min(now + _LONGEST, deadline)
+        return int((until + self._floor - (now - self._floor_at) * _DRIFT) * 1000)
+
+    def patience(self, deadline: float) -> float:
+        """Seconds after which a change that was sent with this deadline is not carried out any more."""
+        return max(0.0, min(deadline - self._monotonic(), _LONGEST))
 
 
 def instant(milliseconds: int) -> datetime:

@@ -170,9 +170,17 @@ class StoreUnavailable(WsgessionsError):
     code = "store_unavailable"
     docs = "how-to/store-trouble/"
 
+    unknown: bool
+    """Whether a change may have been carried out, because it was sent and its answer did not come. From then on no more
+    can come of it (C-20). False where it has not been carried out, and will not be."""
+
+    def __init__(self, message: str, *, hint: str = "", unknown: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.unknown = unknown
+
 
 class NonStopTimeout(StoreUnavailable):
-    """The one deadline for a request's store work has passed (F-00b). A write already sent is *unknown*, not failed."""
+    """The one deadline for a request's store work has passed (F-00b). A write already sent is `unknown`, not failed."""
 
     code = "nonstop_timeout"
 

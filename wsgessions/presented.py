@@ -62,6 +62,8 @@ class Recognized(Struct, frozen=True, gc=False):
     key: SessionKey
     carried: Watermark | None
     """The watermark, if one of those keys has made it."""
+    moved: SessionKey | None = None
+    """Where the session may be since a rotation of unknown outcome, if the client has been told so (C-23)."""
 
 
 class Presented(Struct, gc=False):

@@ -47,6 +47,12 @@ class SessionStatistics:
     """Attributes where the last write won over an unseen one (C-10)."""
     store_failures: int = 0
     """Calls to which the store gave no answer, or an error."""
+    unknown_outcomes: int = 0
+    """Those of them of which it is not known whether their changes were carried out (C-20)."""
+    followed_moves: int = 0
+    """Sessions found where a rotation of unknown outcome had moved them (C-23)."""
+    late_ids: int = 0
+    """Changes refused because the client had given its id up a moment ago (C-24)."""
     bytes_sent: int = 0
     """Bytes of names and values sent in commits and creations."""
     bytes_whole: int = 0

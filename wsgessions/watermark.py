@@ -6,6 +6,13 @@ forged watermarks are all the same: unknown, which costs one read and never a se
 Wire form, base64url without padding, 48 characters::
 
     format (1)  key id (1)  node hint (2)  incarnation (8)  version (8)  MAC (16)
+
+After a rotation of unknown outcome the cookie holds a *move* in its place, 46 characters::
+
+    format (1)  key id (1)  new KEY (16)  MAC (16), which covers the old KEY too
+
+It leads from the old id to the session under its new key, and only the client that was answered "unknown" has it: to
+anyone else the old id, which may have been planted, leads nowhere (C-23, S-06).
 """
 
 from __future__ import annotations
@@ -17,13 +24,18 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from .after_fork import renew_in_children
 from .frozen import Struct
 from .recent import Recent
+from .record import SessionKey
 
 __all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
 
 WATERMARK_LENGTH: Final = 48
 _FORMAT: Final = 1
+_MOVE_LENGTH: Final = 46
+_MOVE_FORMAT: Final = 2
+_MOVE: Final = struct.Struct(">BB16s")
 _BODY: Final = struct.Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -51,16 +63,22 @@ class WatermarkSeal:
     """
 
     def __init__(self, keys: Sequence[bytes], *, node: int | None = None, remembered: int = 512) -> None:
-        self.node: int = secrets.randbits(16) if node is None else node
+        self.node: int = _drawn_node() if node is None else node
+        if node is None:
+            renew_in_children(self)
         self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
         self._sign = self._ring[self._signing_id]
         self._made_lately: Recent[str, Watermark] = Recent(remembered)
 
+    def renew_after_fork(self) -> None:
+        """Another process is another node: its hint is drawn anew (C-21)."""
+        self.node = _drawn_node()
+
     def seal(self, incarnation: int, version: int) -> str:
         """The cookie value that tells of this state."""
         body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
-        value = b2a_base64(body + self._sign(body), newline=False).translate(_URL_SAFE).decode("ascii")
+        value = _encoded(body + self._sign(body))
         self._made_lately.put(value, Watermark(incarnation, version, self.node))
         return value
 
@@ -69,12 +87,9 @@ class WatermarkSeal:
         made = self._made_lately.get(value)
         if made is not None:
             return made
-        if len(value) != WATERMARK_LENGTH or not value.isascii():
+        if len(value) != WATERMARK_LENGTH:
             return None
-        try:
-            raw = a2b_base64(value.encode("ascii").translate(_STANDARD))
-        except ValueError:
-            return None
+        raw = _decoded(value)
         body, mac = raw[: _BODY.size], raw[_BODY.size :]
         if len(raw) != _BODY.size + _MAC_SIZE:
             return None
@@ -83,6 +98,43 @@ class WatermarkSeal:
         if form != _FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body), mac):
             return None
         return Watermark(incarnation, version, node)
+
+    def seal_move(self, old: SessionKey, new: SessionKey) -> str:
+        """The cookie value that leads from the old key of a session to the new one, if it has moved there (C-23)."""
+        body = _MOVE.pack(_MOVE_FORMAT, self._signing_id, new.digest)
+        return _encoded(body + self._sign(body + old.digest)).rstrip("=")
+
+    def unseal_move(self, value: str, old: SessionKey) -> SessionKey | None:
+        """Where the session may have moved, by a cookie value; None if no key of ours has sealed it for this one."""
+        if len(value) != _MOVE_LENGTH:
+            return None
+        raw = _decoded(value + "==")
+        body, mac = raw[: _MOVE.size], raw[_MOVE.size :]
+        if len(raw) != _MOVE.size + _MAC_SIZE:
+            return None
+        form, key_id, digest = _MOVE.unpack(body)
+        mac_of = self._ring.get(key_id)
+        if form != _MOVE_FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body + old.digest), mac):
+            return None
+        return SessionKey(old.prefix, digest)
+
+
+def _encoded(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).decode("ascii")
+
+
+def _decoded(value: str) -> bytes:
+    """The bytes of a cookie value; none if it is not base64url."""
+    if not value.isascii():
+        return b""
+    try:
+        return a2b_base64(value.encode("ascii").translate(_STANDARD))
+    except ValueError:
+        return b""
+
+
+def _drawn_node() -> int:
+    return secrets.randbits(16)
 
 
 def _mac_of(key: bytes) -> Callable[[bytes], bytes]:

@@ -41,13 +41,13 @@ def principal_of(user: AbstractBaseUser) -> str:
 
 
 async def adevices_of(user: AbstractBaseUser) -> list[LiveSession]:
-    """The live sessions of a user, the last used first.
+    """The live sessions of a user, the last used first, each with its attribute `USER_AGENT` if it has that.
 
     Raises:
         StoreUnavailable: the store did not answer.
         ConfigError: the store cannot find sessions by their user.
     """
-    return await current_manager().sessions_of(principal_of(user))
+    return await current_manager().sessions_of(principal_of(user), attributes=(USER_AGENT,))
 
 
 async def aend_device(user: AbstractBaseUser, ref: str) -> bool:

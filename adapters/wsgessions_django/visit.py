@@ -214,7 +214,6 @@ class OwnVisit(InnerVisit):
 
     async def abandon(self) -> None:
         self.manager.discard(self.session)
-        self.session._forgo_new_id()  # nobody would tell the client
         await self._exchange._carry_out()
 
 

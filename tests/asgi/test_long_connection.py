@@ -371,7 +371,7 @@ async def test_messages_to_the_client_keep_nothing_alive(time: Time) -> None:
 
 
 async def test_a_renewed_id_leaves_the_socket_open_for_its_grace(time: Time) -> None:
-    """S-07: then the old id is dead, here as everywhere."""
+    """S-07: it begins when the new id is presented, and ends with the death of the old one, here as everywhere."""
     one, other = two_nodes(time, **SHORT, renew_interval="1h", max_inactive_interval="5h", renew_grace="10s")
     browser = await known_to(one)
     async with connect(one, Chat(), browser.copy()) as call:
@@ -379,6 +379,7 @@ async def test_a_renewed_id_leaves_the_socket_open_for_its_grace(time: Time) -> 
         time.pass_seconds(3601)
         await at(other, browser, lambda session: session.get("n"))
         assert other.store.counts["rotate"] == 1
+        await at(other, browser, lambda session: session.get("n"))
         before = one.store.counts["load"]
         await until(lambda: one.store.counts["load"] >= before + 2)
         assert (await say(call))["text"] == "1"

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.coherence import campaigns, upsets
+from tests.coherence import campaigns, late, upsets
 from tests.coherence.campaigns import Campaign, Fault, Plan
 from tests.coherence.checkers import shown
 from tests.coherence.history import save
@@ -25,6 +25,11 @@ CAMPAIGNS: dict[str, Campaign] = {
     "deadlines": campaigns.deadlines,
     "upsets": upsets.upset,
     "failover": upsets.failover,
+    "late": late.late,
+    "pauses": late.pauses,
+    "lapses": late.lapses,
+    "forked": late.forked,
+    "deaf": late.deaf,
 }
 
 

@@ -92,6 +92,10 @@ class Tab:
         self._history.append(event)
         return event
 
+    async def ask(self, node: int) -> dict[str, int]:
+        """What a node has counted of what happens seldom."""
+        return await asyncio.wait_for(self._exchange(node, {"op": "branches"}), PATIENCE)
+
     async def _exchange(self, node: int, order: dict[str, Any]) -> dict[str, Any]:
         if node not in self._streams:
             self._streams[node] = await asyncio.open_unix_connection(self._paths[node], limit=2**20)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -61,6 +62,8 @@ class Outcome(NamedTuple):
 
     history: History
     violations: list[Violation]
+    branches: Mapping[str, int] = {}
+    """How often what happens seldom has happened: where it never did, the campaign has proved nothing about it."""
 
     @property
     def hits(self) -> int:
@@ -105,6 +108,14 @@ async def running(plan: Plan, **settings: Any) -> AsyncIterator[Cluster]:
     async with cluster(plan.processes, **settings) as servers:
         await harm_pushes(servers, plan)
         yield servers
+
+
+async def branches_of(servers: Cluster) -> Mapping[str, int]:
+    """What the nodes have counted of what happens seldom, in sum."""
+    tab = Tab("", servers.paths, [])
+    told = [await tab.ask(node) for node in range(len(servers.paths))]
+    tab.close()
+    return sum(map(Counter, told), Counter[str]())
 
 
 async def harm_pushes(servers: Cluster, plan: Plan, *, only: int | None = None) -> None:

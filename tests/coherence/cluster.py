@@ -137,8 +137,29 @@ async def cluster(processes: int = 3, *, options: Sequence[str] = (), **settings
 
 
 async def start_node(stack: AsyncExitStack, path: str, url: str, settings: dict[str, Any]) -> Program:
+    """One node."""
     chosen = {"store_url": url, "cookie": {"insecure": True}, **FAST, **settings}
-    return await started(stack, "tests.coherence.node_program", path, json.dumps(chosen))
+    return await started(stack, "tests.coherence.node_program", json.dumps(chosen), path)
+
+
+@asynccontextmanager
+async def forked_cluster(processes: int = 3, **settings: Any) -> AsyncIterator[Cluster]:
+    """So many nodes on one server, forked off by one process that has made the application; all behind one proxy."""
+    async with AsyncExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="wsg"))
+        server = RawServer(Path(directory))
+        server.start()
+        stack.callback(server.kill)
+        proxies = Proxies(await started(stack, "tests.coherence.proxy_program", server.path))
+        paths = [f"{directory}/n{number}" for number in range(processes)]
+        chosen = {
+            "store_url": f"valkey://127.0.0.1:{proxies.ports[0]}",
+            "cookie": {"insecure": True},
+            **FAST,
+            **settings,
+        }
+        program = await started(stack, "tests.coherence.node_program", json.dumps(chosen), *paths)
+        yield Cluster([server], proxies, [program], paths)
 
 
 async def started(stack: AsyncExitStack, module: str, *arguments: str) -> Program:

@@ -38,11 +38,15 @@ class Op(StrEnum):
     """Changes what it was handed, and fails: nothing may come of it."""
     KEEP = "keep"
     """Reads, and changes what it was handed after the response is out."""
+    LOGIN = "login"
+    """Binds the session to the client, with a new id."""
+    LOGOUT_ALL = "logout_all"
+    """Ends all sessions of the client, as an operator would."""
     FLUSH = "flush"
     """No request: the store lost its data between the two instants."""
 
 
-COMMITTING = frozenset({Op.WRITE, Op.COMMIT, Op.SLOW_WRITE, Op.BUMP, Op.ROTATE})
+COMMITTING = frozenset({Op.WRITE, Op.COMMIT, Op.SLOW_WRITE, Op.BUMP, Op.ROTATE, Op.LOGIN})
 TOKENS = frozenset({Op.WRITE, Op.COMMIT, Op.SLOW_WRITE})
 
 

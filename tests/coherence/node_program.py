@@ -1,14 +1,17 @@
-"""One of several servers: ``python -m tests.coherence.node_program SOCKET SETTINGS`` serves requests, one a line.
+"""Servers: ``python -m tests.coherence.node_program SETTINGS SOCKET...`` serves requests, one a line.
 
-No HTTP is spoken, only JSON, so that a campaign makes many requests a second; from the middleware on all is as in
-production. The first line on the standard output says that it serves.
+Several sockets are served by as many workers, which are forked off after the application was made, as by a server that
+preloads it. No HTTP is spoken, only JSON, so that a campaign makes many requests a second; from the middleware on all
+is as in production. The first line on the standard output says that all of them serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,7 +20,22 @@ from typing import Any
 from tests.coherence.history import OWN, SCRIBBLE, Op
 from wsgessions import Session, SessionMiddleware
 from wsgessions.asgi import Message, Receive, Scope, Send
+from wsgessions.stores.base import Recalling, find_power
 
+_SELDOM = frozenset(
+    {
+        "refused_commits",
+        "rotated",
+        "hops",
+        "lost_commits_detected",
+        "overwritten_attributes",
+        "unknown_outcomes",
+        "followed_moves",
+        "late_ids",
+        "store_failures",
+        "forged_watermarks",
+    }
+)
 BOX = "box"
 """The attribute with objects in it, nested, that requests change in place."""
 
@@ -76,6 +94,14 @@ async def rotate(session: Session, order: Order) -> None:
     session.rotate_id()
 
 
+async def login(session: Session, order: Order) -> None:
+    session.bind_user(order["client"])
+
+
+async def logout_all(session: Session, order: Order) -> None:
+    await order["manager"].end_sessions_of(order["client"])
+
+
 async def invalidate(session: Session, order: Order) -> None:
     session.invalidate()
 
@@ -106,6 +132,8 @@ ACTS: dict[Op, Callable[[Session, Order], Awaitable[None]]] = {
     Op.REFRESH: refresh,
     Op.ROTATE: rotate,
     Op.INVALIDATE: invalidate,
+    Op.LOGIN: login,
+    Op.LOGOUT_ALL: logout_all,
     Op.SCRIBBLE: scribble,
     Op.KEEP: read,
 }
@@ -131,8 +159,19 @@ class Node:
         self._middleware = SessionMiddleware(app, **settings)
         self._objects = Objects()
 
+    def branches(self) -> dict[str, int]:
+        """How often what happens seldom has happened here."""
+        manager = self._middleware.manager
+        cache = find_power(manager.store, Recalling)
+        losses = {} if cache is None else {f"lost: {loss.value}": n for loss, n in cache.statistics.losses.items()}
+        counted = {name: n for name, n in manager.statistics.snapshot().items() if name in _SELDOM}
+        return {**counted, **losses}
+
     async def answer(self, order: Order) -> dict[str, Any]:
         """Run one request through the middleware."""
+        if order["op"] == "branches":
+            return self.branches()
+        order["manager"] = self._middleware.manager
         arrived = order["acted"] = time.monotonic()
         answer: dict[str, Any] = {"arrived": arrived, "cookies": []}
         kept: list[list[Any]] = []
@@ -217,15 +256,45 @@ class Connection(asyncio.Protocol):
         self._transport.write(json.dumps(answer).encode() + b"\n")
 
 
-async def main(path: str, settings: dict[str, Any]) -> None:
-    node, tasks = Node(settings), set[asyncio.Task[None]]()
+async def serve(node: Node, path: str, ready: int, until: int) -> None:
+    """Serve until a pipe is closed, and say into another one when that has begun."""
+    tasks = set[asyncio.Task[None]]()
     server = await asyncio.get_running_loop().create_unix_server(lambda: Connection(node, tasks), path)
-    sys.stdout.write("serving\n")
-    sys.stdout.flush()
-    # A node ends with the campaign that started it, however that ends: its standard input is closed then.
-    await asyncio.to_thread(sys.stdin.read)
+    os.write(ready, b".")
+    await asyncio.to_thread(os.read, until, 1)
     server.close()
 
 
+def main(settings: dict[str, Any], *paths: str) -> None:
+    node, (said, ready) = Node(settings), os.pipe()
+    # A node ends with the campaign that started it, however that ends: its standard input is closed then. So do workers
+    # with the process that forked them.
+    until, held = os.pipe()
+    workers = [_forked(node, path, ready, until, held) for path in paths] if len(paths) > 1 else []
+    if workers:
+        _say_when(len(workers), said)
+        sys.stdin.read()
+        os.close(held)
+    else:
+        threading.Thread(target=_say_when, args=(1, said), daemon=True).start()
+        asyncio.run(serve(node, paths[0], ready, sys.stdin.fileno()))
+
+
+def _forked(node: Node, path: str, ready: int, until: int, held: int) -> int:
+    worker = os.fork()
+    if worker == 0:
+        os.close(held)
+        asyncio.run(serve(node, path, ready, until))
+        os._exit(0)
+    return worker
+
+
+def _say_when(number: int, said: int) -> None:
+    for _ in range(number):
+        os.read(said, 1)
+    sys.stdout.write("serving\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+    main(json.loads(sys.argv[1]), *sys.argv[2:])

@@ -59,7 +59,7 @@ async def test_a_list_of_devices_shows_what_the_application_remembers_and_no_id(
     phone = await logged_in(one, agent="phone", n=1)
     desk = await logged_in(other, agent="desk")
     await logged_in(one, "bob", agent="bob's")
-    devices = await other.sessions_of("ada")
+    devices = await other.sessions_of("ada", attributes=("agent", "n"))
     assert {device.ref for device in devices} == {await ref_of(one, phone), await ref_of(one, desk)}
     assert {device.get("agent") for device in devices} == {"phone", "desk"}
     by_agent = {device.get("agent"): device for device in devices}
@@ -275,7 +275,7 @@ async def test_a_store_that_cannot_find_sessions_says_so() -> None:
             self._below = MemoryStore()
 
         def __getattr__(self, name: str) -> Any:
-            if name in {"below", "sessions_of"}:
+            if name in {"below", "keys_of"}:
                 raise AttributeError(name)
             return getattr(self._below, name)
 

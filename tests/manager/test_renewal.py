@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +99,10 @@ async def at_once(
     return await asyncio.gather(*map(request, range(PARALLEL)))
 
 
+def change(session: Session, number: int) -> None:
+    session["n"] = number
+
+
 async def stored(manager: SessionManager, browser: Browser) -> Any:
     return (await browser.copy().request(on(manager, dict))).data
 
@@ -106,7 +111,7 @@ async def stored(manager: SessionManager, browser: Browser) -> Any:
 async def test_parallel_requests_with_the_old_id_get_one_new_id_and_none_is_logged_out(
     cluster: Cluster, writes: bool
 ) -> None:
-    """S-07, K-12: the one new id serves on, the old one until the grace is over."""
+    """S-07, K-12: the one new id serves on, the old one until the grace is over that begins with its first use."""
     browser = await of_age(cluster, user="ada")
     managers = cluster.nodes(renew_interval="1m")
 
@@ -124,6 +129,9 @@ async def test_parallel_requests_with_the_old_id_get_one_new_id_and_none_is_logg
         late = await browser.copy().request(on(manager, dict))
         assert (late.data, ID in late.set_cookies) == (expected, False)
         assert await stored(manager, renewed[0]) == expected
+    for manager in managers:
+        await manager.close()  # which tells the store that the new id was presented, unless it has been told
+        await manager.start()
     await cluster.pass_seconds(GRACE + 1)
     for manager in cluster.nodes(renew_interval="1m"):
         assert await stored(manager, browser) == {}
@@ -167,6 +175,19 @@ async def test_a_renewed_id_is_renewed_again_when_its_time_comes(cluster: Cluste
             ids.add(browser.cookies[ID])
         assert len(ids) == 1 + renewals
         await cluster.pass_seconds(MINUTE + 1)
+
+
+async def test_a_client_that_was_not_reached_by_its_new_id_keeps_its_session(cluster: Cluster) -> None:
+    """C-23: the response that told it was lost, and the old id goes on for as long as it is used."""
+    browser = await of_age(cluster, n=1)
+    manager, other = cluster.nodes(renew_interval="1m", max_inactive_interval="10m")
+    await browser.copy().request(on(manager, dict))
+    assert manager.statistics.rotated == 1
+    for number in range(2, 5):
+        await cluster.pass_seconds(GRACE + 60)
+        response = await browser.request(on(other, partial(change, number=number)))
+        assert (response.status, ID in response.set_cookies) == (200, False)
+        assert await stored(manager, browser) == {"n": number}
 
 
 async def test_ids_are_not_renewed_unless_that_is_set(cluster: Cluster) -> None:

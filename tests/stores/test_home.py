@@ -50,7 +50,7 @@ class Anchored(MemoryStore):
         assert asyncio.get_running_loop() is self.loop
         return await super().create(new, deadline=deadline)
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+    async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
         """Never comes to an end."""
         self.waiting.set()
         try:
@@ -382,6 +382,9 @@ async def test_it_has_the_powers_of_the_store_behind_it() -> None:
             return 7
 
     class Keeping:
+        def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+            """The secret stays as it is."""
+
         async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
             return proposal
 
@@ -568,5 +571,8 @@ if child:
 """
 
 
-def test_a_store_made_before_the_fork_and_first_used_after_it_is_used_as_it_is(shared_server: RawServer) -> None:
-    assert program(shared_server, FORK_BEFORE_USE) == "1 1 "
+def test_a_store_made_before_the_fork_is_made_anew_in_the_child_though_it_was_never_used(
+    shared_server: RawServer,
+) -> None:
+    """C-21: what names it to other nodes must not be that of the parent."""
+    assert sorted(program(shared_server, FORK_BEFORE_USE).split()) == ["1", "2"]

@@ -149,7 +149,7 @@ async def test_what_ends_between_counting_and_listing_hides_no_other(
     """The page is 20 sessions of one segment and 5 of the next, and the 20 end before it is filled."""
     async with started(store_at(shared_server.url, concurrency=3)) as store:
         doomed, living = [[await in_segment(store, number) for _ in range(20)] for number in (1, 2)]
-        answers = store.answers
+        answers = store.sender.answers
 
         async def answers_and_end(commands: Any, deadline: float) -> list[Reply]:
             replies = await answers(commands, deadline)
@@ -158,7 +158,7 @@ async def test_what_ends_between_counting_and_listing_hides_no_other(
                     await store.delete(doomed.pop())
             return replies
 
-        monkeypatch.setattr(store, "answers", answers_and_end)
+        monkeypatch.setattr(store.sender, "answers", answers_and_end)
         assert sorted(head.key for head in await all_listed(store, 24)) == sorted(living)
 
 
@@ -234,7 +234,7 @@ async def test_a_search_that_meets_another_server_begins_again(
 ) -> None:
     """F-11: half of the way means nothing to who took over. So it does not say that there is no such session."""
     record = await created(store)
-    answers, scans = store.answers, 0
+    answers, scans = store.sender.answers, 0
 
     async def answers_from_another_server(commands: Any, deadline: float) -> list[Reply]:
         nonlocal scans
@@ -248,6 +248,6 @@ async def test_a_search_that_meets_another_server_begins_again(
                 return [[b"0", []]]
         return await answers(commands, deadline)
 
-    monkeypatch.setattr(store, "answers", answers_from_another_server)
+    monkeypatch.setattr(store.sender, "answers", answers_from_another_server)
     assert [head.key for head in await store.with_ref(record.key.ref)] == [record.key]
     assert scans == 2

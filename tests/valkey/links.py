@@ -13,11 +13,21 @@ from wsgessions.stores.base import NEVER
 from wsgessions.testing.faults import FaultProxy
 from wsgessions.valkey.address import Address, in_turn
 from wsgessions.valkey.link import Link
+from wsgessions.valkey.protocol import Connection
 from wsgessions.valkey.script import Script
 
 PATIENCE = 20.0
 
+LATER = 2**52
+"""A time of the store's that never comes: what a script is given that may run whenever it likes (C-20)."""
+
 ADD = Script("add", "return redis.call('INCRBY', KEYS[1], ARGV[1])")
+
+
+def hear(connection: Connection, octets: bytes) -> None:
+    """Have a connection take these bytes, as if its socket had brought them."""
+    connection.get_buffer(len(octets))[: len(octets)] = octets
+    connection.buffer_updated(len(octets))
 
 
 def soon(seconds: float = PATIENCE) -> float:

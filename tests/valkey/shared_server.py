@@ -39,7 +39,8 @@ AGE = Script(
             redis.call('HSET', key, field, raw)
           end
         end
-        local rotated, forward = unpack(redis.call('HMGET', key, 'i', 'f'))
+        local rotated, forward, given_up = unpack(redis.call('HMGET', key, 'i', 'f', 'e'))
+        if given_up then redis.call('HSET', key, 'e', struct.pack('>I8', struct.unpack('>I8', given_up) - by)) end
         if rotated then redis.call('HSET', key, 'i', struct.pack('>I8', struct.unpack('>I8', rotated) - by * 1000)) end
         if forward then
           local ends = struct.unpack('>I8', forward, 25)

@@ -20,7 +20,7 @@ from wsgessions.record import SessionRecord
 from wsgessions.stores.feed import Loss
 from wsgessions.testing.faults import Direction, FaultProxy
 from wsgessions.testing.store_harness import created, stored
-from wsgessions.valkey.barrier import _Member
+from wsgessions.valkey.members import Member
 from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
@@ -217,5 +217,5 @@ def test_a_node_may_serve_unless_it_has_acknowledged_a_later_beat_or_its_lease_i
     acknowledged_ms: int, now_ms: int, may_serve: bool
 ) -> None:
     """A beat of the same millisecond may have come before the end."""
-    member = _Member(b"node", beat_ms=1000, acknowledged_ms=acknowledged_ms, lease_ms=1000)
+    member = Member(b"node", beat_ms=1000, acknowledged_ms=acknowledged_ms, lease_ms=1000)
     assert member.may_serve(1000, now_ms) is may_serve

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.valkey.links import at, until
+from tests.valkey.links import LATER, at, soon, until
 from tests.valkey.links import started as started_link
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
@@ -43,7 +43,7 @@ def script_call(
     keys: list[Argument] = [segment.record(delta.key), segment.expiries]
     if to is not None:
         keys.append(segment.record(to.key))
-    return keys, [*layout.pack_commit(delta, to, grace_ms=store.grace_ms, resend=resend)]
+    return keys, [*layout.pack_commit(delta, to, grace_ms=store.grace_ms, resend=resend, not_after=LATER)]
 
 
 async def resend(store: ValkeyStore, delta: SessionDelta, to: Successor | None = None) -> CommitOutcome:
@@ -104,7 +104,7 @@ async def test_a_first_sending_that_arrives_after_its_resend_is_not_applied(stor
         await resend(store, delta)
     await others_commit(store, record, 2 * COMMITS_REMEMBERED)
     for delta in delays:
-        assert (await store.apply(delta)).status is CommitStatus.UNKNOWN
+        assert (await store.apply(delta, deadline=soon(0.1))).status is CommitStatus.UNKNOWN
     assert (await stored(store, record)).attributes["n"] == number(3)
 
 

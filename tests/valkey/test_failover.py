@@ -126,6 +126,7 @@ async def test_a_renewed_session_lives_on_in_every_history(servers: Replicated) 
         record = await created(node.cache)
         after = successor_of(record.key)._replace(forward_ms=1)
         await node.cache.rotate(change(record), after)
+        await node.cache.end_forward([record.key], grace_ms=1)
         await asyncio.sleep(0.01)
         assert await node.cache.load(record.key) is None
         await servers.caught_up()

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from tests.valkey.links import at, behind, echoes, soon, started, stubbed, until, works
+from tests.valkey.links import at, behind, echoes, hear, soon, started, stubbed, until, works
 from tests.valkey.raw_server import RawServer
 from tests.valkey.stub_server import StubServer, greeting_then
 from wsgessions.errors import StoreUnavailable
@@ -228,7 +228,7 @@ async def test_bytes_that_come_after_a_connection_was_given_up_are_passed_over(s
         assert connection is not None
         connection.drop("a test")
         connection.drop("a test, again")
-        connection.data_received(b"+too late\r\n")
+        hear(connection, b"+too late\r\n")
         await works(link)
 
 

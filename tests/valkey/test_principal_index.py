@@ -16,7 +16,7 @@ from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.frozen import replace
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.testing.store_harness import DAY, IDLE, change, created, new_key, stored
-from wsgessions.testing.store_principals import PRINCIPALS, bound, moved, successor
+from wsgessions.testing.store_principals import PRINCIPALS, bound, heads_of, in_order, moved, successor
 from wsgessions.valkey import principal_index, principals, writing
 from wsgessions.valkey.binding import member_of
 from wsgessions.valkey.index_repair import IndexRepair
@@ -75,8 +75,8 @@ async def test_applications_do_not_see_each_others_principals(shared_server: Raw
     """S-12."""
     async with started(store_at(shared_server.url, namespace=store._namespace, context_path="/other")) as other:
         record = await bound(store, "ada")
-        assert await other.sessions_of("ada") == []
-        assert await store.sessions_of("ada") == [record]
+        assert await heads_of(other, "ada") == []
+        assert await heads_of(store, "ada") == in_order([record])
 
 
 # -- as long as nothing goes wrong -------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ async def test_a_reader_between_the_announcement_and_the_commit_takes_nothing_aw
     record = await created(store)
 
     async def read() -> None:
-        assert await store.sessions_of("ada") == []
+        assert await heads_of(store, "ada") == []
         assert len(await indexed(store)) == 1
         between("confirm", die)
 
@@ -193,7 +193,7 @@ async def test_a_reader_between_the_announcement_and_the_commit_takes_nothing_aw
     [(member, score)] = (await members(store)).items()
     assert member == member_of(record.key)
     assert score < record.deadline_ms
-    assert await store.sessions_of("ada") == [record]
+    assert await heads_of(store, "ada") == in_order([record])
     assert await members(store) == {member: record.deadline_ms}
 
 
@@ -207,7 +207,7 @@ async def test_a_session_that_was_never_confirmed_is_found_long_after_the_window
     record = await bound(store, "ada", idle=DAY)
     await age(store, WINDOW_MS / 1000 + 60)
     await bound(store, "ada")
-    assert len(await store.sessions_of("ada")) == 2
+    assert len(await heads_of(store, "ada")) == 2
     assert (await members(store))[member_of(record.key)] == (await stored(store, record)).deadline_ms
 
 
@@ -223,11 +223,11 @@ async def test_what_was_announced_and_never_came_is_forgotten_after_the_window(
         between("create", die)
         with pytest.raises(NonStopTimeout):
             await bound(store, "ada")
-        assert await store.sessions_of("ada") == []
+        assert await heads_of(store, "ada") == []
         assert len(await indexed(store)) == 1
         await age(store, WINDOW_MS / 1000 + 60)
         if reads:
-            assert await store.sessions_of("ada") == []
+            assert await heads_of(store, "ada") == []
             assert await indexed(store) == set()
         else:
             record = await bound(store, "ada")
@@ -247,24 +247,9 @@ async def test_a_session_that_moves_while_it_is_looked_for_is_found_under_its_ne
             states.append(await moved(store, states[-1]))
         return found
 
-    monkeypatch.setattr(principals, "read_index", look_and_move)
-    assert await store.sessions_of("ada") == [states[-1]]
+    monkeypatch.setattr("wsgessions.valkey.store.read_index", look_and_move)
+    assert await heads_of(store, "ada") == in_order([states[-1]])
     assert len(states) == 4
-
-
-async def test_sessions_that_move_for_ever_end_the_search_at_its_deadline(
-    store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    states, look = [await bound(store, "ada")], principal_index.read_index
-
-    async def look_and_move(*args: Any) -> Any:
-        found = await look(*args)
-        states.append(await moved(store, states[-1]))
-        return found
-
-    monkeypatch.setattr(principals, "read_index", look_and_move)
-    with pytest.raises(NonStopTimeout):
-        await store.sessions_of("ada", deadline=soon(0.2))
 
 
 async def test_who_forgets_an_orphan_does_not_forget_a_session_that_comes_at_that_moment(
@@ -282,8 +267,8 @@ async def test_who_forgets_an_orphan_does_not_forget_a_session_that_comes_at_tha
         await forget(*args)
 
     monkeypatch.setattr(principals, "forget", create_and_forget)
-    assert await store.sessions_of("ada") == []
-    assert [record.key for record in await store.sessions_of("ada")] == [new.key]
+    assert await heads_of(store, "ada") == []
+    assert [record.key for record in await heads_of(store, "ada")] == [new.key]
 
 
 async def test_a_binding_that_is_refused_leaves_no_member_and_one_that_is_unknown_leaves_it(store: ValkeyStore) -> None:
@@ -328,11 +313,11 @@ async def test_an_index_that_was_lost_is_built_again_from_the_sessions(store: Va
         await store.link.request("UNLINK", index_of(store, principal))
     await store.delete(ended.key)
     await store.link.request("SET", store.segments.of(nobodys.key).record_prefix + bytes(16), "x")  # type: ignore[union-attr]
-    assert await store.sessions_of("ada") == []
+    assert await heads_of(store, "ada") == []
     assert await repair(store) == len(records)
     assert await repair(store) == 0
     for principal in PRINCIPALS:
-        found = {record.key for record in await store.sessions_of(principal)}
+        found = {record.key for record in await heads_of(store, principal)}
         assert found == {record.key for record in records if record.principal == principal}
     assert (await members(store))[member_of(records[0].key)] == records[0].deadline_ms
 
@@ -345,7 +330,7 @@ async def test_a_new_connection_begins_a_pass_at_once(store: ValkeyStore) -> Non
         pass
     await store.link.request("UNLINK", index_of(store, "ada"))
     assert not await passing.step()
-    assert await store.sessions_of("ada") == []
+    assert await heads_of(store, "ada") == []
     await store.link.request("CLIENT", "KILL", "ID", await store.link.request("CLIENT", "ID"), "SKIPME", "yes")
     generation = store.link.generation
     await store.link.request("QUIT")
@@ -353,23 +338,23 @@ async def test_a_new_connection_begins_a_pass_at_once(store: ValkeyStore) -> Non
         await store.load(record.key)
     while await passing.step():
         pass
-    assert await store.sessions_of("ada") == [record]
+    assert await heads_of(store, "ada") == in_order([record])
 
 
 async def test_each_tenth_pass_looks_at_principals_too(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsgessions.valkey.index_repair._PERIOD", 0.0)
     record = await bound(store, "ada")
     passing, passes = IndexRepair(store), 0
+    passing._period = 0.0
     for _ in range(2):  # those over a new connection
         while await passing.step():
             pass
     await store.link.request("UNLINK", index_of(store, "ada"))
-    while not await store.sessions_of("ada"):
+    while not await heads_of(store, "ada"):
         passes += 1
         while await passing.step():
             pass
     assert passes == 8
-    assert await store.sessions_of("ada") == [record]
+    assert await heads_of(store, "ada") == in_order([record])
 
 
 async def test_a_principal_that_cannot_be_read_makes_a_record_unreadable(store: ValkeyStore) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.valkey.caching_node import CachingNode, caching_node, node_of
-from tests.valkey.links import soon, until
+from tests.valkey.links import hear, soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.resp import ask
 from tests.valkey.shared_server import shared_server, started, store_at
@@ -326,13 +326,13 @@ class Stream:
     def hear(self, octets: bytes, cut: int) -> None:
         for part in (octets[:cut], octets[cut:]):
             if part:
-                self.connection.data_received(part)
+                hear(self.connection, part)
 
 
 def _unstarted() -> tuple[CachingNode, SessionRecord]:
     """A node that takes its link to be tracked, and a session of which it has a copy."""
     store = store_at("unix:///nowhere")
-    store.segments = Segments("t", "/", 64)
+    store.agreement.segments = Segments("t", "/", 64)
     store.tracking.on = True
     node = node_of(store)
     node.lease.renew(node.lease.clock())
@@ -389,7 +389,7 @@ async def overheard(shared_server: RawServer) -> AsyncIterator[tuple[ValkeyStore
 
 def _listening(store: ValkeyStore) -> Stream:
     node = node_of(store_at("unix:///nowhere"))
-    node.store.segments = store.segments
+    node.store.agreement.segments = store.segments
     node.store.tracking.on = True
     node.lease.renew(node.lease.clock())
     return Stream(node)

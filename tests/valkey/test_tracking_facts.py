@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from tests.valkey.links import LATER
 from tests.valkey.raw_server import RawServer
 from tests.valkey.resp import Conversation, Push, Refused
 from tests.valkey.shared_server import shared_server
@@ -225,21 +226,21 @@ class Record:
 
     def create(self) -> Words:
         new = NewSession(self.key, {"a": b"1"}, 600_000, 3_600_000, self.incarnation)
-        return _call(CREATE, [self.name, self.segment.expiries], layout.pack_creation(new))
+        return _call(CREATE, [self.name, self.segment.expiries], layout.pack_creation(new, LATER))
 
     def commit(self, value: int = 0, *, to: Successor | None = None, incarnation: int | None = None) -> Words:
         delta = SessionDelta(self.key, incarnation or self.incarnation, 1, {"a": b"%d" % value})
         keys = [self.name, self.segment.expiries, *([] if to is None else [self.segment.record(to.key)])]
-        return _call(COMMIT, keys, layout.pack_commit(delta, to, grace_ms=0, resend=False))
+        return _call(COMMIT, keys, layout.pack_commit(delta, to, grace_ms=0, resend=False, not_after=LATER))
 
     def load(self, since: int = 0) -> Words:
         return _call(LOAD, [self.name], [layout.pack_seen(Seen(self.incarnation, since))])
 
     def touch(self) -> Words:
-        return _call(TOUCH, [self.segment.expiries, self.name], [b"0"])
+        return _call(TOUCH, [self.segment.expiries, self.name], [b"0", b"%d" % LATER])
 
     def delete(self) -> Words:
-        return _call(DELETE, [self.name, self.segment.expiries], [b"60000", b"0", b"0"])
+        return _call(DELETE, [self.name, self.segment.expiries], [b"60000", b"0", b"0", b"%d" % LATER, b"0"])
 
     def use_of_the_index(self) -> Words:
         return ("ZADD", self.segment.expiries, "1", b"somebody else's")

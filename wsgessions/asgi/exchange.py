@@ -17,7 +17,7 @@ from ..log_throttle import LogThrottle
 from .body_to_come import BodyToCome, sealed
 from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
-from .refusal import close_message, denial_prefix, refusal_for, send_refusal
+from .refusal import close_message, refusal_for, send_refusal
 from .telling import Telling
 from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
 
@@ -72,6 +72,7 @@ class Exchange(Telling):
         self._takes_late_changes = manager.takes_late_changes
         client = scope.get("client")
         self.session: Session = manager.begin(presented, peer=client[0] if client else None)
+        self.session._client_is_told = True
 
     async def run(self, app: ASGIApp, receive: Receive, *, load: bool) -> None:
         """Load the session, run the application, keep what it changed.
@@ -163,7 +164,7 @@ class Exchange(Telling):
     def _needs_store(self, message: Message) -> bool:
         """Whether the store must be asked or told something before these headers may leave."""
         session, manager = self.session, self._manager
-        changes = message.get("status", 200) >= 500 or session._is_pending() or manager.renews
+        changes = message.get("status", 200) >= 500 or session._is_pending() or manager.renews or session._followed
         return changes or manager.ends_soon(session)
 
     async def _settle(self, message: Message) -> None:
@@ -174,7 +175,7 @@ class Exchange(Telling):
             await self._refuse_instead_of_500(status)
             if not manager.settings.save_on_error:
                 session._drop_changes()
-        renews = manager.renews and self._scope["type"] == "http" and manager.renewal_due(session)
+        renews = self._scope["type"] == "http" and manager.renewal_due(session)
         if renews or session._is_pending():
             deadline, create = time.monotonic() + self._budget, self._may_create(message)
             try:
@@ -254,8 +255,6 @@ class Exchange(Telling):
         trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
         answers = trouble is not None and refusal_for(trouble).operational
         self.session._drop_changes()
-        if not (answers and not self._started and denial_prefix(self._scope)):
-            self.session._forgo_new_id()  # nobody would tell the client: it keeps the id that it has
         await self._carry_out()
         answered = trouble is not None and answers and await self._answer(trouble)
         if not answered or trouble is not error:
@@ -275,12 +274,12 @@ class Exchange(Telling):
             raise trouble
 
     async def _carry_out(self) -> None:
-        """What was invalidated stays so although the request failed, and a new id that the client is told (R-31)."""
+        """What takes privilege away is in force although the request failed (R-31)."""
         try:
             await self._manager.owner.carry_out(self.session)
         except WsgessionsError as error:
             _logger.error(
-                "a session could not be ended or rotated after a failed request: %s",
+                "a session could not be ended or unbound after a failed request: %s",
                 error,
                 extra={"event": "carry_out"},
             )

@@ -90,7 +90,8 @@ class Telling:
     def _new_id_fields(self) -> list[Header]:
         """What the client must know although its request is refused: the id to which its session has moved already."""
         fields, credential = self._decide_fields()
-        return fields if credential and self.session._id is not None else []
+        tells = credential or self.session._unsettled is not None
+        return fields if tells and self.session._id is not None else []
 
 
 def _subject(header: Header) -> tuple[bytes, bytes]:

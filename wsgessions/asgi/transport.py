@@ -80,7 +80,7 @@ class Transport:
         says_how_long = max_age is not None or session._cookie_seconds is not None
         if credential or (says_how_long and session._committed):
             fields.append(self.set_id(carrier, session._id, max_age=max_age))
-        watermark = manager.watermark_of(session)
+        watermark = manager.move_of(session) or manager.watermark_of(session)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
         if credential and self._leaves_strays(session, presented):

@@ -81,9 +81,9 @@ class AllSessions(PrincipalSessions):
         """
         deadline = self.owner.deadline()
         head = await self._with_ref(ref, (), deadline)
-        ended = 0 if head is None else await self._end(head.principal, [head.key], deadline)
+        ended = head is not None and await self._end(head.principal, [head.key], [])
         await self._barrier()
-        return bool(ended)
+        return ended
 
     async def _with_ref(self, ref: str, names: Names, deadline: float) -> SessionHead | None:
         listing = self._listing()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Final
 
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
 from ..identity import Identity
@@ -14,13 +16,15 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_NEAR_CACHE, FROM_STORE
 from ..settings import SessionSettings
-from ..stores.base import Confirming, Recalling, Store, find_power
+from ..stores.base import Confirming, Noting, Recalling, Store, find_power
 from ..watermark import Watermark, WatermarkSeal
 from .suspicion import Suspicion, SuspicionWatch
 
 __all__ = ["LoadingOwner"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class LoadingOwner:
@@ -51,6 +55,8 @@ class LoadingOwner:
         self._hop_check = settings.hop_check
         self._cache = find_power(store, Recalling)
         self._confirming = find_power(store, Confirming)
+        self._noting = find_power(store, Noting)
+        self._grace_ms = settings.renew_grace // _MILLISECOND
         self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,
@@ -86,6 +92,8 @@ class LoadingOwner:
                 self._look_for_rollback(session, record, carried)
         session._adopt(record)
         session._served_from = FROM_NEAR_CACHE
+        if record.renewed_from and self._noting is not None:
+            self._noting.note_presented(_key_before(record), self._grace_ms)
         self._statistics.recalled += 1
         return True
 
@@ -100,13 +108,19 @@ class LoadingOwner:
         deadline = deadline or self.deadline()
         try:
             recognized = self._recognize(session, await self._ready(deadline))
-            carried = recognized.carried
+            carried, key = recognized.carried, recognized.key
             if session._presented.rivals:
                 session._id, record = await self._choose(session._presented.rivals, carried, deadline)
+                key = self._identity.key(session._id)
             else:
-                record = await self._read(recognized.key, None, deadline)
+                record = await self._read(key, None, deadline)
+            if record is None and recognized.moved is not None:
+                record = await self._read(recognized.moved, None, deadline)
+                session._followed = record is not None  # and is to be given an id that its client can know (C-23)
             if carried is not None and (record is None or not _agrees(record, carried)):
                 await self._confirm(deadline)
+            if record is not None and record.renewed_from and record.key == key:
+                await self._end_forward(record, deadline)
         except WsgessionsError as error:
             self._note_trouble(session, error)
             if isinstance(error, StoreUnavailable):
@@ -116,12 +130,19 @@ class LoadingOwner:
         self._statistics.loads += 1
         if record is None:
             self._suspicions.note(Suspicion.UNKNOWN, session._peer)
-            session._start_anew()
+            session._start_anew(key)
         else:
             session._adopt(record)
             session._served_from = FROM_STORE
+            self._statistics.followed_moves += session._followed
             self._look_for_rollback(session, record, session._carried)
         session._open()
+
+    async def _end_forward(self, record: SessionRecord, deadline: float) -> None:
+        """The client has presented the id that its session was renewed to: the old one is needed no more (C-23)."""
+        old = _key_before(record)
+        if self._noting is None or not self._noting.note_presented(old, self._grace_ms):
+            await self._store.end_forward([old], grace_ms=self._grace_ms, deadline=deadline)
 
     async def _confirm(self, deadline: float) -> None:
         """What contradicts a client may come from a server that was demoted and does not say so (fact 12)."""
@@ -139,7 +160,7 @@ class LoadingOwner:
             session._carried = carried = recognized.carried
             if carried is not None:
                 self._statistics.hops += carried.node != seal.node
-            elif presented.watermark is not None:
+            elif presented.watermark is not None and recognized.moved is None:
                 self._statistics.forged_watermarks += 1
         return recognized
 
@@ -164,9 +185,11 @@ class LoadingOwner:
         return found[0] if len(found) == 1 else (rivals[0], None)
 
     def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
-        carried = None if presented.watermark is None else seal.unseal(presented.watermark)
         # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
-        return Recognized(seal, self._identity.key(presented.id or "".join(presented.rivals)), carried)
+        key, mark = self._identity.key(presented.id or "".join(presented.rivals)), presented.watermark
+        carried = None if mark is None else seal.unseal(mark)
+        moved = None if mark is None or carried is not None else seal.unseal_move(mark, key)
+        return Recognized(seal, key, carried, moved)
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""
@@ -197,17 +220,46 @@ class LoadingOwner:
             _log.warning("rolled_back", "session %s came back without a commit that was seen before", session.ref)
 
     def _gone(self, session: Session) -> SessionGone:
-        """Who is told this way need not be told again: nothing of the session is left to commit."""
-        ref = session.ref
+        problem = f"session {session.ref} was ended elsewhere, or has expired; nothing more can be stored in it"
+        return self._over(session, problem)
+
+    @staticmethod
+    def _over(session: Session, problem: str) -> SessionGone:
+        """The error that tells it, once: nothing of the session is left to commit."""
         session._forgo_new_id()
         session._drop_changes()
-        session._close(lambda: SessionGone(f"session {ref} was ended elsewhere, or has expired"))
-        return SessionGone(f"session {ref} was ended elsewhere, or has expired; nothing more can be stored in it")
+        session._close(lambda: SessionGone(problem))
+        return SessionGone(problem)
+
+    async def _check_not_replaced(self, session: Session, deadline: float) -> None:
+        """See that no session is made for an id that its client has just given up (C-24).
+
+        The request was sent before that, and its answer would come after that: a new id in it would evict the one that
+        the client has by now, as that of its login.
+
+        Raises:
+            SessionGone: it was given up a moment ago.
+            StoreUnavailable: the store did not answer.
+        """
+        key = session._unknown_key
+        if key is None:
+            return
+        if await self._store.was_replaced(key, deadline=deadline):
+            self._statistics.late_ids += 1
+            raise self._over(session, "the client has given this id up a moment ago; nothing is stored for it any more")
+        session._unknown_key = None
 
     def _note_trouble(self, session: Session, error: WsgessionsError) -> None:
         """Remember in the session what went wrong, so that a 500 made of it can become the right answer (F-00a)."""
         session._trouble = error
-        self._statistics.store_failures += isinstance(error, StoreUnavailable)
+        if isinstance(error, StoreUnavailable):
+            self._statistics.store_failures += 1
+            self._statistics.unknown_outcomes += error.unknown
+
+
+def _key_before(record: SessionRecord) -> SessionKey:
+    """The key that a session had before its id was renewed."""
+    return SessionKey(record.key.prefix, record.renewed_from)
 
 
 def _agrees(record: SessionRecord, known: Seen | Watermark) -> bool:

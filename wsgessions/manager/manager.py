@@ -99,17 +99,27 @@ class SessionManager(AllSessions):
             await self.store.start(deadline=deadline)
             self._must_start = False
         if self._seal is None:
-            self._seal = WatermarkSeal(
-                await self._watermark_keys(deadline), remembered=self.settings.clients_remembered
-            )
+            self._seal = self._sealed_with(await self._watermark_keys(deadline))
         return self._seal
+
+    def _sealed_with(self, keys: list[bytes]) -> WatermarkSeal:
+        return WatermarkSeal(keys, remembered=self.settings.clients_remembered)
 
     async def _watermark_keys(self, deadline: float) -> list[bytes]:
         if self.settings.secrets:
             return [secret.get_secret_value().encode() for secret in self.settings.secrets]
         proposal = secrets.token_bytes(32)
         keeper = find_power(self.store, SecretKeeping)
-        return [proposal if keeper is None else await keeper.shared_secret(proposal, deadline=deadline)]
+        if keeper is None:
+            return [proposal]
+        secret = await keeper.shared_secret(proposal, deadline=deadline)
+        keeper.follow_secret(secret, self._learn_secret)
+        return [secret]
+
+    def _learn_secret(self, secret: bytes) -> None:
+        """The nodes have agreed on another secret, since the store was emptied (C-25)."""
+        if self._seal is not None:
+            self._seal = self._sealed_with([secret])
 
     async def close(self) -> None:
         """Leave the store. The manager may be started again, and starts itself where a request needs it."""
@@ -185,7 +195,7 @@ class SessionManager(AllSessions):
 
     def renewal_due(self, session: Session) -> bool:
         """Whether the client of this session is to be given a new id, because of the age of the present one (S-07)."""
-        return self.owner.renewal.due(session)
+        return session._followed or self.owner.renewal.due(session)
 
     def watermark_of(self, session: Session) -> str | None:
         """The watermark that the client should carry from now on, or None if the one it has will do (C-13)."""
@@ -197,6 +207,13 @@ class SessionManager(AllSessions):
         if record.version > known or hopped or (record.version < known and session._rolled_back):
             return self._seal.seal(record.incarnation, record.version)
         return None
+
+    def move_of(self, session: Session) -> str | None:
+        """What the client carries instead of a watermark after a rotation of unknown outcome, else None (C-23)."""
+        rotation = session._unsettled
+        if rotation is None or self._seal is None:
+            return None
+        return self._seal.seal_move(rotation.delta.key, rotation.successor.key)
 
     def note_use(self, session: Session) -> bool:
         """Count the request as an access, if the session was looked at; a commit has done so already (C-16).
@@ -241,7 +258,7 @@ class SessionManager(AllSessions):
         session._close(_over)
 
     def discard(self, session: Session) -> None:
-        """Forget what was changed and not committed; what was invalidated or rotated stays so (R-31)."""
+        """Forget what was changed and not committed, but for what takes privilege away (R-31)."""
         session._drop_changes()
 
     def keep_cookie(self, session: Session, lifetime: timedelta | None) -> None:

@@ -41,8 +41,6 @@ class OpenedSession:
                     await self._manager.touch(self._session)
             elif isinstance(error, Exception):
                 self._session._drop_changes()
-                if self._session._record is None:
-                    self._session._forgo_new_id()  # a session that nobody would know
                 await self._manager.owner.carry_out(self._session)
         finally:
             self._manager.retire(self._session)

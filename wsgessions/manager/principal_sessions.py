@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..clock import instant
 from ..codec import decode
-from ..errors import AmbiguousRef, ConfigError, NonStopTimeout
+from ..errors import AmbiguousRef, ConfigError, NonStopTimeout, StoreUnavailable
 from ..record import SessionKey, SessionRecord
 from ..record.principal import Principal, named
 from ..stores.base import Indexing, find_power
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..statistics import SessionStatistics
     from ..stores.base import Store
-    from ..stores.listing import SessionHead
+    from ..stores.listing import Names, SessionHead
     from .attribute_operations import OperatingOwner
 
 __all__ = ["LiveSession", "PrincipalSessions"]
@@ -31,7 +30,9 @@ __all__ = ["LiveSession", "PrincipalSessions"]
 _logger = logging.getLogger("wsgessions.audit")
 
 _BATCH: Final = 64
-"""So many sessions are ended at the same time."""
+"""So many sessions are read or ended at the same time."""
+_LOOKS: Final = 100
+"""So often is the index looked at, as long as sessions begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +88,35 @@ class PrincipalSessions(ABC):
     async def _ready(self, deadline: float) -> object:
         """Start the store, unless it is started."""
 
-    async def sessions_of(self, principal: Principal) -> list[LiveSession]:
+    async def sessions_of(self, principal: Principal, *, attributes: Names = ()) -> list[LiveSession]:
         """The live sessions of a principal, the last used first.
 
         Args:
             principal: as it was given to `Session.bind_user`.
+            attributes: the names of those that `LiveSession.get` shall find. No others are read, however large.
 
         Raises:
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot find sessions by their principal.
             CodecError: this can be no principal.
         """
-        name, deadline = named(principal), self.owner.deadline()
-        found = await self._found(name, deadline)
-        return sorted(map(LiveSession._of, found), key=lambda live: live.last_accessed_at, reverse=True)
+        name, index = named(principal), await self._index()
+        found: dict[SessionKey, SessionHead] = {}
+
+        async def read(keys: list[SessionKey]) -> None:
+            heads = await index.heads_of(name, keys, names=attributes, deadline=self.owner.deadline())
+            found.update((head.key, head) for head in heads)
+
+        await self._go_through(index, name, read)
+        return sorted(map(LiveSession._of, found.values()), key=lambda live: live.last_accessed_at, reverse=True)
 
     async def end_sessions_of(self, principal: Principal, *, keep: Session | None = None) -> int:
         """End all sessions of a principal on all servers: log out everywhere, or on all other devices.
 
         Returns when no server can serve one of them any more. A login at the same time is either ended too, or has
-        begun after this: of a session that moves to a new id meanwhile, the new one is ended.
+        begun after this: of a session that moves to a new id meanwhile, the new one is ended. However many there are,
+        and however large, and whichever release has written them: none of them is read. They end in batches, each with
+        the time of a request (`nonstop_timeout`) of its own.
 
         Args:
             principal: as it was given to `Session.bind_user`.
@@ -116,25 +126,24 @@ class PrincipalSessions(ABC):
             How many were ended.
 
         Raises:
-            StoreUnavailable: the store did not answer in time. Some may have been ended; call it again.
+            StoreUnavailable: the store did not answer in time. The hint tells how many were ended; call it again.
             ConfigError: the store cannot find sessions by their principal.
             CodecError: this can be no principal.
         """
-        name, deadline = named(principal), self.owner.deadline()
-        seen: set[SessionKey] = set()
-        ended = 0
-        while True:
-            doomed = {record.key for record in await self._found(name, deadline)} - seen
-            if doomed and keep is not None:
-                doomed -= await self._keys_of(keep, deadline)
-            if not doomed:
-                break
-            if time.monotonic() >= deadline:
-                raise NonStopTimeout("sessions of this principal begin too fast to end them all", hint="call it again")
-            ended += await self._end(name, doomed, deadline)
-            seen |= doomed
-        await self._barrier()
-        return ended
+        name, index = named(principal), await self._index()
+        ended: list[str] = []
+
+        async def end(keys: list[SessionKey]) -> None:
+            kept = set() if keep is None else await self._where(keep)
+            await self._end(name, [key for key in keys if key not in kept], ended)
+
+        try:
+            await self._go_through(index, name, end)
+            await self._barrier()
+        except StoreUnavailable as error:
+            error.hint = f"{len(ended)} sessions were ended; call it again for the others"
+            raise
+        return len(ended)
 
     async def end_session_of(self, principal: Principal, ref: str) -> bool:
         """End one session of a principal, on all servers.
@@ -152,15 +161,15 @@ class PrincipalSessions(ABC):
             ConfigError: the store cannot find sessions by their principal.
             CodecError: this can be no principal.
         """
-        name, deadline = named(principal), self.owner.deadline()
-        found = {record.key for record in await self._found(name, deadline) if record.key.ref == ref}
+        name, index = named(principal), await self._index()
+        found = [key for key in await index.keys_of(name, deadline=self.owner.deadline()) if key.ref == ref]
         if len(found) > 1:
             raise AmbiguousRef("several sessions have this ref", hint="end all sessions of the principal instead")
-        ended = await self._end(name, found, deadline)
+        ended = await self._end(name, found, [])
         await self._barrier()
-        return bool(ended)
+        return ended
 
-    async def _found(self, principal: str, deadline: float) -> list[SessionRecord]:
+    async def _index(self) -> Indexing:
         index = find_power(self.store, Indexing)
         if index is None:
             raise ConfigError(
@@ -168,39 +177,63 @@ class PrincipalSessions(ABC):
                 setting="store_url",
                 hint="sessions in Valkey, Redis or memory can be found",
             )
-        await self._ready(deadline)
-        return await index.sessions_of(principal, deadline=deadline)
+        await self._ready(self.owner.deadline())
+        return index
 
-    async def _keys_of(self, session: Session, deadline: float) -> set[SessionKey]:
+    async def _go_through(
+        self, index: Indexing, principal: str, do: Callable[[list[SessionKey]], Awaitable[None]]
+    ) -> None:
+        """Do something for the keys of all sessions of a principal, a batch at a time; see `Indexing`."""
+        seen: set[SessionKey] = set()
+        for _ in range(_LOOKS):
+            keys = await index.keys_of(principal, deadline=self.owner.deadline())
+            fresh = [key for key in keys if key not in seen]
+            if not fresh:
+                return
+            for at in range(0, len(fresh), _BATCH):
+                await do(fresh[at : at + _BATCH])
+            seen.update(fresh)
+        raise NonStopTimeout("sessions of this principal begin too fast to go through them all", hint="call it again")
+
+    async def _where(self, session: Session) -> set[SessionKey]:
         """Where a session is: another request may have renewed its id after this one has read it."""
         record = session._record
         if record is None:
             return set()
-        now = await self.store.load(record.key, deadline=deadline)
+        now = await self.store.load(record.key, deadline=self.owner.deadline())
         return {record.key, now.key} if isinstance(now, SessionRecord) else {record.key}
 
-    async def _end(self, principal: str | None, keys: Iterable[SessionKey], deadline: float) -> int:
-        """End these, put down which (S-104), and say how many there were."""
-        doomed, refs = list(keys), list[str]()
+    async def _end(self, principal: str | None, keys: Collection[SessionKey], ended: list[str]) -> bool:
+        """End these sessions, some hundreds at most, and put down which there were (S-104).
+
+        Args:
+            principal: whose they are, for the log.
+            keys: the sessions.
+            ended: takes the refs of those that there were, also if the store then does not answer.
+
+        Returns:
+            Whether there was any.
+        """
+        deadline, before = self.owner.deadline(), len(ended)
 
         async def end(key: SessionKey) -> None:
             if await self.store.delete(key, deadline=deadline):
-                refs.append(key.ref)
+                ended.append(key.ref)
 
         try:
-            for at in range(0, len(doomed), _BATCH):
-                failed = await asyncio.gather(*map(end, doomed[at : at + _BATCH]), return_exceptions=True)
-                for error in filter(None, failed):
-                    raise error
+            for failed in await asyncio.gather(*map(end, keys), return_exceptions=True):
+                if failed is not None:
+                    raise failed
         finally:
+            refs = ended[before:]
             self.statistics.invalidated += len(refs)
             if refs:
                 _logger.info("ended sessions of %r: %s", principal, ", ".join(refs), extra={"event": "sessions_ended"})
-        return len(refs)
+        return bool(refs)
 
     async def _barrier(self) -> None:
         """Wait until no node can serve any more what is over, be it by an earlier call that failed (C-15).
 
-        Who does not know yet which nodes there are has to wait for the longest lease that one could have.
+        What does not know yet which nodes there are has to wait for the longest lease that one could have.
         """
         await self.owner.barrier(self.owner.deadline() + LONGEST_LEASE)

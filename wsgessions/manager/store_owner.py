@@ -24,9 +24,11 @@ from ..record import (
 )
 from ..session import CommitReport, Session
 from ..session.changes import Changes
+from ..session.owner import UnsettledRotation
 from ..stores.base import Barring, find_power
 from .commit_reports import CommitReports
 from .creation import create_under_new_id
+from .deltas import delta_of
 from .limits import SessionLimits
 from .loading import LoadingOwner
 from .renewal import Renewal
@@ -36,7 +38,6 @@ __all__ = ["StoreOwner"]
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
 _LARGEST_NUMBER: Final = bytes(9)
-_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 @masked
@@ -54,7 +55,7 @@ class StoreOwner(LoadingOwner):
         self._reports = CommitReports()
         self._refuses_conflicts = self._settings.conflicts == "raise"
         self._warn_bytes = self._settings.warn_session_bytes
-        self.renewal: Renewal = Renewal(self._settings, self._identity, self._store.clock)
+        self.renewal: Renewal = Renewal(self._settings, self._identity, self._store)
         self._barring = find_power(self._store, Barring)
 
     def successor(self, session_id: str) -> str:
@@ -88,21 +89,14 @@ class StoreOwner(LoadingOwner):
         """
         deadline = deadline or self.deadline()
         try:
-            if session._doomed is not None:
-                await self._end(session, session._doomed, deadline)
+            await self._settle_intent(session, deadline)
             record = session._record
             if record is None:
                 session._draw_in()
                 if create and (session._names() or session._binds) and not session._frozen:
                     await self._create(session, deadline)
-            elif (delta := self._delta_of(session, record)) is not None:
-                moved = session._moved(delta)
-                if moved and self._refuses_conflicts:
-                    raise self._conflict(session, moved)
-                outcome = await self._send(session, record, delta, deadline, renew=renew)
-                if outcome.status is CommitStatus.CONFLICT:
-                    raise self._conflict(session, outcome.names)
-                self._statistics.overwritten_attributes += len(moved)
+            elif (delta := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
+                await self._send_changes(session, record, delta, deadline, renew=renew)
             elif renew:
                 await self._renew(session, record, deadline)
         except WsgessionsError as error:
@@ -114,8 +108,7 @@ class StoreOwner(LoadingOwner):
         deadline = deadline or self.deadline()
         try:
             session._draw_in()
-            if session._doomed is not None:
-                await self._end(session, session._doomed, deadline)
+            await self._settle_intent(session, deadline)
             await self._create(session, deadline)
         except WsgessionsError as error:
             self._note_trouble(session, error)
@@ -124,24 +117,61 @@ class StoreOwner(LoadingOwner):
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
         """Carry out `Session.invalidate`, `Session.rotate_id` and `Session.bind_user`.
 
-        Changed attributes are left for the commit, but for those of a session that is created by being bound.
+        Changed attributes are left for the commit, unless the session becomes another's: they go with that in one step.
         """
         deadline = deadline or self.deadline()
         try:
-            if session._doomed is not None:
-                await self._end(session, session._doomed, deadline)
-            if session._record is not None and session._successor is not None:
-                delta = SessionDelta(session._record.key, session._record.incarnation, session._record.version)
-                await self._send(session, session._record, delta, deadline)
-            elif session._record is None and session._binds and not session._frozen:
+            await self._settle_intent(session, deadline)
+            record = session._record
+            if record is not None and session._binds is not None:
+                if (changes := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
+                    await self._send_changes(session, record, changes, deadline)
+            elif record is not None and session._successor is not None:
+                delta = SessionDelta(record.key, record.incarnation, record.version)
+                await self._send(session, record, delta, deadline)
+            elif record is None and session._binds and not session._frozen:
                 session._draw_in()
                 await self._create(session, deadline)
         except WsgessionsError as error:
             self._note_trouble(session, error)
             raise
 
+    async def _send_changes(
+        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
+    ) -> None:
+        """Send a delta with all that this request has changed, unless it would conflict."""
+        moved = session._moved(delta)
+        if moved and self._refuses_conflicts:
+            raise self._conflict(session, moved)
+        outcome = await self._send(session, record, delta, deadline, renew=renew)
+        if outcome.status is CommitStatus.CONFLICT:
+            raise self._conflict(session, outcome.names)
+        self._statistics.overwritten_attributes += len(moved)
+
+    async def _settle_intent(self, session: Session, deadline: float) -> None:
+        """Do what must come before everything else: find out what became of a rotation, and end what is to end."""
+        rotation = session._unsettled
+        if session._doomed is not None:
+            if rotation is not None:  # the session is under one of the two keys
+                await self._store.delete(rotation.successor.key, by_client=session._client_is_told, deadline=deadline)
+                session._unsettled = None
+            await self._end(session, session._doomed, deadline)
+        elif rotation is not None and session._successor is not None:
+            await self._settle_rotation(session, rotation, deadline)
+
+    async def _settle_rotation(self, session: Session, rotation: UnsettledRotation, deadline: float) -> None:
+        """Ask again for a rotation of unknown outcome: it is answered as the first time, or carried out now (C-23)."""
+        outcome = await self._store.rotate(rotation.delta, rotation.successor, deadline=deadline)
+        session._unsettled = None
+        if outcome.status is not APPLIED:
+            self._judge(session, outcome)
+            return
+        new = _NewId(rotation.id, rotation.successor)
+        self._take_over(session, rotation.delta, outcome, new, at=rotation.at)
+        session._committed = True
+
     async def _end(self, session: Session, key: SessionKey, deadline: float) -> None:
-        await self._store.delete(key, deadline=deadline)
+        await self._store.delete(key, by_client=session._client_is_told, deadline=deadline)
         session._doomed = None
         self._statistics.invalidated += 1
         if self._settings.invalidate_barrier:
@@ -151,21 +181,6 @@ class StoreOwner(LoadingOwner):
         """Wait until no node can serve any more what this one has just changed or ended (C-13, C-15)."""
         if self._barring is not None:
             await self._barring.barrier(deadline=deadline)
-
-    def _delta_of(self, session: Session, record: SessionRecord) -> SessionDelta | None:
-        """What a commit has to send, if anything."""
-        changes = session._collect()
-        if not (changes.changed or changes.removed or session._successor or session._interval_ms is not None):
-            return None
-        return SessionDelta(
-            record.key,
-            record.incarnation,
-            record.version,
-            changes.changed,
-            changes.removed,
-            guarded=changes.removed.union(changes.changed) if self._refuses_conflicts else _NO_NAMES,
-            interval_ms=session._interval_ms,
-        )
 
     async def _renew(self, session: Session, record: SessionRecord, deadline: float) -> None:
         """Nothing but a new id. A request that only reads must not fail over it: it keeps the id it has."""
@@ -186,7 +201,9 @@ class StoreOwner(LoadingOwner):
         """The id that the next commit gives. The old one has no grace if the application wants it gone (S-06, S-07)."""
         new_id, grace_ms = session._successor, 0
         if new_id is None and renew and session._id is not None:
-            new_id, grace_ms = self.successor(session._id), self.renewal.grace_ms
+            # Of a session that was followed to its new key nobody has the id (C-23): nothing need lead on from there.
+            grace_ms = 0 if session._followed else self.renewal.grace_ms
+            new_id = self.successor(session._id)
         if new_id is None or session._record is None:
             return None
         principal, binds = session._record.principal, session._binds
@@ -215,7 +232,7 @@ class StoreOwner(LoadingOwner):
         if new is None:
             outcome = await self._store.apply(delta, deadline=deadline)
         else:
-            outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
+            outcome = await self._rotate(session, delta, new, writes, deadline)
         if outcome.status is APPLIED:
             self._take_over(session, delta, outcome, new, at=writes)
             self._report(session, delta, whole)
@@ -227,6 +244,22 @@ class StoreOwner(LoadingOwner):
             self._look_for_rollback(session, present, Seen(present.incarnation, delta.base))
         return outcome
 
+    async def _rotate(
+        self, session: Session, delta: SessionDelta, new: _NewId, writes: int, deadline: float
+    ) -> CommitOutcome:
+        """Move the session, and keep in mind that it may have moved where that is not known in the end (C-23)."""
+        unknown = True
+        try:
+            outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
+            unknown = outcome.status is CommitStatus.UNKNOWN
+        except StoreUnavailable as error:
+            unknown = error.unknown
+            raise
+        finally:
+            if unknown and not new.successor.forward_ms:
+                session._unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
+        return outcome
+
     def _judge(self, session: Session, outcome: CommitOutcome) -> None:
         if outcome.status is CommitStatus.GONE:
             self._statistics.refused_commits += 1
@@ -235,7 +268,8 @@ class StoreOwner(LoadingOwner):
             problem = "it is no number that can be incremented, or would leave the range of 2**53"
             raise CodecError(problem, path=outcome.names[0])
         if outcome.status is CommitStatus.UNKNOWN:
-            raise StoreUnavailable("the connection broke while a change was on its way; it may have arrived or not")
+            problem = "the connection broke while a change was on its way; it may have arrived or not"
+            raise StoreUnavailable(problem, unknown=True)
 
     def _take_over(
         self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None, *, at: int
@@ -266,6 +300,7 @@ class StoreOwner(LoadingOwner):
 
     async def _create(self, session: Session, deadline: float) -> None:
         await self._ready(deadline)
+        await self._check_not_replaced(session, deadline)
         changes = session._collect()
         whole = self._limits.check(NO_ATTRIBUTES, changes.changed)
         writes = session._writes

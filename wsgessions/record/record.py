@@ -86,6 +86,9 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     less, so two records that differ in this alone are equal."""
     binding: Binding | None = None
     """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""
+    renewed_from: bytes = b""
+    """The digest of the key that the session had before its id was renewed, and that leads here (C-23); empty if there
+    is none. The prefix of both keys is the same."""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SessionRecord):
@@ -134,11 +137,14 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
         newer = others if others is not None and others.version > outcome.version else None
         below = self if others is None or newer is not None else self.merged(others)
         key, incarnation, rotated, binding = self.key, self.incarnation, self.rotated, self.binding
+        renewed_from = self.renewed_from
         if moved is not None:
             key, incarnation, rotated = moved
+            renewed_from = delta.key.digest
         elif successor is not None:
             key, incarnation, rotated = successor.key, successor.incarnation, outcome.version
             binding = successor.binding_at(outcome.version, binding)
+            renewed_from = delta.key.digest if successor.forward_ms else b""
         changed = {**delta.changed, **outcome.computed} if outcome.computed else delta.changed
         done = SessionRecord(
             key,
@@ -152,6 +158,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
             rotated,
             below._lineage_after(outcome),
             binding,
+            renewed_from,
         )
         return done if newer is None else done.merged(newer)
 

@@ -81,8 +81,7 @@ class LoginState(SessionState):
         """Give the session a new id and end the old one, in one atomic step, as at every login (S-06).
 
         Takes effect on this object at once and at the store with the commit; awaited, at the store now. If the handler
-        fails before that, and the client cannot be told a new id, it keeps the one it has. A new session, which has no
-        id yet, is left as it is.
+        fails before that, the session keeps the id it has. A new session, which has no id yet, is left as it is.
 
         Raises:
             SessionClosed: the response has started, so the client could not be told.
@@ -95,10 +94,11 @@ class LoginState(SessionState):
     def bind_user(self, principal: Principal | None) -> Deferred[None]:
         """Say whose session it is from now on, at a login; None says nobody's. The id is renewed with it (S-06, S-55).
 
-        What was in the session stays. Takes effect on this object and at the store when, and as far as, `rotate_id`
-        does, in the same atomic step; a new session is created with its principal, even if there is nothing in it.
-        Awaited, a new session is created with what has been put into it so far. Who is bound already is bound again:
-        `bound_at` is the time of the latest login.
+        What was in the session stays. Takes effect on this object at once, and at the store with the commit; awaited,
+        at the store now. Either way what has been put into the session so far is stored in the same atomic step, or
+        nothing is; a new session is created with its principal, even if there is nothing in it. If the handler fails
+        before that, the login has not happened; ``bind_user(None)`` takes effect all the same. A session that is bound
+        already is bound again: `bound_at` is the time of the latest login.
 
         Args:
             principal: the user as the application knows them: a text of up to 512 bytes, a number or a UUID.

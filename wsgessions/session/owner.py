@@ -11,7 +11,7 @@ from ..codec import check_name
 from ..errors import CodecError
 
 if TYPE_CHECKING:
-    from ..record import SessionKey
+    from ..record import SessionDelta, SessionKey, Successor
     from .session import Session
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ServedFrom",
     "SessionOwner",
     "SessionStatus",
+    "UnsettledRotation",
     "add_numbers",
 ]
 
@@ -72,6 +73,20 @@ class CommitReport(NamedTuple):
     """Bytes that a write of the whole session would have sent."""
     changed: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+class UnsettledRotation:
+    """A rotation that was sent and of which it is not known whether it was carried out (C-23)."""
+
+    __slots__ = ("at", "delta", "id", "successor")
+
+    def __init__(self, session_id: str, delta: SessionDelta, successor: Successor, at: int) -> None:
+        self.id: str = session_id
+        """The new id."""
+        self.delta: SessionDelta = delta
+        self.successor: Successor = successor
+        self.at: int = at
+        """How many writes the session had seen when it was sent."""
 
 
 class SessionOwner(Protocol):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..presented import Presented, Recognized
     from ..record import SessionKey, SessionRecord
     from ..watermark import Watermark
-    from .owner import ServedFrom, SessionOwner
+    from .owner import ServedFrom, SessionOwner, UnsettledRotation
 
 __all__ = ["SessionState", "too_late_to_change", "too_late_to_rotate"]
 
@@ -29,10 +29,12 @@ class SessionState(Attributes):
         "_accessed",
         "_binds",
         "_carried",
+        "_client_is_told",
         "_committed",
         "_cookie_seconds",
         "_doomed",
         "_ended",
+        "_followed",
         "_frozen",
         "_id",
         "_interval_ms",
@@ -50,6 +52,8 @@ class SessionState(Attributes):
         "_takes_late_changes",
         "_trouble",
         "_uncacheable",
+        "_unknown_key",
+        "_unsettled",
     )
 
     _presented: Presented
@@ -77,6 +81,8 @@ class SessionState(Attributes):
         self._known_to_client = None
         self._doomed: SessionKey | None = None
         self._ended = False
+        self._client_is_told = False  # but in a request, which tells its client what becomes of the id
+        self._followed = False
         self._frozen = False
         self._takes_late_changes = True
         self._interval_ms: int | None = None
@@ -91,6 +97,8 @@ class SessionState(Attributes):
         self._carried: Watermark | None = None
         self._reason: Callable[[], WsgessionsError] = _unexplained
         self._trouble: WsgessionsError | None = None
+        self._unknown_key: SessionKey | None = None
+        self._unsettled: UnsettledRotation | None = None
 
     def _enter(self, *, write: bool) -> None:
         self._accessed = True
@@ -119,9 +127,9 @@ class SessionState(Attributes):
         self._record = record
         self._rest_on(record.attributes, among)
 
-    def _start_anew(self) -> None:
-        """The presented id is unknown: this is a new session without an id (S-03)."""
-        self._id = None
+    def _start_anew(self, key: SessionKey) -> None:
+        """The presented id, which belongs to this key, is unknown: this is a new session without an id (S-03)."""
+        self._id, self._unknown_key = None, key
 
     def _open(self) -> None:
         """What there is has been loaded."""
@@ -165,7 +173,9 @@ class SessionState(Attributes):
         """Whether a commit may have something to do; cheap, and never wrongly False."""
         if self._drafts or self._views or self._interval_ms is not None:
             return True
-        return self._doomed is not None or self._successor is not None or self._binds is not None
+        if self._doomed is not None or self._successor is not None or self._binds is not None:
+            return True
+        return self._unsettled is not None
 
     @property
     def _changed(self) -> bool:
@@ -173,9 +183,14 @@ class SessionState(Attributes):
         return bool(self._interval_ms is not None or self._successor or self._binds or self._collect())
 
     def _drop_changes(self) -> None:
-        """Forget changed attributes; what was invalidated, rotated or bound stays so (R-31, R-33)."""
+        """Forget what was changed, and with it a new id and a binding to a user: both or neither (R-31, R-33, S-06).
+
+        What takes privilege away is still to be carried out: the end of the session, and that it is nobody's any more.
+        """
         self._discard()
         self._interval_ms = None
+        if self._binds != "":
+            self._forgo_new_id()
 
     def _forgo_new_id(self) -> None:
         """Keep the id, and whose the session is: nobody could tell the client another one, or the session is over."""

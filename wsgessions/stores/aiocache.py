@@ -128,7 +128,7 @@ class AiocacheStore:
         await self._cells.close()
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
-        return await self._carry(self._create(new), deadline)
+        return await self._carry(self._create(new, deadline), deadline)
 
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
@@ -136,22 +136,43 @@ class AiocacheStore:
         return await self._carry(self._load(key, since), deadline)
 
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
-        return await self._carry(self._commit(delta, None), deadline)
+        return await self._carry(self._commit(delta, None, deadline), deadline)
 
     async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
-        return await self._carry(self._commit(delta, successor), deadline)
+        return await self._carry(self._commit(delta, successor, deadline), deadline)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        await self._carry(self._touch(keys), deadline)
+        def use(entry: Entry, now: int) -> bool:
+            until = entry.idle_end(now)
+            if not entry.usable(now, self._grace) or until <= entry.expires:
+                return False
+            entry.expires = until
+            return True
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
-        return await self._carry(self._delete(key), deadline)
+        await self._carry(self._change_all(keys, use, deadline), deadline)
+
+    async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
+        def end(entry: Entry, now: int) -> bool:
+            return entry.end_forward(now, grace_ms)
+
+        await self._carry(self._change_all(keys, end, deadline), deadline)
+
+    async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
+        return await self._carry(self._delete(key, by_client, deadline), deadline)
+
+    async def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        return await self._carry(self._was_replaced(key), deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`. A back end that forgets may forget this, too."""
         return await self._carry(self._secret(proposal), deadline)
 
-    # Every call is work of the store's own: who asked may stop waiting, and what has begun is brought to its end
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """See `SecretKeeping.follow_secret`. A back end does not tell that it was emptied, so nothing is told here."""
+
+    # Every call is work of the store's own: the caller may stop waiting, and what has begun is brought to its end. But
+    # nothing is changed any more after the deadline (C-20): a swap that the back end comes to late fails if others were
+    # faster, and an addition that it comes to late is a session whose id was told to no client.
 
     async def _carry(self, work: Coroutine[Any, Any, T], deadline: float) -> T:
         task = asyncio.get_running_loop().create_task(work)
@@ -159,7 +180,7 @@ class AiocacheStore:
         task.add_done_callback(self._done)
         await asyncio.wait({task}, timeout=None if deadline == NEVER else max(0.0, deadline - time.monotonic()))
         if not task.done():
-            raise NonStopTimeout("the cache did not answer in time")
+            raise NonStopTimeout("the cache did not answer in time", unknown=True)
         return task.result()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
@@ -167,8 +188,9 @@ class AiocacheStore:
         if not task.cancelled():
             task.exception()  # nobody may be there any more to hear of it
 
-    async def _create(self, new: NewSession) -> SessionRecord | None:
+    async def _create(self, new: NewSession, deadline: float) -> SessionRecord | None:
         for _ in range(_ATTEMPTS):
+            _check_time(deadline)
             entry = Entry.begun(new, self.clock.now_ms())
             if await self._documents.add(Document(entry)):
                 return entry.record()
@@ -191,17 +213,13 @@ class AiocacheStore:
             return entry.record()
         return entry.changes(since.version)
 
-    async def _touch(self, keys: Collection[SessionKey]) -> None:
-        def use(entry: Entry, now: int) -> bool:
-            until = entry.idle_end(now)
-            if not entry.usable(now, self._grace) or until <= entry.expires:
-                return False
-            entry.expires = until
-            return True
+    async def _was_replaced(self, key: SessionKey) -> bool:
+        entry, now = (await self._documents.read(key)).entry, self.clock.now_ms()
+        while entry is not None and entry.moved is not None and entry.leads_until > now:
+            entry = (await self._documents.read(entry.moved.key)).entry
+        return entry is not None and entry.was_replaced(now)
 
-        await asyncio.gather(*(self._change(key, use) for key in keys))
-
-    async def _delete(self, key: SessionKey) -> bool:
+    async def _delete(self, key: SessionKey, by_client: bool, deadline: float) -> bool:
         existed = False
 
         def end(entry: Entry, now: int) -> bool:
@@ -209,37 +227,45 @@ class AiocacheStore:
             existed = entry.usable(now, self._grace)
             if entry.tombstone_until is not None:
                 return False
-            entry.end(now)
+            entry.end(now, by_client=by_client)
             return True
 
-        cell = await self._change(key, end)
+        cell = await self._change(key, end, deadline)
         while cell.entry is not None and cell.entry.moved is not None:  # meant for the session, however late (S-07)
             await self._documents.settle(cell.document)
-            cell = await self._change(cell.entry.moved.key, end)
+            cell = await self._change(cell.entry.moved.key, end, deadline)
         return existed
 
-    async def _change(self, key: SessionKey, change: Callable[[Entry, int], bool]) -> Cell:
+    async def _change_all(
+        self, keys: Collection[SessionKey], change: Callable[[Entry, int], bool], deadline: float
+    ) -> None:
+        await asyncio.gather(*(self._change(key, change, deadline) for key in keys))
+
+    async def _change(self, key: SessionKey, change: Callable[[Entry, int], bool], deadline: float) -> Cell:
         """Carry out ``change`` on what lies under a key, which says whether it did anything. Returns what lay there."""
         async with self._lock(key):
             for _ in range(_ATTEMPTS):
                 cell = await self._documents.read(key)
                 if cell.document is None or not change(cell.document.entry, self.clock.now_ms()):
                     return cell
+                _check_time(deadline)
                 if await self._documents.swap(cell.document, cell.token):
                     return cell
         raise _too_busy()
 
-    async def _commit(self, delta: SessionDelta, successor: Successor | None, *, onward: bool = True) -> CommitOutcome:
+    async def _commit(
+        self, delta: SessionDelta, successor: Successor | None, deadline: float, *, onward: bool = True
+    ) -> CommitOutcome:
         async with self._lock(delta.key):
-            outcome = await self._commit_here(delta, successor, onward=onward)
+            outcome = await self._commit_here(delta, successor, deadline, onward=onward)
         if isinstance(outcome, CommitOutcome):
             return outcome
         delta, needed = led_on(delta, successor, outcome)
-        there = await self._commit(delta, needed, onward=False)
+        there = await self._commit(delta, needed, deadline, onward=False)
         return there if needed is not None else replace(there, moved=outcome)
 
     async def _commit_here(
-        self, delta: SessionDelta, successor: Successor | None, *, onward: bool
+        self, delta: SessionDelta, successor: Successor | None, deadline: float, *, onward: bool
     ) -> CommitOutcome | Place:
         """What became of it, or where the session is now."""
         for _ in range(_ATTEMPTS):
@@ -261,6 +287,7 @@ class AiocacheStore:
             if outcome.status is not CommitStatus.APPLIED:
                 return outcome
             document = Document(entry, None if successor is None else entry.moved_to(successor, now))
+            _check_time(deadline)
             if await self._documents.swap(document, cell.token):
                 await self._documents.settle(document)
                 return outcome
@@ -293,6 +320,12 @@ class AiocacheStore:
     def _lock(self, key: SessionKey) -> asyncio.Lock:
         """Within a process one after the other, so that they need not try again."""
         return self._locks.setdefault(key.digest, asyncio.Lock())
+
+
+def _check_time(deadline: float) -> None:
+    """Raise NonStopTimeout if the caller does not wait any more."""
+    if time.monotonic() >= deadline:
+        raise NonStopTimeout("the cache answered too late; nothing was changed")
 
 
 def _too_busy() -> StoreUnavailable:

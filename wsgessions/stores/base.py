@@ -22,9 +22,9 @@ any await; a cancelled write is unknown, and the store stays usable.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from enum import Enum
-from typing import Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from ..clock import StoreClock
 from ..record import (
@@ -38,6 +38,9 @@ from ..record import (
     Successor,
 )
 from .cache_statistics import CacheStatistics
+
+if TYPE_CHECKING:
+    from .listing import SessionHead
 
 __all__ = [
     "NEVER",
@@ -113,10 +116,11 @@ class Store(Protocol):
 
         The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
 
-        A successor with a grace (`Successor.forward_ms`) is a renewal of the id (S-07). Until the grace is over, `load`
-        of the old key gives the successor's record, and a commit under the old key changes the successor and says so
-        (`CommitOutcome.moved`); a second renewal does so too, and moves nothing. This leads one step, so never past a
-        later rotation or end. `delete` of the old key ends the session at any time.
+        A successor with a grace (`Successor.forward_ms`) is a renewal of the id (S-07). Until the new id has been
+        presented (`end_forward`), and for the grace after that, `load` of the old key gives the successor's record, and
+        a commit under the old key changes the successor and says so (`CommitOutcome.moved`); a second renewal does so
+        too, and moves nothing. This leads one step, so never past a later rotation or end, and not beyond the absolute
+        deadline. `delete` of the old key ends the session at any time.
         """
         ...
 
@@ -128,11 +132,36 @@ class Store(Protocol):
         """
         ...
 
-    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        """The ids that sessions were renewed to have been presented (C-23).
+
+        Args:
+            keys: the old ones; `SessionRecord.renewed_from` tells them. What leads nowhere is passed over.
+            grace_ms: for so long from now on they lead to the sessions, and no longer.
+            deadline: see `Store`.
+        """
+        ...
+
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         """Remove a session and leave a tombstone.
+
+        Args:
+            key: the session.
+            by_client: whether the client itself gives the id up and is told so, as at a logout; see `was_replaced`.
+            deadline: see `Store`.
 
         Returns:
             Whether there was a session.
+        """
+        ...
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """Whether the client has given this id up a moment ago: by a rotation without grace, or by its own end (C-24).
+
+        True for `figures.REPLACED_MS`: requests that were sent with it may still be on their way. An id that was never
+        known, has expired, or was ended by others was not replaced.
         """
         ...
 
@@ -148,13 +177,27 @@ class Countable(Protocol):
 
 @runtime_checkable
 class Indexing(Protocol):
-    """The power to find the sessions of a principal (E-9, S-55)."""
+    """The power to find the sessions of a principal (E-9, S-55).
 
-    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
-        """The live sessions that are bound to this principal, in no order.
+    A session that moves to another key is under the new one before it has left the old one. So a caller that asks for
+    the keys again, until there is none that it has not dealt with, has missed no session that there was at its first
+    call.
+    """
 
-        None is missed that there was at the call, though it moves to another key meanwhile. One that begins meanwhile
-        may be, and one that moves may be told in two states.
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        """The keys of all sessions that are bound to this principal, and perhaps of some that are over, in no order."""
+        ...
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Collection[str] = (), deadline: float = NEVER
+    ) -> list[SessionHead]:
+        """What there is under these keys of the principal's: the live sessions, in no order.
+
+        Args:
+            principal: whose they are.
+            keys: some hundreds at most; one round trip or two.
+            names: the attributes to tell of each.
+            deadline: as for every call.
         """
         ...
 
@@ -168,6 +211,15 @@ class SecretKeeping(Protocol):
 
         Args:
             proposal: 32 random bytes, used if there is no secret yet.
+        """
+        ...
+
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """Be told when the secret is another one, as after the store was emptied (C-25).
+
+        Args:
+            known: the secret. It is proposed again where a store has none any more.
+            tell: given the new secret, in the event loop of the store.
         """
         ...
 
@@ -211,6 +263,15 @@ class Noting(Protocol):
 
         Returns:
             Whether it was noted; a store that is not started has to be told by `Store.touch`.
+        """
+        ...
+
+    def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
+        """Have `Store.end_forward` called for this key. Never waits, and may be called from any thread, as often as one
+        likes.
+
+        Returns:
+            Whether it was noted.
         """
         ...
 

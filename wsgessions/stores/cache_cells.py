@@ -201,7 +201,7 @@ class Cells:
             await asyncio.wait({call}, timeout=self._patience)
         if not call.done():
             await self._replace(connections)
-            raise NonStopTimeout(f"the cache {self._alias!r} did not answer within {self._patience:g} s")
+            raise NonStopTimeout(f"the cache {self._alias!r} did not answer within {self._patience:g} s", unknown=True)
         if call.cancelled():
             raise self._given_up()
         error = call.exception()

@@ -51,6 +51,8 @@ class _Wire(msgspec.Struct, array_like=True, frozen=True):
     moved: tuple[int, bytes, int, int] | None
     leads_until: int
     binding: tuple[str, int] | None = None
+    given_up: int = 0
+    renewed_from: bytes = b""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -107,6 +109,8 @@ def _to_wire(entry: Entry) -> _Wire:
         None if entry.moved is None else _to_place(entry.moved),
         entry.leads_until,
         entry.binding,
+        entry.given_up,
+        entry.renewed_from,
     )
 
 
@@ -139,6 +143,8 @@ def _from_wire(wire: _Wire) -> Entry:
         moved=None if moved is None else Place(SessionKey(moved[0], moved[1]), moved[2], moved[3]),
         leads_until=wire.leads_until,
         binding=None if wire.binding is None else Binding(*wire.binding),
+        given_up=wire.given_up,
+        renewed_from=wire.renewed_from,
     )
 
 

@@ -61,6 +61,7 @@ def open_store(settings: SessionSettings) -> Store:
             context_path=settings.context_path,
             concurrency=settings.concurrency,
             grace=grace,
+            idle_timeout=settings.interval_ms / 1000,
             heartbeat=settings.heartbeat.total_seconds(),
             allow_eviction=settings.allow_eviction,
             durable=None if settings.env == "development" else not settings.allow_volatile,

@@ -29,6 +29,8 @@ class Loss(Enum):
     """The replication id has changed: another history goes on from here."""
     PUSHES_LOST = "pushes_lost"
     """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+    REPLACED = "replaced"
+    """The store has not the data any more that it had: it was emptied, swapped, or restarted without them (C-25)."""
     AUDIT = "audit"
     """A copy was found to be wrong (C-19)."""
 

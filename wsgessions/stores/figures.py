@@ -6,11 +6,23 @@ from typing import Final
 
 from ..record.lineage import COMMITS_REMEMBERED
 
-__all__ = ["COMMITS_REMEMBERED", "DEFAULT_GRACE", "EXACT", "LONGEST_LEASE", "TOMBSTONE_MS", "TRACKED_KEYS"]
+__all__ = [
+    "COMMITS_REMEMBERED",
+    "DEFAULT_GRACE",
+    "EXACT",
+    "LONGEST_LEASE",
+    "REPLACED_MS",
+    "TOMBSTONE_MS",
+    "TRACKED_KEYS",
+]
 
 TOMBSTONE_MS: Final = 15 * 60 * 1000
 """The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
 request commits late must still meet it (C-15)."""
+
+REPLACED_MS: Final = 10_000
+"""Milliseconds for which an id that its client has given up is remembered as such: as long as requests that were sent
+with it may still be on their way (C-24)."""
 
 DEFAULT_GRACE: Final = 2.5
 """Seconds for which an idle session may still be touched or changed after its time, because a use before that time may

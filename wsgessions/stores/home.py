@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Coroutine
 from functools import lru_cache
 from typing import Any, Final, Self, TypeVar, cast
 
+from ..after_fork import renew_in_children
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
@@ -76,7 +77,7 @@ class HomedStore:
         self._note_use: Callable[[SessionKey], bool]
         self._noting_home: Home | None = None
         self._lock = threading.Lock()
-        _homed.add(self)
+        renew_in_children(self)
 
     @property
     def clock(self) -> StoreClock:
@@ -124,8 +125,14 @@ class HomedStore:
     def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
         return self._at_home(lambda store: store.touch(keys, deadline=deadline), deadline)
 
-    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        return self._at_home(lambda store: store.delete(key, deadline=deadline), deadline)
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        return self._at_home(lambda store: store.delete(key, by_client=by_client, deadline=deadline), deadline)
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        return self._at_home(lambda store: store.was_replaced(key, deadline=deadline), deadline)
+
+    async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
+        await self._at_home(lambda store: store.end_forward(keys, grace_ms=grace_ms, deadline=deadline), deadline)
 
     def _at_home(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
         home = self._home
@@ -151,18 +158,27 @@ class HomedStore:
             if self._closed:
                 raise StoreUnavailable("the store is closed", hint="start it again")
             if self._home is None or not self._home.alive:
-                self._store = self._store if self._fresh else self._factory()
+                if not self._fresh:
+                    self._store = self._factory()
+                    self._prepare(self._store)
                 self._fresh = False
                 self._home = make(self._store)
                 if self._home.thread is not None:
                     weakref.finalize(self, _say_farewell, self._home, os.getpid())
             return self._home
 
-    def _start_anew(self) -> None:
-        """In a forked child: leave the parent's home alone; its locks and threads mean nothing here (F-25)."""
+    def _prepare(self, store: Store) -> None:
+        """Tell the store of a new home what the one before it was told."""
+
+    def renew_after_fork(self) -> None:
+        """Leave the parent's home alone; its locks and threads mean nothing here (F-25).
+
+        The store behind is made anew even if it was never used: what names it to other nodes must be its own (C-21).
+        """
         if self._home is not None:
             _left_to_parent.append(self._home)
         self._home = self._recalling_home = self._noting_home = None
+        self._fresh = False
         self._lock = threading.Lock()
 
 
@@ -184,17 +200,37 @@ class _Listing(HomedStore):
 
 
 class _Indexing(HomedStore):
-    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        return await self._at_home(lambda each: _power(each, Indexing).keys_of(principal, deadline=deadline), deadline)
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Names = (), deadline: float = NEVER
+    ) -> list[SessionHead]:
         return await self._at_home(
-            lambda store: _power(store, Indexing).sessions_of(principal, deadline=deadline), deadline
+            lambda store: _power(store, Indexing).heads_of(principal, keys, names=names, deadline=deadline), deadline
         )
 
 
 class _KeepingSecrets(HomedStore):
+    _follower: Callable[[bytes], None] | None = None
+    _known_secret = b""
+
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         return await self._at_home(
             lambda store: _power(store, SecretKeeping).shared_secret(proposal, deadline=deadline), deadline
         )
+
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        def learn(secret: bytes) -> None:
+            self._known_secret = secret
+            tell(secret)
+
+        self._known_secret, self._follower = known, learn
+        self._prepare(self._store)
+
+    def _prepare(self, store: Store) -> None:
+        if self._follower is not None:
+            _power(store, SecretKeeping).follow_secret(self._known_secret, self._follower)
 
 
 class _Limited(HomedStore):
@@ -223,6 +259,10 @@ class _Noting(HomedStore):
         if home is not self._noting_home:
             self._note_use, self._noting_home = _power(home.store, Noting).note_use, home
         return self._note_use(key)
+
+    def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
+        home = self._home
+        return home is not None and home.ready and _power(home.store, Noting).note_presented(old, grace_ms)
 
 
 class _Recalling(HomedStore):
@@ -269,7 +309,6 @@ def _combined(kinds: tuple[type[HomedStore], ...]) -> type[HomedStore]:
     return type("HomedStore", kinds, {"__doc__": HomedStore.__doc__, "__module__": __name__})
 
 
-_homed: Final[weakref.WeakSet[HomedStore]] = weakref.WeakSet()
 _left_to_parent: Final[list[Home]] = []
 
 
@@ -289,12 +328,3 @@ def _say_farewell(home: Home, process: int) -> None:
     """When the `HomedStore` goes, or the interpreter ends. A forked child inherits this call, but not the thread."""
     if process == os.getpid():
         home.leave()
-
-
-def _start_all_anew() -> None:
-    for homed in list(_homed):
-        homed._start_anew()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_start_all_anew)

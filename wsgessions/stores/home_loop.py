@@ -87,6 +87,8 @@ class Home:
     async def serve(self, ask: Ask[T], deadline: float) -> T:
         if not self.ready:
             await self.make_ready(deadline)
+        if time.monotonic() >= deadline:  # a call from elsewhere may have waited for its turn in this loop (C-20)
+            raise NonStopTimeout("the event loop that holds the link to the store came to the call too late")
         return await ask(self.store)
 
     async def make_ready(self, deadline: float) -> None:
@@ -139,7 +141,7 @@ class Home:
                 answer.cancel()
             raise
         if answer.cancelled():
-            raise StoreUnavailable("the event loop that held the link to the store is ending")
+            raise StoreUnavailable("the event loop that held the link to the store is ending", unknown=True)
         return answer.result()
 
     def host(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
@@ -155,7 +157,7 @@ class Home:
                 self._check_answers(deadline)
             return answer.result()
         except CancelledError:
-            raise StoreUnavailable("the event loop that held the link to the store is ending") from None
+            raise StoreUnavailable("the event loop that held the link to the store is ending", unknown=True) from None
         except BaseException:
             answer.cancel()
             raise
@@ -167,9 +169,9 @@ class Home:
 
     def _check_answers(self, deadline: float) -> None:
         if not self.alive:
-            raise StoreUnavailable("the event loop that held the link to the store has ended")
+            raise StoreUnavailable("the event loop that held the link to the store has ended", unknown=True)
         if not _left(deadline):
-            raise NonStopTimeout("the event loop that holds the link to the store is stuck")
+            raise NonStopTimeout("the event loop that holds the link to the store is stuck", unknown=True)
 
 
 def _left(deadline: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from operator import itemgetter
 from typing import Final
 
@@ -95,7 +95,21 @@ class MemoryStore:
                 if entry.usable(now, self._grace):
                     entry.expires = max(entry.expires, entry.idle_end(now))
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+    async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
+        with self._lock:
+            now = self.clock.now_ms()
+            for entry in filter(None, (self._entries.get(key.digest) for key in keys)):
+                if entry.end_forward(now, grace_ms):
+                    self._keep(entry)
+
+    async def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        with self._lock:
+            entry, now = self._entries.get(key.digest), self.clock.now_ms()
+            while entry is not None and entry.moved is not None and entry.leads_until > now:
+                entry = self._entries.get(entry.moved.key.digest)
+            return entry is not None and entry.was_replaced(now)
+
+    async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
         with self._lock:
             entry, now = self._entries.get(key.digest), self.clock.now_ms()
             while entry is not None and entry.moved is not None:  # an end is meant for the session, however late (S-07)
@@ -103,7 +117,7 @@ class MemoryStore:
             if entry is None or entry.tombstone_until is not None:
                 return False
             existed = entry.usable(now, self._grace)
-            entry.end(now)
+            entry.end(now, by_client=by_client)
             self._keep(entry)
             return existed
 
@@ -132,18 +146,30 @@ class MemoryStore:
             live = (entry for entry in self._entries.values() if entry.usable(now, 0))
             return [SessionHead.of(entry.record(), names) for entry in live if entry.key.ref == ref]
 
-    async def sessions_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionRecord]:
-        """See `Indexing.sessions_of`."""
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        """See `Indexing.keys_of`."""
+        with self._lock:
+            bound = (entry for entry in self._entries.values() if entry.binding is not None)
+            return [entry.key for entry in bound if entry.binding and entry.binding.principal == principal]
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Names = (), deadline: float = NEVER
+    ) -> list[SessionHead]:
+        """See `Indexing.heads_of`."""
         with self._lock:
             now = self.clock.now_ms()
-            live = (entry for entry in self._entries.values() if entry.usable(now, 0))
-            return [entry.record() for entry in live if entry.binding and entry.binding.principal == principal]
+            found = filter(None, (self._entries.get(key.digest) for key in keys))
+            mine = (entry for entry in found if entry.binding and entry.binding.principal == principal)
+            return [SessionHead.of(entry.record(), names) for entry in mine if entry.usable(now, 0)]
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`."""
         with self._lock:
             self._secret = self._secret or proposal
             return self._secret
+
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """See `SecretKeeping.follow_secret`: it lives as long as this object, like the sessions."""
 
     # What a commit does; the lock is held
 

@@ -20,7 +20,7 @@ from ..record import (
     Successor,
 )
 from ..record.lineage import UNKNOWN_PAST, begun, continued, holds
-from .figures import COMMITS_REMEMBERED, TOMBSTONE_MS
+from .figures import COMMITS_REMEMBERED, REPLACED_MS, TOMBSTONE_MS
 
 __all__ = ["Attribute", "Commit", "Entry"]
 
@@ -68,6 +68,10 @@ class Entry:
     """Until when it is found there by the old key."""
     binding: Binding | None = None
     """Whose session it is."""
+    given_up: int = 0
+    """Of a tombstone: when its client gave the id up, or 0 if it did not (C-24)."""
+    renewed_from: bytes = b""
+    """The digest of the key that leads here since the id was renewed; empty if there is none (C-23)."""
 
     @classmethod
     def begun(cls, new: NewSession, now: int) -> Entry:
@@ -88,10 +92,11 @@ class Entry:
         entry.expires = entry.idle_end(now)
         return entry
 
-    def end(self, now: int) -> None:
+    def end(self, now: int, *, by_client: bool) -> None:
         """Become a tombstone."""
         self.attributes, self.binding = {}, None
         self.tombstone_until = now + TOMBSTONE_MS
+        self.given_up = now if by_client else 0
 
     def moved_to(self, successor: Successor, now: int) -> Entry:
         """Become a tombstone, and give what the successor is to be."""
@@ -109,12 +114,27 @@ class Entry:
             commits=self.commits.copy(),
             rotated=self.version,
             binding=successor.binding_at(self.version, self.binding),
+            renewed_from=self.key.digest if successor.forward_ms else b"",
         )
         if successor.forward_ms:
             self.moved = Place(successor.key, successor.incarnation, self.version)
-            self.leads_until = now + successor.forward_ms
-        self.end(now)
+            self.leads_until = self.deadline
+        self.end(now, by_client=not successor.forward_ms)
+        if self.moved is not None:
+            self.tombstone_until = self.deadline + TOMBSTONE_MS
         return heir
+
+    def end_forward(self, now: int, grace: int) -> bool:
+        """Lead on for a grace more, and no longer; says whether that is less than before (C-23)."""
+        if self.moved is None or self.leads_until <= now + grace:
+            return False
+        self.leads_until = now + grace
+        self.tombstone_until = self.leads_until + TOMBSTONE_MS
+        return True
+
+    def was_replaced(self, now: int) -> bool:
+        """See `Store.was_replaced`."""
+        return self.given_up > now - REPLACED_MS
 
     def idle_end(self, now: int) -> int:
         return min(now + self.interval, self.deadline) if self.interval else self.deadline
@@ -160,6 +180,7 @@ class Entry:
             rotated=self.rotated,
             lineage=self.lineage,
             binding=self.binding,
+            renewed_from=self.renewed_from,
         )
 
     def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:

@@ -249,6 +249,16 @@ class NearCache:
         """See `Store.rotate`."""
         return self.below.rotate(delta, successor, deadline=deadline)
 
-    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         """See `Store.delete`."""
-        return self.below.delete(key, deadline=deadline)
+        return self.below.delete(key, by_client=by_client, deadline=deadline)
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """See `Store.was_replaced`."""
+        return self.below.was_replaced(key, deadline=deadline)
+
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        """See `Store.end_forward`."""
+        return self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline)

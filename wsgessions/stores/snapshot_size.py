@@ -17,13 +17,15 @@ __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
 SNAPSHOT_BYTES: Final = 176
 """A `Snapshot`, and its share of the dict that finds it."""
 
-_RECORD: Final = 472
+_RECORD: Final = 480
 """A `SessionRecord`, its key and its numbers."""
 _VALUE: Final = 41
 """The bytes object around a value, and on average what rounding adds to it."""
 _PLACEHOLDER: Final = 48
 _BINDING: Final = 112
 """Whose session it is, but for the text: a tuple of two, its number, and rounding."""
+_RENEWED: Final = 64
+"""The bytes object around a digest, rounded up."""
 _BYTES: Final = 40
 """The bytes object around a lineage, whose length is a multiple of 8, and what the allocator adds to it at most."""
 
@@ -32,6 +34,8 @@ def bytes_of(record: SessionRecord) -> int:
     """The bytes that ``record`` occupies, placeholders for its attributes included, whether made yet or not."""
     attributes = record.attributes
     size = _RECORD + _BYTES + len(record.lineage) + attributes.around(_around) + attributes.value_bytes
+    if record.renewed_from:
+        size += _RENEWED
     if record.binding is not None:
         size += _BINDING + getsizeof(record.binding.principal)
     return size

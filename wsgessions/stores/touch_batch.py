@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..recent import Recent
 from ..record import (
     CommitOutcome,
     CommitStatus,
@@ -28,6 +29,9 @@ from .touch_step import TouchStep
 __all__ = ["TouchBatch"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.touch"))
+
+_FORWARDS_REMEMBERED: Final = 1024
+"""Of so many renewed ids is remembered that the store was told; to tell it again would change nothing."""
 
 
 class TouchBatch:
@@ -48,6 +52,8 @@ class TouchBatch:
         self._interval = interval
         self._step = TouchStep(step, store.clock.now_ms)
         self._pending: set[SessionKey] = set()
+        self._presented: dict[SessionKey, int] = {}
+        self._ended_forwards: Recent[SessionKey, int] = Recent(_FORWARDS_REMEMBERED)
         self._flusher: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -68,6 +74,7 @@ class TouchBatch:
             flusher.cancel()
             await asyncio.gather(flusher, return_exceptions=True)
         self._loop = None
+        await self._end_forwards()
         await self._send(self._pending.copy())
         await self.below.close()
 
@@ -88,20 +95,44 @@ class TouchBatch:
         self._loop.call_soon_threadsafe(self._begin)
         return True
 
+    def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
+        """See `Noting.note_presented`; told to the store with the next batch, once for each key."""
+        if self._loop is None or self._loop.is_closed():
+            return False
+        if self._ended_forwards.get(old) is None:
+            self._ended_forwards.put(old, grace_ms)
+            self._presented[old] = grace_ms
+            self._loop.call_soon_threadsafe(self._begin)
+        return True
+
     def _begin(self) -> None:
         # It may have ended with the event loop before this one, or by a fault of the store behind.
-        if self._pending and (self._flusher is None or self._flusher.done()):
+        if (self._pending or self._presented) and (self._flusher is None or self._flusher.done()):
             self._flusher = asyncio.get_running_loop().create_task(self._flush_later(), name="wsgessions touches")
 
     async def _flush_later(self) -> None:
         try:
-            while self._pending:
+            while self._pending or self._presented:
                 await asyncio.sleep(self._interval)
+                await self._end_forwards()
                 # Other threads may add to the set at any time; a copy is made in one step.
                 await self._send(self._step.due(self._pending.copy()))
         finally:
             self._flusher = None
         self._begin()
+
+    async def _end_forwards(self) -> None:
+        while self._presented:
+            old, grace_ms = self._presented.popitem()
+            same = [old, *(key for key, grace in self._presented.copy().items() if grace == grace_ms)]
+            for key in same[1:]:
+                self._presented.pop(key, None)
+            try:
+                await self.below.end_forward(same, grace_ms=grace_ms, deadline=time.monotonic() + self._interval)
+            except StoreUnavailable as error:
+                self._presented.update(dict.fromkeys(same, grace_ms))
+                _log.warning("forwards_kept", "%d renewed ids lead on for longer: %s", len(same), error)
+                return
 
     async def _send(self, keys: set[SessionKey]) -> None:
         if not keys:
@@ -160,10 +191,20 @@ class TouchBatch:
         self._drop(delta.key)
         return await self.below.rotate(delta, successor, deadline=deadline)
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+    async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
         """See `Store.delete`."""
         self._drop(key)
-        return await self.below.delete(key, deadline=deadline)
+        return await self.below.delete(key, by_client=by_client, deadline=deadline)
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """See `Store.was_replaced`."""
+        return self.below.was_replaced(key, deadline=deadline)
+
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        """See `Store.end_forward`."""
+        return self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline)
 
     def _drop(self, key: SessionKey) -> None:
         self._pending.discard(key)

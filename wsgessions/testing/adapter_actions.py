@@ -109,6 +109,16 @@ def _bind(session: Session, user: str) -> None:
     session.bind_user(user)
 
 
+def _step_up(session: Session, user: str) -> None:
+    session["second_factor_due"] = True
+    session.bind_user(user)
+
+
+async def _step_up_now(session: Session, user: str) -> None:
+    session["second_factor_due"] = True
+    await session.bind_user(user)
+
+
 def _unbind(session: Session, _: str) -> None:
     session.bind_user(None)
 
@@ -226,6 +236,7 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "login": _login,
     "relogin": _relogin,
     "bind": _bind,
+    "step_up": _step_up,
     "unbind": _unbind,
     "principal": lambda session, _: session.principal,
     "lambda": _put_lambda,
@@ -245,6 +256,7 @@ _AWAITED: Final[dict[str, Callable[[Session, str], Awaitable[Any]]]] = {
     "commit": _commit,
     "end": _end_now,
     "bind_now": _bind_now,
+    "step_up_now": _step_up_now,
     "load": _load,
     "pause": _pause,
     "overtaken": _overtaken,

@@ -50,6 +50,10 @@ class FrameWatch:
         """Refuse an error if a frame of ours, or of a framework, holds a secret; and if there is no such frame."""
         places = {frame.f_code.co_filename for frame in frames_of(error)}
         assert any(not place.startswith(self._left_out) for place in places), "there is no frame to look into"
+        self.check_shown(error)
+
+    def check_shown(self, error: BaseException) -> None:
+        """Refuse an error if a frame of ours, or of a framework, holds a secret; there may be none, as in a task."""
         shown = [(where, text) for where, text in told_by(error) if not where.startswith(self._left_out)]
         found = {where for where, text in shown for secret in self.secrets if secret in text}
         assert not found, found

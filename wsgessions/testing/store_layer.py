@@ -68,5 +68,11 @@ class StoreLayer:
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
         await self._pass("touch", lambda: self.below.touch(keys, deadline=deadline))
 
-    async def delete(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
-        return await self._pass("delete", lambda: self.below.delete(key, deadline=deadline))
+    async def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> bool:
+        return await self._pass("was_replaced", lambda: self.below.was_replaced(key, deadline=deadline))
+
+    async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
+        await self._pass("end_forward", lambda: self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline))
+
+    async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
+        return await self._pass("delete", lambda: self.below.delete(key, by_client=by_client, deadline=deadline))

@@ -1,4 +1,4 @@
-"""Cases of `StoreSuite`: renewing an id, with a grace in which the old key leads to the new one (S-07)."""
+"""Cases of `StoreSuite`: renewing an id, so that the old key leads to the new one, and giving one up (S-07)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 from ..frozen import replace
 from ..record import CommitStatus, NewSession, Place, SessionKey, SessionRecord, Successor
 from ..stores.base import Store
-from .store_harness import StoreHarness, change, created, number, stored, successor_of
+from ..stores.figures import REPLACED_MS
+from .store_harness import IDLE, StoreHarness, change, created, new_key, number, stored, successor_of
 
 __all__ = ["RenewalCases"]
 
@@ -51,12 +52,56 @@ class RenewalCases(StoreHarness):
     async def test_the_old_key_leads_to_the_renewed_session_until_the_grace_is_over(self, store: Store) -> None:
         record = await created(store, {"a": b"1"})
         now = await renewed(store, record)
+        assert now.renewed_from == record.key.digest
+        await store.end_forward([record.key], grace_ms=GRACE * 1000)
         assert await store.load(record.key) == now
         assert await store.load(record.key, since=record.seen) == now
         await self.advance(store, GRACE + 1)
         assert await store.load(record.key) is None
         assert await store.load(record.key, since=record.seen) is None
         assert (await stored(store, now)).attributes == {"a": b"1"}
+
+    async def test_the_old_key_leads_on_until_the_new_one_was_presented(self, store: Store) -> None:
+        """C-23: a client whose response was lost knows no other id, and keeps its session as long as it uses that."""
+        record = await created(store, {"a": b"1"})
+        now = await renewed(store, record)
+        for _ in range(3):
+            await self.advance(store, IDLE - 60)
+            found = await store.load(record.key)
+            assert isinstance(found, SessionRecord)
+            assert found.key == now.key
+            assert (await store.apply(change(record, a=b"2"))).moved == place_of(now)
+
+    async def test_the_end_of_a_forward_is_never_put_off(self, store: Store) -> None:
+        """C-23: each server tells of it that meets the new id, and they may all do so at any time."""
+        record = await created(store)
+        await renewed(store, record)
+        for grace in (GRACE, 3 * GRACE):
+            await store.end_forward([record.key], grace_ms=grace * 1000)
+        await self.advance(store, GRACE + 1)
+        await store.end_forward([record.key], grace_ms=GRACE * 1000)
+        assert await store.load(record.key) is None
+
+    async def test_the_end_of_a_forward_that_is_none_changes_nothing(self, store: Store) -> None:
+        record, rotated = await created(store, {"a": b"1"}), await created(store)
+        await store.rotate(change(rotated), successor_of(rotated.key))
+        await store.end_forward([record.key, rotated.key, new_key()], grace_ms=GRACE * 1000)
+        assert await stored(store, record) == record
+        assert await store.load(rotated.key) is None
+
+    async def test_a_forward_is_told_by_the_session_until_its_id_is_another(self, store: Store) -> None:
+        """C-23."""
+        record = await created(store)
+        now = await renewed(store, record)
+        outcome = await store.apply(delta := change(now, a=b"1"))
+        assert now.after(delta, outcome).renewed_from == record.key.digest
+        assert (await stored(store, now)).renewed_from == record.key.digest
+        to = successor_of(now.key)
+        outcome = await store.rotate(delta := change(now), to)
+        assert now.after(delta, outcome, to).renewed_from == b""
+        last = await store.load(to.key)
+        assert isinstance(last, SessionRecord)
+        assert last.renewed_from == b""
 
     async def test_a_commit_under_the_old_key_reaches_the_renewed_session(self, store: Store) -> None:
         record = await created(store, {"a": b"1", "b": b"1"})
@@ -81,6 +126,7 @@ class RenewalCases(StoreHarness):
     async def test_after_the_grace_a_commit_under_the_old_key_is_refused(self, store: Store) -> None:
         record = await created(store, {"a": b"1"})
         now = await renewed(store, record)
+        await store.end_forward([record.key], grace_ms=GRACE * 1000)
         await self.advance(store, GRACE + 1)
         assert (await store.apply(change(record, a=b"2"))).status is CommitStatus.GONE
         assert (await store.rotate(change(record), renewal_of(record.key))).status is CommitStatus.GONE
@@ -151,6 +197,7 @@ class RenewalCases(StoreHarness):
         for seconds in (0, GRACE + 1):
             record = await created(store)
             now = await renewed(store, await renewed(store, record))
+            await store.end_forward([record.key], grace_ms=GRACE * 1000)
             await self.advance(store, seconds)
             assert await store.delete(record.key)
             assert await store.load(now.key) is None
@@ -160,3 +207,31 @@ class RenewalCases(StoreHarness):
         record = await created(store)
         await renewed(store, record)
         assert await store.create(NewSession(record.key, {}, 1000, 1000)) is None
+
+    async def test_an_id_that_its_client_gave_up_is_known_as_such_for_some_seconds(self, store: Store) -> None:
+        """C-24: at a login, and at a logout."""
+        rotated, ended = await created(store), await created(store)
+        await store.rotate(change(rotated), successor_of(rotated.key))
+        await store.delete(ended.key, by_client=True)
+        for old in (rotated, ended):
+            assert await store.was_replaced(old.key)
+        await self.advance(store, REPLACED_MS / 1000 + 1)
+        for old in (rotated, ended):
+            assert not await store.was_replaced(old.key)
+
+    async def test_other_ids_were_not_replaced(self, store: Store) -> None:
+        """C-24: none that lives, was renewed, was ended by others or was never known."""
+        living, old, ended = await created(store), await created(store), await created(store)
+        now = await renewed(store, old)
+        await store.delete(ended.key)
+        for key in (living.key, old.key, now.key, ended.key, new_key()):
+            assert not await store.was_replaced(key)
+
+    async def test_an_id_that_was_given_up_after_its_renewal_was_replaced(self, store: Store) -> None:
+        """C-24: a logout under the old id ends the session under the new one; a login replaces both."""
+        record, other = await created(store), await created(store)
+        now, there = await renewed(store, record), await renewed(store, other)
+        await store.delete(record.key, by_client=True)
+        await store.rotate(change(there), successor_of(there.key))
+        for key in (record.key, now.key, other.key, there.key):
+            assert await store.was_replaced(key)

@@ -10,47 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ..errors import NonStopTimeout
-from .replies import Reply
-from .script import Script
+from .members import list_members
 
 if TYPE_CHECKING:
-    from .commands import Commands
-    from .segments import Segment
     from .store import ValkeyStore
 
-__all__ = ["begin_list", "confirm_primary", "wait_for_members"]
+__all__ = ["confirm_primary", "wait_for_members"]
 
-MEMBERS: Final = Script.load("members", "member_list")
-"""List the members."""
-_BEATS: Final = Struct(">QQI")
-_MARGIN_MS: Final = 50
-"""Added to a silent node's lease: it counts from the sending of its beat, which came before the store's time of it, so
-nothing but the drift of two clocks within one lease has to be covered."""
 _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
-
-
-class _Member(NamedTuple):
-    node: bytes
-    beat_ms: int
-    acknowledged_ms: int
-    lease_ms: int
-
-    def may_serve(self, since_ms: int, now_ms: int) -> bool:
-        """Whether this node may still serve what was replaced at ``since_ms``, or earlier in that millisecond."""
-        return self.acknowledged_ms <= since_ms and now_ms <= self.beat_ms + self.lease_ms + _MARGIN_MS
-
-
-class _Listed(NamedTuple):
-    now_ms: int
-    """The store's time."""
-    since_ms: int
-    """When the list began, by the same clock: it does so anew with each history of the store."""
-    members: list[_Member]
 
 
 async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float) -> None:
@@ -62,9 +33,9 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
         deadline: see `Store`.
     """
     own = None if store.heartbeat is None else store.heartbeat.node
-    listed = await _list(store, hint=True, deadline=deadline)
+    listed = await list_members(store, hint=True, deadline=deadline)
     began_ms, pause = listed.now_ms, _FIRST_PAUSE
-    while listed.now_ms < listed.since_ms + lease * 1000 or any(
+    while listed.now_ms < listed.origin_ms + lease * 1000 or any(
         each.may_serve(began_ms, listed.now_ms) for each in listed.members if each.node != own
     ):
         if time.monotonic() + pause > deadline:
@@ -72,25 +43,9 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
         # A beat of the millisecond in which this began acknowledges nothing: a node that was as quick is asked again.
-        listed = await _list(store, hint=listed.now_ms == began_ms, deadline=deadline)
-
-
-async def begin_list(commands: Commands, segment: Segment) -> None:
-    """Have the list kept from now on, so that a barrier need not wait for those who might not be in it yet (C-6)."""
-    await commands.call(MEMBERS, (segment.members, segment.hint), (0,))
+        listed = await list_members(store, hint=listed.now_ms == began_ms, deadline=deadline)
 
 
 async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
     """See `Confirming.confirm`: a server that may not write refuses the script, though it had nothing to write."""
-    await _list(store, hint=False, deadline=deadline)
-
-
-async def _list(store: ValkeyStore, *, hint: bool, deadline: float) -> _Listed:
-    """The nodes; with ``hint``, all of them are asked to beat at once."""
-    segment = next(iter(await store.known_segments(deadline)))
-    keys = (segment.members, segment.hint)
-    reply: Reply = await store.send(lambda _: store.link.call(MEMBERS, keys, (int(hint),), deadline=deadline))
-    now_ms, since_ms, fields = reply
-    beats = iter(fields)
-    members = [_Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
-    return _Listed(now_ms, since_ms, members)
+    await list_members(store, hint=False, deadline=deadline)

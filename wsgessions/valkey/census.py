@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from ..errors import RecordTooNew, StoreRefused
+from ..errors import StoreRefused
 from ..record import SessionKey, SessionRecord
-from ..record.attribute_names import field_of
 from ..stores.listing import Names, Position, SessionHead, SessionPage, is_ref
-from . import layout
 from .binding import BOUND, prefix_in
 from .commands import Argument
-from .metadata import Refusal
-from .reading import milliseconds
+from .heads import Found, fields_for, found_in, note
+from .layout import milliseconds
 from .replies import Reply
 from .segments import Segment
 
@@ -84,11 +81,11 @@ class _Look(NamedTuple):
     @classmethod
     async def now(cls, store: ValkeyStore, deadline: float) -> Self:
         segments = tuple(await store.known_segments(deadline))
-        time = await store.send(lambda _: store.link.request(b"TIME", deadline=deadline))
+        time = await store.sender.send(lambda _: store.link.request(b"TIME", deadline=deadline))
         return cls(store, segments, milliseconds(time), deadline)
 
     async def ask(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
-        return await self.store.answers(commands, self.deadline)
+        return await self.store.sender.answers(commands, self.deadline)
 
     async def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """How many live sessions each of these has."""
@@ -140,15 +137,13 @@ class _Look(NamedTuple):
         """What the records of these sessions say. One that has left its place since, or cannot be read, is left out."""
         if not listed:
             return []
-        fields = (b"m", BOUND, *map(field_of, names))
+        fields = fields_for(names)
         reads = [(b"HMGET", self.segments[each.segment].record_prefix + each.digest, *fields) for each in listed]
-        replies = await self.store.send(lambda _: self.store.link.pipeline(reads, deadline=self.deadline))
+        replies = await self.store.sender.send(lambda _: self.store.link.pipeline(reads, deadline=self.deadline))
         records = [_record(each, fields, reply, self.now_ms) for each, reply in zip(listed, replies, strict=True)]
         for each, record in zip(listed, records, strict=True):
-            if isinstance(record, Refusal):
-                with suppress(RecordTooNew):  # what this release cannot read shall not hide the others (R-22)
-                    self.store.trouble.note(record, SessionKey(each.segment, each.digest))
-        living = (each for each in records if isinstance(each, SessionRecord) and each.deadline_ms > self.now_ms)
+            note(self.store, SessionKey(each.segment, each.digest), record)
+        living = (each for each in records if isinstance(each, SessionRecord))
         return [SessionHead.of(record, record.attributes) for record in living]
 
 
@@ -156,13 +151,9 @@ def _listed(number: int, scored: Iterable[tuple[bytes, Reply]]) -> list[_Listed]
     return [_Listed(number, int(score), digest) for digest, score in scored]
 
 
-def _record(listed: _Listed, fields: Sequence[bytes], reply: Reply, now_ms: int) -> SessionRecord | Refusal:
-    """The session, with no more attributes than were asked for."""
-    if isinstance(reply, StoreRefused):
-        if reply.server_code != "WRONGTYPE":
-            raise reply
-        return Refusal.UNREADABLE
-    found = {name: value for name, value in zip(fields, reply, strict=True) if value is not None}
-    prefix = prefix_in(found.get(BOUND, b""))
+def _record(listed: _Listed, fields: Sequence[bytes], reply: Reply, now_ms: int) -> Found:
+    """The session. The index of a segment does not tell the first bits of its id, and its record does."""
+    bound = None if isinstance(reply, StoreRefused) else reply[fields.index(BOUND)]
+    prefix = prefix_in(bound or b"")
     key = SessionKey(listed.segment if prefix is None else prefix, listed.digest)
-    return layout.read_record(key, found, listed.score, now_ms)
+    return found_in(key, fields, reply, listed.score, now_ms)

@@ -67,6 +67,10 @@ class Commands(ABC):
         self._known_scripts: set[str] = set()
 
     @abstractmethod
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Connection.bytes_before`; for an `OnReply` that is being told of this reply."""
+
+    @abstractmethod
     def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
         """Put the ticket in line and give it its future."""
 

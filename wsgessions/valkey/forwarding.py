@@ -8,8 +8,8 @@ from struct import Struct
 from typing import Final
 
 from ..record import Place, SessionKey
-from .layout import FORWARD
-from .metadata import Refusal
+from .layout import FORWARD, TOMBSTONE
+from .metadata import Refusal, read_head
 from .replies import Reply
 
 __all__ = ["Forward", "forward_in", "place_in"]
@@ -24,6 +24,8 @@ class Forward:
 
     key: SessionKey
     """Where it is to be read."""
+    idle_ms: int
+    """The idle timeout of the session; 0 for none."""
 
 
 def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> Forward | None:
@@ -38,7 +40,10 @@ def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> F
     if len(forward) != _FORWARD.size:
         return None
     digest, _, ends = _FORWARD.unpack(forward)
-    return Forward(SessionKey(key.prefix, digest)) if ends > now_ms else None
+    head = read_head(fields.get(TOMBSTONE, b""), now_ms)
+    if isinstance(head, Refusal) or ends <= now_ms:
+        return None
+    return Forward(SessionKey(key.prefix, digest), head.interval)
 
 
 def place_in(key: SessionKey, reply: Reply) -> Place | None:

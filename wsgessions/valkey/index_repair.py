@@ -1,14 +1,16 @@
-"""Puts sessions that are missing in an index back into it, although nobody uses them (R-28).
+"""Puts sessions that are missing in an index back into it, and takes out what has no session (R-28, T-13).
 
 A session without an entry is neither counted nor ever reaped; use repairs it, and this is for those that are not used.
-All records of the application are looked at in one slow pass after the other. `SCAN` names them, a batch at a time and
-never all at once; what it names is looked up in the index, and only what is missing there is judged by a script.
+An entry of a principal's index stays behind where a process dies in the middle of a login or a logout (E-9). All
+records and indexes of the application are looked at in one slow pass after the other. `SCAN` names them, a batch at a
+time and never all at once; what it names is looked up, and only what is missing is judged by a script.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import StoreRefused
 from ..log_throttle import LogThrottle
 from .commands import Argument, ScriptCall
-from .principal_repair import repair_principals
+from .principal_repair import drop_orphans, repair_principals
 from .replies import Reply
 from .segments import Segment
 from .session_scripts import REINDEX
@@ -31,16 +33,19 @@ __all__ = ["IndexRepair"]
 _log = LogThrottle(logging.getLogger("wsgessions.reaper"))
 
 _PERIOD: Final = 45.0
-"""Seconds from the beginning of a pass to that of the next, at least."""
+"""Seconds from the beginning of a pass to that of the next, or half the idle timeout where that is less."""
+_LEAST_PERIOD: Final = 1.0
 _KEYS_PER_SCAN: Final = 500
 """So many keys, of whatever application, does the server look at before it serves others again."""
 _SCANS: Final = 6
-"""Scans per step: with a step a second, 100 000 keys take about 35 s."""
+"""Scans per step, of which there is one in a second; more where a pass would take longer than the idle timeout."""
 _RECORDS_PER_SCRIPT: Final = 100
 
 _PASSES_FOR_PRINCIPALS: Final = 10
-"""Of so many passes, one also looks whether the indexes of principals are whole. The first two over a new connection do
-as well: that is when the server may have lost something, also of a login that went on at that moment (E-9, F-17)."""
+"""Of so many passes, one also looks whether the indexes of principals are whole, and have no more than is there. The
+first two over a new connection do as well: that is when the server may have lost something, also of a login that went
+on at that moment (E-9, F-17). Where so many passes take longer than half the idle timeout, it is fewer (T-13)."""
+_KEYS: Final = re.compile(r"keys=(\d+)")
 
 _BEGIN: Final = b"0"
 """The cursor before and after a pass."""
@@ -53,11 +58,19 @@ class IndexRepair:
 
     Args:
         store: the store to look after.
+        idle_timeout: seconds after which sessions that are not used end, as the application has it; 0 for never.
     """
 
-    def __init__(self, store: ValkeyStore) -> None:
+    def __init__(self, store: ValkeyStore, *, idle_timeout: float = 0.0) -> None:
         self._store = store
+        half = idle_timeout / 2 or math.inf
+        self._period = max(_LEAST_PERIOD, min(_PERIOD, half))
+        between = min(half, _PERIOD * _PASSES_FOR_PRINCIPALS)
+        self._passes_for_principals = max(1, math.floor(between / self._period))
+        self._longest_pass = max(between, _LEAST_PERIOD)
+        self._scans = _SCANS
         self._segments: dict[bytes, Segment] = {}
+        self._principals: set[bytes] = set()
         self._pattern = b""
         self._cursor = _BEGIN
         self._generation = 0
@@ -76,10 +89,10 @@ class IndexRepair:
         Raises:
             StoreUnavailable: the store did not answer; the next step looks again.
         """
-        if self._cursor == _BEGIN and not self._begins():
+        if self._cursor == _BEGIN and not await self._begins():
             return False
         try:
-            for _ in range(_SCANS):
+            for _ in range(self._scans):
                 await self._look()
                 if self._cursor == _BEGIN:
                     return False
@@ -88,19 +101,27 @@ class IndexRepair:
             _log.warning("repair_refused", "sessions missing in the index cannot be looked for: %s", error)
         return self._cursor != _BEGIN
 
-    def _begins(self) -> bool:
+    async def _begins(self) -> bool:
         now = time.monotonic()
         if not self._store.segments or (now < self._due and self._generation == self._store.link.generation):
             return False
-        self._due = now + _PERIOD
+        self._due = now + self._period
         self._passes += 1
-        self._for_principals = self._once_more or self._passes % _PASSES_FOR_PRINCIPALS == 0
+        self._for_principals = self._once_more or self._passes % self._passes_for_principals == 0
+        self._scans = await self._needed_scans()
         self._once_more = False
         self._segments = {segment.record_prefix: segment for segment in self._store.segments}
+        self._principals = {segment.principals_prefix for segment in self._store.segments}
         # The tag of a segment is letters and digits, and the namespace has none of the pattern's own characters.
         application = next(iter(self._segments)).rpartition(b"{")[0]
-        self._pattern = application + b"{*}:s:*"
+        self._pattern = application + b"{*}:[ps]:*"
         return True
+
+    async def _needed_scans(self) -> int:
+        """So many in a step that a pass is through in time, however many keys there are."""
+        told = await self._store.link.request(b"INFO", b"keyspace", deadline=_soon())
+        keys = sum(map(int, _KEYS.findall(told.decode())))
+        return max(_SCANS, math.ceil(keys / _KEYS_PER_SCAN / self._longest_pass))
 
     async def _look(self) -> None:
         link = self._store.link
@@ -113,7 +134,12 @@ class IndexRepair:
         await self._repair(found)
         if self._for_principals:
             self._store.trouble.note_reindexed(await repair_principals(self._store, chain(*found.values())))
+            await drop_orphans(self._store, filter(self._is_index, names))
         self._cursor = cursor
+
+    def _is_index(self, name: bytes) -> bool:
+        """Whether this is the index of a principal."""
+        return name[:-_DIGEST_SIZE] in self._principals
 
     def _by_segment(self, names: Sequence[bytes]) -> dict[Segment, list[bytes]]:
         """The names of records; others that fit the pattern are not of ours."""

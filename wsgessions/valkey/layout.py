@@ -36,6 +36,7 @@ __all__ = [
     "Head",
     "Refusal",
     "as_fields",
+    "milliseconds",
     "pack_commit",
     "pack_creation",
     "pack_seen",
@@ -45,12 +46,14 @@ __all__ = [
 ]
 
 _METADATA: Final = b"m"
-_TOMBSTONE: Final = b"t"
+TOMBSTONE: Final = b"t"
 FORWARD: Final = b"f"
+GIVEN_UP: Final = b"e"
 _ROTATED: Final = b"i"
+_RENEWED_FROM: Final = b"o"
 
-_CREATION: Final = Struct(">8sQQ")
-_COMMIT: Final = Struct(">QQ8sBIIQIqIII")
+_CREATION: Final = Struct(">8sQQQ")
+_COMMIT: Final = Struct(">QQ8sBQIIQIqIII")
 _SEEN: Final = Struct(">8sQ")
 _STAMP_SIZE: Final = 8
 _ATTRIBUTE: Final = b"a"
@@ -79,9 +82,9 @@ _STATUSES: Final = (
 # What scripts are given
 
 
-def pack_creation(new: NewSession) -> list[bytes]:
-    """The arguments of ``create.lua``."""
-    header = _CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms)
+def pack_creation(new: NewSession, not_after: int) -> list[bytes]:
+    """The arguments of ``create.lua``; ``not_after`` as of `StoreClock.not_after`."""
+    header = _CREATION.pack(new.incarnation.to_bytes(8), new.interval_ms, new.lifetime_ms, not_after)
     return _with_pairs([header, BOUND, pack_principal(new.key, new.principal or "")], new.attributes)
 
 
@@ -90,7 +93,9 @@ def pack_seen(seen: Seen | None) -> bytes:
     return b"" if seen is None else _SEEN.pack(seen.incarnation.to_bytes(8), seen.version)
 
 
-def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool) -> list[bytes]:
+def pack_commit(
+    delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool, not_after: int
+) -> list[bytes]:
     """The arguments of ``commit.lua``. Whose a session is, the script changes like an attribute."""
     incarnation, forward_ms, binds = _NO_SUCCESSOR, 0, None
     if successor is not None:
@@ -100,6 +105,7 @@ def pack_commit(delta: SessionDelta, successor: Successor | None, *, grace_ms: i
         delta.base,
         delta.commit_id,
         resend,
+        not_after,
         grace_ms,
         TOMBSTONE_MS,
         incarnation,
@@ -133,7 +139,13 @@ def _number(by: float) -> bytes:
     return _NIL if isinstance(by, int) and abs(by) >= EXACT else _encode_number(by)
 
 
-# What scripts answer
+# What the server answers
+
+
+def milliseconds(reply: Reply) -> int:
+    """The answer to ``TIME``."""
+    seconds, microseconds = reply
+    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def read_record(
@@ -147,7 +159,7 @@ def read_record(
         expires_ms: its score in the index, or None if it has none.
         now_ms: the store's time.
     """
-    if not fields or _TOMBSTONE in fields:
+    if not fields or TOMBSTONE in fields:
         return Refusal.REVOKED if fields and FORWARD not in fields else Refusal.GONE
     head = read_head(fields.get(_METADATA, b""), now_ms)
     if isinstance(head, Refusal):
@@ -174,6 +186,7 @@ def read_record(
         rotated=rotated,
         lineage=read_lineage(head.floor, fields[_METADATA], HEAD.size),
         binding=binding,
+        renewed_from=fields.get(_RENEWED_FROM, b""),
     )
 
 

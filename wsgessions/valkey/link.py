@@ -88,6 +88,10 @@ class Link(Commands):
         """How many replies the present connection has brought: where its stream is, for who follows it."""
         return 0 if self._connection is None else self._connection.replies
 
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Commands.bytes_before`."""
+        return None if self._connection is None else self._connection.bytes_before(content)
+
     @property
     def connected(self) -> bool:
         return self._connection is not None
@@ -130,6 +134,10 @@ class Link(Commands):
         """Give the present connection up, as if it had broken; another is made when somebody wants one."""
         if self._connection is not None:
             self._connection.drop(reason)
+
+    def refuse_queued(self, reason: str) -> None:
+        """Fail the requests that wait to be sent, because what they name is not right any more."""
+        self._fail_backlog(lambda: StoreUnavailable(f"{reason}; nothing was sent"))
 
     def __repr__(self) -> str:
         connection = self._connection

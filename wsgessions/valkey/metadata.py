@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from ..masked import masked
 from ..stores.figures import COMMITS_REMEMBERED, EXACT
 from .past import REMEMBERED
+from .replies import Reply
 
-__all__ = ["HEAD", "Head", "Refusal", "read_head"]
+__all__ = ["HEAD", "Head", "Refusal", "is_too_late", "read_head"]
 
 HEAD: Final = Struct(">BB8sQQQQQQB")
 """The fixed part of a record's metadata; see `Head`."""
@@ -34,6 +35,13 @@ class Refusal(IntEnum):
     FORWARDED = 7
     REVOKED = 8
     """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
+    TOO_LATE = 9
+    """The caller has given up before the script ran (C-20)."""
+
+
+def is_too_late(reply: Reply) -> bool:
+    """Whether this is the answer of a script that ran after its caller had given up, and changed nothing (C-20)."""
+    return type(reply) is list and len(reply) == 2 and reply[0] == Refusal.TOO_LATE
 
 
 @masked

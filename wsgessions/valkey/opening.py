@@ -27,6 +27,10 @@ class FreshConnection(Commands):
         super().__init__()
         self._connection = connection
 
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Commands.bytes_before`."""
+        return self._connection.bytes_before(content)
+
     def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
         ticket.future = asyncio.get_running_loop().create_future()
         if self._connection.lost is not None:

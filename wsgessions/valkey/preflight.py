@@ -7,12 +7,13 @@ from typing import Final
 
 from ..errors import ConfigError, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..stores.base import NEVER
 from ..stores.durability import check_durability
 from .commands import Commands
 from .segments import DEFAULT_CONCURRENCY
 from .version import MINIMUM, Standing, standing, warn_once
 
-__all__ = ["agree_on_concurrency", "check_server"]
+__all__ = ["agree_on_concurrency", "agree_on_secret", "check_server"]
 
 _logger = logging.getLogger("wsgessions.valkey")
 _log = LogThrottle(_logger)
@@ -44,20 +45,21 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False, dura
     return info.get("master_replid", "").encode()
 
 
-async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int) -> int:
-    """The number of segments that the sessions in this store are spread over, recorded by whoever comes first (E-1).
+async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int, *, proposal: int = 0) -> int:
+    """The number of segments that the sessions in this store are spread over, recorded by the first to come (E-1).
 
     Args:
         commands: the server.
         config_key: the hash that records it.
-        wanted: the setting; 0 takes what is recorded, or the default.
+        wanted: the setting; 0 takes what is recorded.
+        proposal: what to record if the setting leaves it open and nothing is recorded; 0 for the default.
 
     Raises:
         ConfigError: another number is recorded: most sessions would be looked for in the wrong place.
     """
     found = await commands.request(b"HGET", config_key, b"concurrency")
     if found is None:  # a store that is out of memory may still be read, and takes no HSETNX (F-09)
-        await commands.request(b"HSETNX", config_key, b"concurrency", wanted or DEFAULT_CONCURRENCY)
+        await commands.request(b"HSETNX", config_key, b"concurrency", wanted or proposal or DEFAULT_CONCURRENCY)
         found = await commands.request(b"HGET", config_key, b"concurrency")
     recorded = int(found)
     if wanted not in (0, recorded):
@@ -67,6 +69,21 @@ async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int)
             hint=f"set concurrency={recorded} or 0, or choose another namespace, which starts with no sessions",
         )
     return recorded
+
+
+async def agree_on_secret(commands: Commands, name: str, proposal: bytes, deadline: float = NEVER) -> bytes:
+    """The secret that all nodes share: the first that was proposed (C-11).
+
+    Args:
+        commands: the server.
+        name: the key that records it.
+        proposal: what to record if there is none.
+        deadline: see `Store`.
+    """
+    there: bytes | None = await commands.request(b"GET", name, deadline=deadline)
+    if there is None:  # a store that is out of memory may still be read, and takes no SET (F-09)
+        there = await commands.request(b"SET", name, proposal, b"NX", b"GET", deadline=deadline)
+    return there or proposal
 
 
 def _parse_info(raw: bytes) -> dict[str, str]:

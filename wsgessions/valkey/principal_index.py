@@ -13,7 +13,7 @@ session are not told to another slot.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ..errors import StoreUnavailable
@@ -27,15 +27,28 @@ from .script import Script
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["WINDOW_MS", "Scored", "announce", "confirm", "forget", "leave", "note_unkept", "read_index", "take_out"]
+__all__ = [
+    "WINDOW_MS",
+    "Scored",
+    "announce",
+    "confirm",
+    "forget",
+    "forget_in",
+    "leave",
+    "note_unkept",
+    "read_index",
+    "scores_of",
+    "take_out",
+]
 
 _log = LogThrottle(logging.getLogger("wsgessions.principals"))
 
 WINDOW_MS: Final = TOMBSTONE_MS
 """Milliseconds after which no commit that was announced can be on its way any more, as for a tombstone."""
 
-_ANNOUNCE: Final = Script.load("announce")
-_FORGET: Final = Script.load("forget")
+_ANNOUNCE: Final = Script.load("announce", "clock")
+_CONFIRM: Final = Script.load("confirm", "clock", "in_parts")
+_FORGET: Final = Script.load("forget", "clock")
 
 Scored: TypeAlias = dict[bytes, int]
 """Members and their scores."""
@@ -49,7 +62,9 @@ async def announce(store: ValkeyStore, principal: str, key: SessionKey, deadline
     """
     index = await _index_of(store, principal, deadline)
     args = (member_of(key), WINDOW_MS)
-    due = await store.send(lambda _: store.link.call(_ANNOUNCE, (index,), args, deadline=deadline))
+    due = await store.sender.change(
+        lambda _, not_after: store.link.call(_ANNOUNCE, (index,), (*args, not_after), deadline=deadline), deadline
+    )
     return {due[i]: int(due[i + 1]) for i in range(0, len(due), 2)}
 
 
@@ -61,9 +76,11 @@ async def confirm(store: ValkeyStore, principal: str, live: Iterable[tuple[Sessi
         scores += (deadline_ms, member_of(key))
         latest = max(latest, deadline_ms)
     if scores:
-        index = await _index_of(store, principal, deadline)
-        lives = [(b"PEXPIREAT", index, latest + WINDOW_MS, condition) for condition in (b"NX", b"GT")]
-        await store.answers([(b"ZADD", index, *scores), *lives], deadline)
+        index, until = await _index_of(store, principal, deadline), latest + WINDOW_MS
+        await store.sender.change(
+            lambda _, not_after: store.link.call(_CONFIRM, (index,), (not_after, until, *scores), deadline=deadline),
+            deadline,
+        )
 
 
 async def take_out(store: ValkeyStore, principal: str, dead: Iterable[SessionKey], deadline: float) -> None:
@@ -71,7 +88,7 @@ async def take_out(store: ValkeyStore, principal: str, dead: Iterable[SessionKey
     members = [member_of(key) for key in dead]
     if members:
         index = await _index_of(store, principal, deadline)
-        await store.answers([(b"ZREM", index, *members)], deadline)
+        await store.sender.answers([(b"ZREM", index, *members)], deadline)
 
 
 async def leave(store: ValkeyStore, left: Iterable[tuple[bytes, bytes]], deadline: float) -> None:
@@ -84,7 +101,7 @@ async def leave(store: ValkeyStore, left: Iterable[tuple[bytes, bytes]], deadlin
     removals = [(b"ZREM", segments.index_of(each[0]), member_of(each[1])) for each in owned if each is not None]
     try:
         if removals:
-            await store.answers(removals, deadline)
+            await store.sender.answers(removals, deadline)
     except StoreUnavailable as error:
         note_unkept(error)
 
@@ -97,16 +114,30 @@ def note_unkept(error: StoreUnavailable) -> None:
 async def forget(store: ValkeyStore, principal: str, missing: Scored, deadline: float) -> None:
     """Take out what no session was found of, unless it may still come."""
     if missing:
-        index = await _index_of(store, principal, deadline)
+        await forget_in(store, await _index_of(store, principal, deadline), missing, deadline)
+
+
+async def forget_in(store: ValkeyStore, index: bytes, missing: Scored, deadline: float) -> None:
+    """The same, for an index by its name."""
+    if missing:
         args = (WINDOW_MS, *(part for each in missing.items() for part in each))
-        await store.send(lambda _: store.link.call(_FORGET, (index,), args, deadline=deadline))
+        await store.sender.send(lambda _: store.link.call(_FORGET, (index,), args, deadline=deadline))
 
 
 async def read_index(store: ValkeyStore, principal: str, deadline: float) -> Scored:
-    """All members at one instant: what has left between two looks would be missed."""
+    """All members at one instant: what has left between two looks would be missed (E-9)."""
     index = await _index_of(store, principal, deadline)
-    [found] = await store.answers([(b"ZRANGE", index, 0, -1, b"WITHSCORES")], deadline)
+    [found] = await store.sender.answers([(b"ZRANGE", index, 0, -1, b"WITHSCORES")], deadline)
     return {member: int(score) for member, score in found}
+
+
+async def scores_of(store: ValkeyStore, principal: str, keys: Collection[SessionKey], deadline: float) -> Scored:
+    """Those of these sessions that are in the index."""
+    if not keys:
+        return {}
+    index, members = await _index_of(store, principal, deadline), list(map(member_of, keys))
+    [scores] = await store.sender.answers([(b"ZMSCORE", index, *members)], deadline)
+    return {member: int(score) for member, score in zip(members, scores, strict=True) if score is not None}
 
 
 async def _index_of(store: ValkeyStore, principal: str, deadline: float) -> bytes:

@@ -1,6 +1,8 @@
-"""Puts sessions back into the indexes of their principals that are missing there, as after a failover (E-9, F-17).
+"""Makes the indexes of principals and the sessions agree again, although they are not used (E-9, F-17, T-13).
 
-The server that has the index may have lost its latest writes while the one that has the session has not.
+Sessions may be missing in an index, as after a failover: the server that has the index may have lost its latest writes
+while the one that has the session has not. And entries may have no session, as after the death of a process that had
+ended a session and not yet said so, or had announced one and not yet created it.
 """
 
 from __future__ import annotations
@@ -8,18 +10,23 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from .binding import BOUND, member_of, owner_of
+from ..record import SessionRecord
+from .binding import BOUND, key_of, member_of, owner_of
+from .principal_index import forget_in
 from .principals import look_after
 
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["repair_principals"]
+__all__ = ["drop_orphans", "repair_principals"]
 
 _DIGEST_SIZE: Final = 16
 _PATIENCE: Final = 1.0
+_ENTRIES: Final = 100
+"""Of an index so many entries are looked at in one go; those that move past meanwhile are left to the next pass."""
 
 
 async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int:
@@ -50,8 +57,33 @@ async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int
     for (principal, member), score in zip(members, scores, strict=True):
         if score is None:
             missing[principal][member] = 0
-    looks = [await look_after(store, principal, lost, _soon()) for principal, lost in missing.items()]
-    return sum(len(each.live) for each in looks)
+    looks = [await look_after(store, principal, lost, (), _soon()) for principal, lost in missing.items()]
+    return sum(isinstance(found, SessionRecord) for look in looks for found in look.values())
+
+
+async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
+    """Take the entries out of these indexes that have no session.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    segments = await store.known_segments(_soon())
+    for index in indexes:
+        for at in count(0, _ENTRIES):
+            reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
+            scored = {member: int(score) for member, score in reply}
+            keys = list(map(key_of, scored))
+            looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in keys]
+            there = await store.link.pipeline(looks, deadline=_soon())
+            # What is no hash is no session of ours, and a refusal says so (R-21): it is left for inspection (R-20).
+            await forget_in(
+                store,
+                index,
+                {member: scored[member] for member, has in zip(scored, there, strict=True) if has == 0},
+                _soon(),
+            )
+            if len(scored) < _ENTRIES:
+                break
 
 
 def _soon() -> float:

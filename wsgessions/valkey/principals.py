@@ -7,37 +7,23 @@ neither binds nor moves has nothing to do with any of this.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from collections.abc import Collection, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
-from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
-from ..masked import masked
-from ..record import (
-    CommitOutcome,
-    CommitStatus,
-    NewSession,
-    SessionChanges,
-    SessionDelta,
-    SessionKey,
-    SessionRecord,
-    Successor,
-)
+from ..errors import StoreUnavailable
+from ..record import CommitOutcome, CommitStatus, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
+from ..stores.listing import Names, SessionHead
 from . import writing
 from .binding import key_of, member_of
 from .forwarding import Forward
+from .heads import Found, read_heads
 from .metadata import Refusal
-from .principal_index import Scored, announce, confirm, forget, note_unkept, read_index, take_out
-from .reading import Reading
+from .principal_index import Scored, announce, confirm, forget, note_unkept, scores_of, take_out
 
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["Lookup", "create", "look_after", "rotate", "sessions_of"]
-
-_BATCH: Final = 64
-"""So many sessions are read at the same time: requests that come meanwhile wait for no more."""
+__all__ = ["create", "heads_of", "look_after", "rotate"]
 
 
 def create(store: ValkeyStore, new: NewSession, deadline: float) -> Coroutine[Any, Any, SessionRecord | None]:
@@ -87,83 +73,49 @@ async def _follow(store: ValkeyStore, old: SessionKey, successor: Successor, dea
     if successor.principal:
         await take_out(store, successor.principal, [old], deadline)
     if after := successor.principal_after:
-        record = await _read(store, successor.key, deadline)
-        if isinstance(record, SessionRecord):
-            await confirm(store, after, [(record.key, record.deadline_ms)], deadline)
+        found = await read_heads(store, [successor.key], (), deadline)
+        await _confirm(store, after, found.values(), deadline)
 
 
 async def _announce(store: ValkeyStore, principal: str, key: SessionKey, deadline: float) -> None:
     due = await announce(store, principal, key, deadline)
     if due:
-        await look_after(store, principal, due, deadline)
+        await look_after(store, principal, due, (), deadline)
 
 
-async def sessions_of(store: ValkeyStore, principal: str, deadline: float) -> list[SessionRecord]:
-    """See `Indexing.sessions_of`.
-
-    A session that moves between the look at the index and the look at its record shows by its tombstone that it has.
-    Its new key was in the index before, so another look finds it; until one look meets nothing that has just gone.
-    """
-    gone: set[bytes] = set()
-    while True:
-        members = await read_index(store, principal, deadline)
-        fresh = {member: score for member, score in members.items() if member not in gone}
-        found = await look_after(store, principal, fresh, deadline)
-        if found.gone <= gone:
-            return found.live
-        gone |= found.gone
-        if time.monotonic() >= deadline:
-            raise NonStopTimeout("sessions of this principal come and go too fast to list them")
+async def heads_of(
+    store: ValkeyStore, principal: str, keys: Collection[SessionKey], names: Names, deadline: float
+) -> list[SessionHead]:
+    """See `Indexing.heads_of`."""
+    members = await scores_of(store, principal, keys, deadline)
+    found = await look_after(store, principal, members, names, deadline)
+    live = (each for each in found.values() if isinstance(each, SessionRecord) and each.principal == principal)
+    return [SessionHead.of(record, record.attributes) for record in live]
 
 
-@masked
-class Lookup(NamedTuple):
-    """What members of an index stand for."""
-
-    live: list[SessionRecord]
-    gone: set[bytes]
-    """Members whose sessions have left a tombstone."""
-
-
-async def look_after(store: ValkeyStore, principal: str, members: Scored, deadline: float) -> Lookup:
-    """Read the sessions of these members, and put right what the index of the principal has of them."""
-    found = Lookup([], set())
-    missing: Scored = {}
-    order = list(members)
-    for batch in (order[at : at + _BATCH] for at in range(0, len(order), _BATCH)):
-        answers = await asyncio.gather(*(_read(store, key_of(member), deadline) for member in batch))
-        for member, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, SessionRecord):
-                found.live.append(answer)
-            elif answer is Refusal.REVOKED or isinstance(answer, Forward):
-                found.gone.add(member)
-            elif answer is Refusal.GONE:
-                missing[member] = members[member]
+async def look_after(
+    store: ValkeyStore, principal: str, members: Scored, names: Names, deadline: float
+) -> dict[SessionKey, Found]:
+    """Read what these members of an index stand for, and put right what the index has of them."""
+    found = await read_heads(store, [key_of(member) for member in members], names, deadline)
+    gone = [key for key, each in found.items() if each is Refusal.REVOKED or isinstance(each, Forward)]
+    missing = {
+        member: members[member] for key, each in found.items() if each is Refusal.GONE for member in [member_of(key)]
+    }
+    unconfirmed = [
+        each
+        for key, each in found.items()
+        if isinstance(each, SessionRecord) and members[member_of(key)] != each.deadline_ms
+    ]
     try:
-        unconfirmed = (each for each in found.live if members[member_of(each.key)] != each.deadline_ms)
-        await confirm(store, principal, ((each.key, each.deadline_ms) for each in unconfirmed), deadline)
-        await take_out(store, principal, map(key_of, found.gone), deadline)
+        await _confirm(store, principal, unconfirmed, deadline)
+        await take_out(store, principal, gone, deadline)
         await forget(store, principal, missing, deadline)
     except StoreUnavailable as error:
         note_unkept(error)
     return found
 
 
-_Answer: TypeAlias = SessionRecord | SessionChanges | Forward | Refusal | None
-
-
-async def _read(store: ValkeyStore, key: SessionKey, deadline: float) -> _Answer:
-    """The session under a key as the primary has it now, or why there is none; None if it has expired.
-
-    Raises:
-        StoreUnavailable: it did not answer, or a later release has written the record.
-    """
-    segment = await store.segment(key, deadline)
-    reading = Reading(key, segment, None, None, store.clock)
-    await store.send(lambda _: store.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take))
-    found = reading.found
-    if isinstance(found, StoreRefused):
-        raise found
-    if isinstance(found, Refusal):
-        store.note_refusal(found, key)
-    return found
+async def _confirm(store: ValkeyStore, principal: str, found: Iterable[Found], deadline: float) -> None:
+    live = (each for each in found if isinstance(each, SessionRecord))
+    await confirm(store, principal, ((each.key, each.deadline_ms) for each in live), deadline)

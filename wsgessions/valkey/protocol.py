@@ -31,8 +31,12 @@ OnPush = Callable[[list[Reply]], None]
 """Called by the parser with every push message, such as ``[b"invalidate", [key, ...]]``."""
 
 _NOTHING: Final = object()
+_READ_SIZE: Final = 64 * 1024
+"""Bytes that are read from the socket at once, at most."""
 _HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait in the transport before requests wait in the link's queue instead."""
+
+_UNANSWERED: Final = "the store has not answered in time; a write may or may not have happened"
 
 _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
 
@@ -74,8 +78,12 @@ class Ticket:
             self.future.set_exception(error)
 
 
-class Connection(asyncio.Protocol):
-    """The life of one connection, from connected to lost. Belongs to one event loop and is never used again after."""
+class Connection(asyncio.BufferedProtocol):
+    """The life of one connection, from connected to lost. Belongs to one event loop and is never used again after.
+
+    What the socket brings is read into one buffer that lives as long as the connection. The other kind of protocol is
+    handed a bytes object of up to 256 KiB for each read, cut to size afterwards, which leaves holes all over the heap.
+    """
 
     def __init__(
         self,
@@ -104,12 +112,18 @@ class Connection(asyncio.Protocol):
         """When it was made."""
         self.replies: int = 0
         """How many replies have come."""
+        self.received: int = 0
+        """How many bytes have come."""
+        self._buffer = bytearray(_READ_SIZE)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
         self.descriptor: int = -1
         self._on_push = on_push
         self._on_refusal = on_refusal
         self._on_room = on_room
         self._on_lost = on_lost
         self._reader = hiredis.Reader(replyError=refusal, notEnoughData=_NOTHING)
+        self._feed = cast("Callable[[memoryview, int, int], None]", self._reader.feed)  # its stub knows bytes alone
         self._torn = False
 
     # What the transport calls
@@ -127,11 +141,16 @@ class Connection(asyncio.Protocol):
         self.paused = False
         self._on_room()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.lost is not None:
             return
+        self.received += nbytes
+        self._filled = nbytes
         try:
-            self._reader.feed(data)
+            self._feed(self._view, 0, nbytes)
             self._parse()
         except hiredis.ProtocolError as error:
             self.drop(f"the server's answer is not RESP: {error}")
@@ -150,6 +169,19 @@ class Connection(asyncio.Protocol):
 
     # What the link calls
 
+    def bytes_before(self, content: bytes) -> int | None:
+        """How many bytes of the stream come before the verbatim string (RESP3) with this content.
+
+        Args:
+            content: of the reply that is being parsed; nothing else in the stream is like it.
+
+        Returns:
+            None if it was read from the socket in two parts.
+        """
+        at = self._buffer.find(content, 0, self._filled)
+        header = b"=%d\r\ntxt:" % (len(content) + 4)
+        return None if at < len(header) else self.received - self._filled + at - len(header)
+
     @property
     def mid_reply(self) -> bool:
         """Whether a reply has come in part."""
@@ -166,7 +198,7 @@ class Connection(asyncio.Protocol):
         """Release the callers whose deadline has passed; their tickets keep their places."""
         for ticket in self.waiting:
             if ticket.deadline <= now:
-                ticket.fail(NonStopTimeout("the store has not answered in time; a write may or may not have happened"))
+                ticket.fail(NonStopTimeout(_UNANSWERED, unknown=True))
 
     def drop(self, reason: str) -> None:
         """Give the connection up: every caller fails at once, the socket is closed without ceremony."""

@@ -21,7 +21,7 @@ from .tracking import CACHING_YES, Tracking
 if TYPE_CHECKING:
     from .store import ValkeyStore
 
-__all__ = ["Reading", "audit", "milliseconds"]
+__all__ = ["Reading", "audit"]
 
 
 class Reading:
@@ -96,7 +96,7 @@ class Reading:
         for reply in (clock, score):
             if isinstance(reply, StoreRefused):
                 return reply
-        now_ms = milliseconds(clock)
+        now_ms = layout.milliseconds(clock)
         self._clock.observe(now_ms, sent_at=self._sent_at)
         read = _read(self._key, found[-1], now_ms, None if score is None else int(score))
         if isinstance(read, StoreRefused):
@@ -114,12 +114,6 @@ class Reading:
             return session
         self.void = self._generation != self._tracking.generation
         return None if self.void else self._base.merged(session)
-
-
-def milliseconds(reply: Reply) -> int:
-    """The answer to ``TIME``."""
-    seconds, microseconds = reply
-    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _read(
@@ -164,4 +158,4 @@ async def audit(store: ValkeyStore, key: SessionKey, deadline: float) -> None:
 
         return store.link.pipeline(reading.commands, deadline=deadline, on_reply=take)
 
-    await store.send(send)
+    await store.sender.send(send)

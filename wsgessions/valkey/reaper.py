@@ -46,9 +46,10 @@ class Reaper:
     Args:
         store: the store to sweep.
         interval: seconds for one sweep of all segments.
+        idle_timeout: see `IndexRepair`.
     """
 
-    def __init__(self, store: ValkeyStore, *, interval: float = 1.0) -> None:
+    def __init__(self, store: ValkeyStore, *, interval: float = 1.0, idle_timeout: float = 0.0) -> None:
         self.expired: int = 0
         """Sessions that this process has removed because their time was over."""
         self.orphans: int = 0
@@ -57,7 +58,7 @@ class Reaper:
         self._interval = interval
         self._claim_ms = round(max(interval, 0.2) * 1000 * _CLAIM_INTERVALS)
         self._node = secrets.token_bytes(8)
-        self._repair = IndexRepair(store)
+        self._repair = IndexRepair(store, idle_timeout=idle_timeout)
         self._task: asyncio.Task[None] | None = None
         self._claimed_by_others: dict[Segment, float] = {}
         self._left_alone: dict[Segment, int] = {}
@@ -65,6 +66,7 @@ class Reaper:
     def start(self) -> None:
         """Begin to sweep; does nothing if it does already."""
         if self._task is None:
+            self._node = secrets.token_bytes(8)  # not before, since a server may fork in between (C-21)
             self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions reaper")
 
     async def stop(self) -> None:

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, Final
 
 from ..clock import StoreClock
-from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
+from ..errors import StoreRefused
 from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
 from ..stores.base import NEVER
 from ..stores.feed import Feed
 from ..stores.figures import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
 from ..stores.lease import Lease
 from ..stores.listing import Names, SessionHead, SessionPage
+from . import layout
 from .address import Locate
-from .barrier import begin_list, confirm_primary, wait_for_members
+from .agreement import Agreement
+from .barrier import confirm_primary, wait_for_members
+from .binding import key_of
 from .census import count, page, with_ref
-from .commands import Argument, Commands, ScriptCall
+from .commands import Commands, ScriptCall
 from .fence import Fence
 from .forwarding import Forward
 from .heartbeat import Heartbeat
 from .link import Link
-from .metadata import Refusal
-from .preflight import agree_on_concurrency, check_server
-from .principals import create, rotate, sessions_of
+from .metadata import Refusal, is_too_late
+from .origin_watch import OriginWatch
+from .preflight import agree_on_secret, check_server
+from .principal_index import read_index
+from .principals import create, heads_of, rotate
 from .reading import Reading, audit
 from .reaper import Reaper
-from .replies import LinkLost, Reply
+from .replaced import end_forward, keep_forward, was_replaced
+from .replies import Reply
 from .revocations import Revocations
-from .segments import Segment, Segments, application_prefix
+from .segments import Segment, Segments
+from .sender import Sender
 from .session_scripts import TOUCH
 from .tracking import Tracking
 from .trouble import Trouble
@@ -37,11 +46,8 @@ from .writing import commit, end
 
 __all__ = ["ValkeyStore"]
 
-_SENDINGS: Final = 3
-"""So often is a request sent, counting the first time, before the link is taken to be no good (F-00b)."""
 _TOUCHES_PER_SCRIPT: Final = 64
 _SCRIPTS_PER_PIPELINE: Final = 32
-_UNKNOWN: Final = "the store has not confirmed the request, which may or may not have been carried out"
 
 
 class ValkeyStore:
@@ -55,6 +61,8 @@ class ValkeyStore:
         concurrency: the number of segments; 0 takes the number recorded in the store, or 64 in a new one (E-1).
         grace: seconds for which an idle session may still be touched or changed after its time, see `DEFAULT_GRACE`.
         reap_interval: seconds between two looks for expired sessions; None leaves that to other processes.
+        idle_timeout: seconds after which idling ends the application's sessions; 0 for never. Within so long, indexes
+            of principals lose what has no session (T-13).
         heartbeat: seconds between two proofs that copies are fresh, once a near cache is fed (C-4).
         allow_eviction: accept a server that drops data when memory is short (C-18).
         durable: see `check_server`.
@@ -71,6 +79,7 @@ class ValkeyStore:
         concurrency: int = 0,
         grace: float = DEFAULT_GRACE,
         reap_interval: float | None = 1.0,
+        idle_timeout: float = 0.0,
         heartbeat: float = 0.5,
         allow_eviction: bool = False,
         durable: bool | None = None,
@@ -89,17 +98,18 @@ class ValkeyStore:
             on_connect=self._admit,
         )
         self.tracking.position = self.link.position
+        self.sender: Sender = Sender(self.link, self.clock, self.trouble)
         self.fence: Fence = Fence(self)
         self.revocations: Revocations = Revocations(self)
-        self.segments: Segments | None = None
-        """Known from the first connection on."""
-        self.reaper: Reaper | None = None if reap_interval is None else Reaper(self, interval=reap_interval)
+        self.agreement: Agreement = Agreement(namespace, context_path, concurrency)
+        self.reaper: Reaper | None = None
+        if reap_interval is not None:
+            self.reaper = Reaper(self, interval=reap_interval, idle_timeout=idle_timeout)
         self.grace_ms: Final = round(grace * 1000)
         self._release = release
         self._namespace = namespace
-        self._context_path = context_path
-        self._concurrency = concurrency
         self._accepts: Final[Any] = {"allow_eviction": allow_eviction, "durable": durable}
+        self._origin_watch = OriginWatch(self, interval=heartbeat)
         self._heartbeat_options: Final[Any] = {"interval": heartbeat, "tracked_keys": tracked_keys}
         self._lease_length = 0.0
 
@@ -109,12 +119,15 @@ class ValkeyStore:
             self.reaper.start()
         if self.heartbeat is not None:
             self.heartbeat.start()
+        else:
+            self._origin_watch.start()
 
     async def close(self) -> None:
         if self.reaper is not None:
             await self.reaper.stop()
         if self.heartbeat is not None:
             await self.heartbeat.stop()
+        await self._origin_watch.stop()
         await self.revocations.stop()
         await self.fence.close()
         await self.link.close()
@@ -123,17 +136,19 @@ class ValkeyStore:
 
     async def _admit(self, commands: Commands) -> None:
         timeline = await check_server(commands, **self._accepts)
-        config_key = application_prefix(self._namespace, self._context_path) + "cfg"
-        # What was agreed once holds for this store object: queued commands name keys of those segments.
-        self._concurrency = await agree_on_concurrency(commands, config_key, self._concurrency)
-        if self.segments is None:
-            self.segments = Segments(self._namespace, self._context_path, self._concurrency)
+        sent_at = time.monotonic()
+        self.clock.observe(layout.milliseconds(await commands.request(b"TIME")), sent_at=sent_at)
+        if await self.agreement.reach(commands):
+            self.link.refuse_queued("the store was emptied, and its sessions are spread in another way now")
         if self.heartbeat is None:
-            await begin_list(commands, next(iter(self.segments)))
+            await self.agreement.begin_list(commands)
+        else:
+            self.heartbeat.connect()
         await self.tracking.begin(commands)
         self.revocations.see_timeline(timeline)
 
     def _lose(self) -> None:
+        self.agreement.lose()
         self.tracking.lose()
         if self.heartbeat is not None:
             self.heartbeat.lose()
@@ -154,7 +169,8 @@ class ValkeyStore:
     ) -> SessionRecord | SessionChanges | None:
         found = await self._read(key, since, deadline)
         if isinstance(found, Forward):  # and from there no further
-            found = await self._read(found.key, None, deadline)
+            there = self._read(found.key, None, deadline)
+            found, _ = await asyncio.gather(there, keep_forward(self, key, found, deadline))
         return None if isinstance(found, Forward) else found
 
     async def _read(
@@ -169,9 +185,9 @@ class ValkeyStore:
             readings.append(reading := Reading(key, segment, since, tracking, self.clock))
             return self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)
 
-        await self.send(send)
+        await self.sender.send(send)
         while readings[-1].void:
-            await self.send(send)
+            await self.sender.send(send)
         return await self._answer_of(readings[-1], key, deadline)
 
     async def _answer_of(
@@ -210,17 +226,36 @@ class ValkeyStore:
         for key in keys:
             segment = await self.segment(key, deadline)
             by_segment[segment].append(segment.record(key))
-        calls = [
-            ScriptCall(TOUCH, (segment.expiries, *records[i : i + _TOUCHES_PER_SCRIPT]), (self.grace_ms,))
+        scripts = [
+            (segment.expiries, *records[i : i + _TOUCHES_PER_SCRIPT])
             for segment, records in by_segment.items()
             for i in range(0, len(records), _TOUCHES_PER_SCRIPT)
         ]
-        for i in range(0, len(calls), _SCRIPTS_PER_PIPELINE):
-            replies = await self.answers(calls[i : i + _SCRIPTS_PER_PIPELINE], deadline)
-            self.trouble.note_reindexed(sum(replies))
+        for i in range(0, len(scripts), _SCRIPTS_PER_PIPELINE):
+            await self._touch(scripts[i : i + _SCRIPTS_PER_PIPELINE], deadline)
 
-    def delete(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        return end(self, key, deadline)
+    async def _touch(self, scripts: Sequence[Sequence[bytes]], deadline: float) -> None:
+        async def send(_: bool, not_after: int) -> Reply:
+            calls = [ScriptCall(TOUCH, keys, (self.grace_ms, not_after)) for keys in scripts]
+            replies = await self.link.pipeline(calls, deadline=deadline)
+            # Touches bear repetition: all of them go again if the store came to some of them too late.
+            return next((each for each in replies if isinstance(each, StoreRefused) or is_too_late(each)), replies)
+
+        replies = await self.sender.change(send, deadline)
+        if isinstance(replies, StoreRefused):
+            raise replies
+        self.trouble.note_reindexed(sum(replies))
+
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        return end_forward(self, keys, grace_ms, deadline)
+
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        return end(self, key, deadline, by_client=by_client)
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        return was_replaced(self, key, deadline)
 
     def count(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, int]:
         return count(self, deadline)
@@ -231,8 +266,13 @@ class ValkeyStore:
     async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
         return await with_ref(self, ref, names, deadline)
 
-    def sessions_of(self, principal: str, *, deadline: float = NEVER) -> Coroutine[Any, Any, list[SessionRecord]]:
-        return sessions_of(self, principal, deadline)
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        return [key_of(member) for member in await read_index(self, principal, deadline)]
+
+    def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Names = (), deadline: float = NEVER
+    ) -> Coroutine[Any, Any, list[SessionHead]]:
+        return heads_of(self, principal, keys, names, deadline)
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """See `Barring.barrier`."""
@@ -243,15 +283,20 @@ class ValkeyStore:
         await confirm_primary(self, deadline=deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        """See `SecretKeeping.shared_secret`."""
-        name = f"{self._namespace}:mac"
-        there: bytes | None = await self.send(lambda _: self.link.request(b"GET", name, deadline=deadline))
-        if there is None:  # a store that is out of memory may still be read, and takes no SET (F-09)
-            propose: tuple[Argument, ...] = (b"SET", name, proposal, b"NX", b"GET")
-            there = await self.send(lambda _: self.link.request(*propose, deadline=deadline))
-        return there or proposal
+        """See `SecretKeeping.shared_secret`. It is proposed again over each connection (C-25)."""
+        agreement, proposal = self.agreement, self.agreement.secret or proposal
+        secret = await self.sender.send(lambda _: agree_on_secret(self.link, agreement.secret_name, proposal, deadline))
+        agreement.learn_secret(secret)
+        return agreement.secret
 
-    # Sending
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """See `SecretKeeping.follow_secret`."""
+        self.agreement.follow_secret(known, tell)
+
+    @property
+    def segments(self) -> Segments | None:
+        """Where sessions lie; known from the first connection on."""
+        return self.agreement.segments
 
     async def known_segments(self, deadline: float) -> Segments:
         if self.segments is None:
@@ -262,31 +307,3 @@ class ValkeyStore:
     async def segment(self, key: SessionKey, deadline: float) -> Segment:
         """Where a session lies."""
         return (self.segments or await self.known_segments(deadline)).of(key)
-
-    async def answers(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
-        """The replies to several commands, none of which was refused."""
-        replies: list[Reply] = await self.send(lambda _: self.link.pipeline(commands, deadline=deadline))
-        for reply in replies:
-            if isinstance(reply, StoreRefused):
-                raise reply
-        return replies
-
-    async def send(self, send: Callable[[bool], Awaitable[Reply]]) -> Reply:
-        """Send a request, and send it again, marked as a resend, when the link is lost before the reply (C-9, F-26)."""
-        resend = False
-        for _ in range(_SENDINGS):
-            try:
-                return await send(resend)
-            except NonStopTimeout:
-                raise
-            except StoreUnavailable as error:
-                if isinstance(error, LinkLost) and error.sent:
-                    resend = True
-                    self.trouble.resent += 1
-                elif resend:
-                    raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {error}") from error
-                elif isinstance(error, LinkLost):
-                    raise StoreUnavailable("the store is closed", hint="start it again") from error
-                else:
-                    raise
-        raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times")

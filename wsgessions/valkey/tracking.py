@@ -29,6 +29,7 @@ from ..record import (
     Successor,
 )
 from ..stores.feed import Feed, Loss
+from .byte_count import ByteCount
 from .commands import Argument, Commands, ScriptCall
 from .protocol import Ticket
 from .replies import DOUBTFUL, Reply
@@ -57,6 +58,8 @@ class Tracking:
         self.cache: Feed | None = None
         self.on: bool = False
         """Whether the server tracks what the present connection reads."""
+        self.count: ByteCount | None = None
+        """Counts the bytes of the present connection, where the server does."""
         self.watched: dict[bytes, Callable[[], None]] = {}
         """Keys that are tracked and are no records, and whom to tell when they change."""
         self.position: Callable[[], int] = int
@@ -66,7 +69,7 @@ class Tracking:
 
     async def begin(self, commands: Commands) -> None:
         """Have the server track a fresh connection; where it cannot, each request is answered by a conditional read."""
-        self.on = False
+        self.on, self.count = False, None
         if self.cache is None:
             return
         try:
@@ -74,7 +77,17 @@ class Tracking:
         except StoreRefused as error:
             _log.warning("no_tracking", "the store, or a proxy before it, tracks no reads; each one asks it: %s", error)
         else:
-            self.on = True
+            self.on, self.count = True, await self._counting(commands)
+
+    async def _counting(self, commands: Commands) -> ByteCount | None:
+        try:
+            count = await ByteCount.begun(commands)
+        except StoreRefused as error:
+            _log.warning("not_counted", "the store tells nothing about its client, as CLIENT INFO does: %s", error)
+            return None
+        if count is None:
+            _log.info("not_counted", "the store does not count what it sends, so a short loss of pushes is not noticed")
+        return count
 
     def lose(self) -> None:
         """The connection has ended."""

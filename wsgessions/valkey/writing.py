@@ -12,6 +12,7 @@ from ..record import (
     APPLIED,
     Binding,
     CommitOutcome,
+    CommitStatus,
     NewSession,
     Place,
     SessionDelta,
@@ -25,7 +26,7 @@ from ..stores.figures import TOMBSTONE_MS
 from . import layout
 from .commands import ScriptCall
 from .forwarding import place_in
-from .metadata import Refusal
+from .metadata import Refusal, is_too_late
 from .principal_index import leave
 from .replies import Reply
 from .session_scripts import COMMIT, CREATE, DELETE
@@ -44,16 +45,20 @@ noticed yet, must not cost each logout the whole time of its request."""
 async def create(store: ValkeyStore, new: NewSession, deadline: float) -> SessionRecord | None:
     """Store a new session; see `Store.create`."""
     segment = await store.segment(new.key, deadline)
-    script = ScriptCall(CREATE, (segment.record(new.key), segment.expiries), layout.pack_creation(new))
+    keys = (segment.record(new.key), segment.expiries)
     record: SessionRecord | None = None
 
     def note(reply: Reply, tracked: bool) -> bool:
         nonlocal record
-        record = _created(new, reply) if isinstance(reply, list) and reply else None
+        record = _created(new, reply) if isinstance(reply, list) and reply and not is_too_late(reply) else None
         store.tracking.note_record(new.key, record, tracked=tracked)
         return record is not None
 
-    reply = await store.send(lambda _: store.tracking.call(store.link, script, note, deadline=deadline))
+    def send(_: bool, not_after: int) -> Awaitable[Reply]:
+        script = ScriptCall(CREATE, keys, layout.pack_creation(new, not_after))
+        return store.tracking.call(store.link, script, note, deadline=deadline)
+
+    reply = await store.sender.change(send, deadline)
     if reply or reply is None:
         return record
     there = await store.load(new.key, deadline=deadline)  # a resend: the session may have been changed already
@@ -85,9 +90,11 @@ async def commit(
     """
     segments = store.segments or await store.known_segments(deadline)
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
-    reply = await store.send(here.send)
+    reply = await store.sender.change(here.send, deadline)
     if here.outcome.status is not APPLIED:
         store.trouble.note(reply[0], delta.key)
+        if here.outcome.status is CommitStatus.UNKNOWN:
+            await store.sender.outlast(deadline)  # its first sending may still be on its way
         moved = place_in(delta.key, reply)
         if moved is not None:
             return await _commit_there(store, moved, delta, successor, deadline)
@@ -100,10 +107,12 @@ async def _commit_there(
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
     there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
-    reply = await store.send(there.send)
+    reply = await store.sender.change(there.send, deadline)
     applied = there.outcome.status is APPLIED
     if not applied:
         store.trouble.note(reply[0], moved.key)
+    if there.outcome.status is CommitStatus.UNKNOWN:
+        await store.sender.outlast(deadline)
     if needed is None:
         return replace(there.outcome, moved=moved, after=None)
     if applied:
@@ -131,17 +140,19 @@ class _Commit:
         if successor is not None:
             self._keys.append(segment.record(successor.key))
 
-    def send(self, resend: bool) -> Awaitable[Reply]:
-        """See `ValkeyStore.send`."""
+    def send(self, resend: bool, not_after: int) -> Awaitable[Reply]:
+        """See `ValkeyStore.change`."""
         self._resent, store = resend, self._store
-        args = layout.pack_commit(self._delta, self._successor, grace_ms=store.grace_ms, resend=resend)
+        args = layout.pack_commit(
+            self._delta, self._successor, grace_ms=store.grace_ms, resend=resend, not_after=not_after
+        )
         script = ScriptCall(COMMIT, self._keys, args)
         return store.tracking.call(store.link, script, self.take, deadline=self._deadline)
 
     def take(self, reply: Reply, tracked: bool) -> bool:
         """See `Note`."""
         store, delta, successor = self._store, self._delta, self._successor
-        if type(reply) is StoreRefused:
+        if type(reply) is not bytes and (type(reply) is StoreRefused or is_too_late(reply)):
             store.tracking.note_commit(delta, successor, None, tracked=tracked)
             return False
         outcome = layout.read_outcome(delta, reply)
@@ -174,9 +185,9 @@ class Ended(NamedTuple):
     """Whose session it was, as its record had it."""
 
 
-async def end(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
+async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool) -> bool:
     """Remove a session, see `Store.delete`, and wait until the replicas know, if there are any (C-15b)."""
-    ended = await end_at_primary(store, key, deadline)
+    ended = await end_at_primary(store, key, deadline, by_client=by_client)
     if ended.replicas:
         until = min(deadline, time.monotonic() + _CONFIRMATION)
         if not await store.fence.passed(ended.timeline, ended.replicas, deadline=until):
@@ -184,19 +195,21 @@ async def end(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
     return ended.existed
 
 
-async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float) -> Ended:
+async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool = False) -> Ended:
     """Remove a session; it is the session that is to end, however often its id was renewed."""
     at: SessionKey | None = key
     ended = Ended(False)
     while at is not None:
         there = at
-        ended, at = await _end_here(store, there, deadline)
+        ended, at = await _end_here(store, there, deadline, by_client=by_client)
         if ended.bound:
             await leave(store, [(there.digest, ended.bound)], deadline)
     return ended
 
 
-async def _end_here(store: ValkeyStore, key: SessionKey, deadline: float) -> tuple[Ended, SessionKey | None]:
+async def _end_here(
+    store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool
+) -> tuple[Ended, SessionKey | None]:
     segment = await store.segment(key, deadline)
     keys = (segment.record(key), segment.expiries)
 
@@ -205,11 +218,11 @@ async def _end_here(store: ValkeyStore, key: SessionKey, deadline: float) -> tup
         if isinstance(reply, list) and reply[0] in (0, Refusal.FORWARDED):
             store.revocations.note(key)
 
-    def send(resend: bool) -> Awaitable[Reply]:
-        args = (TOMBSTONE_MS, store.grace_ms, int(resend))
+    def send(resend: bool, not_after: int) -> Awaitable[Reply]:
+        args = (TOMBSTONE_MS, store.grace_ms, int(resend), not_after, int(by_client))
         return store.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
 
-    reply = await store.send(send)
+    reply = await store.sender.change(send, deadline)
     moved = place_in(key, reply)
     if moved is not None:
         return Ended(False), moved.key

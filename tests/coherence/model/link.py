@@ -15,7 +15,7 @@ import hiredis
 
 from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
-from wsgessions.errors import StoreRefused
+from wsgessions.errors import StoreRefused, StoreUnavailable
 from wsgessions.valkey.commands import Commands
 from wsgessions.valkey.protocol import OnPush, Ticket
 from wsgessions.valkey.replies import LinkLost, Reply
@@ -54,6 +54,7 @@ class ModelLink(Commands):
         """Digests of the latest answers: what suspended requests have been told."""
         self._loop = locate
         self._replies = 0
+        self._received = 0
         self._on_push = on_push
         self._on_lost = on_lost
         self._on_connect = on_connect
@@ -66,6 +67,15 @@ class ModelLink(Commands):
     def position(self) -> int:
         """See `Link.position`."""
         return self._replies
+
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Commands.bytes_before`; here each item of the stream counts as one."""
+        return self._received
+
+    def refuse_queued(self, reason: str) -> None:
+        """See `Link.refuse_queued`."""
+        while self.backlog:
+            self.backlog.popleft().fail(StoreUnavailable(reason))
 
     def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
         ticket.future = self._loop.create_future()
@@ -86,12 +96,14 @@ class ModelLink(Commands):
         assert self.connection is not None
         item = self.connection.stream.popleft()
         if isinstance(item, Push):
+            self._received += 1
             self._on_push([b"invalidate", item.names])
             return True
         self._replies += 1
         if isinstance(item, StoreRefused) and self._on_refusal is not None:
             self._on_refusal(item)
         whole = self.waiting[0].take(item)
+        self._received += 1
         if isinstance(item, StoreRefused) and item.server_code == "READONLY" and self._on_refusal is not None:
             self._loop.call_soon(self._leave, self.connection)
         if whole:
@@ -105,9 +117,9 @@ class ModelLink(Commands):
     def connect(self, server: Server) -> None:
         """Make a connection, with all that is asked on a fresh one."""
         connection = server.connect()
-        _drive(self._on_connect(_Fresh(self._loop, connection)))
+        self._loop.within(lambda: _drive(self._on_connect(_Fresh(self._loop, connection))))
         self.connection = connection
-        self._replies = 0
+        self._replies = self._received = 0
         self._known_scripts.clear()
         self.generation += 1
         self._flush()
@@ -134,6 +146,10 @@ class _Fresh(Commands):
         super().__init__()
         self._loop = loop
         self._connection = connection
+
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Commands.bytes_before`: nothing is counted of what is answered at once."""
+        return 0
 
     def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
         ticket.future = self._loop.create_future()

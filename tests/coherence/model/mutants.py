@@ -14,7 +14,7 @@ from wsgessions.frozen import replace
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.stores.single_flight import SingleFlight
-from wsgessions.valkey import barrier, store, tracking
+from wsgessions.valkey import members, store, tracking
 from wsgessions.valkey.commands import Commands, ScriptCall
 from wsgessions.valkey.heartbeat import Heartbeat
 from wsgessions.valkey.reading import Reading
@@ -218,7 +218,7 @@ def barrier_counts_beats() -> Any:
     def may_serve(self: Any, since_ms: int, now_ms: int) -> bool:
         return bool(self.beat_ms <= since_ms and now_ms <= self.beat_ms + self.lease_ms + 50)
 
-    return mock.patch.object(barrier._Member, "may_serve", may_serve)
+    return mock.patch.object(members.Member, "may_serve", may_serve)
 
 
 def snapshots_altered_in_place() -> Any:

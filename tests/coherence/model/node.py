@@ -39,20 +39,22 @@ class Node:
     def __init__(self, number: int, now: Callable[[], float]) -> None:
         self.number = number
         self.loop = ModelLoop(now)  # type: ignore[abstract]  # nothing here deals with sockets
-        with mock.patch("wsgessions.valkey.store.Link", ModelLink):
+        with (
+            mock.patch("wsgessions.valkey.store.Link", ModelLink),
+            mock.patch("wsgessions.valkey.store.StoreClock", return_value=_ExactClock(now)),
+        ):
             self.store = ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
-        self.store.clock = _ExactClock(now)
         self.lease = Lease(LEASE, clock=now)
         self.cache = NearCache(self.store, lease=self.lease, max_bytes=1 << 20, audit_share=0.0)
         assert self.store.heartbeat is not None
-        self.store.heartbeat.node = bytes([number]) * 8  # type: ignore[misc]  # random otherwise
         self.link = cast("ModelLink", self.store.link)
 
     def start(self, server: Server, *, beating: bool) -> None:
         """Connect, and begin to beat if wanted."""
         self.link.connect(server)
         if beating and self.store.heartbeat is not None:
-            self.loop.within(self.store.heartbeat.start)
+            with mock.patch("secrets.token_bytes", lambda size: bytes([self.number]) * size):  # random otherwise
+                self.loop.within(self.store.heartbeat.start)
 
     @property
     def heard_all(self) -> bool:

@@ -10,18 +10,18 @@ import msgspec
 
 from tests.coherence.model.records import Attribute, Commit, Record
 from tests.coherence.model.server import Args, ScriptBody, Server, ServerConnection
-from wsgessions.valkey.barrier import MEMBERS
 from wsgessions.valkey.heartbeat import HEARTBEAT
 from wsgessions.valkey.layout import Refusal
+from wsgessions.valkey.members import MEMBERS
 from wsgessions.valkey.script import Script
 from wsgessions.valkey.session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
 
 _APPLIED = 0
 _ALONE = Struct(">QQQ")
 _END_TELLS_TIMELINE = "master_replid" in DELETE.source
-_CREATION = Struct(">8sQQ")
+_CREATION = Struct(">8sQQQ")
 _SEEN = Struct(">8sQ")
-_HEADER = Struct(">8sQ8sBII8sIqIII")
+_HEADER = Struct(">8sQ8sBQII8sIqIII")
 _BEATS = Struct(">QQI")
 
 
@@ -30,11 +30,13 @@ def _alive(record: Record, ends: int, now: int, grace: int) -> bool:
 
 
 def _create(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
-    incarnation, interval, lifetime = _CREATION.unpack(args[0])
+    incarnation, interval, lifetime, not_after = _CREATION.unpack(args[0])
     there = _look(server, connection, keys[0])
     if there is not None:
         return [] if not there.dead and there.incarnation == incarnation else None
     now, version = server.now_ms(), server.micros()
+    if now > not_after and server.heeds_deadlines:
+        return [int(Refusal.TOO_LATE), now]
     attributes = tuple((args[i], Attribute(version, args[i + 1])) for i in range(1, len(args), 2))
     record = Record(incarnation, version, now, interval, now + lifetime, version, attributes)
     server.data.scores[keys[0][-16:]] = ends = record.idle_end(now)
@@ -60,18 +62,23 @@ def _load(server: Server, connection: ServerConnection, keys: Args, args: Args) 
 def _delete(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     told = [0, server.replication_id] if _END_TELLS_TIMELINE else []
     record = _look(server, connection, keys[0])
-    score = server.data.scores.pop(keys[0][-16:], None)
     if record is None:
+        server.data.scores.pop(keys[0][-16:], None)
         return [int(Refusal.GONE), 0, *told]
     if record.dead:
         return [_APPLIED, int(args[2]), *told]
+    if server.now_ms() > int(args[3]) and server.heeds_deadlines:
+        return [int(Refusal.TOO_LATE), server.now_ms()]
+    score = server.data.scores.pop(keys[0][-16:], None)
     _store(server, connection, keys[0], _tombstone(record))
     ends = record.idle_end(record.version // 1000) if score is None else score
     return [_APPLIED, int(_alive(record, ends, server.now_ms(), int(args[1]))), *told]
 
 
-def _touch(server: Server, connection: ServerConnection, keys: Args, args: Args) -> int:
+def _touch(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     now, repaired = server.now_ms(), 0
+    if now > int(args[1]) and server.heeds_deadlines:
+        return [int(Refusal.TOO_LATE), now]
     for key in keys[1:]:
         record, member = _look(server, connection, key), key[-16:]
         score = server.data.scores.get(member)
@@ -92,8 +99,8 @@ class _Committing:
 
     def __init__(self, server: Server, connection: ServerConnection, keys: Args, args: Args) -> None:
         header = _HEADER.unpack(args[0])
-        self.incarnation, self.base, self.id, self.resend, self.grace = header[:5]
-        _, self.successor, _, self.interval, changed, removed, added = header[5:]
+        self.incarnation, self.base, self.id, self.resend, self.not_after, self.grace = header[:6]
+        _, self.successor, _, self.interval, changed, removed, added = header[6:]
         self.server, self.connection, self.keys = server, connection, keys
         at = 1 + 2 * changed
         self.values = dict(zip(args[1:at:2], args[2:at:2], strict=True))
@@ -121,6 +128,8 @@ class _Committing:
         self.ends = record.idle_end(record.version // 1000) if score is None else score
         if record.dead or not _alive(record, self.ends, self.server.now_ms(), self.grace):
             return [int(Refusal.GONE)]
+        if self.server.now_ms() > self.not_after and self.server.heeds_deadlines:
+            return [int(Refusal.TOO_LATE), self.server.now_ms()]
         return self._refused() or self._applied()
 
     def _repeated(self) -> Any:
@@ -229,11 +238,13 @@ def _store(server: Server, connection: ServerConnection, key: bytes, record: Rec
 
 def _heartbeat(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     now, (node, acknowledged, lease, _) = server.now_ms(), args
+    before = server.data.members.get(node)
     server.data.members[node] = _BEATS.pack(now, int(acknowledged), int(lease))
-    _kept_since(server, now)
+    origin = _kept_since(server, now)
     server.written(connection, keys[0])
     server.set_string(connection, keys[1], server.moment(), now + 60_000)
-    return [now, server.replication_id, 1, len(server.data.members)]
+    last = 0 if before is None else _BEATS.unpack(before)[0]
+    return [now, server.replication_id, 1, len(server.data.members), origin, last]
 
 
 def _members(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:

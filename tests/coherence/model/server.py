@@ -42,10 +42,19 @@ class ServerConnection:
         self.alive: bool = True
         self.mute: bool = False
         """Whether its pushes get lost."""
+        self.sent: int = 0
+        """How many replies and pushes the server has sent, as many as it would count bytes."""
 
     def push(self, names: list[bytes] | None) -> None:
-        if self.alive and not self.mute:
-            self.stream.append(Push(names))
+        if self.alive:
+            self.sent += 1
+            if not self.mute:
+                self.stream.append(Push(names))
+
+    def reply(self, reply: Any) -> None:
+        if self.alive:
+            self.sent += 1
+            self.stream.append(reply)
 
 
 class ScriptBody(NamedTuple):
@@ -82,6 +91,8 @@ class Server:
 
     commits_end_with_a_read = True
     creations_end_with_a_read = True
+    heeds_deadlines = True
+    """Whether scripts that run after their callers have given up change nothing (C-20)."""
     refuses_heartbeats = True
     """Whether a server that may not write says so to a heartbeat; false is what a PING would do (fact 12)."""
 
@@ -96,6 +107,8 @@ class Server:
         self.known: set[str] = set()
         self.remembered: int = 8
         """How many commits a record remembers."""
+        self.counts: bool = True
+        """Whether it counts what it sends."""
         self.tracks: bool = True
         """False for a server, or a proxy before it, that knows no tracking."""
         self._now = now
@@ -147,8 +160,7 @@ class Server:
                 self.past.append(before)
         else:
             reply = self.answer(connection, args)
-        if connection.alive:
-            connection.stream.append(reply)
+        connection.reply(reply)
         for name in self._late:  # what a command pushes to its own connection follows its reply (fact 6)
             connection.push([name])
         self._late = []
@@ -190,6 +202,10 @@ class Server:
             if not self.tracks:
                 raise refusal("ERR unknown subcommand 'TRACKING'.")
             connection.tracking, connection.noloop = True, b"NOLOOP" in args
+        elif args[0] == b"INFO":
+            if not self.counts:
+                return b"id=1"
+            return b"id=1 oll=0 obl=0 events=r tot-net-out=%d" % connection.sent
         elif args[0] == b"CACHING":
             if not connection.tracking:
                 raise refusal("ERR CLIENT CACHING can be called only when the client is in tracking mode")

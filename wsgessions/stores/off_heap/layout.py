@@ -37,7 +37,7 @@ __all__ = [
     "unpack",
 ]
 
-MAGIC: Final = b"wsgoff3" + sys.byteorder[:1].encode()
+MAGIC: Final = b"wsgoff4" + sys.byteorder[:1].encode()
 """Kind of file, format, and order of bytes: what begins otherwise is not read."""
 PAGE: Final = 4096
 WORD: Final = 8
@@ -50,7 +50,7 @@ SMALLEST: Final = 64 * 1024
 
 _BYTES_PER_BUCKET: Final = 2048
 """For so many bytes of the file there is one bucket, so that the table takes a thirty-second of it."""
-_HEAD: Final = Struct("=QQ16sQQqqqqQHQH")
+_HEAD: Final = Struct("=QQ16sQQqqqqQHQHB")
 _CRC: Final = Struct("<I")
 _INTACT: Final = 0x2144DF1C
 """What the CRC-32 of any bytes that end with their own CRC-32 comes to: so one pass checks a record."""
@@ -90,10 +90,10 @@ def aligned(size: int) -> int:
 
 
 def pack(record: SessionRecord, generation: int) -> bytes:
-    """A record as it lies in the ring: its length, numbers, lineage, principal, attributes, checksum."""
+    """A record as it lies in the ring: its length, numbers, lineage, principal, renewed id, attributes, checksum."""
     principal, bound = record.binding or ("", 0)
     whose = principal.encode()
-    values = record.lineage + whose + _encode(record.attributes)
+    values = record.lineage + whose + record.renewed_from + _encode(record.attributes)
     head = _HEAD.pack(
         _HEAD.size + len(values) + _CRC.size,
         generation,
@@ -108,6 +108,7 @@ def pack(record: SessionRecord, generation: int) -> bytes:
         len(record.lineage),
         bound,
         len(whose),
+        len(record.renewed_from),
     )
     return b"".join((head, values, _CRC.pack(crc32(values, crc32(head)))))
 
@@ -116,13 +117,14 @@ def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | Non
     """The record in these bytes, or None if they are not, whole and unharmed, one of this session and generation."""
     if len(data) < _HEAD.size or crc32(data) != _INTACT:
         return None
-    *head, rotated, past, bound, whose = _HEAD.unpack_from(data)
+    *head, rotated, past, bound, whose, renewed = _HEAD.unpack_from(data)
     size, written_in, digest, incarnation, version, created_ms, interval_ms, deadline_ms, expires_ms = head
     if size != len(data) or written_in != generation or digest != key.digest:
         return None
     begin = _HEAD.size + past
-    lineage, principal = data[_HEAD.size : begin], data[begin : begin + whose].decode()
-    values = StoredAttributes(_decode(data[begin + whose : -_CRC.size]))
+    end = begin + whose
+    lineage, principal, renewed_from = data[_HEAD.size : begin], data[begin:end].decode(), data[end : end + renewed]
+    values = StoredAttributes(_decode(data[end + renewed : -_CRC.size]))
     times = (created_ms, interval_ms, deadline_ms, expires_ms)
     binding = Binding(principal, bound) if principal else None
-    return SessionRecord(key, incarnation, version, *times, values, rotated, lineage, binding)
+    return SessionRecord(key, incarnation, version, *times, values, rotated, lineage, binding, renewed_from)

@@ -3,7 +3,8 @@
 --
 -- KEYS: record, index, and for a rotation the successor's record.
 -- ARGV: header; name and value of each changed attribute; removed names; name and number of each increment; guarded names.
--- Returns {FORWARDED, successor's key, its incarnation, version of its rotation} if the id was renewed a moment ago, or
+-- Returns {FORWARDED, successor's key, its incarnation, version of its rotation} if the id was renewed a moment ago,
+-- {TOO_LATE, now} if the caller does not wait any more (C-20), or
 -- {status, version, previous, expires, results, names}, and behind these, if others have committed since the base,
 -- {..., present version, interval, changed, live, lineage}. Nearly always there is nothing to tell but that it was applied:
 -- then version, previous and expires in one string, which is cheaper at both ends.
@@ -12,8 +13,8 @@
 -- is to read the record, and it subscribes the caller to every key it reads (C-3, C-3b, fact 5). So nothing is read but
 -- records. Whether idling has ended the session is decided here nevertheless: `ZADD XX INCR 0` tells a member's score,
 -- and the server takes it for a write, which tracks nothing, and which here changes and propagates nothing.
-local incarnation, base, id, resend, grace, tombstone, successor, forward, interval, n_changed, n_removed, n_added =
-  struct.unpack('>c8I8c8BI4I4c8I4i8I4I4I4', ARGV[1])
+local incarnation, base, id, resend, not_after, grace, tombstone, successor, forward, interval, n_changed, n_removed, n_added =
+  struct.unpack('>c8I8c8BI8I4I4c8I4i8I4I4I4', ARGV[1])
 local removed_at = 2 + 2 * n_changed
 local added_at = removed_at + n_removed
 local guarded_at = added_at + 2 * n_added
@@ -52,6 +53,7 @@ if s.resent:find(id, 1, true) then return {UNKNOWN} end -- nobody waits for it: 
 if s.dead then return history().onward(s, now) end
 local ends = tonumber(redis.call('ZADD', index, 'XX', 'INCR', 0, member)) or idle_end_unindexed(s)
 if not alive(s, ends, now, grace) then return {GONE} end
+if now > not_after then return {TOO_LATE, now} end
 
 local values, replaced, names = {}, {}, {}
 for i = 2, removed_at - 1, 2 do values[ARGV[i]], replaced[ARGV[i]] = ARGV[i + 1], true end
@@ -138,13 +140,22 @@ end
 if KEYS[3] then
   redis.call('RENAMENX', key, KEYS[3])
   redis.call('HSET', key, 't', pack(s))
-  if forward > 0 then redis.call('HSET', key, 'f', struct.pack(FORWARD, KEYS[3]:sub(-16), successor, now + forward)) end
   redis.call('PEXPIRE', key, tombstone)
+  if forward > 0 then
+    -- The old id leads on until the new one has been presented, so that a lost response costs nobody the session (C-23).
+    redis.call('HSET', key, 'f', struct.pack(FORWARD, KEYS[3]:sub(-16), successor, s.deadline))
+    redis.call('PEXPIREAT', key, idle_end(s, now) + tombstone)
+  else
+    redis.call('HSET', key, 'e', struct.pack('>I8', now))
+  end
   redis.call('ZREM', index, member)
   key, member, s.incarnation = KEYS[3], KEYS[3]:sub(-16), successor
 end
 local fields, stamp = {'m', pack(s)}, struct.pack('>I8', s.version)
-if KEYS[3] then fields[3], fields[4] = 'i', stamp end
+if KEYS[3] then
+  fields[3], fields[4] = 'i', stamp
+  if forward > 0 then fields[5], fields[6] = 'o', KEYS[1]:sub(-16) else redis.call('HDEL', key, 'o') end
+end
 for name, value in pairs(values) do
   fields[#fields + 1] = name
   fields[#fields + 1] = stamp .. value

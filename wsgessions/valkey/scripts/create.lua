@@ -2,13 +2,15 @@
 -- Store a new session and nothing else: whatever lies under the key stays (S-09). A repeated creation is recognised by
 -- its incarnation (C-9). Reads no other key than the record (C-3b).
 -- KEYS: record, index. ARGV: header, then name and value of each attribute.
--- Returns {version, now, expires}, {} if this very session is there already, or nil if the key is taken.
-local incarnation, interval, lifetime = struct.unpack('>c8I8I8', ARGV[1])
+-- Returns {version, now, expires}, {} if this very session is there already, nil if the key is taken, or {TOO_LATE, now} if
+-- the caller does not wait any more (C-20).
+local incarnation, interval, lifetime, not_after = struct.unpack('>c8I8I8I8', ARGV[1])
 local now, version = clock()
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local there = read(KEYS[1], now)
   return there and not there.dead and there.incarnation == incarnation and {} or false
 end
+if now > not_after then return {TOO_LATE, now} end
 
 local s = {
   incarnation = incarnation, version = version, created = now, interval = interval, deadline = now + lifetime,

@@ -3,8 +3,7 @@
 -- still come, and one whose score has changed since it was read has come (E-9).
 -- KEYS: index. ARGV: window, then members and the scores they had when they were read.
 -- Returns how many were taken out.
-local time = redis.call('TIME')
-local now, window, forgotten = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[1]), 0
+local now, window, forgotten = clock(), tonumber(ARGV[1]), 0
 for i = 2, #ARGV, 2 do
   local seen = tonumber(ARGV[i + 1])
   local announced = seen > now and seen <= now + window

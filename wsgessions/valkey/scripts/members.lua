@@ -2,8 +2,7 @@
 -- List the nodes that may keep copies, and drop those that have been silent for a minute beyond their leases (C-6).
 -- KEYS: members, hint. ARGV: 1 to ask all of them for a heartbeat at once.
 -- Returns {now, since when the list has been kept, {node, packed beats, ...}}.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = clock()
 if ARGV[1] == '1' then redis.call('SET', KEYS[2], now, 'PX', 60000) end
 local history = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
 return {now, kept_since(KEYS[1], now, history), present(KEYS[1], now)}

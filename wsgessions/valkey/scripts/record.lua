@@ -8,6 +8,8 @@
 --   i        the version of the latest rotation, which gave the session its present id; not there before the first
 --   t        instead of all others: a tombstone, holding the metadata that the session had at its end
 --   f        beside `t` if the id was renewed: key and incarnation of the successor, and until when the old id leads there
+--   e        beside `t` if the client has given the id up, for a new one or by a logout: when that was (C-24)
+--   o        the key under which the session was before its id was renewed, if that leads here (C-23)
 --
 -- Fields of any other name belong to other releases and are never touched (R-24). Numbers are big-endian. Times are
 -- milliseconds and versions microseconds by this server's clock, exact in Lua's doubles until the year 2255 (C-8).
@@ -20,13 +22,6 @@ local EXACT = 2 ^ 53
 
 local APPLIED, GONE, CONFLICT, NOT_A_NUMBER, UNKNOWN, TOO_NEW, UNREADABLE, FORWARDED, REVOKED = 0, 1, 2, 3, 4, 5, 6, 7, 8
 local FORWARD, FORWARD_SIZE = '>c16c8I8', 32
-
--- The time in milliseconds, and in microseconds.
-local function clock()
-  local time = redis.call('TIME')
-  local micros = time[1] * 1000000 + time[2]
-  return math.floor(micros / 1000), micros
-end
 
 local function pack(s)
   return struct.pack(
@@ -87,14 +82,4 @@ end
 -- The record must be gone a day after the deadline whatever happens; NX, so that use never moves or invalidates it (E-5).
 local function ensure_ttl(key, s)
   redis.call('PEXPIREAT', key, s.deadline + DAY, 'NX')
-end
-
--- Run a command on `key` with items `first` to `last`, in parts: Lua hands over no more than some thousand values at once,
--- and an error in the middle of a script would leave half a change.
-local function in_parts(command, key, items, first, last)
-  local done = 0
-  for i = first, last, 1000 do
-    done = done + redis.call(command, key, unpack(items, i, math.min(i + 999, last)))
-  end
-  return done
 end

@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
 -- Start the idle time of sessions anew, in one segment. A score only ever grows here, and never beyond the deadline, so
 -- that neither order nor repetition matters (C-16). A tombstone or a missing record is passed over: no ghosts.
--- KEYS: index, records. ARGV: grace.
--- Returns how many sessions were found without a score and indexed again (R-28).
+-- KEYS: index, records. ARGV: grace, not after.
+-- Returns how many sessions were found without a score and indexed again (R-28), or {TOO_LATE, now} if the caller does not
+-- wait any more: a use that is told later would start the idle time too late (C-20).
 local now, grace = clock(), tonumber(ARGV[1])
+if now > tonumber(ARGV[2]) then return {TOO_LATE, now} end
 local members, scores, repaired = {}, {}, 0
 for i = 2, #KEYS do members[i - 1] = KEYS[i]:sub(-16) end
 local known = redis.call('ZMSCORE', KEYS[1], unpack(members))

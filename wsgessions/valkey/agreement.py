@@ -1,0 +1,83 @@
+"""What all nodes of an application agree on: how sessions are spread, the secret, and which store it is (C-25)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from .commands import Commands
+from .members import begin_list
+from .preflight import agree_on_concurrency, agree_on_secret
+from .segments import Segments, application_prefix
+
+__all__ = ["Agreement"]
+
+
+class Agreement:
+    """Read anew over each connection, since the store may have been emptied, swapped or replaced meanwhile.
+
+    Args:
+        namespace: the first part of every key.
+        context_path: the application.
+        concurrency: the number of segments; 0 takes the number recorded in the store, or the default in a new one.
+    """
+
+    def __init__(self, namespace: str, context_path: str, concurrency: int) -> None:
+        self.segments: Segments | None = None
+        """Known from the first connection on."""
+        self.secret: bytes = b""
+        """The shared secret, once it was asked for."""
+        self.secret_name: Final = f"{namespace}:mac"
+        self._namespace = namespace
+        self._context_path = context_path
+        self._concurrency = concurrency
+        self._followers: list[Callable[[bytes], None]] = []
+        self._origin = 0
+
+    async def reach(self, commands: Commands) -> bool:
+        """Find out over a fresh connection, or be the first to say.
+
+        What was agreed before is proposed again, so that an emptied store changes as little as can be.
+
+        Returns:
+            Whether sessions are spread in another way than before, so that requests under way name the wrong keys.
+        """
+        config_key = application_prefix(self._namespace, self._context_path) + "cfg"
+        before = 0 if self.segments is None else len(self.segments)
+        agreed = await agree_on_concurrency(commands, config_key, self._concurrency, proposal=before)
+        if agreed != before:
+            self.segments = Segments(self._namespace, self._context_path, agreed)
+        if self.secret:
+            self.learn_secret(await agree_on_secret(commands, self.secret_name, self.secret))
+        return before not in (0, agreed)
+
+    async def begin_list(self, commands: Commands) -> None:
+        """Have the list of members kept from now on, for a process that is not in it."""
+        if self.segments is not None:
+            self._origin = await begin_list(commands, next(iter(self.segments)))
+
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """See `SecretKeeping.follow_secret`."""
+        self.secret = self.secret or known
+        if tell not in self._followers:
+            self._followers.append(tell)
+
+    def learn_secret(self, secret: bytes) -> None:
+        """The store has told it."""
+        before, self.secret = self.secret, secret
+        if before not in (b"", secret):
+            for tell in self._followers:
+                tell(secret)
+
+    def is_replaced(self, origin: int) -> bool:
+        """Whether the list of members is another one than before on this connection.
+
+        Args:
+            origin: since when it has been kept, as the store has just told.
+        """
+        known, self._origin = self._origin or origin, origin
+        return origin != known
+
+    def lose(self) -> None:
+        """The connection has ended."""
+        self._origin = 0

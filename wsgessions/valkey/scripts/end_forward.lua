@@ -1,0 +1,16 @@
+#!lua flags=allow-oom
+-- The ids that sessions were renewed to have been presented: the old ones lead there for a while more, and no longer (C-23,
+-- S-07). What leads nowhere, or not for as long, stays as it is, so that neither order nor repetition matters.
+-- KEYS: old records, of one segment. ARGV: that while, the life of a tombstone.
+local ends = clock() + tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+  local forward = redis.call('HGET', key, 'f')
+  if forward and #forward == FORWARD_SIZE then
+    local digest, incarnation, leads_until = struct.unpack(FORWARD, forward)
+    if leads_until > ends then
+      redis.call('HSET', key, 'f', struct.pack(FORWARD, digest, incarnation, ends))
+      redis.call('PEXPIREAT', key, ends + tonumber(ARGV[2]))
+    end
+  end
+end
+return #KEYS
