@@ -7,9 +7,10 @@ import asyncio
 import random
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.coherence import campaigns, late, upsets
+from tests.coherence import campaigns, late, losses, upsets
 from tests.coherence.campaigns import Campaign, Fault, Plan
 from tests.coherence.checkers import shown
 from tests.coherence.history import save
@@ -30,7 +31,23 @@ CAMPAIGNS: dict[str, Campaign] = {
     "lapses": late.lapses,
     "forked": late.forked,
     "deaf": late.deaf,
+    "emptied": losses.emptied,
+    "partitions": losses.partitions,
+    "killed": losses.killed,
+    "logins": losses.logins,
 }
+SELDOM: dict[str, Sequence[str]] = {
+    "hops": ["hops", "rotated"],
+    "slow-writers": ["refused_commits"],
+    "late": ["unknown_outcomes", "followed_moves", "store_failures"],
+    "pauses": ["unknown_outcomes", "followed_moves"],
+    "lapses": ["lost: pushes_lost"],
+    "emptied": ["lost: replaced"],
+    "partitions": ["unknown_outcomes", "store_failures"],
+    "killed": ["killed in mid-logout"],
+    "logins": ["late_ids"],
+}
+"""What has to happen in a campaign: where it never does, the campaign shows nothing about it."""
 
 
 def options() -> argparse.Namespace:
@@ -49,21 +66,42 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def table(branches: Mapping[str, Mapping[str, int]]) -> str:
+    """How often what happens seldom has happened, in all campaigns and in each."""
+    names = sorted({name for counts in branches.values() for name in counts})
+    lines = ["What happens seldom, and how often it did:"]
+    for name in names:
+        where = {campaign: counts[name] for campaign, counts in branches.items() if counts.get(name)}
+        each = ", ".join(f"{campaign} {count}" for campaign, count in where.items())
+        lines.append(f"  {name:<40} {sum(where.values()):>8}  {each}")
+    return "\n".join(lines)
+
+
 def main() -> int:
-    """Run them; the exit code says whether a rule was broken."""
+    """Run them; the exit code says whether a rule was broken, or a campaign never came to what it is about."""
     chosen, failed = options(), 0
     seed = random.SystemRandom().randrange(2**31) if chosen.seed is None else chosen.seed
     plan = Plan(chosen.hops, chosen.processes, seed, frozenset(map(Fault, chosen.faults)))
+    branches: dict[str, Mapping[str, int]] = {}
+    requests, started = 0, time.monotonic()
     for name in chosen.campaigns or CAMPAIGNS:
         began = time.monotonic()
         outcome = asyncio.run(CAMPAIGNS[name](plan))
         say(f"{name} (seed {seed}, {time.monotonic() - began:.0f} s): {outcome.summary}")
+        branches[name] = outcome.branches
+        requests += len(outcome.history)
+        missed = [branch for branch in SELDOM.get(name, ()) if not outcome.branches.get(branch)]
+        if missed:
+            failed += 1
+            say(f"  never came to: {', '.join(missed)}")
         if outcome.violations:
             failed += 1
             chosen.save.mkdir(parents=True, exist_ok=True)
             path = chosen.save / f"{name}-{seed}.jsonl"
             save(outcome.history, path)
             say(f"{shown(outcome.violations)}\nthe history is in {path}")
+    say(table(branches))
+    say(f"{requests} requests in {time.monotonic() - started:.0f} s")
     return min(failed, 1)
 
 

@@ -54,11 +54,21 @@ class Tab:
         paths: the sockets of the nodes.
         history: takes the events.
         jar: the cookies; its own if none are given.
+        into: takes the cookies of the answers, where requests are sent with those that were there earlier.
     """
 
-    def __init__(self, name: str, paths: Sequence[str], history: History, jar: Jar | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[str],
+        history: History,
+        jar: Jar | None = None,
+        *,
+        into: Jar | None = None,
+    ) -> None:
         self.name = name
         self.jar = Jar() if jar is None else jar
+        self._into = self.jar if into is None else into
         self._paths = paths
         self._history = history
         self._streams: dict[int, Stream] = {}
@@ -88,7 +98,7 @@ class Tab:
             ended = time.monotonic()
             cookies = answer.pop("cookies")
             event = event._replace(ended=ended, **answer)
-            self.jar.take(cookies, event.incarnation)
+            self._into.take(cookies, event.incarnation)
         self._history.append(event)
         return event
 

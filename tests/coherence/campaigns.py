@@ -160,8 +160,9 @@ async def hops(plan: Plan) -> Outcome:
         tab = Tab("solo", servers.paths, history)
         await wander(tab, servers, plan, hops=plan.hops, mix=MIX)
         tab.close()
+        branches = await branches_of(servers)
     found = [*checkers.sequential(history), *checkers.no_resurrection(history, plan.bound)]
-    return Outcome(history, [*found, *checkers.bounded_staleness(history, plan.bound)])
+    return Outcome(history, [*found, *checkers.bounded_staleness(history, plan.bound)], branches)
 
 
 async def tabs(plan: Plan) -> Outcome:
@@ -287,8 +288,9 @@ async def slow_writers(plan: Plan) -> Outcome:
         rng = plan.rng
         for trial in range(max(1, plan.hops // 100)):
             await end_while_written(servers, plan, history, rng, f"w{trial}")
+        branches = await branches_of(servers)
     found = [*checkers.no_resurrection(history, plan.bound), *checkers.always(history), *told(history)]
-    return Outcome(history, found)
+    return Outcome(history, found, branches)
 
 
 async def end_while_written(servers: Cluster, plan: Plan, history: History, rng: random.Random, name: str) -> None:

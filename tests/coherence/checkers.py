@@ -24,9 +24,9 @@ def by_client(history: History) -> Iterator[History]:
     yield from found.values()
 
 
-def first_loss(history: History) -> float:
-    """When the store first lost what it had, in this history."""
-    return min((event.began for event in history if event.op is Op.FLUSH), default=float("inf"))
+def lost_since(history: History, begun: float, until: float) -> bool:
+    """Whether the store may have lost, before an instant, what it has had since another one."""
+    return any(event.op is Op.FLUSH and begun <= event.ended and event.began <= until for event in history)
 
 
 # -- K-01 --------------------------------------------------------------------------------------------------------------
@@ -38,21 +38,23 @@ def read_your_writes(history: History) -> Iterator[Violation]:
     Holds for clients that send one request after another with cookies of their own. A session may only be missing
     after somebody has ended it, or after the store has lost it.
     """
-    lost_at = first_loss(history)
+    losses = [event for event in history if event.op is Op.FLUSH]
     ended_at = {event.presented: event.began for event in reversed(history) if event.op is Op.INVALIDATE}
     for events in by_client(history):
         known: int | None = None
         unknown: set[int] = set()
+        begun = 0.0
         for event in events:
             if event.op in TOKENS and event.status != 200:
                 unknown.add(event.token)
             if event.status != 200:
                 continue
             if event.loaded is None:
-                excused = min(lost_at, ended_at.get(event.presented, float("inf"))) <= event.ended
+                ended = ended_at.get(event.presented, float("inf")) <= event.ended
+                excused = ended or lost_since(losses, begun, event.ended)
                 if known is not None and not excused:
                     yield Violation("K-01", f"the session is not there, and held {known}", event)
-                known, unknown = None, set()
+                known, unknown, begun = None, set(), event.began
             value = event.content.get(OWN + event.client)
             if event.op in TOKENS:
                 if value != event.token:

@@ -32,10 +32,11 @@ class Program:
         self.first_line = first_line
 
     @classmethod
-    async def start(cls, module: str, *arguments: str) -> Program:
+    async def start(cls, module: str, *arguments: str, within: str = "") -> Program:
+        """Start it, in this network or within a namespace of that name."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", module, *arguments),
+            *(("ip", "netns", "exec", within) if within else ()),
+            *(sys.executable, "-m", module, *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
@@ -113,17 +114,20 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(processes: int = 3, *, options: Sequence[str] = (), **settings: Any) -> AsyncIterator[Cluster]:
+async def cluster(
+    processes: int = 3, *, options: Sequence[str] = (), within: str = "", **settings: Any
+) -> AsyncIterator[Cluster]:
     """So many nodes on one server, each with a proxy of its own between.
 
     Args:
         processes: the number of nodes.
         options: of the server program.
+        within: the network namespace that the server runs in; empty for ours.
         settings: of the nodes, beyond `FAST`.
     """
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="wsg"))
-        server = RawServer(Path(directory), *options)
+        server = RawServer(Path(directory), *options, within=within)
         server.start()
         stack.callback(server.kill)
         proxies = Proxies(await started(stack, "tests.coherence.proxy_program", *[server.path] * processes))
@@ -136,10 +140,12 @@ async def cluster(processes: int = 3, *, options: Sequence[str] = (), **settings
         yield made
 
 
-async def start_node(stack: AsyncExitStack, path: str, url: str, settings: dict[str, Any]) -> Program:
-    """One node."""
+async def start_node(
+    stack: AsyncExitStack, path: str, url: str, settings: dict[str, Any], *, within: str = ""
+) -> Program:
+    """One node, in this network or within a namespace of that name."""
     chosen = {"store_url": url, "cookie": {"insecure": True}, **FAST, **settings}
-    return await started(stack, "tests.coherence.node_program", json.dumps(chosen), path)
+    return await started(stack, "tests.coherence.node_program", json.dumps(chosen), path, within=within)
 
 
 @asynccontextmanager
@@ -162,7 +168,7 @@ async def forked_cluster(processes: int = 3, **settings: Any) -> AsyncIterator[C
         yield Cluster([server], proxies, [program], paths)
 
 
-async def started(stack: AsyncExitStack, module: str, *arguments: str) -> Program:
-    program = await Program.start(module, *arguments)
+async def started(stack: AsyncExitStack, module: str, *arguments: str, within: str = "") -> Program:
+    program = await Program.start(module, *arguments, within=within)
     stack.push_async_callback(program.close)
     return program

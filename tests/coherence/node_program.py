@@ -95,11 +95,17 @@ async def rotate(session: Session, order: Order) -> None:
 
 
 async def login(session: Session, order: Order) -> None:
-    session.bind_user(order["client"])
+    session.bind_user(_principal(order))
 
 
 async def logout_all(session: Session, order: Order) -> None:
-    await order["manager"].end_sessions_of(order["client"])
+    await order["manager"].end_sessions_of(_principal(order))
+
+
+def _principal(order: Order) -> str:
+    """Clients that are one user have names that begin alike: "user/device"."""
+    principal: str = order["client"].partition("/")[0]
+    return principal
 
 
 async def invalidate(session: Session, order: Order) -> None:

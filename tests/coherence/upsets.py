@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.coherence import checkers
 from tests.coherence.browser import Tab
@@ -86,6 +87,13 @@ async def flush(servers: Cluster, history: History) -> None:
     history.append(Event("store", 0, Op.FLUSH, began, ended=time.monotonic()))
 
 
+async def swap(servers: Cluster, history: History) -> None:
+    """An operator puts another database in the place of this one; of its keys nothing is told to anybody."""
+    began = time.monotonic()
+    await command(servers.server.path, "SWAPDB", "0", "1")
+    history.append(Event("store", 0, Op.FLUSH, began, ended=time.monotonic()))
+
+
 async def restart(servers: Cluster, history: History) -> None:
     """As kill -9 of a server without persistence."""
     began = time.monotonic()
@@ -107,20 +115,21 @@ UPSETS: dict[str, Upset] = {
     "late": late_then_lost,
     "slow": slow_server,
     "flush": flush,
+    "swap": swap,
     "restart": restart,
     "nothing": nothing,
 }
 
 
-async def command(path: str, *words: str) -> None:
-    """One command to the server, past the proxies."""
+async def command(path: str, *words: str | bytes) -> Any:
+    """One command to the server, past the proxies, and its reply."""
 
-    def run() -> None:
+    def run() -> Any:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
-            ask(client, *words)
+            return ask(client, *words)
 
-    await asyncio.to_thread(run)
+    return await asyncio.to_thread(run)
 
 
 async def upset(plan: Plan, *names: str) -> Outcome:
@@ -225,19 +234,9 @@ async def primary_and_replica(stack: AsyncExitStack, directory: Path) -> tuple[R
         stack.callback(server.kill)
         servers.append(server)
     async with asyncio.timeout(30):
-        while b"master_link_status:up" not in await info(servers[1].path):  # noqa: ASYNC110
+        while b"master_link_status:up" not in await command(servers[1].path, "INFO", "replication"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return servers[0], servers[1]
-
-
-async def info(path: str) -> bytes:
-    def run() -> bytes:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(path)
-            found: bytes = ask(client, "INFO", "replication")
-            return found
-
-    return await asyncio.to_thread(run)
 
 
 def free_ports(number: int) -> list[int]:

@@ -18,10 +18,12 @@ class RawServer:
 
     Args:
         directory: where its socket is made.
-        options: of the program, beyond the necessary ones.
+        options: of the program, beyond the necessary ones; they may override these.
+        within: the network namespace to run in; empty for that of the tests. Its socket is reached from everywhere.
     """
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, within: str = "") -> None:
+        self._within = ("ip", "netns", "exec", within) if within else ()
         self.path = str(directory / "s")
         self._options = options
         self._directory = directory
@@ -34,7 +36,7 @@ class RawServer:
     def start(self) -> None:
         options = ["--port", "0", "--unixsocket", self.path, "--save", "", "--dir", str(self._directory)]
         options += self._options
-        self._process = subprocess.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([*self._within, get_binary_path(), *options], stdout=subprocess.DEVNULL)
         until = time.monotonic() + _PATIENCE
         while not self._answers():
             assert time.monotonic() < until, "the server did not start"
