@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from . import growth, hit_ratio, http_load, in_process, instructions, memory, store_traffic
+from . import growth, hit_ratio, http_load, in_process, instructions, memory, resident, store_traffic
 from .report import Page
 from .run import Run
 from .section import Section
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Run], list[Section]]] = {
     "hit-ratio": hit_ratio.measure,
     "growth": lambda run: uvloop.run(growth.measure(run)),
     "memory": memory.measure,
+    "resident": resident.measure,
 }
 """In the order of the page. None takes more than some minutes."""
 

@@ -40,7 +40,7 @@ SELDOM: dict[str, Sequence[str]] = {
     "hops": ["hops", "rotated"],
     "slow-writers": ["refused_commits"],
     "late": ["unknown_outcomes", "followed_moves", "store_failures"],
-    "pauses": ["unknown_outcomes", "followed_moves"],
+    "pauses": ["unknown_outcomes"],
     "lapses": ["lost: pushes_lost"],
     "emptied": ["lost: replaced"],
     "partitions": ["unknown_outcomes", "store_failures"],

@@ -89,7 +89,8 @@ class StoreOwner(LoadingOwner):
         """
         deadline = deadline or self.deadline()
         try:
-            await self._settle_intent(session, deadline)
+            if session._doomed is not None or session._unsettled is not None:
+                await self._settle_intent(session, deadline)
             record = session._record
             if record is None:
                 session._draw_in()
@@ -108,7 +109,8 @@ class StoreOwner(LoadingOwner):
         deadline = deadline or self.deadline()
         try:
             session._draw_in()
-            await self._settle_intent(session, deadline)
+            if session._doomed is not None or session._unsettled is not None:
+                await self._settle_intent(session, deadline)
             await self._create(session, deadline)
         except WsgessionsError as error:
             self._note_trouble(session, error)
@@ -121,7 +123,8 @@ class StoreOwner(LoadingOwner):
         """
         deadline = deadline or self.deadline()
         try:
-            await self._settle_intent(session, deadline)
+            if session._doomed is not None or session._unsettled is not None:
+                await self._settle_intent(session, deadline)
             record = session._record
             if record is not None and session._binds is not None:
                 if (changes := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
