@@ -10,6 +10,7 @@ import msgspec
 
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import CommitStatus, Seen, SessionDelta, SessionKey, SessionRecord
+from wsgessions.stores.base import NEVER
 
 if TYPE_CHECKING:
     from tests.coherence.model.node import Node
@@ -56,33 +57,38 @@ class Browser:
         """The newest that it was shown, which the checks know even when the cookie is lost."""
         self.began: int = 0
         """The step in which its present request began."""
+        self.deadline: float = NEVER
+        """Until when it waits for its present request."""
+        self.change: bytes = b""
+        """The commit id of the latest change that it has asked for."""
         self.log: list[object] = []
         """What its present request has learned so far."""
 
     def fingerprint(self) -> object:
         """What decides what it does next."""
-        return self.key, len(self.program), self.mark, self.seen, str(self.log)
+        return self.key, len(self.program), self.mark, self.seen, self.deadline, str(self.log)
 
     async def ask(self, ask: Ask, node: Node, world: World) -> None:
         """One request, as `wsgessions` treats it."""
+        self.deadline, self.change = world.time + world.scenario.patience, b""
         try:
             if ask.kind is Kind.FORGET:
                 self.mark = None
             if ask.kind is Kind.TOUCH:
-                await node.cache.touch([self.key])
+                await node.cache.touch([self.key], deadline=self.deadline)
             elif ask.kind in (Kind.DELETE, Kind.LOGOUT):
                 await self._end(ask.kind is Kind.LOGOUT, node, world)
             else:
                 await self._use(ask.kind, node, world)
         except StoreUnavailable:
-            return  # an error page; what became of a write is unknown
+            world.checks.given_up(self)  # an error page; what has not become of the write by now never will
 
     async def _end(self, barred: bool, node: Node, world: World) -> None:
         key = self.key
-        await node.cache.delete(key)
+        await node.cache.delete(key, deadline=self.deadline)
         world.checks.deleted(key)
         if barred:
-            await node.store.barrier()
+            await node.store.barrier(deadline=self.deadline)
             world.checks.barred(key)
 
     async def _use(self, kind: Kind, node: Node, world: World) -> None:
@@ -91,10 +97,11 @@ class Browser:
             return
         successor = world.successor(self.key) if kind is Kind.ROTATE else None
         delta = _DELTAS[kind](record, world)
+        self.change = delta.commit_id
         if successor is None:
-            outcome = await node.cache.apply(delta)
+            outcome = await node.cache.apply(delta, deadline=self.deadline)
         else:
-            outcome = await node.cache.rotate(delta, successor)
+            outcome = await node.cache.rotate(delta, successor, deadline=self.deadline)
         if outcome.status is CommitStatus.GONE:
             world.checks.gone(self, node)
         if outcome.status is not CommitStatus.APPLIED:
@@ -111,7 +118,7 @@ class Browser:
             self.log.append(("served", record.version))
             world.checks.served(self, node, record)
         else:
-            found = await node.cache.load(self.key)
+            found = await node.cache.load(self.key, deadline=self.deadline)
             assert found is None or isinstance(found, SessionRecord)
             record = found
             if record is None:

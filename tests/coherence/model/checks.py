@@ -39,6 +39,10 @@ class Checks:
         self._history: dict[bytes, list[_Period]] = {}
         self._deleted: set[bytes] = set()
         self._barred: set[bytes] = set()
+        self._given_up: set[bytes] = set()
+        """Commit ids of changes whose browsers have been told that they failed, or may have."""
+        self._made: set[bytes] = set()
+        """Commit ids of all changes that a server has made."""
         self._expired_at: dict[bytes, int] = {}
         """The latest step in which a session was over by the store's time; a late touch may bring it back (C-16)."""
         self.served_from_memory: int = 0
@@ -51,8 +55,8 @@ class Checks:
         self.served_from_memory += 1
         self.content(record)
         connection = node.link.connection
-        # Until a canary has proved that pushes are lost, one beat more may be acknowledged.
-        slack = HEARTBEAT if connection is not None and connection.mute else 0.0
+        # Where bytes are not counted, one beat more may be acknowledged until a canary has proved that pushes are lost.
+        slack = HEARTBEAT if connection is not None and connection.mute and not connection.server.counts else 0.0
         oldest = self._world.time - LEASE - slack
         if not self._was_present(record, lambda period, until: until.at >= oldest):
             raise Violation(f"node {node.number} serves a state that was replaced more than a lease ago")
@@ -120,6 +124,11 @@ class Checks:
 
     # What happens at the store
 
+    def given_up(self, browser: Browser) -> None:
+        """A request has ended with an error; a change that came later could undo a newer one (C-20)."""
+        if browser.change:
+            self._given_up.add(browser.change)
+
     def deleted(self, key: SessionKey) -> None:
         """A deletion was acknowledged."""
         self._deleted.add(key.digest)
@@ -129,6 +138,10 @@ class Checks:
         record = self._world.record_of(key)
         if record is None or record.dead:  # otherwise a failover has lost the deletion (C-15b)
             self._barred.add(key.digest)
+
+    def restored(self) -> None:
+        """An older state is the store's now, in which sessions live that were deleted since."""
+        self._barred.clear()
 
     def after_step(self, *, again: bool) -> None:
         """Take note of what the store has now, and look at every copy."""
@@ -160,6 +173,10 @@ class Checks:
         state = (int.from_bytes(record.incarnation), record.version)
         if self._contents.setdefault(state, record.content()) != record.content():
             raise Violation("two states of a session with one version")
+        made = {each.id for each in record.commits} - self._made
+        if made & self._given_up:
+            raise Violation("a change was made after its browser had been told that it had failed")
+        self._made |= made
 
     def register_past(self) -> None:
         """States that came and went within one step."""

@@ -15,7 +15,7 @@ import hiredis
 
 from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
-from wsgessions.errors import StoreRefused, StoreUnavailable
+from wsgessions.errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from wsgessions.valkey.commands import Commands
 from wsgessions.valkey.protocol import OnPush, Ticket
 from wsgessions.valkey.replies import LinkLost, Reply
@@ -91,8 +91,17 @@ class ModelLink(Commands):
                 *first, last = parse(ticket.wire)
                 self.connection.inbox.extend([*((each, False) for each in first), (last, True)])
 
+    def expire(self, now: float) -> None:
+        """Time has passed: see `Link`. What was sent stays on its way, and keeps its place."""
+        for ticket in (*self.waiting, *self.backlog):
+            if ticket.deadline <= now:
+                ticket.fail(NonStopTimeout("there was no answer in time", unknown=ticket in self.waiting))
+
     def deliver(self) -> bool:
         """Hand the next item of the stream to the parser's callbacks; says whether a push or a whole answer is over."""
+        return bool(self._loop.within(self._take_next))
+
+    def _take_next(self) -> bool:
         assert self.connection is not None
         item = self.connection.stream.popleft()
         if isinstance(item, Push):

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import Any
 
+from wsgessions.stores import single_flight
+from wsgessions.valkey import barrier, commands, heartbeat, sender
+
 __all__ = ["ModelLoop"]
+
+
+_TIMED = (barrier, commands, heartbeat, sender, single_flight)
+"""Modules that ask for the time themselves, to compare it with deadlines."""
 
 
 class ModelLoop(asyncio.AbstractEventLoop):
@@ -19,7 +28,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
         self.timers: list[asyncio.TimerHandle] = []
         self.errors: list[dict[str, Any]] = []
         """What nobody caught."""
-        self._now = now
+        self.monotonic = self._now = now
 
     def due(self) -> bool:
         """Whether there is something to run."""
@@ -27,23 +36,30 @@ class ModelLoop(asyncio.AbstractEventLoop):
 
     def run(self) -> None:
         """Run until nothing is left to do at this instant."""
-        asyncio._set_running_loop(self)
-        try:
+        with self._running():
             while self.due():
                 self._fire()
                 while self.ready:
                     handle = self.ready.popleft()
                     if not handle.cancelled():
                         handle._run()
-        finally:
-            asyncio._set_running_loop(None)
 
     def within(self, function: Callable[[], Any]) -> Any:
         """Call a function as if from a callback of this loop."""
-        asyncio._set_running_loop(self)
-        try:
+        with self._running():
             return function()
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[None]:
+        """Meanwhile the time is the model's, also for what does not ask the loop."""
+        asyncio._set_running_loop(self)
+        for module in _TIMED:
+            vars(module)["time"] = self
+        try:
+            yield
         finally:
+            for module in _TIMED:
+                vars(module)["time"] = time
             asyncio._set_running_loop(None)
 
     def _fire(self) -> None:

@@ -12,9 +12,11 @@ from tests.coherence.model.server import Server
 from wsgessions.errors import StoreRefused
 from wsgessions.frozen import replace
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
+from wsgessions.stores.home import HomedStore
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.stores.single_flight import SingleFlight
 from wsgessions.valkey import members, store, tracking
+from wsgessions.valkey.byte_count import ByteCount, Verdict
 from wsgessions.valkey.commands import Commands, ScriptCall
 from wsgessions.valkey.heartbeat import Heartbeat
 from wsgessions.valkey.reading import Reading
@@ -177,6 +179,38 @@ def canary_ignored() -> Iterator[None]:
         yield
 
 
+def count_ignored() -> Any:
+    """What the server has sent is not compared with what has come, so a lapse of pushes goes unnoticed (C-22)."""
+
+    def take(self: ByteCount, *_: Any) -> None:
+        self.verdict = Verdict.COMPLETE
+
+    return mock.patch.object(ByteCount, "take", take)
+
+
+def deadline_ignored() -> Any:
+    """A change is made although its caller has given it up (C-20)."""
+    return mock.patch.object(Server, "heeds_deadlines", new=False)
+
+
+def nothing_renewed_after_fork() -> Any:
+    """A forked child goes on with what its parent had drawn, and so has its name (C-21)."""
+    return mock.patch.object(HomedStore, "renew_after_fork")
+
+
+@contextlib.contextmanager
+def origin_ignored() -> Iterator[None]:
+    """Nobody notices that the list of members is another one, or that this node is not in it (C-25)."""
+    right = Heartbeat.take_beat
+
+    def take_beat(self: Heartbeat, beat: Any, sent_at: float) -> None:
+        now_ms, timeline, replicas, members, _, _, *table = beat
+        right(self, [now_ms, timeline, replicas, members, 1, now_ms, *table], sent_at)
+
+    with mock.patch.object(Heartbeat, "take_beat", take_beat):
+        yield
+
+
 @contextlib.contextmanager
 def reads_joined_under_way() -> Iterator[None]:
     """Who comes while a read is under way gets its answer (F-22)."""
@@ -250,6 +284,10 @@ MUTANTS: dict[Mutant, str] = {
     flush_ignored: "flush",
     lost_connection_ignored: "cut",
     canary_ignored: "silence",
+    count_ignored: "lapse",
+    deadline_ignored: "late",
+    nothing_renewed_after_fork: "fork",
+    origin_ignored: "emptied",
     reads_joined_under_way: "cold",
     merged_blindly: "tabs",
     barrier_does_not_wait: "barrier",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import cast
 from unittest import mock
 
@@ -10,6 +11,8 @@ from tests.coherence.model.link import ModelLink
 from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Server
 from wsgessions.clock import StoreClock
+from wsgessions.stores.home import HomedStore
+from wsgessions.stores.home_loop import Home
 from wsgessions.stores.lease import Lease
 from wsgessions.stores.near_cache import NearCache
 from wsgessions.valkey.protocol import Ticket
@@ -36,31 +39,48 @@ class _ExactClock(StoreClock):
 class Node:
     """A process with its own event loop."""
 
-    def __init__(self, number: int, now: Callable[[], float]) -> None:
+    def __init__(self, number: int, now: Callable[[], float], *, forked_from: Node | None = None) -> None:
         self.number = number
+        self.draws = number
+        """What stands for its random numbers."""
         self.loop = ModelLoop(now)  # type: ignore[abstract]  # nothing here deals with sockets
-        with (
-            mock.patch("wsgessions.valkey.store.Link", ModelLink),
-            mock.patch("wsgessions.valkey.store.StoreClock", return_value=_ExactClock(now)),
-        ):
-            self.store = ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
+        self._now = now
+        self.homed = HomedStore(self._make_store) if forked_from is None else self._inherit(forked_from)
+        self.store = cast("ValkeyStore", self.homed._store)
         self.lease = Lease(LEASE, clock=now)
         self.cache = NearCache(self.store, lease=self.lease, max_bytes=1 << 20, audit_share=0.0)
         assert self.store.heartbeat is not None
         self.link = cast("ModelLink", self.store.link)
 
+    def _make_store(self) -> ValkeyStore:
+        with (
+            mock.patch("wsgessions.valkey.store.Link", ModelLink),
+            mock.patch("wsgessions.valkey.store.StoreClock", return_value=_ExactClock(self._now)),
+        ):
+            return ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
+
+    def _inherit(self, parent: Node) -> HomedStore:
+        """What a child process has of the store object of its parent, after all that is done at a fork (C-21)."""
+        child = HomedStore.__new__(type(parent.homed), self._make_store)
+        vars(child).update(vars(parent.homed) | {"_factory": self._make_store})
+        child.renew_after_fork()
+        child._find_home(lambda store: cast("Home", SimpleNamespace(store=store, thread=None)))
+        if child._store is parent.store:  # a copy of the parent's, with all that had been drawn before
+            child._store, self.draws = self._make_store(), parent.draws
+        return child
+
     def start(self, server: Server, *, beating: bool) -> None:
         """Connect, and begin to beat if wanted."""
         self.link.connect(server)
         if beating and self.store.heartbeat is not None:
-            with mock.patch("secrets.token_bytes", lambda size: bytes([self.number]) * size):  # random otherwise
+            with mock.patch("secrets.token_bytes", lambda size: bytes([self.draws]) * size):  # random otherwise
                 self.loop.within(self.store.heartbeat.start)
 
     @property
     def heard_all(self) -> bool:
         """Whether everything that the primary has sent has been parsed."""
         connection = self.link.connection
-        if connection is None or connection.mute or connection.server.readonly:
+        if connection is None or connection.missed or connection.unaware or connection.server.readonly:
             return False
         return not connection.stream
 
@@ -68,7 +88,11 @@ class Node:
         """What decides what it does next."""
         link, heartbeat = self.link, self.store.heartbeat
         connection = link.connection
-        sent = () if connection is None else (str(connection.inbox), str(connection.stream), connection.mute)
+        sent = (
+            ()
+            if connection is None
+            else (str(connection.inbox), str(connection.stream), connection.mute, connection.missed)
+        )
         copies = tuple(
             (digest, each.record.seen, each.record.expires_ms, each.current)
             for digest, each in self.cache.heap._by_digest.items()

@@ -45,7 +45,31 @@ SCENARIOS: dict[str, Scenario] = {
         remembered=1,
         loose=True,
     ),
-    "silence": Scenario((_program((W, 0)), _program(*[(R, 1)] * 4)), {"mute": 1, "step": 7}, depth=110, loose=True),
+    "silence": Scenario(
+        (_program((W, 0)), _program(*[(R, 1)] * 4)), {"mute": 1, "step": 7}, depth=110, loose=True, counts=False
+    ),
+    "lapse": Scenario(
+        (_program((W, 0), (W, 0)), _program(*[(R, 1)] * 4)), {"mute": 2, "unmute": 2, "step": 4}, depth=90, loose=True
+    ),
+    "late": Scenario(
+        (_program((W, 0), (W, 1), (R, 0)), _program((R, 1), (A, 0))),
+        {"late": 2, "cut": 1, "ghost": 2, "step": 1},
+        patience=0.4,
+        loose=True,
+    ),
+    "fork": Scenario(
+        (_program((Kind.LOGOUT, 0)), _program((R, 1), (R, 1))),
+        {"step": 3, "tick": 2},
+        age=4,
+        forked=True,
+        loose=True,
+    ),
+    "emptied": Scenario(
+        (_program((W, 0), (R, 1)), _program(*[(R, 1)] * 4)), {"emptied": 1, "step": 6}, depth=90, loose=True
+    ),
+    "swapped": Scenario(
+        (_program((W, 0), (R, 1)), _program(*[(R, 1)] * 4)), {"swapped": 1, "step": 6}, depth=90, loose=True
+    ),
     "slow": Scenario((_program((W, 0)), _program(*[(R, 1)] * 3)), {"step": 5}, depth=70, loose=True),
     "late_reply": Scenario((_program((W, 0)), _program((R, 1))), {"step": 5}, beating=(1,), loose=True),
     "idle": Scenario(

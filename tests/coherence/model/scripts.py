@@ -238,7 +238,7 @@ def _store(server: Server, connection: ServerConnection, key: bytes, record: Rec
 
 def _heartbeat(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     now, (node, acknowledged, lease, _) = server.now_ms(), args
-    before = server.data.members.get(node)
+    before, connection.unaware = server.data.members.get(node), False
     server.data.members[node] = _BEATS.pack(now, int(acknowledged), int(lease))
     origin = _kept_since(server, now)
     server.written(connection, keys[0])

@@ -42,13 +42,19 @@ class ServerConnection:
         self.alive: bool = True
         self.mute: bool = False
         """Whether its pushes get lost."""
+        self.missed: bool = False
+        """Whether some have been lost since the server last told how much it had sent."""
+        self.unaware: bool = False
+        """Whether the data have been replaced since its last heartbeat, and no push has told it."""
         self.sent: int = 0
         """How many replies and pushes the server has sent, as many as it would count bytes."""
 
     def push(self, names: list[bytes] | None) -> None:
         if self.alive:
             self.sent += 1
-            if not self.mute:
+            if self.mute:
+                self.missed = True
+            else:
                 self.stream.append(Push(names))
 
     def reply(self, reply: Any) -> None:
@@ -205,6 +211,7 @@ class Server:
         elif args[0] == b"INFO":
             if not self.counts:
                 return b"id=1"
+            connection.missed = False
             return b"id=1 oll=0 obl=0 events=r tot-net-out=%d" % connection.sent
         elif args[0] == b"CACHING":
             if not connection.tracking:
@@ -286,6 +293,13 @@ class Server:
         self.data.lineage = old.lineage
         self.data.config = old.config  # of no interest here: nodes that meet another number of segments refuse to go on
         self._tell_all()
+
+    def replace(self, data: Data) -> None:
+        """The database is swapped for another one: the history goes on, and nobody is told anything."""
+        self.past.append(self.data)
+        self.data = data
+        for each in self.connections:
+            each.unaware = True
 
     def resync(self, lost: int) -> None:
         """Become the follower of another server and its successor again, with all connections kept (facts 9 and 16)."""

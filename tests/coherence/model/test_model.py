@@ -13,7 +13,7 @@ import pytest
 
 from tests.coherence.model.checks import Violation
 from tests.coherence.model.explorer import explore, replay, wander
-from tests.coherence.model.mutants import MUTANTS, Mutant, lease_from_the_reply
+from tests.coherence.model.mutants import MUTANTS, Mutant, deadline_ignored, lease_from_the_reply
 from tests.coherence.model.scenarios import SCENARIOS
 
 _DEPTH = int(os.environ.get("WSGESSIONS_MODEL_DEPTH", "1"))
@@ -57,6 +57,16 @@ def test_a_lease_that_counts_from_the_reply_is_noticed() -> None:
     replay(SCENARIOS["late_reply"], late)
     with lease_from_the_reply(), pytest.raises(Violation, match="more than a lease ago"):
         replay(SCENARIOS["late_reply"], late)
+
+
+def test_a_write_that_arrives_after_its_deadline_undoes_no_newer_one() -> None:
+    held_up = "start:0 late:0 run:0 start:0 exec:1 deliver:1 run:1 exec:0"
+    world = replay(SCENARIOS["late"], held_up)
+    record = world.record_of(world.browsers[0].key)
+    assert record is not None
+    assert dict(record.content())["a"] == b"2"
+    with deadline_ignored(), pytest.raises(Violation, match="after its browser had been told"):
+        replay(SCENARIOS["late"], held_up)
 
 
 def test_a_schedule_that_was_printed_leads_to_the_same_end() -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.coherence.model.browser import Ask, Kind
 from tests.coherence.model.world import Scenario, World
+from wsgessions.stores.base import NEVER
 
 _DEPTH = int(os.environ.get("WSGESSIONS_MODEL_DEPTH", "1"))
 _UPSETS = {
@@ -23,6 +24,12 @@ _UPSETS = {
     "failover": 1,
     "demote": 1,
     "resync": 1,
+    "mute": 1,
+    "unmute": 1,
+    "late": 2,
+    "ghost": 2,
+    "emptied": 1,
+    "swapped": 1,
 }
 
 
@@ -31,10 +38,18 @@ class Cluster(RuleBasedStateMachine):
 
     world: World
 
-    @initialize(fine=st.booleans(), lost=st.integers(0, 2), remembered=st.sampled_from([1, 8]))
-    def begin(self, fine: bool, lost: int, remembered: int) -> None:
+    @initialize(
+        fine=st.booleans(),
+        lost=st.integers(0, 2),
+        remembered=st.sampled_from([1, 8]),
+        patience=st.sampled_from([NEVER, 0.4]),
+        forked=st.booleans(),
+    )
+    def begin(self, fine: bool, lost: int, remembered: int, patience: float, forked: bool) -> None:
         logging.disable(logging.CRITICAL)
-        scenario = Scenario(((), (), ()), _UPSETS, fine=fine, lost=lost, remembered=remembered)
+        scenario = Scenario(
+            ((), (), ()), _UPSETS, fine=fine, lost=lost, remembered=remembered, patience=patience, forked=forked
+        )
         self.world = World(scenario)
         self.world.begin()
 

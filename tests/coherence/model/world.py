@@ -1,9 +1,9 @@
 """A small world: one store, some nodes, some browsers, and the actions that can happen next.
 
 An action is a word: ``start:0`` (browser 0 sends its next request), ``exec:1`` (the server runs the next command of
-node 1), ``deliver:1`` (node 1's parser gets the next item of its stream), ``run:1`` (node 1's event loop runs), and the
-upsets in `UPSETS`, of which ``tick`` and ``step`` let a millisecond and half a second pass. A list of actions is a
-schedule, and one schedule always leads to the same end.
+node 1), ``deliver:1`` (node 1's parser gets the next item of its stream), ``run:1`` (node 1's event loop runs), and
+those in `tests.coherence.model.upsets`, of which ``tick`` and ``step`` let a millisecond and half a second pass. A list
+of actions is a schedule, and one schedule always leads to the same end.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ from typing import Any
 
 from tests.coherence.model.browser import FIRST_STATE, Ask, Browser
 from tests.coherence.model.checks import Checks, Violation
-from tests.coherence.model.node import HEARTBEAT, Node
+from tests.coherence.model.node import Node
 from tests.coherence.model.records import Record
 from tests.coherence.model.scripts import SCRIPTS
-from tests.coherence.model.server import Server, ServerConnection
+from tests.coherence.model.server import Data, Server, ServerConnection
+from tests.coherence.model.upsets import UPSETS, Upsets
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import NewSession, SessionKey, SessionRecord, Successor
+from wsgessions.stores.base import NEVER
 from wsgessions.valkey.segments import Segments
 
-__all__ = ["UPSETS", "Scenario", "World"]
+__all__ = ["Scenario", "World"]
 
-UPSETS = (
-    "tick", "step", "cut", "mute", "cancel", "flushall", "evict", "failover", "demote", "resync", "forget_scripts",
-    "ghost",
-)  # fmt: skip
-"""What happens only as often as a scenario allows."""
 _FIRST_KEY = SessionKey(0, bytes(15) + b"\1")
 
 
@@ -63,6 +60,12 @@ class Scenario:
     loose: bool = False
     """Whether it has too many schedules to try them all."""
     depth: int = 60
+    patience: float = NEVER
+    """Seconds from the beginning of each request to its deadline."""
+    counts: bool = True
+    """Whether the server counts the bytes that it sends."""
+    forked: bool = False
+    """Whether all nodes but the first are forked from it, before the store object is used."""
 
 
 class World:
@@ -78,8 +81,15 @@ class World:
         self.segment = next(iter(Segments("wsg", "/", 1)))
         self.primary = Server(lambda: self.time, SCRIPTS)
         self.primary.remembered, self.primary.tracks = scenario.remembered, scenario.tracks
+        self.primary.counts = scenario.counts
+        self.other = Data()
+        """Another database, which the session is in as it was before the first action."""
         self.checks = Checks(self)
-        self.nodes = [Node(number, lambda: self.time) for number in range(scenario.nodes)]
+        self.upsets = Upsets(self)
+        self.nodes: list[Node] = []
+        for number in range(scenario.nodes):
+            parent = self.nodes[0] if number and scenario.forked else None
+            self.nodes.append(Node(number, lambda: self.time, forked_from=parent))
         self.ghosts: list[ServerConnection] = []
         self.browsers = [Browser(i, _FIRST_KEY, program) for i, program in enumerate(scenario.programs)]
         self.running: dict[int, asyncio.Task[None]] = {}
@@ -93,7 +103,7 @@ class World:
             node.start(self.primary, beating=node.number in self.scenario.beating)
         self.settle()
         for _ in range(self.scenario.age):
-            self._do_step()
+            self.upsets.step()
             self.settle()
         new = NewSession(_FIRST_KEY, FIRST_STATE, self.scenario.interval_ms, 10_000_000, incarnation=1)
         record = self._finish(self.nodes[0], self.nodes[0].cache.create(new))
@@ -108,6 +118,8 @@ class World:
             self._finish(self.nodes[ask.node], self.browsers[0].ask(ask, self.nodes[ask.node], self))
         for browser in self.browsers:
             browser.mark = browser.seen = self.browsers[0].seen
+        self.other = self.primary.data.copy()
+        self.other.members, self.other.origin = {}, (0, b"")
         self.schedule.clear()
 
     def _finish(self, node: Node, request: Any) -> Any:
@@ -129,7 +141,7 @@ class World:
 
     def enabled(self) -> list[str]:
         """What can happen next."""
-        return self._plain() + [word for name in UPSETS if self.left[name] > 0 for word in self._upset(name)]
+        return self._plain() + [word for name in UPSETS if self.left[name] > 0 for word in self.upsets.possible(name)]
 
     def _plain(self) -> list[str]:
         words = []
@@ -146,24 +158,18 @@ class World:
                 words.append(f"deliver:{node.number}")
             if connection.inbox:
                 words.append(f"exec:{node.number}")
-        words += [f"start:{each.number}" for each in self.browsers if each.program and self._idle(each)]
+        words += [f"start:{each.number}" for each in self.browsers if each.program and self.is_idle(each)]
         return words
 
-    def _idle(self, browser: Browser) -> bool:
+    def is_idle(self, browser: Browser) -> bool:
+        """Whether it waits for nothing."""
         task = self.running.get(browser.number)
         return task is None or task.done()
 
-    def _upset(self, name: str) -> list[str]:
-        connected = [node.number for node in self.nodes if node.link.connection is not None]
-        if name in ("cut", "mute"):
-            return [f"{name}:{number}" for number in connected]
-        if name == "cancel":
-            return [f"cancel:{each.number}" for each in self.browsers if not self._idle(each)]
-        if name == "ghost":
-            return ["ghost"] if any(each.inbox for each in self.ghosts) else []
-        if name in ("failover", "demote", "resync"):
-            return [name] if len(self.primary.past) > self.scenario.lost else []
-        return [name]
+    def _connection(self, number: int) -> ServerConnection:
+        connection = self.nodes[number].link.connection
+        assert connection is not None
+        return connection
 
     def do(self, word: str, *, again: bool = False) -> None:
         """Carry out one action, and check. The copies were all looked at if it was done ``again``.
@@ -174,9 +180,12 @@ class World:
         self.step += 1
         self.schedule.append(word)
         name, _, number = word.partition(":")
+        arguments = [int(number)] if number else []
         if name in UPSETS:
             self.left[name] -= 1
-        getattr(self, f"_do_{name}")(*([int(number)] if number else []))
+            getattr(self.upsets, name)(*arguments)
+        else:
+            getattr(self, f"_do_{name}")(*arguments)
         for task in self.running.values():
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -194,8 +203,7 @@ class World:
         self.nodes[number].loop.run()
 
     def _do_exec(self, number: int) -> None:
-        connection = self.nodes[number].link.connection
-        assert connection is not None
+        connection = self._connection(number)
         while not connection.server.execute(connection) and not self.scenario.fine:
             self.checks.register_past()
 
@@ -207,61 +215,6 @@ class World:
 
     def _do_connect(self, number: int) -> None:
         self.nodes[number].link.connect(self.primary)
-
-    # Upsets
-
-    def _do_tick(self) -> None:
-        self.time += 0.001
-
-    def _do_step(self) -> None:
-        self.time += HEARTBEAT
-
-    def _do_cut(self, number: int) -> None:
-        link = self.nodes[number].link
-        assert link.connection is not None
-        self.ghosts.append(link.connection)
-        link.abandon("it was cut")
-
-    def _do_mute(self, number: int) -> None:
-        connection = self.nodes[number].link.connection
-        assert connection is not None
-        connection.mute = True
-
-    def _do_cancel(self, number: int) -> None:
-        self.running[number].cancel()
-
-    def _do_flushall(self) -> None:
-        self.primary.flush_all()
-
-    def _do_evict(self) -> None:
-        self.primary.evict(self.segment.record(self.browsers[0].key))
-
-    def _do_failover(self) -> None:
-        """The primary dies."""
-        self._take_over()
-        for node in self.nodes:
-            node.link.abandon("the primary died")
-
-    def _do_demote(self) -> None:
-        """The primary becomes a follower that lags behind, and keeps its connections (fact 12)."""
-        old = self.primary
-        self._take_over()
-        old.readonly = True
-
-    def _take_over(self) -> None:
-        self.timeline_lost = True
-        self.primary = self.primary.successor(self.scenario.lost)
-
-    def _do_resync(self) -> None:
-        self.timeline_lost = True
-        self.primary.resync(self.scenario.lost)
-
-    def _do_forget_scripts(self) -> None:
-        self.primary.known.clear()
-
-    def _do_ghost(self) -> None:
-        connection = next(each for each in self.ghosts if each.inbox)
-        connection.server.execute(connection)
 
     # What others want to know
 
@@ -282,8 +235,11 @@ class World:
         """Let all arrive, and time pass: nobody may wait for ever, and all nodes must show what the store has."""
         for _ in range(8):
             self.settle()
-            self._do_step()
+            self.upsets.step()
         self.settle()
+        if not all(task.done() for task in self.running.values()):  # without a deadline, doubt lasts a minute (C-20)
+            self.upsets.pass_time(60.0)
+            self.settle()
         for number, task in self.running.items():
             if not task.done():
                 raise Violation(f"the request of browser {number} never ends")
