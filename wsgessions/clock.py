@@ -71,11 +71,12 @@ class StoreClock:
             deadline: until when the caller waits, an instant of the monotonic clock; infinity counts as a minute.
 
         Returns:
-            Milliseconds since the epoch by the store's clock.
+            Milliseconds since the epoch by the store's clock: the last one that is over at the deadline, since scripts
+            look at whole milliseconds.
         """
         now = self._monotonic()
         until = min(now + _LONGEST, deadline)
-        return int((until + self._floor - (now - self._floor_at) * _DRIFT) * 1000)
+        return int((until + self._floor - (now - self._floor_at) * _DRIFT) * 1000) - 1
 
     def patience(self, deadline: float) -> float:
         """Seconds after which a change that was sent with this deadline is not carried out any more."""

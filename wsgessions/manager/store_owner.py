@@ -288,10 +288,10 @@ class StoreOwner(LoadingOwner):
             session._doomed = session._doomed if new is None else new.successor.key
             return
         session._settle(delta, at=at)
-        on_base, after = record.version == delta.base, outcome.after
-        if after is None or not on_base:
+        on_base, after, incomplete = record.version == delta.base, outcome.after, outcome.is_incomplete(delta)
+        if after is None or not (on_base or incomplete):
             after = record.after(delta, outcome, None if new is None else new.successor)
-        alone = on_base and outcome.changes is None
+        alone = on_base and outcome.changes is None and not incomplete
         session._adopt(after, (*delta.changed, *delta.removed, *outcome.computed) if alone else None)
         if outcome.previous != delta.base:
             self._look_for_rollback(session, after, Seen(after.incarnation, delta.base))

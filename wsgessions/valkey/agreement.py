@@ -32,7 +32,9 @@ class Agreement:
         self._context_path = context_path
         self._concurrency = concurrency
         self._followers: list[Callable[[bytes], None]] = []
-        self._origin = 0
+        self.origin = 0
+        """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's clock; 0
+        without a connection."""
 
     async def reach(self, commands: Commands) -> bool:
         """Find out over a fresh connection, or be the first to say.
@@ -52,9 +54,10 @@ class Agreement:
         return before not in (0, agreed)
 
     async def begin_list(self, commands: Commands) -> None:
-        """Have the list of members kept from now on, for a process that is not in it."""
+        """Have the list of members kept from now on, and know it again: what is read before the first heartbeat, too, must
+        not outlive the store that it was read from."""
         if self.segments is not None:
-            self._origin = await begin_list(commands, next(iter(self.segments)))
+            self.origin = await begin_list(commands, next(iter(self.segments)))
 
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
         """See `SecretKeeping.follow_secret`."""
@@ -75,9 +78,9 @@ class Agreement:
         Args:
             origin: since when it has been kept, as the store has just told.
         """
-        known, self._origin = self._origin or origin, origin
+        known, self.origin = self.origin or origin, origin
         return origin != known
 
     def lose(self) -> None:
         """The connection has ended."""
-        self._origin = 0
+        self.origin = 0

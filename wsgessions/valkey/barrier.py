@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ..errors import NonStopTimeout
-from .members import list_members
+from .members import Listed, list_members
 
 if TYPE_CHECKING:
     from .store import ValkeyStore
@@ -35,7 +35,7 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
     own = None if store.heartbeat is None else store.heartbeat.node
     listed = await list_members(store, hint=True, deadline=deadline)
     began_ms, pause = listed.now_ms, _FIRST_PAUSE
-    while listed.now_ms < listed.origin_ms + lease * 1000 or any(
+    while listed.now_ms < _kept_since(store, listed, began_ms) + lease * 1000 or any(
         each.may_serve(began_ms, listed.now_ms) for each in listed.members if each.node != own
     ):
         if time.monotonic() + pause > deadline:
@@ -44,6 +44,16 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
         pause = min(2 * pause, _LONGEST_PAUSE)
         # A beat of the millisecond in which this began acknowledges nothing: a node that was as quick is asked again.
         listed = await list_members(store, hint=listed.now_ms == began_ms, deadline=deadline)
+
+
+def _kept_since(store: ValkeyStore, listed: Listed, began_ms: int) -> int:
+    """Since when the nodes that may serve have been in the list.
+
+    If it is not the one that this connection knows, the store was swapped or emptied, and the list may be old and lack them
+    nevertheless: it counts as begun when the barrier was (C-25).
+    """
+    known = store.agreement.origin
+    return listed.origin_ms if known in (0, listed.origin_ms) else began_ms
 
 
 async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:

@@ -140,9 +140,8 @@ class ValkeyStore:
         self.clock.observe(layout.milliseconds(await commands.request(b"TIME")), sent_at=sent_at)
         if await self.agreement.reach(commands):
             self.link.refuse_queued("the store was emptied, and its sessions are spread in another way now")
-        if self.heartbeat is None:
-            await self.agreement.begin_list(commands)
-        else:
+        await self.agreement.begin_list(commands)
+        if self.heartbeat is not None:
             self.heartbeat.connect()
         await self.tracking.begin(commands)
         self.revocations.see_timeline(timeline)

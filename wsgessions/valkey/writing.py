@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import StoreRefused
+from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ..frozen import replace
 from ..record import (
     APPLIED,
@@ -98,7 +98,7 @@ async def commit(
         moved = place_in(delta.key, reply)
         if moved is not None:
             return await _commit_there(store, moved, delta, successor, deadline)
-    return here.outcome
+    return await _completed(store, here.outcome, delta, successor, deadline)
 
 
 async def _commit_there(
@@ -117,7 +117,26 @@ async def _commit_there(
         return replace(there.outcome, moved=moved, after=None)
     if applied:
         store.revocations.note(renewed)
-    return there.outcome
+    return await _completed(store, there.outcome, delta, needed, deadline)
+
+
+async def _completed(
+    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: Successor | None, deadline: float
+) -> CommitOutcome:
+    """The outcome of a rotation with the state that it led to, where the answer does not tell it.
+
+    A resend is answered out of the old id's tombstone, which has no attributes any more. So what others had committed
+    since the base has to be read where the session is now (C-8, K-04).
+    """
+    if successor is None or outcome.status is not APPLIED or not outcome.is_incomplete(delta):
+        return outcome
+    try:
+        there = await store.load(successor.key, deadline=deadline)
+    except StoreUnavailable as error:
+        raise NonStopTimeout("the session has moved to its new id, and cannot be read there", unknown=True) from error
+    if not isinstance(there, SessionRecord):
+        return CommitOutcome(CommitStatus.GONE)
+    return replace(outcome, after=there)
 
 
 class _Commit:
