@@ -14,8 +14,10 @@ from tests.valkey.raw_server import RawServer
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
+from wsgessions.stores.base import SecretKeeping, find_power
 from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.faults import Direction, FaultProxy
+from wsgessions.valkey.store import ValkeyStore
 
 Managers = tuple[SessionManager, SessionManager]
 AskUser = Callable[[], Awaitable[str | None]]
@@ -31,6 +33,13 @@ def manager_at(url: str, namespace: str | None = None, **settings: Any) -> Sessi
     namespace = namespace or f"two{next(_namespaces)}"
     usual = {"touch_interval": "5m", "nonstop_timeout": "20s"}
     return SessionManager(store_url=url, namespace=namespace, **{**usual, **settings})
+
+
+def valkey_of(manager: SessionManager) -> ValkeyStore:
+    """What is behind the layers of the store of a manager on Valkey."""
+    store = find_power(manager.store._store, SecretKeeping)  # type: ignore[attr-defined]  # of the `HomedStore`
+    assert isinstance(store, ValkeyStore)
+    return store
 
 
 @pytest.fixture(params=["memory", "valkey"])

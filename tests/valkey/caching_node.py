@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -51,6 +52,26 @@ class CachingNode(NamedTuple):
     async def catches_up(self) -> None:
         """Hear all that the server has said so far."""
         await self.store.link.request(b"PING")
+
+
+@asynccontextmanager
+async def beating_on(store: ValkeyStore) -> AsyncIterator[None]:
+    """Have a node that hears no reply beat on and on, more often than its lease ends, so that it is always heard."""
+    beats: set[asyncio.Task[None]] = set()
+    assert store.heartbeat is not None
+
+    async def beat(send: Callable[[], Any]) -> None:
+        while True:
+            beats.add(asyncio.ensure_future(send()))
+            await asyncio.sleep(0.01)
+
+    beats.add(asyncio.ensure_future(beat(store.heartbeat._beat)))
+    try:
+        yield
+    finally:
+        for each in beats:
+            each.cancel()
+        await asyncio.gather(*beats, return_exceptions=True)
 
 
 def node_of(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.valkey.caching_node import CachingNode, caching_node
+from tests.valkey.caching_node import CachingNode, beating_on, caching_node
 from tests.valkey.links import PATIENCE, soon
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server, started, store_at
@@ -20,7 +20,7 @@ from wsgessions.record import SessionRecord
 from wsgessions.stores.feed import Loss
 from wsgessions.testing.faults import Direction, FaultProxy
 from wsgessions.testing.store_harness import created, stored
-from wsgessions.valkey.members import Member
+from wsgessions.valkey.members import Member, list_members
 from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
@@ -121,6 +121,39 @@ async def test_of_a_node_that_has_fallen_silent_it_waits_for_the_lease(
         proxy.heal()
 
 
+async def test_of_a_node_that_is_deaf_it_waits_for_the_lease_although_its_beats_go_on(
+    node: CachingNode, shared_server: RawServer
+) -> None:
+    """C-26: as of a link that is half open. It is on the same link, and heard, when the barrier returns, and after."""
+    async with FaultProxy(shared_server.path) as proxy, peer_of(node, proxy, heartbeat=0.05, lease=0.5) as peer:
+        peer.store.link._stall_limit = 2 * PATIENCE  # nor does it give its link up
+        for _ in range(2):
+            record = await with_a_copy_at(peer, node)
+            connections = proxy.counts.connections
+            proxy.drop(Direction.TO_CLIENT)
+            async with beating_on(peer.store):
+                await node.cache.delete(record.key)
+                await node.store.barrier(deadline=soon())
+                returned_ms = (await list_members(node.store, hint=False, deadline=soon())).now_ms
+                assert peer.store.link.connected
+                assert proxy.counts.connections == connections
+                assert not peer.lease.fresh
+                assert peer.recalls(record) is None
+                async with asyncio.timeout(PATIENCE):
+                    while await last_beat_of(peer, node) < returned_ms:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+            proxy.heal()
+            proxy.end_connections()
+            await peer.may_serve()
+
+
+async def last_beat_of(peer: CachingNode, node: CachingNode) -> int:
+    """When the store heard it last, in its own milliseconds."""
+    assert peer.store.heartbeat is not None
+    listed = await list_members(node.store, hint=False, deadline=soon())
+    return next(each.beat_ms for each in listed.members if each.node == peer.store.heartbeat.node)
+
+
 async def test_a_node_that_misses_the_pushes_cannot_acknowledge(node: CachingNode, shared_server: RawServer) -> None:
     """F-13: it notices by the hint that the push of the deletion must have been swallowed, too."""
     proxy = FaultProxy(shared_server.path, watch_pushes=True)
@@ -218,4 +251,14 @@ def test_a_node_may_serve_unless_it_has_acknowledged_a_later_beat_or_its_lease_i
 ) -> None:
     """A beat of the same millisecond may have come before the end."""
     member = Member(b"node", beat_ms=1000, acknowledged_ms=acknowledged_ms, lease_ms=1000)
+    assert member.may_serve(1000, now_ms) is may_serve
+
+
+@pytest.mark.parametrize(
+    ("beat_ms", "now_ms", "may_serve"),
+    [(1500, 1999, True), (1500, 2051, False), (9000, 2051, False), (600, 1650, True), (600, 1651, False)],
+)
+def test_no_beat_that_comes_after_the_end_makes_it_wait_longer(beat_ms: int, now_ms: int, may_serve: bool) -> None:
+    """C-26: of the beat and the end, the earlier one counts."""
+    member = Member(b"node", beat_ms=beat_ms, acknowledged_ms=500, lease_ms=1000)
     assert member.may_serve(1000, now_ms) is may_serve

@@ -117,11 +117,17 @@ async def forget(store: ValkeyStore, principal: str, missing: Scored, deadline: 
         await forget_in(store, await _index_of(store, principal, deadline), missing, deadline)
 
 
-async def forget_in(store: ValkeyStore, index: bytes, missing: Scored, deadline: float) -> None:
-    """The same, for an index by its name."""
-    if missing:
-        args = (WINDOW_MS, *(part for each in missing.items() for part in each))
-        await store.sender.send(lambda _: store.link.call(_FORGET, (index,), args, deadline=deadline))
+async def forget_in(store: ValkeyStore, index: bytes, missing: Scored, deadline: float) -> int:
+    """The same, for an index by its name.
+
+    Returns:
+        How many were taken out.
+    """
+    if not missing:
+        return 0
+    args = (WINDOW_MS, *(part for each in missing.items() for part in each))
+    forgotten: int = await store.sender.send(lambda _: store.link.call(_FORGET, (index,), args, deadline=deadline))
+    return forgotten
 
 
 async def read_index(store: ValkeyStore, principal: str, deadline: float) -> Scored:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from ..record import SessionRecord
@@ -26,7 +25,8 @@ __all__ = ["drop_orphans", "repair_principals"]
 _DIGEST_SIZE: Final = 16
 _PATIENCE: Final = 1.0
 _ENTRIES: Final = 100
-"""Of an index so many entries are looked at in one go; those that move past meanwhile are left to the next pass."""
+"""Of an index so many entries are looked at in one go; those that move past meanwhile, as by a logout, are left to the
+next pass."""
 
 
 async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int:
@@ -67,23 +67,22 @@ async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
     Raises:
         StoreUnavailable: the store did not answer.
     """
-    segments = await store.known_segments(_soon())
     for index in indexes:
-        for at in count(0, _ENTRIES):
-            reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
-            scored = {member: int(score) for member, score in reply}
-            keys = list(map(key_of, scored))
-            looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in keys]
-            there = await store.link.pipeline(looks, deadline=_soon())
-            # What is no hash is no session of ours, and a refusal says so (R-21): it is left for inspection (R-20).
-            await forget_in(
-                store,
-                index,
-                {member: scored[member] for member, has in zip(scored, there, strict=True) if has == 0},
-                _soon(),
-            )
-            if len(scored) < _ENTRIES:
-                break
+        at: int | None = 0
+        while at is not None:
+            at = await _drop_orphans_from(store, index, at)
+
+
+async def _drop_orphans_from(store: ValkeyStore, index: bytes, at: int) -> int | None:
+    """Look at some entries from this place on; the next place, now that some have been taken out, or None."""
+    reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
+    scored, segments = {member: int(score) for member, score in reply}, await store.known_segments(_soon())
+    looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in map(key_of, scored)]
+    there = await store.link.pipeline(looks, deadline=_soon())
+    # What is no hash is no session of ours, and a refusal says so (R-21): it is left for inspection (R-20).
+    missing = {member: scored[member] for member, has in zip(scored, there, strict=True) if has == 0}
+    forgotten = await forget_in(store, index, missing, _soon())
+    return at + len(scored) - forgotten if len(scored) == _ENTRIES else None
 
 
 def _soon() -> float:
