@@ -29,15 +29,14 @@ _USUAL: Final = (5, 20, 100)
 _LARGE: Final = 1_000
 """In each fortieth one: 110 kB, which comes in one answer of the store and is gone when the request is over."""
 
-_TEXT: Final = f"""One process with a near cache of {_LIMIT // _MIB} MB serves {AT_ONCE} requests at a time from {_CLIENTS:,}
-sessions that take more than that in the store; four of five read, one writes, and each fortieth session has 110 kB. The
-growth is that of the resident memory since before the first request, without any setting of the allocator."""
+_TEXT: Final = f"""One process with a near cache of {_LIMIT // _MIB} MB serves {AT_ONCE} requests at a time from
+{_CLIENTS:,} sessions that take more than that in the store; four of five read, one writes, and each fortieth session
+has 110 kB. The growth is that of the resident memory since before the first request, without any setting of the allocator."""
 
 
 class _Point(NamedTuple):
     requests: int
     resident: int
-    copies: int
     hits: float
     seconds: float
 
@@ -48,10 +47,9 @@ def measure(run: Run) -> list[Section]:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         points = pool.apply(_serve, (run.store_url, requests))
     rows: list[list[Value]] = [
-        [f"{point.requests:,}", point.resident / _MIB, point.copies / _MIB, point.hits, point.seconds]
-        for point in points
+        [f"{point.requests:,}", point.resident / _MIB, point.hits, point.seconds] for point in points
     ]
-    head = ("requests", "growth of RSS (MB)", "copies (MB)", "hit ratio", "seconds")
+    head = ("requests", "growth of RSS (MB)", "hit ratio", "seconds")
     return [Section("Resident memory over many requests", f"{_TEXT}\n\n{table(head, rows)}")]
 
 
@@ -73,7 +71,7 @@ async def _served(store_url: str, requests: int) -> list[_Point]:
                 chosen = chance.sample(clients, AT_ONCE)
                 await asyncio.gather(*(each.get(chance.choice(_ROUTES)) for each in chosen))
             ratio = (cache.heap_hits - hits) / (requests // _STEPS)
-            taken = (_resident() - before, cache.heap_bytes, ratio, time.monotonic() - began)
+            taken = (_resident() - before, ratio, time.monotonic() - began)
             points.append(_Point(step * requests // _STEPS, *taken))
         return points
 

@@ -242,7 +242,7 @@ class CommitOutcome(Struct, frozen=True, gc=False):
     moved: Place | None = None
     """Where the session is, if another request had renewed its id; whatever successor was given was not needed then."""
     after: SessionRecord | None = None
-    """The session's state after the commit, where the store has worked it out for a copy that it keeps, or has read it."""
+    """The session's state after the commit, where the store has worked it out for a copy, or has read it."""
 
     def is_incomplete(self, delta: SessionDelta) -> bool:
         """Whether others have committed since the base of the delta, and the answer does not tell what."""

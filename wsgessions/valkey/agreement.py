@@ -33,8 +33,8 @@ class Agreement:
         self._concurrency = concurrency
         self._followers: list[Callable[[bytes], None]] = []
         self.origin = 0
-        """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's clock; 0
-        without a connection."""
+        """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's
+        clock; 0 without a connection."""
 
     async def reach(self, commands: Commands) -> bool:
         """Find out over a fresh connection, or be the first to say.
@@ -54,8 +54,10 @@ class Agreement:
         return before not in (0, agreed)
 
     async def begin_list(self, commands: Commands) -> None:
-        """Have the list of members kept from now on, and know it again: what is read before the first heartbeat, too, must
-        not outlive the store that it was read from."""
+        """Have the list of members kept from now on, and know it again.
+
+        What is read before the first heartbeat, too, must not outlive the store that it was read from.
+        """
         if self.segments is not None:
             self.origin = await begin_list(commands, next(iter(self.segments)))
 

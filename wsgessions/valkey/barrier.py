@@ -49,8 +49,8 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
 def _kept_since(store: ValkeyStore, listed: Listed, began_ms: int) -> int:
     """Since when the nodes that may serve have been in the list.
 
-    If it is not the one that this connection knows, the store was swapped or emptied, and the list may be old and lack them
-    nevertheless: it counts as begun when the barrier was (C-25).
+    If it is not the one that this connection knows, the store was swapped or emptied, and the list may be old and lack
+    them nevertheless: it counts as begun when the barrier was (C-25).
     """
     known = store.agreement.origin
     return listed.origin_ms if known in (0, listed.origin_ms) else began_ms

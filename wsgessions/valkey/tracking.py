@@ -215,6 +215,8 @@ def _state_after(
     changes = outcome.changes
     if held.incarnation != delta.incarnation or held.version not in (delta.base, outcome.previous):
         return None
+    if outcome.status is APPLIED and outcome.is_incomplete(delta) and held.version != outcome.previous:
+        return None
     if outcome.status is APPLIED:
         late = changes is not None and changes.version > outcome.version  # a resend, answered after others' commits
         return None if late else held.after(delta, outcome, successor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
@@ -90,7 +90,7 @@ async def commit(
     """
     segments = store.segments or await store.known_segments(deadline)
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
-    reply = await store.sender.change(here.send, deadline)
+    reply = await _told(store, delta.key, here.send, deadline)
     if here.outcome.status is not APPLIED:
         store.trouble.note(reply[0], delta.key)
         if here.outcome.status is CommitStatus.UNKNOWN:
@@ -107,7 +107,7 @@ async def _commit_there(
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
     there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
-    reply = await store.sender.change(there.send, deadline)
+    reply = await _told(store, moved.key, there.send, deadline)
     applied = there.outcome.status is APPLIED
     if not applied:
         store.trouble.note(reply[0], moved.key)
@@ -128,7 +128,8 @@ async def _completed(
     A resend is answered out of the old id's tombstone, which has no attributes any more. So what others had committed
     since the base has to be read where the session is now (C-8, K-04).
     """
-    if successor is None or outcome.status is not APPLIED or not outcome.is_incomplete(delta):
+    told = outcome.after is not None or not outcome.is_incomplete(delta)
+    if successor is None or outcome.status is not APPLIED or told:
         return outcome
     try:
         there = await store.load(successor.key, deadline=deadline)
@@ -137,6 +138,22 @@ async def _completed(
     if not isinstance(there, SessionRecord):
         return CommitOutcome(CommitStatus.GONE)
     return replace(outcome, after=there)
+
+
+async def _told(
+    store: ValkeyStore, key: SessionKey, send: Callable[[bool, int], Awaitable[Reply]], deadline: float
+) -> Reply:
+    """The reply to a change of a session.
+
+    Where none comes, the copy held here may be of before the change: it goes, so that the next read tells what became
+    of it (C-20). Otherwise a client that was told of its end elsewhere could be served from here, until the push comes.
+    """
+    try:
+        return await store.sender.change(send, deadline)
+    except NonStopTimeout as error:
+        if error.unknown:
+            store.tracking.note_record(key, None, tracked=False)
+        raise
 
 
 class _Commit:
@@ -241,7 +258,7 @@ async def _end_here(
         args = (TOMBSTONE_MS, store.grace_ms, int(resend), not_after, int(by_client))
         return store.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
 
-    reply = await store.sender.change(send, deadline)
+    reply = await _told(store, key, send, deadline)
     moved = place_in(key, reply)
     if moved is not None:
         return Ended(False), moved.key

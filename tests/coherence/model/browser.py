@@ -106,7 +106,8 @@ class Browser:
             world.checks.gone(self, node)
         if outcome.status is not CommitStatus.APPLIED:
             return
-        after = record.after(delta, outcome, successor)
+        told = outcome.after if outcome.is_incomplete(delta) else None
+        after = told or record.after(delta, outcome, successor)
         if outcome.changes is None or outcome.changes.version <= outcome.version:
             world.checks.content(after)
         self.key = after.key

@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "barrier": Scenario((_program((Kind.LOGOUT, 0)), _program((R, 1))), {"step": 1, "tick": 1}, age=4, loose=True),
     "cut": Scenario((_program((W, 0), (A, 0)), _program((R, 1), (R, 1))), {"cut": 1, "ghost": 2}, loose=True),
+    "rotated_again": Scenario((_program((W, 0)), _program((Kind.ROTATE, 0))), {"cut": 1, "ghost": 2}, loose=True),
     "cancel": Scenario((_program((W, 0), (R, 0)), _program((R, 0), (A, 1))), {"cancel": 2}, loose=True),
     "flush": Scenario((_program((W, 0)), _program((R, 1), (R, 1))), {"flushall": 1, "evict": 1}, loose=True),
     "untracked": Scenario((_program((W, 0), (R, 0)), _program((R, 1), (W, 1))), tracks=False),

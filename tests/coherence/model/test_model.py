@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,20 @@ def test_a_write_that_arrives_after_its_deadline_undoes_no_newer_one() -> None:
     assert dict(record.content())["a"] == b"2"
     with deadline_ignored(), pytest.raises(Violation, match="after its browser had been told"):
         replay(SCENARIOS["late"], held_up)
+
+
+def test_a_store_that_is_swapped_between_a_reconnection_and_the_first_heartbeat_is_noticed() -> None:
+    """C-25: the list of members is known from the beginning of each connection."""
+    replaced = {"cut": 1, "emptied": 1, "swapped": 1, "step": 5}
+    for loss in ("emptied", "swapped"):
+        schedule = f"cut:1 connect:1 start:1 exec:1 deliver:1 run:1 {loss} step run:1 exec:1 deliver:1"
+        replay(replace(SCENARIOS[loss], upsets=replaced), schedule)
+
+
+def test_a_rotation_that_is_answered_from_memory_shows_what_others_had_committed_before() -> None:
+    """C-9, K-04: the tombstone remembers the rotation, and has no attributes any more."""
+    scenario = SCENARIOS["rotated_again"]
+    replay(scenario, "start:0 start:1 exec:0 cut:0 run:0 ghost ghost connect:0 exec:0 exec:0 deliver:0 deliver:0 run:0")
 
 
 def test_a_schedule_that_was_printed_leads_to_the_same_end() -> None:
