@@ -31,7 +31,8 @@ _LARGE: Final = 1_000
 
 _TEXT: Final = f"""One process with a near cache of {_LIMIT // _MIB} MB serves {AT_ONCE} requests at a time from
 {_CLIENTS:,} sessions that take more than that in the store; four of five read, one writes, and each fortieth session
-has 110 kB. The growth is that of the resident memory since before the first request, without any setting of the allocator."""
+has 110 kB. The growth is that of the resident memory since before the first request, without any setting of the
+allocator."""
 
 
 class _Point(NamedTuple):

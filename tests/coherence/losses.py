@@ -29,6 +29,9 @@ from tests.coherence.upsets import UPSETS, command
 # -- The store is emptied ----------------------------------------------------------------------------------------------
 
 
+WAYS = ("flush", "swap", "restart")
+
+
 async def emptied(plan: Plan) -> Outcome:
     """The store loses its data in one way or another, and a process starts that has never seen the data before."""
     history: History = []
@@ -36,7 +39,7 @@ async def emptied(plan: Plan) -> Outcome:
     branches: Counter[str] = Counter()
     for trial in range(max(1, plan.hops // 4000)):
         async with running(plan) as servers, AsyncExitStack() as stack:
-            way = ("flush", "swap", "restart")[(plan.seed + trial) % 3]
+            way = WAYS[(plan.seed + trial) % len(WAYS)]
             rng = random.Random(f"{plan.seed}/{trial}")
             await lose_everything(servers, plan, history, way, f"e{trial}")
             await add_node(stack, servers)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.coherence import campaigns, upsets
+from tests.coherence import campaigns, late, losses, upsets
 from tests.coherence.campaigns import Campaign, Fault, Outcome, Plan
 from tests.coherence.checkers import shown
 
@@ -73,7 +73,60 @@ async def test_sessions_end_at_their_deadlines_neither_before_nor_after() -> Non
     assert any(event.presented is not None and event.loaded is None for event in outcome.history)
 
 
-@pytest.mark.parametrize("upset", ["pause slow", "kill pushes", "partition silence", "late", "flush restart"])
+async def test_what_is_held_back_beyond_its_deadline_undoes_nothing_and_costs_no_session() -> None:
+    """C-20, C-23, K-01, K-03."""
+    outcome = await held(late.late, Plan(hops=240))
+    assert outcome.branches["unknown_outcomes"]
+
+
+async def test_what_a_split_network_holds_back_undoes_nothing_when_it_is_healed() -> None:
+    """C-20. The network is a namespace of its own where the machine allows one, else the proxy."""
+    outcome = await held(losses.partitions, Plan(hops=100))
+    assert outcome.branches["unknown_outcomes"]
+
+
+async def test_a_store_that_stands_still_while_ids_change_costs_no_session() -> None:
+    """C-20, C-23."""
+    outcome = await held(late.pauses, Plan(hops=400))
+    assert outcome.branches["unknown_outcomes"]
+
+
+async def test_pushes_that_are_lost_for_a_moment_leave_no_stale_copy() -> None:
+    """C-22."""
+    outcome = await held(late.lapses, Plan(hops=2000))
+    assert outcome.branches["lost: pushes_lost"]
+
+
+async def test_a_logout_waits_for_all_workers_that_one_process_has_forked() -> None:
+    """C-15, C-21."""
+    await held(late.forked, Plan(hops=800))
+
+
+async def test_a_logout_waits_for_a_node_that_receives_nothing_no_longer_than_its_lease() -> None:
+    """C-26."""
+    await held(late.deaf, Plan())
+
+
+@pytest.mark.parametrize("way", ["flush", "swap", "restart"])
+async def test_a_store_that_has_lost_everything_is_noticed_and_new_processes_agree_with_the_old(way: str) -> None:
+    """C-25, K-08."""
+    outcome = await held(losses.emptied, Plan(seed=losses.WAYS.index(way)))
+    assert outcome.branches[f"emptied by {way}"]
+
+
+async def test_a_logout_everywhere_that_is_cut_short_is_finished_by_another_process() -> None:
+    """K-08, T-13."""
+    outcome = await losses.killed(Plan(hops=1000))
+    assert not outcome.violations, shown(outcome.violations)
+
+
+async def test_no_late_request_replaces_a_login_in_its_browser() -> None:
+    """C-24."""
+    outcome = await held(losses.logins, Plan(hops=200))
+    assert outcome.branches["late_ids"]
+
+
+@pytest.mark.parametrize("upset", ["pause slow", "kill pushes", "partition silence", "late", "flush swap restart"])
 async def test_nothing_older_than_the_lease_is_shown_whatever_happens(upset: str) -> None:
     """C-1, C-4, C-5, F-13. Before each upset every node serves from memory, and after the last one again."""
     outcome = await upsets.upset(Plan(), *upset.split(), "nothing")
