@@ -1,4 +1,4 @@
-"""The watermark: authenticated, and unknown whenever anything about it is odd (C-11)."""
+"""The watermark, and the move in its place: authenticated, and unknown whenever anything is odd (C-11, C-23)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsgessions.record import SessionKey
 from wsgessions.watermark import WATERMARK_LENGTH, Watermark, WatermarkSeal
 
 KEY = bytes(range(32))
@@ -82,3 +83,65 @@ def test_each_process_draws_its_own_node_hint() -> None:
     hints = {WatermarkSeal([KEY]).node for _ in range(50)}
     assert len(hints) > 40
     assert all(struct.pack(">H", hint) for hint in hints)
+
+
+# -- where a session may have moved (C-23) -----------------------------------------------------------------------------
+
+MOVE_LENGTH = 46
+keys = st.builds(SessionKey, st.just(5), st.binary(min_size=16, max_size=16))
+OLD, NEW = SessionKey(5, bytes(range(16))), SessionKey(5, bytes(range(16, 32)))
+
+
+@given(keys, keys)
+def test_a_move_leads_from_the_old_key_to_the_new_one(old: SessionKey, new: SessionKey) -> None:
+    value = SEAL.seal_move(old, new)
+    assert len(value) == MOVE_LENGTH
+    assert SEAL.unseal_move(value, old) == new
+
+
+@given(keys, keys, keys)
+def test_a_move_leads_nowhere_from_another_key(old: SessionKey, new: SessionKey, other: SessionKey) -> None:
+    """S-06: whoever knows the cookie of one session is led to no session by the id of another."""
+    if other != old:
+        assert SEAL.unseal_move(SEAL.seal_move(old, new), other) is None
+
+
+@given(keys, keys, st.integers(0, 34 * 8 - 1))
+def test_any_flipped_bit_of_a_move_makes_it_lead_nowhere(old: SessionKey, new: SessionKey, bit: int) -> None:
+    raw = bytearray(base64.urlsafe_b64decode(SEAL.seal_move(old, new) + "=="))
+    raw[bit // 8] ^= 1 << bit % 8
+    assert SEAL.unseal_move(base64.urlsafe_b64encode(raw).decode().rstrip("="), old) is None
+
+
+@given(st.text(max_size=60) | st.text("AZaz09-_=+/", min_size=MOVE_LENGTH, max_size=MOVE_LENGTH))
+def test_no_text_in_the_place_of_a_move_is_ever_an_error(text: str) -> None:
+    assert SEAL.unseal_move(text, OLD) is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 45, 47, 48, 92])
+def test_a_move_that_was_cut_or_lengthened_leads_nowhere(length: int) -> None:
+    value = (SEAL.seal_move(OLD, NEW) * 3)[:length]
+    assert SEAL.unseal_move(value, OLD) is None
+
+
+def test_a_move_of_another_key_of_ours_leads_nowhere() -> None:
+    assert WatermarkSeal([OTHER_KEY]).unseal_move(SEAL.seal_move(OLD, NEW), OLD) is None
+
+
+def test_all_keys_of_a_ring_verify_a_move() -> None:
+    """S-77."""
+    both = WatermarkSeal([OTHER_KEY, KEY])
+    assert both.unseal_move(SEAL.seal_move(OLD, NEW), OLD) == NEW
+    assert SEAL.unseal_move(both.seal_move(OLD, NEW), OLD) is None
+
+
+def test_a_watermark_is_no_move_and_a_move_no_watermark() -> None:
+    assert SEAL.unseal_move(SEAL.seal(1, 2), OLD) is None
+    assert SEAL.unseal(SEAL.seal_move(OLD, NEW)) is None
+    assert SEAL.unseal_move(SEAL.seal(1, 2)[:MOVE_LENGTH], OLD) is None
+
+
+def test_a_move_shows_neither_id_nor_old_key() -> None:
+    """S-08."""
+    raw = base64.urlsafe_b64decode(SEAL.seal_move(OLD, NEW) + "==")
+    assert OLD.digest not in raw

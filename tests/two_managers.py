@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.asgi_driver import Browser, answering
+from tests.asgi_driver import PATIENCE, Browser, Response, answering
+from tests.valkey.links import until
 from tests.valkey.raw_server import RawServer
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
@@ -57,6 +61,65 @@ async def managers(request: pytest.FixtureRequest) -> AsyncIterator[Managers]:
     yield one, other
     await one.close()
     await other.close()
+
+
+class FarAndNear(NamedTuple):
+    """Two servers, of which one has its store behind a proxy."""
+
+    proxy: FaultProxy
+    far: SessionManager
+    """It waits for the store no longer than it was told."""
+    near: SessionManager
+
+    async def give_up(self, browser: Browser, change: Any, *held: Direction) -> Response:
+        """A request at the far server that has its session when the bytes begin to be held, and changes it then."""
+        reached = False
+
+        async def handler(session: Session) -> None:
+            nonlocal reached
+            len(session)  # fails if the machine is so busy that even this takes too long; then once more
+            self.proxy.hold(*held)
+            reached = True
+            result = change(session)
+            if inspect.isawaitable(result):
+                await result
+
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                response = await browser.request(SessionMiddleware(answering(handler), manager=self.far))
+                if reached:
+                    return response
+
+    async def release(self) -> None:
+        """Let what was held arrive, and wait until something has arrived at the store: a heartbeat at the least."""
+        arrived = self.proxy.counts.bytes_to_server
+        self.proxy.heal()
+        await until(lambda: self.proxy.counts.bytes_to_server > arrived)
+
+    async def see(self, browser: Browser, handler: Any = dict) -> list[Any]:
+        """What the two make of one browser's session: the far one, as soon as its link is well again, then the near."""
+        async with asyncio.timeout(PATIENCE):
+            while (far := await browser.request(SessionMiddleware(answering(handler), manager=self.far))).status == 503:
+                pass
+        near = await browser.request(SessionMiddleware(answering(handler), manager=self.near))
+        return [far.data, near.data]
+
+
+@asynccontextmanager
+async def far_and_near(server: RawServer, *, nonstop_timeout: str, **settings: Any) -> AsyncIterator[FarAndNear]:
+    """The far server waits for the store for ``nonstop_timeout``; both have the other settings."""
+    async with FaultProxy(server.path) as proxy:
+        near = manager_at(server.url, **settings)
+        there = {**settings, "nonstop_timeout": nonstop_timeout}
+        far = manager_at(f"valkey://{proxy.host}:{proxy.port}", near.settings.namespace, **there)
+        try:
+            await near.start()
+            await far.start(deadline=time.monotonic() + PATIENCE)
+            yield FarAndNear(proxy, far, near)
+        finally:
+            proxy.heal()
+            await near.close()
+            await far.close()
 
 
 @asynccontextmanager

@@ -175,6 +175,27 @@ async def test_a_rotation_tells_the_new_id_and_ends_the_old_one(node: Node) -> N
     assert (await ask(node, dict, header(session_id))).data == {}
 
 
+async def test_a_rotation_in_doubt_is_told_and_followed_by_header(node: Node) -> None:
+    """C-23."""
+    session_id, answer = await given_id(node), node.store.after
+
+    async def lose(name: str) -> None:
+        if name == "rotate":
+            raise StoreUnavailable("the answer is lost", unknown=True)
+
+    node.store.after = lose
+    refused = await ask(node, rotate, header(session_id))
+    assert (refused.status, refused.header("x-session-id"), refused.set_cookies) == (503, [], {})
+    (move,) = refused.header("x-session-id-watermark")
+    node.store.after = answer
+    assert (await ask(node, dict, header(session_id))).data == {}
+    found = await ask(node, dict, header(session_id), header(move, "X-Session-Id-Watermark"))
+    assert (found.data, found.set_cookies) == ({"color": "red"}, {})
+    (moved,) = found.header("x-session-id")
+    assert moved not in {session_id, "echo"}
+    assert (await ask(node, dict, header(moved))).data == {"color": "red"}
+
+
 async def test_a_logout_is_told_and_nothing_is_asked_of_who_had_nothing(node: Node) -> None:
     """S-32."""
     session_id = await given_id(node)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.aging import Cluster, cluster
 from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate, untouched, websocket_scope
 from tests.nodes import Time, make_node
 from tests.spy_store import SpyStore
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import age, shared_server, started, store_at
+from tests.valkey.shared_server import shared_server
 from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.errors import StoreUnavailable
 from wsgessions.manager import SessionManager
@@ -23,50 +21,12 @@ from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
 
-__all__ = ["shared_server"]
+__all__ = ["cluster", "shared_server"]
 
 MINUTE = 60
 GRACE = 10
 PARALLEL = 20
 ID = "__Host-sid"
-_namespaces = itertools.count()
-
-
-@dataclass
-class Cluster:
-    """Two nodes, of which new ones can be had, on one store whose time can be let pass."""
-
-    nodes: Callable[..., tuple[SessionManager, SessionManager]]
-    pass_seconds: Callable[[float], Awaitable[None]]
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-    if request.param == "memory":
-        time = Time()
-        shared = MemoryStore(clock=time.clock())
-
-        def memory_nodes(**settings: Any) -> tuple[SessionManager, SessionManager]:
-            return make_node(shared, **settings).manager, make_node(shared, **settings).manager
-
-        async def pass_seconds(seconds: float) -> None:
-            time.pass_seconds(seconds)
-
-        yield Cluster(memory_nodes, pass_seconds)
-        return
-    server: RawServer = request.getfixturevalue("shared_server")
-    namespace = f"r{next(_namespaces)}"
-    opened: list[SessionManager] = []
-
-    def nodes(**settings: Any) -> tuple[SessionManager, SessionManager]:
-        both = tuple(SessionManager(store_url=server.url, namespace=namespace, **settings) for _ in range(2))
-        opened.extend(both)
-        return both[0], both[1]
-
-    async with started(store_at(server.url, namespace=namespace)) as store:
-        yield Cluster(nodes, lambda seconds: age(store, seconds))
-    for manager in opened:
-        await manager.close()
 
 
 def on(manager: SessionManager, handler: Any) -> SessionMiddleware:

@@ -205,15 +205,17 @@ class SessionManager(AllSessions):
         known = carried.version if carried and carried.incarnation == record.incarnation else 0
         hopped = self._hop_check and carried is not None and carried.node != self._seal.node
         if record.version > known or hopped or (record.version < known and session._rolled_back):
-            return self._seal.seal(record.incarnation, record.version)
+            # A client that has followed a move, and got no id for where it led, still needs that move (C-23).
+            return None if session._followed else self._seal.seal(record.incarnation, record.version)
         return None
 
     def move_of(self, session: Session) -> str | None:
         """What the client carries instead of a watermark after a rotation of unknown outcome, else None (C-23)."""
-        rotation = session._unsettled
-        if rotation is None or self._seal is None:
+        rotation, known = session._unsettled, session._id
+        if rotation is None or known is None or self._seal is None:
             return None
-        return self._seal.seal_move(rotation.delta.key, rotation.successor.key)
+        # It leads on from the id that the client has, which a renewal or another move may have left behind.
+        return self._seal.seal_move(self.owner.key_of(known), rotation.successor.key)
 
     def note_use(self, session: Session) -> bool:
         """Count the request as an access, if the session was looked at; a commit has done so already (C-16).

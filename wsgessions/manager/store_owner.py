@@ -62,6 +62,10 @@ class StoreOwner(LoadingOwner):
         """The id that this one is rotated to."""
         return successor_id(session_id)
 
+    def key_of(self, session_id: str) -> SessionKey:
+        """The key under which a session with this id is looked for."""
+        return self._identity.key(session_id)
+
     def reserve_id(self, session: Session) -> str:
         """The id that the session has, is rotated to, or will be created under; this reserves one and stores nothing.
 
@@ -204,9 +208,7 @@ class StoreOwner(LoadingOwner):
         """The id that the next commit gives. The old one has no grace if the application wants it gone (S-06, S-07)."""
         new_id, grace_ms = session._successor, 0
         if new_id is None and renew and session._id is not None:
-            # Of a session that was followed to its new key nobody has the id (C-23): nothing need lead on from there.
-            grace_ms = 0 if session._followed else self.renewal.grace_ms
-            new_id = self.successor(session._id)
+            new_id, grace_ms = self.successor(session._id), self.renewal.grace_ms
         if new_id is None or session._record is None:
             return None
         principal, binds = session._record.principal, session._binds
@@ -300,6 +302,7 @@ class StoreOwner(LoadingOwner):
         if new is not None:
             session._settle_binding(new.successor.binds)
             session._id, session._successor = new.id, None if session._binds is None else self.successor(new.id)
+            session._followed = False
 
     async def _create(self, session: Session, deadline: float) -> None:
         await self._ready(deadline)

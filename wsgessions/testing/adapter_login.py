@@ -11,6 +11,8 @@ __all__ = ["LoginCases"]
 
 FAILING = ["answer/500", "answer/503", "abort/503", "raise"]
 """Routes at which a request fails after its action."""
+LATE_WRITES = ["do/set-color", "sync/set-color", "do/increment-n", "do/commit-color", "do/bind-eve", "do/bind_now-eve"]
+"""Routes that would create a session where there is none."""
 
 
 class LoginCases(AdapterHarness):
@@ -93,9 +95,9 @@ class LoginCases(AdapterHarness):
         await browser.do(giving_up)
         read = await late.get("/do/read")
         assert (read.status_code, read.json(), cookies_set(read)) == (200, {}, {})
-        for action in ("set-color", "bind-eve"):
-            refused = await late.get(f"/do/{action}")
-            assert (refused.status_code, cookies_set(refused)) == (self.gone_status, {})
+        for action in LATE_WRITES:
+            refused = await late.get(f"/{action}")
+            assert (action, refused.status_code, cookies_set(refused)) == (action, self.gone_status, {})
 
     async def test_a_user_is_logged_out_everywhere(self, node: Node, nodes: Nodes) -> None:
         """S-55, by any server."""

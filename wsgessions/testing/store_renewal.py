@@ -235,3 +235,32 @@ class RenewalCases(StoreHarness):
         await store.rotate(change(there), successor_of(there.key))
         for key in (record.key, now.key, other.key, there.key):
             assert await store.was_replaced(key)
+
+    async def test_when_a_client_gave_an_id_up_is_not_put_off_by_a_repetition(self, store: Store) -> None:
+        """C-24: the request to log out may be sent again and again, and others may end the session too."""
+        first, later = await created(store), await created(store)
+        await store.delete(first.key, by_client=True)
+        await store.delete(later.key)
+        await self.advance(store, REPLACED_MS / 1000 - 1)
+        for ended in (first, later):
+            await store.delete(ended.key, by_client=True)
+            await store.delete(ended.key)
+        assert await store.was_replaced(first.key)
+        await self.advance(store, 2)
+        assert not await store.was_replaced(first.key)
+        assert not await store.was_replaced(later.key)
+
+    async def test_nothing_is_noted_of_an_id_that_was_never_known(self, store: Store) -> None:
+        """C-24, S-50: made-up ids would fill the store."""
+        made_up = new_key()
+        assert not await store.delete(made_up, by_client=True)
+        assert not await store.was_replaced(made_up)
+
+    async def test_no_repetition_of_a_rotation_puts_off_when_the_id_was_given_up(self, store: Store) -> None:
+        """C-23, C-24: one that was in doubt is asked for again, and was carried out the first time."""
+        record = await created(store)
+        delta, to = change(record), successor_of(record.key)
+        await store.rotate(delta, to)
+        await self.advance(store, REPLACED_MS / 1000 + 1)
+        assert (await store.rotate(delta, to)).status is CommitStatus.APPLIED
+        assert not await store.was_replaced(record.key)

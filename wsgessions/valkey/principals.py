@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StoreUnavailable
+from ..errors import NonStopTimeout, StoreUnavailable
 from ..record import CommitOutcome, CommitStatus, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
 from ..stores.listing import Names, SessionHead
 from . import writing
@@ -78,9 +78,19 @@ async def _follow(store: ValkeyStore, old: SessionKey, successor: Successor, dea
 
 
 async def _announce(store: ValkeyStore, principal: str, key: SessionKey, deadline: float) -> None:
-    due = await announce(store, principal, key, deadline)
-    if due:
-        await look_after(store, principal, due, (), deadline)
+    """Announce a session before it is created or moved.
+
+    Raises:
+        StoreUnavailable: that failed. Nothing has been done to the session then, so its outcome is never unknown.
+    """
+    try:
+        due = await announce(store, principal, key, deadline)
+        if due:
+            await look_after(store, principal, due, (), deadline)
+    except StoreUnavailable as error:
+        if not error.unknown:
+            raise
+        raise NonStopTimeout("the store has not answered in time, and the session was not changed") from error
 
 
 async def heads_of(
