@@ -25,6 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.codec.portraits import identical
 from wsgessions.codec import MAX_ATTRIBUTE_BYTES, check_name, decode, encode, is_immutable
 from wsgessions.codec.limits import MAX_ALIKE, MAX_DEPTH, MAX_INT_BITS, MAX_ITEMS
 from wsgessions.codec.scalars import SCALAR_PACKERS
@@ -40,26 +41,6 @@ def packed(value: Any) -> bytes:
 
 def unpacked(raw: bytes) -> Any:
     return decode(raw, name="cart")
-
-
-def portrait(value: Any) -> str:
-    """A text that two values share only if they are equal, of the same types, and alike in what ``==`` ignores."""
-    kind = type(value)
-    if kind is float:
-        return f"float {struct.pack('>d', value).hex()}"
-    if kind is dict:
-        return f"dict {[(portrait(key), portrait(item)) for key, item in value.items()]}"
-    if kind in (list, tuple):
-        return f"{kind.__name__} {list(map(portrait, value))}"
-    if kind in (set, frozenset):
-        return f"{kind.__name__} {sorted(map(portrait, value))}"
-    if kind in (dt.datetime, dt.time):
-        return f"{value!r} {value.fold} {id(value.tzinfo) if type(value.tzinfo) is ZoneInfo else value.tzinfo!r}"
-    return f"{kind.__name__} {value!r}"
-
-
-def identical(one: Any, other: Any) -> bool:
-    return portrait(one) == portrait(other)
 
 
 zones = st.one_of(

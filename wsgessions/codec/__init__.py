@@ -30,7 +30,7 @@ from ..errors import CodecError, SessionTooLarge
 from ..masked import forget_variables
 from .containers import CONTAINERS, Packer, check_depth, count_members, read
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
-from .scan import members_in, needs_scan
+from .scan import members_in, needs_scan, starts_in
 
 __all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
 
@@ -182,7 +182,7 @@ def _decode_exactly(raw: bytes) -> Any:
         members_in(raw)
     value = read(raw)
     if type(value) in CONTAINERS:
-        if len(raw) > MAX_DEPTH:
+        if len(raw) > MAX_DEPTH < starts_in(raw):
             check_depth(value)
         # Duplicate keys vanish while decoding. Plain data proves itself by the bytes it would be written as.
         if not _is_written_as(value, raw) and members_in(raw) != count_members(value):

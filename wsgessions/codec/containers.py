@@ -157,10 +157,10 @@ read: Final = _DECODERS[0].decode
 
 
 def check_depth(value: Any, depth: int = 1) -> None:
-    """Refuse a decoded container that nests deeper than `MAX_DEPTH`, keys left out."""
+    """Refuse a decoded container that nests deeper than `MAX_DEPTH`; a tuple may be a key."""
     if depth > MAX_DEPTH:
         raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
-    for item in value.values() if type(value) is dict else value:
+    for item in (*value, *value.values()) if type(value) is dict else value:
         if type(item) in CONTAINERS:
             check_depth(item, depth + 1)
 

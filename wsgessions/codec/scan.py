@@ -11,7 +11,7 @@ from typing import Final
 from .limits import MAX_DEPTH, MAX_ITEMS, Refusal
 from .tags import NESTING_TAGS
 
-__all__ = ["members_in", "needs_scan"]
+__all__ = ["members_in", "needs_scan", "starts_in"]
 
 _ALWAYS_SAFE: Final = 1_000
 """So many nested containers do not exhaust a small stack (512 KiB), whatever the recursion limit is set to."""
@@ -33,7 +33,12 @@ def needs_scan(raw: bytes) -> bool:
     """Whether ``raw`` could, when decoded, exhaust the stack or hold more than `MAX_ITEMS`."""
     if len(raw) <= _ALWAYS_SAFE:
         return False
-    return len(raw) > MAX_ITEMS or len(raw) - len(raw.translate(None, _STARTS)) > _ALWAYS_SAFE
+    return len(raw) > MAX_ITEMS or starts_in(raw) > _ALWAYS_SAFE
+
+
+def starts_in(raw: bytes) -> int:
+    """How many containers there can be in ``raw`` at most, and hence how deep they can nest."""
+    return len(raw) - len(raw.translate(None, _STARTS))
 
 
 def members_in(raw: bytes) -> int:
