@@ -58,7 +58,7 @@ def _encoded(name: str) -> bytes:
 
 
 def _learned(field: bytes) -> str:
-    name = field[1:].decode("utf-8", "surrogatepass")
+    name = field[1:].decode()
     if len(_names) < MOST_NAMES and len(field) <= _LONGEST:
         _by_field[field] = _names[name] = name
         _fields[name] = field

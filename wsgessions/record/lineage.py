@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["COMMITS_REMEMBERED", "UNKNOWN_PAST", "begun", "continued", "holds"]
+__all__ = ["COMMITS_REMEMBERED", "UNKNOWN_PAST", "begun", "continued", "holds", "latest"]
 
 COMMITS_REMEMBERED: Final = 8
 """So many of a session's latest commits are remembered, to tell those that are sent again (C-9) or were lost (C-12)."""
@@ -28,7 +28,12 @@ def begun(version: int) -> bytes:
 
 def continued(lineage: bytes, version: int) -> bytes:
     """The lineage of the state that followed at once on the one with this ``lineage``; the oldest part is let go."""
-    return (lineage + version.to_bytes(_SIZE))[-_LONGEST:]
+    return latest(lineage + version.to_bytes(_SIZE))
+
+
+def latest(lineage: bytes) -> bytes:
+    """As much of a lineage as is kept: the latest part, in case a store tells more, which no release of ours writes."""
+    return lineage[-_LONGEST:]
 
 
 def holds(lineage: bytes, version: int) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
 from ..errors import RecordTooNew
 from ..record import Binding, CommitOutcome, CommitStatus, Place, SessionKey
 from ..record.attribute_names import shared
+from ..record.principal import MAX_PRINCIPAL_BYTES
+from .figures import COMMITS_REMEMBERED, EXACT
 from .memory_entry import Attribute, Commit, Entry
 
 __all__ = ["Document", "Unreadable", "pack", "unpack"]
@@ -31,28 +33,37 @@ class Document(msgspec.Struct):
     """Of a tombstone that a rotation has just left: the session, until it is stored under its new key."""
 
 
-class _Wire(msgspec.Struct, array_like=True, frozen=True):
-    """An `Entry`. Names of attributes are bytes, since they may hold what UTF-8 does not allow."""
+_Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=EXACT)]
+"""A time or a version."""
+_Prefix: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=4096)]
+_Digest: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+_Incarnation: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_Principal: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+_Commit: TypeAlias = tuple[bytes, _Number, _Number, _Number, list[tuple[bytes, bytes]]]
 
-    prefix: int
-    digest: bytes
-    incarnation: int
-    version: int
-    created: int
-    interval: int
-    deadline: int
-    expires: int
-    attributes: list[tuple[bytes, int, bytes]]
-    removed: int
-    floor: int
-    commits: list[tuple[bytes, int, int, int, list[tuple[bytes, bytes]]]]
-    rotated: int
-    tombstone_until: int | None
-    moved: tuple[int, bytes, int, int] | None
-    leads_until: int
-    binding: tuple[str, int] | None = None
-    given_up: int = 0
-    renewed_from: bytes = b""
+
+class _Wire(msgspec.Struct, array_like=True, frozen=True):
+    """An `Entry`, with the ranges in which a store of ours writes (R-20)."""
+
+    prefix: _Prefix
+    digest: _Digest
+    incarnation: _Incarnation
+    version: _Number
+    created: _Number
+    interval: _Number
+    deadline: _Number
+    expires: _Number
+    attributes: list[tuple[bytes, _Number, bytes]]
+    removed: _Number
+    floor: _Number
+    commits: Annotated[list[_Commit], msgspec.Meta(max_length=COMMITS_REMEMBERED)]
+    rotated: _Number
+    tombstone_until: _Number | None
+    moved: tuple[_Prefix, _Digest, _Incarnation, _Number] | None
+    leads_until: _Number
+    binding: tuple[_Principal, _Number] | None = None
+    given_up: _Number = 0
+    renewed_from: Annotated[bytes, msgspec.Meta(max_length=16)] = b""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -83,7 +94,7 @@ def unpack(raw: bytes, key: SessionKey) -> Document:
     try:
         entry, heir = _decoder.decode(memoryview(raw)[len(_MAGIC) + 1 :])
         document = Document(_from_wire(entry), None if heir is None else _from_wire(heir))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unreadable from error
     if document.entry.key.digest != key.digest:
         raise Unreadable
@@ -100,7 +111,7 @@ def _to_wire(entry: Entry) -> _Wire:
         entry.interval,
         entry.deadline,
         entry.expires,
-        [(_bytes(name), version, raw) for name, (version, raw) in entry.attributes.items()],
+        [(name.encode(), version, raw) for name, (version, raw) in entry.attributes.items()],
         entry.removed,
         entry.floor,
         [_to_commit(commit) for commit in entry.commits],
@@ -120,11 +131,13 @@ def _to_place(place: Place) -> tuple[int, bytes, int, int]:
 
 def _to_commit(commit: Commit) -> tuple[bytes, int, int, int, list[tuple[bytes, bytes]]]:
     outcome = commit.outcome
-    computed = [(_bytes(name), raw) for name, raw in outcome.computed.items()]
+    computed = [(name.encode(), raw) for name, raw in outcome.computed.items()]
     return (commit.id, outcome.version, outcome.previous, outcome.expires_ms, computed)
 
 
 def _from_wire(wire: _Wire) -> Entry:
+    if not _is_sound(wire):
+        raise ValueError("the numbers contradict each other")
     moved = wire.moved
     return Entry(
         key=SessionKey(wire.prefix, wire.digest),
@@ -134,7 +147,7 @@ def _from_wire(wire: _Wire) -> Entry:
         interval=wire.interval,
         deadline=wire.deadline,
         expires=wire.expires,
-        attributes={shared(_text(name)): Attribute(version, raw) for name, version, raw in wire.attributes},
+        attributes={shared(name.decode()): Attribute(version, raw) for name, version, raw in wire.attributes},
         removed=wire.removed,
         floor=wire.floor,
         commits=deque(_from_commit(*commit) for commit in wire.commits),
@@ -148,16 +161,15 @@ def _from_wire(wire: _Wire) -> Entry:
     )
 
 
+def _is_sound(wire: _Wire) -> bool:
+    """What types and ranges do not say; see `wsgessions.valkey.metadata.read_head`."""
+    principal, bound = wire.binding or ("", 0)
+    in_order = wire.created <= wire.deadline and max(wire.rotated, bound) <= wire.version
+    return in_order and len(wire.renewed_from) in (0, 16) and len(principal.encode()) <= MAX_PRINCIPAL_BYTES
+
+
 def _from_commit(
     commit_id: bytes, version: int, previous: int, expires: int, computed: list[tuple[bytes, bytes]]
 ) -> Commit:
-    results = {_text(name): raw for name, raw in computed}
+    results = {name.decode(): raw for name, raw in computed}
     return Commit(commit_id, CommitOutcome(CommitStatus.APPLIED, version, previous, expires, results))
-
-
-def _bytes(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")

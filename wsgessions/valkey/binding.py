@@ -12,8 +12,9 @@ from struct import Struct
 from typing import Final
 
 from ..record import Binding, SessionKey
+from ..record.principal import MAX_PRINCIPAL_BYTES
 
-__all__ = ["BOUND", "key_of", "member_of", "owner_of", "pack_principal", "prefix_in", "read_binding"]
+__all__ = ["BOUND", "is_member", "key_of", "member_of", "owner_of", "pack_principal", "prefix_in", "read_binding"]
 
 BOUND: Final = b"p"
 """The field: `_HEAD`, then the principal in UTF-8, empty if it is nobody's."""
@@ -21,6 +22,8 @@ BOUND: Final = b"p"
 _HEAD: Final = Struct(">QH")
 """The version that bound it, and the prefix of the session's key."""
 _PREFIX: Final = Struct(">H")
+_PREFIXES: Final = 1 << 12
+_MEMBER_SIZE: Final = _PREFIX.size + 16
 
 
 def pack_principal(key: SessionKey, principal: str) -> bytes:
@@ -36,15 +39,17 @@ def read_binding(field: bytes) -> Binding | None:
     """
     if not field or len(field) == _HEAD.size:
         return None
-    principal = field[_HEAD.size :].decode()
-    if not principal:
-        raise ValueError("it is too short")
-    return Binding(principal, int.from_bytes(field[:8]))
+    if not _HEAD.size < len(field) <= _HEAD.size + MAX_PRINCIPAL_BYTES:
+        raise ValueError("it is too short, or too long")
+    return Binding(field[_HEAD.size :].decode(), int.from_bytes(field[:8]))
 
 
 def prefix_in(field: bytes) -> int | None:
     """The first 12 bits of the id of a session; None if the field is damaged, or missing."""
-    return None if len(field) < _HEAD.size else int(_HEAD.unpack_from(field)[1])
+    if len(field) < _HEAD.size:
+        return None
+    prefix = int(_HEAD.unpack_from(field)[1])
+    return prefix if prefix < _PREFIXES else None
 
 
 def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
@@ -53,12 +58,18 @@ def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
         binding = read_binding(field)
     except ValueError:
         return None
-    return None if binding is None else (binding.principal, SessionKey(_HEAD.unpack_from(field)[1], digest))
+    prefix = prefix_in(field)
+    return None if binding is None or prefix is None else (binding.principal, SessionKey(prefix, digest))
 
 
 def member_of(key: SessionKey) -> bytes:
     """What stands for a session in the index of its principal: 18 bytes that make its key again."""
     return _PREFIX.pack(key.prefix) + key.digest
+
+
+def is_member(member: bytes) -> bool:
+    """Whether a member of an index can be one of ours; what is not is passed over, and hinders no other."""
+    return len(member) == _MEMBER_SIZE and _PREFIX.unpack_from(member)[0] < _PREFIXES
 
 
 def key_of(member: bytes) -> SessionKey:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from ..errors import StoreRefused
 from ..record import SessionKey, SessionRecord
+from ..stores.figures import EXACT
 from ..stores.listing import Names, Position, SessionHead, SessionPage, is_ref
 from .binding import BOUND, prefix_in
 from .commands import Argument
 from .heads import Found, fields_for, found_in, note
-from .layout import milliseconds
+from .layout import instant, milliseconds
 from .replies import Reply
 from .segments import Segment
 
@@ -31,6 +32,8 @@ _SEGMENTS_AT_ONCE: Final = 256
 _MEMBERS_PER_SCAN: Final = 1_000
 _NAMED_BYTES: Final = 4
 """A ref names so many whole bytes of KEY, and half of one more."""
+_BEYOND_ALL: Final = b"(%d" % EXACT
+"""No session ends later: what has a higher score was not put there by us, and is not listed."""
 _SPECIAL: Final = re.compile(rb"([*?\[\]\\^-])")
 
 
@@ -89,7 +92,7 @@ class _Look(NamedTuple):
 
     async def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """How many live sessions each of these has."""
-        return await self.ask([(b"ZCOUNT", each.expiries, f"({self.now_ms}", b"+inf") for each in segments])
+        return await self.ask([(b"ZCOUNT", each.expiries, f"({self.now_ms}", _BEYOND_ALL) for each in segments])
 
     async def beyond(self, after: Position, limit: int) -> list[_Listed]:
         """The next sessions behind a position, in order: ``limit`` of them or more, unless there are no more."""
@@ -117,7 +120,7 @@ class _Look(NamedTuple):
 
     def later(self, number: int, after_ms: int, most: int) -> Sequence[Argument]:
         limit = (b"BYSCORE", b"LIMIT", 0, most, b"WITHSCORES")
-        return (b"ZRANGE", self.segments[number].expiries, f"({after_ms}", b"+inf", *limit)
+        return (b"ZRANGE", self.segments[number].expiries, f"({after_ms}", _BEYOND_ALL, *limit)
 
     async def beginning(self, prefix: int, begin: bytes) -> set[_Listed]:
         """The sessions of one segment whose KEYs begin so."""
@@ -148,7 +151,7 @@ class _Look(NamedTuple):
 
 
 def _listed(number: int, scored: Iterable[tuple[bytes, Reply]]) -> list[_Listed]:
-    return [_Listed(number, int(score), digest) for digest, score in scored]
+    return [_Listed(number, instant(score) or 0, digest) for digest, score in scored]
 
 
 def _record(listed: _Listed, fields: Sequence[bytes], reply: Reply, now_ms: int) -> Found:

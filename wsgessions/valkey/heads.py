@@ -62,10 +62,7 @@ async def read_heads(
     clock, *replies = await store.sender.send(lambda _: store.link.pipeline(commands, deadline=deadline))
     now_ms = layout.milliseconds(clock)
     scores, records = iter(replies[::2]), iter(replies[1::2])
-    found = {
-        key: found_in(key, fields, next(records), None if (score := next(scores)) is None else int(score), now_ms)
-        for key in keys
-    }
+    found = {key: found_in(key, fields, next(records), layout.instant(next(scores)), now_ms) for key in keys}
     for key, each in found.items():
         note(store, key, each)
     return found

@@ -25,6 +25,7 @@ from ..record import (
     Successor,
 )
 from ..record.attribute_names import field_of, shared_name
+from ..record.lineage import latest
 from ..stores.figures import EXACT, TOMBSTONE_MS
 from .binding import BOUND, pack_principal, read_binding
 from .metadata import HEAD, Head, Refusal, read_head
@@ -36,6 +37,7 @@ __all__ = [
     "Head",
     "Refusal",
     "as_fields",
+    "instant",
     "milliseconds",
     "pack_commit",
     "pack_creation",
@@ -56,6 +58,7 @@ _CREATION: Final = Struct(">8sQQQ")
 _COMMIT: Final = Struct(">QQ8sBQIIQIqIII")
 _SEEN: Final = Struct(">8sQ")
 _STAMP_SIZE: Final = 8
+_DIGEST_OR_NONE: Final = (0, 16)
 _ATTRIBUTE: Final = b"a"
 _NIL: Final = b"\xc0"
 _NO_SUCCESSOR: Final = 0
@@ -148,6 +151,14 @@ def milliseconds(reply: Reply) -> int:
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
+def instant(score: Reply) -> int | None:
+    """The score of a member of an index, in milliseconds; None if it has none.
+
+    Anybody who may write to the index may have set it: an infinite one, too. It never leaves the range of instants.
+    """
+    return None if score is None else int(min(max(0.0, float(score)), EXACT - 1.0))  # a NaN is 0
+
+
 def read_record(
     key: SessionKey, fields: Mapping[bytes, bytes], expires_ms: int | None, now_ms: int
 ) -> SessionRecord | Refusal:
@@ -172,7 +183,9 @@ def read_record(
         binding = read_binding(fields.get(BOUND, b""))
     except ValueError:
         return Refusal.UNREADABLE
-    if max(rotated, 0 if binding is None else binding.version) > head.version:
+    renewed_from = fields.get(_RENEWED_FROM, b"")
+    sound = max(rotated, 0 if binding is None else binding.version) <= head.version
+    if not sound or len(renewed_from) not in _DIGEST_OR_NONE:
         return Refusal.UNREADABLE
     return SessionRecord(
         key=key,
@@ -184,9 +197,9 @@ def read_record(
         expires_ms=head.idle_end() if expires_ms is None else expires_ms,
         attributes=attributes,
         rotated=rotated,
-        lineage=read_lineage(head.floor, fields[_METADATA], HEAD.size),
+        lineage=read_lineage(head.floor, fields[_METADATA], HEAD.size, head.commits),
         binding=binding,
-        renewed_from=fields.get(_RENEWED_FROM, b""),
+        renewed_from=renewed_from,
     )
 
 
@@ -218,25 +231,35 @@ def read_changes(
     *,
     lineage: bytes,
 ) -> SessionChanges:
-    """Changes as scripts tell them."""
+    """Changes as scripts tell them.
+
+    Raises:
+        ValueError: an attribute has a name that no release has written.
+    """
     return SessionChanges(
         version=version,
         interval_ms=interval_ms,
         expires_ms=expires_ms,
         changed={shared_name(changed[i]): changed[i + 1] for i in range(0, len(changed), 2)},
         live=None if live is None else frozenset(map(shared_name, live)),
-        lineage=lineage,
+        lineage=latest(lineage),
     )
 
 
 def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
-    """The answer of ``commit.lua``."""
+    """The answer of ``commit.lua``.
+
+    Raises:
+        ValueError: what it tells of the record was not written by any release.
+    """
     if type(reply) is bytes:
         return CommitOutcome(APPLIED, *_APPLIED_ALONE.unpack(reply))
     status = _STATUSES[reply[0]]
     if len(reply) == 1 or reply[0] == Refusal.FORWARDED:
         return CommitOutcome(status)
     _, version, previous, expires_ms, results, names, *others = reply
+    if not 0 <= version < EXACT:
+        raise ValueError("a version is beyond what is exact")
     changes = None
     if others:
         present, interval_ms, changed, live, lineage = others
@@ -256,11 +279,16 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
 
 
 def _read_results(delta: SessionDelta, results: bytes) -> dict[str, bytes]:
-    """Each result is preceded by its length; they come in the order in which the increments were sent."""
+    """Each result is preceded by its length; they come in the order in which the increments were sent.
+
+    Those of a commit that is sent again come out of the record, so that they may be damaged.
+    """
     computed: dict[str, bytes] = {}
     at = 0
     for name in delta.increments if results else ():
-        end = at + 1 + results[at]
+        end = at + 1 + (results[at] if at < len(results) else len(results))
+        if end > len(results):
+            raise ValueError("results are cut short")
         computed[name] = results[at + 1 : end]
         at = end
     return computed

@@ -20,8 +20,10 @@ from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..record import SessionKey
 from ..stores.figures import TOMBSTONE_MS
-from .binding import member_of, owner_of
+from .binding import is_member, member_of, owner_of
 from .commands import Argument
+from .layout import instant
+from .replies import Reply
 from .script import Script
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = [
     "leave",
     "note_unkept",
     "read_index",
+    "scored",
     "scores_of",
     "take_out",
 ]
@@ -65,7 +68,7 @@ async def announce(store: ValkeyStore, principal: str, key: SessionKey, deadline
     due = await store.sender.change(
         lambda _, not_after: store.link.call(_ANNOUNCE, (index,), (*args, not_after), deadline=deadline), deadline
     )
-    return {due[i]: int(due[i + 1]) for i in range(0, len(due), 2)}
+    return scored(zip(due[::2], due[1::2], strict=True))
 
 
 async def confirm(store: ValkeyStore, principal: str, live: Iterable[tuple[SessionKey, int]], deadline: float) -> None:
@@ -134,7 +137,12 @@ async def read_index(store: ValkeyStore, principal: str, deadline: float) -> Sco
     """All members at one instant: what has left between two looks would be missed (E-9)."""
     index = await _index_of(store, principal, deadline)
     [found] = await store.sender.answers([(b"ZRANGE", index, 0, -1, b"WITHSCORES")], deadline)
-    return {member: int(score) for member, score in found}
+    return scored(found)
+
+
+def scored(found: Iterable[tuple[bytes, Reply]]) -> Scored:
+    """Those of these members of an index that are sessions. Somebody else's hinder nobody from logging out (S-55)."""
+    return {member: instant(score) or 0 for member, score in found if is_member(member)}
 
 
 async def scores_of(store: ValkeyStore, principal: str, keys: Collection[SessionKey], deadline: float) -> Scored:
@@ -143,7 +151,7 @@ async def scores_of(store: ValkeyStore, principal: str, keys: Collection[Session
         return {}
     index, members = await _index_of(store, principal, deadline), list(map(member_of, keys))
     [scores] = await store.sender.answers([(b"ZMSCORE", index, *members)], deadline)
-    return {member: int(score) for member, score in zip(members, scores, strict=True) if score is not None}
+    return scored(pair for pair in zip(members, scores, strict=True) if pair[1] is not None)
 
 
 async def _index_of(store: ValkeyStore, principal: str, deadline: float) -> bytes:

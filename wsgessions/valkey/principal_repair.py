@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..record import SessionRecord
 from .binding import BOUND, key_of, member_of, owner_of
-from .principal_index import forget_in
+from .principal_index import forget_in, scored
 from .principals import look_after
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
 async def _drop_orphans_from(store: ValkeyStore, index: bytes, at: int) -> int | None:
     """Look at some entries from this place on; the next place, now that some have been taken out, or None."""
     reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
-    scored, segments = {member: int(score) for member, score in reply}, await store.known_segments(_soon())
-    looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in map(key_of, scored)]
+    members, segments = scored(reply), await store.known_segments(_soon())
+    looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in map(key_of, members)]
     there = await store.link.pipeline(looks, deadline=_soon())
     # What is no hash is no session of ours, and a refusal says so (R-21): it is left for inspection (R-20).
-    missing = {member: scored[member] for member, has in zip(scored, there, strict=True) if has == 0}
+    missing = {member: members[member] for member, has in zip(members, there, strict=True) if has == 0}
     forgotten = await forget_in(store, index, missing, _soon())
-    return at + len(scored) - forgotten if len(scored) == _ENTRIES else None
+    return at + len(reply) - forgotten if len(reply) == _ENTRIES else None
 
 
 def _soon() -> float:

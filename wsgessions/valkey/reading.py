@@ -98,7 +98,7 @@ class Reading:
                 return reply
         now_ms = layout.milliseconds(clock)
         self._clock.observe(now_ms, sent_at=self._sent_at)
-        read = _read(self._key, found[-1], now_ms, None if score is None else int(score))
+        read = _read(self._key, found[-1], now_ms, layout.instant(score))
         if isinstance(read, StoreRefused):
             return read
         alive = isinstance(read, tuple) and min(read[0].expires_ms, read[1]) > now_ms
@@ -131,7 +131,10 @@ def _read(
         return _whole(key, layout.as_fields(parts[0]), now_ms, score)
     version, interval_ms, deadline_ms, idle_end, changed, live, lineage = parts
     ends = idle_end if score is None else score
-    return layout.read_changes(version, interval_ms, ends, changed, live, lineage=lineage), deadline_ms
+    try:
+        return layout.read_changes(version, interval_ms, ends, changed, live, lineage=lineage), deadline_ms
+    except ValueError:
+        return Refusal.UNREADABLE
 
 
 def _whole(

@@ -40,7 +40,19 @@ async def keep_forward(store: ValkeyStore, key: SessionKey, forward: Forward, de
 
 
 async def was_replaced(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
-    """See `Store.was_replaced`. Of an id that leads on, that is said which it leads to."""
+    """See `Store.was_replaced`. Each forward is followed once: no release leads in a circle, but another writer may."""
+    followed: set[SessionKey] = set()
+    onward: SessionKey | bool = key
+    while not isinstance(onward, bool):
+        followed.add(onward)
+        onward = await _look(store, onward, deadline)
+        if onward in followed:
+            return False
+    return onward
+
+
+async def _look(store: ValkeyStore, key: SessionKey, deadline: float) -> bool | SessionKey:
+    """The answer, or the key under which it is to be looked for."""
     record = (await store.segment(key, deadline)).record(key)
     look = ((b"TIME",), (b"HMGET", record, layout.GIVEN_UP, layout.FORWARD, layout.TOMBSTONE))
     now, found = await store.sender.send(lambda _: store.link.pipeline(look, deadline=deadline))
@@ -52,4 +64,4 @@ async def was_replaced(store: ValkeyStore, key: SessionKey, deadline: float) -> 
         return int.from_bytes(given_up) > now_ms - REPLACED_MS
     fields = {layout.FORWARD: forward or b"", layout.TOMBSTONE: tombstone or b""}
     onward = forward_in(key, fields, now_ms)
-    return onward is not None and await was_replaced(store, onward.key, deadline)
+    return False if onward is None else onward.key

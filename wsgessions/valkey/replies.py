@@ -22,6 +22,8 @@ DOUBTFUL: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "
 """Refusals of a server that may not be the primary, so that what was learned from it is no longer served (C-5)."""
 
 _MAX_TEXT: Final = 200
+_MAX_ERROR: Final = 4096
+_LONGEST_CODE: Final = 32
 _QUOTED_ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
 
 _HINTS: Final = {
@@ -53,9 +55,9 @@ def refusal(text: str) -> StoreRefused:
 
     Servers quote the arguments of commands that they do not know; those would be passwords and values (S-79).
     """
-    code, _, said = text.partition(" ")
-    if not code.replace("_", "").isalnum() or code != code.upper():
-        code, said = "ERR", text
+    code, _, said = text[:_MAX_ERROR].partition(" ")
+    if len(code) > _LONGEST_CODE or not code.replace("_", "").isalnum() or code != code.upper():
+        code, said = "ERR", text[:_MAX_ERROR]
     said = _QUOTED_ARGUMENTS.sub("", said)[:_MAX_TEXT]
     printable = "".join(char if char.isprintable() else " " for char in said)
     return StoreRefused(f"the store refused: {code} {printable}".rstrip(), server_code=code, hint=_HINTS.get(code, ""))

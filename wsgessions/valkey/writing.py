@@ -92,7 +92,7 @@ async def commit(
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
     reply = await _told(store, delta.key, here.send, deadline)
     if here.outcome.status is not APPLIED:
-        store.trouble.note(reply[0], delta.key)
+        store.trouble.note(here.refusal, delta.key)
         if here.outcome.status is CommitStatus.UNKNOWN:
             await store.sender.outlast(deadline)  # its first sending may still be on its way
         moved = place_in(delta.key, reply)
@@ -107,10 +107,10 @@ async def _commit_there(
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
     there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
-    reply = await _told(store, moved.key, there.send, deadline)
+    await _told(store, moved.key, there.send, deadline)
     applied = there.outcome.status is APPLIED
     if not applied:
-        store.trouble.note(reply[0], moved.key)
+        store.trouble.note(there.refusal, moved.key)
     if there.outcome.status is CommitStatus.UNKNOWN:
         await store.sender.outlast(deadline)
     if needed is None:
@@ -159,10 +159,12 @@ async def _told(
 class _Commit:
     """One commit under way: sends it, as often as it must be sent, and takes the answer where it is parsed."""
 
-    __slots__ = ("_deadline", "_delta", "_keys", "_resent", "_store", "_successor", "outcome")
+    __slots__ = ("_deadline", "_delta", "_keys", "_resent", "_store", "_successor", "outcome", "refusal")
 
     outcome: CommitOutcome
     """Once the script has answered."""
+    refusal: int
+    """Then, if it was not applied: a `Refusal`."""
 
     def __init__(
         self, store: ValkeyStore, segment: Segment, delta: SessionDelta, successor: Successor | None, deadline: float
@@ -191,7 +193,10 @@ class _Commit:
         if type(reply) is not bytes and (type(reply) is StoreRefused or is_too_late(reply)):
             store.tracking.note_commit(delta, successor, None, tracked=tracked)
             return False
-        outcome = layout.read_outcome(delta, reply)
+        try:
+            outcome, self.refusal = layout.read_outcome(delta, reply), reply[0]
+        except ValueError:  # it may have been applied, to what nobody can read
+            outcome, self.refusal = CommitOutcome(CommitStatus.GONE), Refusal.UNREADABLE
         applied = outcome.status is APPLIED
         after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
         if applied and after is not None:
@@ -234,9 +239,9 @@ async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client
 async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool = False) -> Ended:
     """Remove a session; it is the session that is to end, however often its id was renewed."""
     at: SessionKey | None = key
-    ended = Ended(False)
-    while at is not None:
-        there = at
+    ended, followed = Ended(False), set[SessionKey]()
+    while at is not None and at not in followed:  # no release of ours leads in a circle
+        followed.add(there := at)
         ended, at = await _end_here(store, there, deadline, by_client=by_client)
         if ended.bound:
             await leave(store, [(there.digest, ended.bound)], deadline)

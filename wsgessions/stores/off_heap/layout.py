@@ -114,7 +114,10 @@ def pack(record: SessionRecord, generation: int) -> bytes:
 
 
 def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | None:
-    """The record in these bytes, or None if they are not, whole and unharmed, one of this session and generation."""
+    """The record in these bytes, or None if they are not, whole and unharmed, one of this session and generation.
+
+    The checksum finds what was torn or harmed by chance. Bytes that were made to pass it are no record, either.
+    """
     if len(data) < _HEAD.size or crc32(data) != _INTACT:
         return None
     *head, rotated, past, bound, whose, renewed = _HEAD.unpack_from(data)
@@ -123,8 +126,11 @@ def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | Non
         return None
     begin = _HEAD.size + past
     end = begin + whose
-    lineage, principal, renewed_from = data[_HEAD.size : begin], data[begin:end].decode(), data[end : end + renewed]
-    values = StoredAttributes(_decode(data[end + renewed : -_CRC.size]))
+    lineage, renewed_from = data[_HEAD.size : begin], data[end : end + renewed]
+    try:
+        principal, values = data[begin:end].decode(), StoredAttributes(_decode(data[end + renewed : -_CRC.size]))
+    except (ValueError, msgspec.MsgspecError):
+        return None
     times = (created_ms, interval_ms, deadline_ms, expires_ms)
     binding = Binding(principal, bound) if principal else None
     return SessionRecord(key, incarnation, version, *times, values, rotated, lineage, binding, renewed_from)
