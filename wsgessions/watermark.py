@@ -7,12 +7,13 @@ Wire form, base64url without padding, 48 characters::
 
     format (1)  key id (1)  node hint (2)  incarnation (8)  version (8)  MAC (16)
 
-After a rotation of unknown outcome the cookie holds a *move* in its place, 46 characters::
+After a rotation of unknown outcome the cookie holds a *move* in its place, 24 characters and the new id::
 
-    format (1)  key id (1)  new KEY (16)  MAC (16), which covers the old KEY too
+    format (1)  key id (1)  MAC (16), which covers the old KEY and the new id  |  new id, as it is
 
-It leads from the old id to the session under its new key, and only the client that was answered "unknown" has it: to
-anyone else the old id, which may have been planted, leads nowhere (C-23, S-06).
+It leads from the old id to the session under its new one, and only the client that was answered "unknown" has it: to
+anyone else the old id, which may have been planted, leads nowhere (C-23, S-06). It is the id that lets the client in,
+and not the MAC: the key of that may lie in the store, whose readers know KEYs, and no ids (S-08).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Final
 
 from .after_fork import renew_in_children
 from .frozen import Struct
+from .identity import MIN_ID_LENGTH, is_well_formed
 from .recent import Recent
 from .record import SessionKey
 
@@ -33,9 +35,10 @@ __all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
 
 WATERMARK_LENGTH: Final = 48
 _FORMAT: Final = 1
-_MOVE_LENGTH: Final = 46
 _MOVE_FORMAT: Final = 2
-_MOVE: Final = struct.Struct(">BB16s")
+_MOVE: Final = struct.Struct(">BB")
+_SEALED_LENGTH: Final = 24
+"""Characters of a move before the id."""
 _BODY: Final = struct.Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -99,24 +102,23 @@ class WatermarkSeal:
             return None
         return Watermark(incarnation, version, node)
 
-    def seal_move(self, old: SessionKey, new: SessionKey) -> str:
-        """The cookie value that leads from the old key of a session to the new one, if it has moved there (C-23)."""
-        body = _MOVE.pack(_MOVE_FORMAT, self._signing_id, new.digest)
-        return _encoded(body + self._sign(body + old.digest)).rstrip("=")
+    def seal_move(self, old: SessionKey, new_id: str) -> str:
+        """The cookie value that leads from the old key of a session to its new id, if it has moved there (C-23)."""
+        head = _MOVE.pack(_MOVE_FORMAT, self._signing_id)
+        return _encoded(head + self._sign(_moving(head, old, new_id))) + new_id
 
-    def unseal_move(self, value: str, old: SessionKey) -> SessionKey | None:
-        """Where the session may have moved, by a cookie value; None if no key of ours has sealed it for this one."""
-        if len(value) != _MOVE_LENGTH:
+    def unseal_move(self, value: str, old: SessionKey) -> str | None:
+        """The id to which the session may have moved; None if no key of ours has sealed it for this old key."""
+        raw, new_id = _decoded(value[:_SEALED_LENGTH]), value[_SEALED_LENGTH:]
+        is_id = len(new_id) >= MIN_ID_LENGTH and is_well_formed(new_id, len(new_id))
+        if len(raw) != _MOVE.size + _MAC_SIZE or not is_id:
             return None
-        raw = _decoded(value + "==")
-        body, mac = raw[: _MOVE.size], raw[_MOVE.size :]
-        if len(raw) != _MOVE.size + _MAC_SIZE:
-            return None
-        form, key_id, digest = _MOVE.unpack(body)
+        head, mac = raw[: _MOVE.size], raw[_MOVE.size :]
+        form, key_id = _MOVE.unpack(head)
         mac_of = self._ring.get(key_id)
-        if form != _MOVE_FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body + old.digest), mac):
+        if form != _MOVE_FORMAT or mac_of is None:
             return None
-        return SessionKey(old.prefix, digest)
+        return new_id if secrets.compare_digest(mac_of(_moving(head, old, new_id)), mac) else None
 
 
 def _encoded(raw: bytes) -> str:
@@ -131,6 +133,10 @@ def _decoded(value: str) -> bytes:
         return a2b_base64(value.encode("ascii").translate(_STANDARD))
     except ValueError:
         return b""
+
+
+def _moving(head: bytes, old: SessionKey, new_id: str) -> bytes:
+    return head + old.digest + new_id.encode("ascii")
 
 
 def _drawn_node() -> int:

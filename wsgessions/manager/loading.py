@@ -188,8 +188,8 @@ class LoadingOwner:
         # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
         key, mark = self._identity.key(presented.id or "".join(presented.rivals)), presented.watermark
         carried = None if mark is None else seal.unseal(mark)
-        moved = None if mark is None or carried is not None else seal.unseal_move(mark, key)
-        return Recognized(seal, key, carried, moved)
+        new_id = None if mark is None or carried is not None else seal.unseal_move(mark, key)
+        return Recognized(seal, key, carried, None if new_id is None else self._identity.key(new_id))
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

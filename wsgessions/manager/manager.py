@@ -215,7 +215,7 @@ class SessionManager(AllSessions):
         if rotation is None or known is None or self._seal is None:
             return None
         # It leads on from the id that the client has, which a renewal or another move may have left behind.
-        return self._seal.seal_move(self.owner.key_of(known), rotation.successor.key)
+        return self._seal.seal_move(self.owner.key_of(known), rotation.id)
 
     def note_use(self, session: Session) -> bool:
         """Count the request as an access, if the session was looked at; a commit has done so already (C-16).
