@@ -248,6 +248,14 @@ def test_secrets_are_not_compared_by_operators() -> None:
     assert offenders == []
 
 
+def test_no_script_makes_code_or_an_error_of_what_it_is_given() -> None:
+    """S-89, S-234: a text that a script makes itself could carry a visitor's data into a log, or end a reply early."""
+    making = re.compile(r"\b(error_reply|loadstring|load|dofile|require|error|setfenv)\s*\(|\berr\s*=")
+    scripts = sorted(CORE.rglob("*.lua"))
+    assert len(scripts) > 10
+    assert {path.name: making.findall(path.read_text()) for path in scripts if making.search(path.read_text())} == {}
+
+
 # -- what is in the wheel ----------------------------------------------------------------------------------------------
 
 

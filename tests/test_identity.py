@@ -205,7 +205,7 @@ def test_one_id_means_different_sessions_in_different_applications() -> None:
 
 @given(st.tuples(parts, parts), st.tuples(parts, parts))
 def test_no_two_homes_ever_share_a_key(one: tuple[str, str], other: tuple[str, str]) -> None:
-    """S-12: namespace and context enter length-delimited."""
+    """S-12, S-212: namespace and context enter length-delimited."""
     session_id = "A" * ID_LENGTH
     same = Identity(*one).key(session_id) == Identity(*other).key(session_id)
     assert same == (one == other)

@@ -1,4 +1,4 @@
-"""Who can read the store, but not write to it, is let in as nobody by what stands there (S-08).
+"""What stands in the store lets none of its readers in (S-08).
 
 Everything there may be known, from a dump or an old backup: names and contents of records, and the key of the
 watermarks, which is kept there where the settings name no secrets.
@@ -39,7 +39,7 @@ class Dump(NamedTuple):
     victim: SessionKey
 
     def own_id(self) -> str:
-        """An id that nobody has, in the victim's segment."""
+        """An id that no session has, in the victim's segment."""
         return ALPHABET[self.victim.prefix >> 6] + ALPHABET[self.victim.prefix & 63] + new_session_id()[2:]
 
 
@@ -61,8 +61,7 @@ async def dumped(manager: SessionManager, server: RawServer) -> Dump:
         client.connect(server.path)
         (name,) = (key for key in ask(client, "KEYS", f"{NAMESPACE}:*:s:*") if ask(client, "HEXISTS", key, "m"))
         (prefix,) = struct.unpack_from(">H", ask(client, "HGET", name, "p"), 8)
-        found = Dump(ask(client, "GET", f"{NAMESPACE}:mac"), SessionKey(prefix, name[-16:]))
-    return found
+        return Dump(ask(client, "GET", f"{NAMESPACE}:mac"), SessionKey(prefix, name[-16:]))
 
 
 def keyed(secret: bytes, body: bytes) -> bytes:

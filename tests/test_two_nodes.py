@@ -128,7 +128,7 @@ async def test_versions_only_grow_whichever_node_commits(managers: Managers) -> 
 
 
 async def test_a_logout_wins_over_requests_that_are_under_way_on_both_nodes(managers: Managers) -> None:
-    """K-08, S-62: the session never comes back, the slow ones answer 409, and a tombstone is all that is left."""
+    """K-08, S-62, S-216: the session never comes back, the slow ones answer 409, and a tombstone alone is left."""
     browser = await known_to(managers[0], n=0)
     slow_ones, arrived, go_on = 20, asyncio.Semaphore(0), asyncio.Event()
 

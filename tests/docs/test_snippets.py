@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.docs import settings_page
+from tests.docs import coverage_page, settings_page
 from tests.docs.page import blocks
 from wsgessions import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
 RUN = ROOT / "tests" / "docs" / "page.py"
 
 
@@ -86,3 +86,28 @@ def test_the_settings_page_has_every_setting_with_its_default() -> None:
     """S-111. `python -m tests.docs.settings_page` writes the table anew."""
     page = settings_page.PAGE.read_text()
     assert page == settings_page.with_table(page)
+
+
+def test_the_page_of_the_rules_names_the_tests_that_cite_them() -> None:
+    """`python -m tests.docs.coverage_page` writes the table anew."""
+    page = coverage_page.PAGE.read_text()
+    assert page == coverage_page.with_table(page)
+
+
+def test_a_citation_belongs_to_its_test_its_class_or_its_heading() -> None:
+    text = '''"""S-01 to S-03, S-04."""
+# -- a part (S-05) ---
+def helper(): "S-06"
+@mark("S-07")
+def test_one():
+    """S-08"""
+class TestMore:
+    """S-09"""
+    def test_two(self): ...  # S-10
+# -- another ---
+def test_three(): ...
+'''
+    assert sorted(coverage_page.cited_in(text)) == [
+        *[("S-04", ""), ("S-05", "test_one"), ("S-05", "test_two"), ("S-06", ""), ("S-07", "test_one")],
+        *[("S-08", "test_one"), ("S-09", "test_two"), ("S-10", "test_two")],
+    ]

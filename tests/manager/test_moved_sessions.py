@@ -1,4 +1,4 @@
-"""A login whose outcome nobody knows: the browser that was told so finds its session, and nobody else does (C-23)."""
+"""A login of unknown outcome: the browser that was told so finds its session, and no other does (C-23)."""
 
 from __future__ import annotations
 

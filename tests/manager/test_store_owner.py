@@ -234,7 +234,7 @@ async def test_requests_never_share_an_object() -> None:
 
 
 async def test_clear_keeps_the_session() -> None:
-    """R-06: id and deadlines stay."""
+    """R-06, S-227: id and deadlines stay, and all others see that it is empty."""
     time = Time()
     one, other = two_nodes(time)
     session_id = await created(one.manager, a=1, b=2)
@@ -454,7 +454,7 @@ async def test_rotating_twice_before_the_commit_is_one_rotation() -> None:
 
 
 async def test_invalidation_ends_the_session_for_everybody() -> None:
-    """S-54."""
+    """S-54, S-205: its id is None, which no other session could share."""
     one, other = two_nodes()
     session_id = await created(one.manager, a=1)
     async with one.manager.open(session_id) as session:

@@ -52,7 +52,7 @@ def test_the_default_is_the_safest_cookie_that_works() -> None:
     ],
 )
 def test_a_contradiction_is_refused_by_the_name_of_the_setting(cookie: dict[str, Any], setting: str) -> None:
-    """S-21, S-22."""
+    """S-21, S-22, S-210."""
     error = refused(**cookie)
     assert setting in str(error)
     assert error.origin in {"constructor", "default"}
@@ -61,6 +61,7 @@ def test_a_contradiction_is_refused_by_the_name_of_the_setting(cookie: dict[str,
 @pytest.mark.parametrize("bad", ["\r\nSet-Cookie: x", "a\nb", "a;b", "a\0b", "ä", "a b", "\x7f", ""])
 @pytest.mark.parametrize("setting", ["name", "path", "domain", "samesite"])
 def test_nothing_that_could_split_a_header_is_accepted(setting: str, bad: str) -> None:
+    """S-28, S-210."""
     value = f"/{bad}" if setting == "path" and bad else bad
     assert refused(**{"name": "sid", setting: value}).setting == f"cookie.{setting}"
 
