@@ -24,7 +24,7 @@ EXAMPLES = 2_000
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="./dev fuzz", description="Feed the readers with bytes that nobody expects.")
+    parser = argparse.ArgumentParser(prog="./dev fuzz", description="Feed the readers with unexpected bytes.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"default: all of {', '.join(TARGETS)}")
     parser.add_argument("--minutes", type=float, default=1.0, help="for how long (default: 1)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of the first round")

@@ -1,4 +1,4 @@
-"""What every session must be that a reader has taken out of bytes which anybody may have written."""
+"""What every session must be that a reader has taken out of foreign bytes."""
 
 from __future__ import annotations
 

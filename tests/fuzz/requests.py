@@ -37,8 +37,8 @@ def _ids_in(fields: list[bytes]) -> set[bytes]:
 def check_cookie(data: bytes) -> None:
     """One Cookie field for each line of the input.
 
-    Whoever the client is, an id is one that stands in the header under our name alone, and is found if nothing else is
-    there under that name, as browsers write it.
+    Whatever the client sends, an id is one that stands in the header under our name alone, and is found if nothing
+    else is there under that name, as browsers write it.
     """
     fields = data.split(b"\n")
     cookies = SessionCookies(_settings)

@@ -1,4 +1,4 @@
-"""Targets: what may lie in a store, by whoever wrote it there (R-20 to R-22, E-9, S-90, S-112).
+"""Targets: what may lie in a store, wherever it comes from (R-20 to R-22, E-9, S-90, S-112).
 
 Each input is a list of pieces. What the readers make of it is a session that every place can keep, or the reason why
 there is none; nothing else leaves them, so that no content of the store ends the link to it.
@@ -68,7 +68,7 @@ def _score(piece: bytes) -> float | None:
 
 
 def check_outcome(data: bytes) -> None:
-    """The answer of ``commit.lua`` or ``load.lua`` in its shape, with the contents of a record that anybody wrote."""
+    """The answer of ``commit.lua`` or ``load.lua`` in its shape, with contents of a foreign record."""
     parts = pieces(data)
     numbers = list(struct.unpack(">7Q", parts[0].ljust(56, b"\0")[:56])) if parts else [0] * 7
     results, lineage = [*parts[1:3], b"", b""][:2]

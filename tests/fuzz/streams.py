@@ -14,7 +14,7 @@ from wsgessions.valkey.replies import LinkLost, refusal
 from .inputs import cuts
 
 TICKETS = (None, 2, None, None)
-"""How many replies each of those who ask expects; None for a single command."""
+"""How many replies each caller expects; None for a single command."""
 
 
 class _Transport(asyncio.Transport):
@@ -40,12 +40,12 @@ class Heard(NamedTuple):
     events: list[str]
     """Replies and pushes in their order."""
     answers: list[str]
-    """What each of those who asked was told."""
+    """What each caller was told."""
     lost: bool
 
 
 def check_stream(data: bytes) -> None:
-    """However the stream is cut, the same comes of it: replies in order to those who asked, or the end of the link."""
+    """However the stream is cut, the same comes of it: replies in order to their callers, or the end of the link."""
     data = data[:256]
     told = {repr(hear(chunks)) for chunks in cuts(data)}
     assert len(told) == 1, told

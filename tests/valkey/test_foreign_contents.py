@@ -1,4 +1,4 @@
-"""What somebody has written into the store costs its own session at most: never the link, and never the others (R-20).
+"""What is written into the store from elsewhere costs its own session at most, never the link or the others (R-20).
 
 The link carries the requests of all visitors. So nothing that lies in a record or an index may end it, whatever reads
 it there: a load, a conditional one, a commit, a list, or the tiers that keep what was read.
@@ -55,7 +55,7 @@ def place_of(store: ValkeyStore, record: SessionRecord) -> tuple[bytes, bytes]:
 
 
 def field(name: bytes, value: bytes) -> Writer:
-    """A field of the hash, written as our scripts write it, for a state that nobody has seen."""
+    """A field of the hash, written as our scripts write it, for a state that no cache has seen."""
 
     async def write(store: ValkeyStore, key: bytes) -> None:
         await store.link.request("HSET", key, name, value)
@@ -124,7 +124,7 @@ async def test_no_record_costs_the_link(
 async def test_a_commit_that_meets_an_unreadable_attribute_is_told_that_the_session_is_gone(
     cache: NearCache, name: bytes
 ) -> None:
-    """R-20: what cannot be read is no session, whoever looks at it; it is counted."""
+    """R-20: what cannot be read is no session, in whatever way it is looked at; it is counted."""
     store = below(cache)
     known = await created(cache, {"a": b"1"})
     await newer(name)(store, place_of(store, known)[0])

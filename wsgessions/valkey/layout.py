@@ -154,7 +154,7 @@ def milliseconds(reply: Reply) -> int:
 def instant(score: Reply) -> int | None:
     """The score of a member of an index, in milliseconds; None if it has none.
 
-    Anybody who may write to the index may have set it: an infinite one, too. It never leaves the range of instants.
+    Other writers to the index may have set it, to infinity even. The answer never leaves the range of instants.
     """
     return None if score is None else int(min(max(0.0, float(score)), EXACT - 1.0))  # a NaN is 0
 

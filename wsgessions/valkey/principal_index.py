@@ -141,7 +141,7 @@ async def read_index(store: ValkeyStore, principal: str, deadline: float) -> Sco
 
 
 def scored(found: Iterable[tuple[bytes, Reply]]) -> Scored:
-    """Those of these members of an index that are sessions. Somebody else's hinder nobody from logging out (S-55)."""
+    """Those of these members of an index that are sessions; foreign ones must not hinder a logout (S-55)."""
     return {member: instant(score) or 0 for member, score in found if is_member(member)}
 
 

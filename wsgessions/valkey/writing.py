@@ -195,7 +195,7 @@ class _Commit:
             return False
         try:
             outcome, self.refusal = layout.read_outcome(delta, reply), reply[0]
-        except ValueError:  # it may have been applied, to what nobody can read
+        except ValueError:  # it may have been applied, to what cannot be read
             outcome, self.refusal = CommitOutcome(CommitStatus.GONE), Refusal.UNREADABLE
         applied = outcome.status is APPLIED
         after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
