@@ -73,7 +73,8 @@ def check_header(data: bytes) -> None:
 def _check_presented(presented: Presented) -> None:
     assert (presented.id is not None) == (presented.finding is CookieFinding.PRESENT)
     assert presented.id is None or is_well_formed(presented.id)
-    assert presented.id is not None or presented.watermark is None
+    conflicting = presented.finding is CookieFinding.CONFLICTING  # then the store decides which id it belongs to (S-29)
+    assert presented.id is not None or presented.watermark is None or conflicting
 
 
 def check_watermark(data: bytes) -> None:

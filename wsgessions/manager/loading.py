@@ -184,6 +184,10 @@ class LoadingOwner:
             found = [each for each in found if each[1].incarnation == carried.incarnation]
         return found[0] if len(found) == 1 else (rivals[0], None)
 
+    def key_of(self, session_id: str) -> SessionKey:
+        """The key under which a session with this id is looked for."""
+        return self._identity.key(session_id)
+
     def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
         # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
         key, mark = self._identity.key(presented.id or "".join(presented.rivals)), presented.watermark

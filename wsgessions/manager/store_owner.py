@@ -62,10 +62,6 @@ class StoreOwner(LoadingOwner):
         """The id that this one is rotated to."""
         return successor_id(session_id)
 
-    def key_of(self, session_id: str) -> SessionKey:
-        """The key under which a session with this id is looked for."""
-        return self._identity.key(session_id)
-
     def reserve_id(self, session: Session) -> str:
         """The id that the session has, is rotated to, or will be created under; this reserves one and stores nothing.
 
