@@ -1,7 +1,7 @@
 """Campaigns about what arrives too late, or not at all: changes past their deadlines, pushes, and answers to rotations.
 
 C-20: what was answered 503 is never carried out after that, and undoes nothing newer. C-22: pushes that were lost for
-however short a time leave no stale copy. C-23: a rotation of unknown outcome costs nobody the session. C-26: a node
+however short a time leave no stale copy. C-23: a rotation of unknown outcome costs no session. C-26: a node
 that hears nothing any more holds a barrier up for its lease, and not for as long as it can be heard.
 """
 

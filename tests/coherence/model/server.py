@@ -295,7 +295,7 @@ class Server:
         self._tell_all()
 
     def replace(self, data: Data) -> None:
-        """The database is swapped for another one: the history goes on, and nobody is told anything."""
+        """The database is swapped for another one: the history goes on, and no message tells of it."""
         self.past.append(self.data)
         self.data = data
         for each in self.connections:

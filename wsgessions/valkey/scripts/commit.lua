@@ -142,7 +142,7 @@ if KEYS[3] then
   redis.call('HSET', key, 't', pack(s))
   redis.call('PEXPIRE', key, tombstone)
   if forward > 0 then
-    -- The old id leads on until the new one has been presented, so that a lost response costs nobody the session (C-23).
+    -- The old id leads on until the new one has been presented, so that a lost response costs no session (C-23).
     redis.call('HSET', key, 'f', struct.pack(FORWARD, KEYS[3]:sub(-16), successor, s.deadline))
     redis.call('PEXPIREAT', key, idle_end(s, now) + tombstone)
   else
