@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.valkey.links import soon, until
+from tests.valkey.caching_node import caching_node
+from tests.valkey.links import PATIENCE, soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.clock import StoreClock
@@ -286,3 +287,26 @@ async def test_a_change_that_came_too_late_for_good_was_not_carried_out_and_that
         await write(pair.far, scene, soon())
     assert not refused.value.unknown
     assert await pair.content() == before
+
+
+@pytest.mark.parametrize("kind", ["an end", "a commit"])
+async def test_the_copy_of_a_session_whose_change_has_no_known_outcome_is_not_served(
+    shared_server: RawServer, kind: str
+) -> None:
+    """C-20, K-08: a client may have been told of the end by another server, and must not find it here again."""
+    async with (
+        FaultProxy(shared_server.path) as proxy,
+        caching_node(f"valkey://{proxy.host}:{proxy.port}", lease=PATIENCE) as node,
+    ):
+        record = await created(node.cache, {"x": b"first"})
+        await node.may_serve()
+        assert node.recalls(record)
+        proxy.hold(Direction.TO_CLIENT)
+        with pytest.raises(NonStopTimeout) as caught:
+            if kind == "an end":
+                await node.cache.delete(record.key, deadline=soon(SHORT))
+            else:
+                await node.cache.apply(change(record, x=b"new"), deadline=soon(SHORT))
+        assert caught.value.unknown
+        assert node.recalls(record) is None
+        proxy.heal()

@@ -68,7 +68,9 @@ class Sender:
                     raise
         raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times", unknown=True)
 
-    async def change(self, send: Callable[[bool, int], Awaitable[Reply]], deadline: float) -> Reply:
+    async def change(
+        self, send: Callable[[bool, int], Awaitable[Reply]], deadline: float, doubt: Callable[[], None] | None = None
+    ) -> Reply:
         """Send a change of the store, which is carried out before the deadline or not at all (C-20).
 
         A change that the store came to too late by its own clock is sent again while there is time: the clock was not
@@ -78,6 +80,8 @@ class Sender:
         Args:
             send: given whether this is a resend, and the store's time after which the script must change nothing.
             deadline: see `Store`.
+            doubt: called where the outcome stays unknown, to drop the copy that is held here: otherwise the next read
+                could be answered by it, and would not tell what became of the change.
 
         Raises:
             NonStopTimeout: the change was not carried out, or may have been; see its `unknown`.
@@ -90,6 +94,8 @@ class Sender:
             except NonStopTimeout as error:
                 if error.unknown:
                     await self.outlast(deadline)
+                    if doubt is not None:
+                        doubt()
                 raise
             if type(reply) is bytes or not is_too_late(reply):
                 return reply

@@ -215,7 +215,7 @@ def _state_after(
     changes = outcome.changes
     if held.incarnation != delta.incarnation or held.version not in (delta.base, outcome.previous):
         return None
-    if outcome.status is APPLIED and outcome.is_incomplete(delta) and held.version != outcome.previous:
+    if outcome.status is APPLIED and held.version != outcome.previous and outcome.is_incomplete(delta):
         return None
     if outcome.status is APPLIED:
         late = changes is not None and changes.version > outcome.version  # a resend, answered after others' commits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import NonStopTimeout, StoreRefused, StoreUnavailable
@@ -90,7 +90,7 @@ async def commit(
     """
     segments = store.segments or await store.known_segments(deadline)
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
-    reply = await _told(store, delta.key, here.send, deadline)
+    reply = await store.sender.change(here.send, deadline, here.doubt)
     if here.outcome.status is not APPLIED:
         store.trouble.note(here.refusal, delta.key)
         if here.outcome.status is CommitStatus.UNKNOWN:
@@ -98,7 +98,7 @@ async def commit(
         moved = place_in(delta.key, reply)
         if moved is not None:
             return await _commit_there(store, moved, delta, successor, deadline)
-    return await _completed(store, here.outcome, delta, successor, deadline)
+    return here.outcome if successor is None else await _completed(store, here.outcome, delta, successor, deadline)
 
 
 async def _commit_there(
@@ -107,7 +107,7 @@ async def _commit_there(
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
     there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
-    await _told(store, moved.key, there.send, deadline)
+    await store.sender.change(there.send, deadline, there.doubt)
     applied = there.outcome.status is APPLIED
     if not applied:
         store.trouble.note(there.refusal, moved.key)
@@ -121,7 +121,7 @@ async def _commit_there(
 
 
 async def _completed(
-    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: Successor | None, deadline: float
+    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: Successor, deadline: float
 ) -> CommitOutcome:
     """The outcome of a rotation with the state that it led to, where the answer does not tell it.
 
@@ -129,7 +129,7 @@ async def _completed(
     since the base has to be read where the session is now (C-8, K-04).
     """
     told = outcome.after is not None or not outcome.is_incomplete(delta)
-    if successor is None or outcome.status is not APPLIED or told:
+    if outcome.status is not APPLIED or told:
         return outcome
     try:
         there = await store.load(successor.key, deadline=deadline)
@@ -138,22 +138,6 @@ async def _completed(
     if not isinstance(there, SessionRecord):
         return CommitOutcome(CommitStatus.GONE)
     return replace(outcome, after=there)
-
-
-async def _told(
-    store: ValkeyStore, key: SessionKey, send: Callable[[bool, int], Awaitable[Reply]], deadline: float
-) -> Reply:
-    """The reply to a change of a session.
-
-    Where none comes, the copy held here may be of before the change: it goes, so that the next read tells what became
-    of it (C-20). Otherwise a client that was told of its end elsewhere could be served from here, until the push comes.
-    """
-    try:
-        return await store.sender.change(send, deadline)
-    except NonStopTimeout as error:
-        if error.unknown:
-            store.tracking.note_record(key, None, tracked=False)
-        raise
 
 
 class _Commit:
@@ -186,6 +170,10 @@ class _Commit:
         )
         script = ScriptCall(COMMIT, self._keys, args)
         return store.tracking.call(store.link, script, self.take, deadline=self._deadline)
+
+    def doubt(self) -> None:
+        """No reply will come: the copy held here may be of before the change."""
+        self._store.tracking.note_record(self._delta.key, None, tracked=False)
 
     def take(self, reply: Reply, tracked: bool) -> bool:
         """See `Note`."""
@@ -263,7 +251,7 @@ async def _end_here(
         args = (TOMBSTONE_MS, store.grace_ms, int(resend), not_after, int(by_client))
         return store.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
 
-    reply = await _told(store, key, send, deadline)
+    reply = await store.sender.change(send, deadline, lambda: store.tracking.note_record(key, None, tracked=False))
     moved = place_in(key, reply)
     if moved is not None:
         return Ended(False), moved.key
