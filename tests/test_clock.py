@@ -95,7 +95,7 @@ def told(times: Times, store_ms: int, *, round_trip: float = 0.0) -> StoreClock:
 def test_a_change_may_be_carried_out_until_its_deadline() -> None:
     times = Times()
     clock = told(times, 5_000_000)
-    assert clock.not_after(times.monotonic + 2) == 5_002_000
+    assert clock.not_after(times.monotonic + 2) == 5_001_999
     assert clock.patience(times.monotonic + 2) == 2
 
 
@@ -104,7 +104,7 @@ def test_the_bound_counts_from_when_the_answer_came_and_not_from_the_middle_of_t
     times = Times()
     clock = told(times, 5_000_000, round_trip=0.25)
     assert clock.now_ms() == 5_000_125
-    assert clock.not_after(times.monotonic + 2) == 5_002_000
+    assert clock.not_after(times.monotonic + 2) == 5_001_999
 
 
 @given(
@@ -134,7 +134,7 @@ def test_the_longer_the_store_was_not_heard_the_earlier_the_bound() -> None:
     times = Times()
     clock = told(times, 5_000_000)
     times.pass_seconds(100)
-    assert clock.not_after(times.monotonic + 2) == 5_101_900
+    assert clock.not_after(times.monotonic + 2) == 5_101_899
 
 
 def test_an_answer_that_was_long_under_way_takes_nothing_back() -> None:
@@ -144,7 +144,7 @@ def test_an_answer_that_was_long_under_way_takes_nothing_back() -> None:
     sent_at = times.monotonic
     times.pass_seconds(10)
     clock.observe(5_000_500, sent_at=sent_at)
-    assert clock.not_after(times.monotonic) == 5_009_990
+    assert clock.not_after(times.monotonic) == 5_009_989
 
 
 def test_a_store_whose_clock_was_set_back_is_followed_at_once() -> None:
@@ -153,7 +153,7 @@ def test_a_store_whose_clock_was_set_back_is_followed_at_once() -> None:
     clock = told(times, 5_000_000)
     times.pass_seconds(1)
     clock.observe(4_000_000, sent_at=times.monotonic)
-    assert clock.not_after(times.monotonic + 2) == 4_002_000
+    assert clock.not_after(times.monotonic + 2) == 4_001_999
 
 
 def test_a_store_whose_clock_was_set_forward_is_followed_at_once() -> None:
@@ -161,13 +161,13 @@ def test_a_store_whose_clock_was_set_forward_is_followed_at_once() -> None:
     times = Times()
     clock = told(times, 5_000_000)
     clock.observe(9_000_000, sent_at=times.monotonic)
-    assert clock.not_after(times.monotonic + 2) == 9_002_000
+    assert clock.not_after(times.monotonic + 2) == 9_001_999
 
 
 def test_a_store_that_was_never_heard_is_taken_to_have_this_machines_time() -> None:
     times = Times()
     clock = times.clock()
-    assert clock.not_after(times.monotonic + 2) == 1_000_002_000
+    assert clock.not_after(times.monotonic + 2) == 1_000_001_999
 
 
 @pytest.mark.parametrize("deadline", [float("inf"), 10_000.0])
@@ -175,12 +175,12 @@ def test_a_change_is_under_way_for_a_minute_at_most(deadline: float) -> None:
     """Also one whose caller waits for ever."""
     times = Times()
     clock = told(times, 5_000_000)
-    assert clock.not_after(deadline) == 5_060_000
+    assert clock.not_after(deadline) == 5_059_999
     assert clock.patience(deadline) == 60
 
 
 def test_a_deadline_that_has_passed_leaves_nothing_to_wait_for() -> None:
     times = Times()
     clock = told(times, 5_000_000)
-    assert clock.not_after(times.monotonic - 1) == 4_999_000
+    assert clock.not_after(times.monotonic - 1) == 4_998_999
     assert clock.patience(times.monotonic - 1) == 0

@@ -47,6 +47,7 @@ async def keep_list_for(milliseconds: int, store: ValkeyStore) -> None:
     origin = await store.link.request("HGET", members, "origin")
     since_ms = int.from_bytes(origin[:8]) - milliseconds
     await store.link.request("HSET", members, "origin", since_ms.to_bytes(8) + origin[8:])
+    store.agreement.origin = since_ms  # it is the list that this connection knows
 
 
 @contextlib.asynccontextmanager

@@ -87,7 +87,7 @@ async def test_the_lease_counts_from_when_the_beat_was_sent(shared_server: RawSe
         proxy.hold(Direction.TO_CLIENT)
         node.store.heartbeat.start()
         with talking_to(shared_server) as command:
-            await until(lambda: command("EXISTS", members_of(node)) == 1)
+            await until(lambda: command("HLEN", members_of(node)) == 2)
         clock.now += 1.5
         assert not node.lease.fresh
         proxy.heal()

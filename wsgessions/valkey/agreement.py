@@ -80,7 +80,7 @@ class Agreement:
         Args:
             origin: since when it has been kept, as the store has just told.
         """
-        known, self.origin = self.origin or origin, origin
+        known, self.origin = self.origin, origin
         return origin != known
 
     def lose(self) -> None:

@@ -140,7 +140,12 @@ class ValkeyStore:
         self.clock.observe(layout.milliseconds(await commands.request(b"TIME")), sent_at=sent_at)
         if await self.agreement.reach(commands):
             self.link.refuse_queued("the store was emptied, and its sessions are spread in another way now")
-        await self.agreement.begin_list(commands)
+        try:
+            await self.agreement.begin_list(commands)
+        except StoreRefused:
+            if self.heartbeat is None:
+                raise
+            # It may not be written to for now, and may be read from: the first heartbeat that it takes begins anew.
         if self.heartbeat is not None:
             self.heartbeat.connect()
         await self.tracking.begin(commands)
