@@ -51,6 +51,10 @@ class Plan(NamedTuple):
     def rng(self) -> random.Random:
         return random.Random(self.seed)
 
+    def in_order(self) -> Plan:
+        """Without what no network does to one stream: a barrier rests on its order (fact 1)."""
+        return self._replace(faults=self.faults - {Fault.REORDER, Fault.DELAYS})
+
     @property
     def bound(self) -> float:
         """How long a replaced state may still be shown."""
@@ -241,7 +245,7 @@ async def logout(plan: Plan) -> Outcome:
 
 async def barrier(plan: Plan) -> Outcome:
     """The same where ending a session waits for the barrier: not served once `invalidate` has returned (C-15, T-05)."""
-    return await end_sessions(plan, 0, (Op.INVALIDATE,), invalidate_barrier=True)
+    return await end_sessions(plan.in_order(), 0, (Op.INVALIDATE,), invalidate_barrier=True)
 
 
 async def end_sessions(plan: Plan, bound: float, ways: Sequence[Op], **settings: Any) -> Outcome:

@@ -164,6 +164,7 @@ async def lose_a_moment(servers: Cluster, plan: Plan, history: History, trial: i
 async def forked(plan: Plan) -> Outcome:
     """Workers that one process has forked off after it had made the application; a logout waits for all of them."""
     history: History = []
+    plan = plan.in_order()
     silent = plan._replace(faults=frozenset({Fault.DROPS}))
     async with forked_cluster(plan.processes, invalidate_barrier=True) as servers:
         rng = plan.rng
