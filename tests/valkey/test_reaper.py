@@ -206,7 +206,7 @@ async def test_a_started_store_sweeps_by_itself_until_it_is_closed(shared_server
         sweeper = store.reaper
         await until(lambda: sweeper.expired == 1)
         assert await names_in(store) == set()
-    assert sweeper._task is None
+    assert not sweeper._task.running
 
 
 async def test_a_reaper_survives_an_outage_and_says_so(

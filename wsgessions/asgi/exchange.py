@@ -18,7 +18,7 @@ from .body_to_come import BodyToCome, sealed
 from .late_commit import commit_late
 from .long_connection import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .refusal import close_message, refusal_for, send_refusal
-from .telling import Telling
+from .telling import NOTHING, Telling
 from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Exchange(Telling):
         self._presented = presented
         self._scope = scope
         self._send = send
-        self._told = []
+        self._told = NOTHING
         self._started = False
         self._start: Message = {}
         self._host: asyncio.Task[Any] | None = None

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from ..session import Session
     from .transport import Transport
 
-__all__ = ["Telling"]
+__all__ = ["NOTHING", "Telling"]
 
 _SEQUENCES: Final = frozenset({list, tuple})
-_NOTHING: Final[list[Header]] = []
+NOTHING: Final[list[Header]] = []
+"""No header fields; never changed."""
 
 
 class Telling:
@@ -42,7 +43,7 @@ class Telling:
         """A copy of a response's opening message, with what the client is to know of its session, and caches of it."""
         session = self.session
         if session._record is not None and session._record is session._known_to_client:
-            return with_session_headers(message, _NOTHING, no_store=session._uncacheable, vary=self._transport.vary)
+            return with_session_headers(message, NOTHING, no_store=session._uncacheable, vary=self._transport.vary)
         fields, credential = self._decide_fields()
         told = bool(self._told)
         if told:

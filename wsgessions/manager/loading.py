@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from typing import Final
 
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
 from ..identity import Identity
@@ -23,8 +21,6 @@ from .suspicion import Suspicion, SuspicionWatch
 __all__ = ["LoadingOwner"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
-
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class LoadingOwner:
@@ -56,7 +52,7 @@ class LoadingOwner:
         self._cache = find_power(store, Recalling)
         self._confirming = find_power(store, Confirming)
         self._noting = find_power(store, Noting)
-        self._grace_ms = settings.renew_grace // _MILLISECOND
+        self._grace_ms = settings.renew_grace_ms
         self.realm: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,

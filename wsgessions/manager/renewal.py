@@ -26,7 +26,7 @@ class Renewal:
 
     def __init__(self, settings: SessionSettings, identity: Identity, store: Store) -> None:
         interval = settings.renew_interval
-        self.grace_ms: Final = settings.renew_grace // _MILLISECOND
+        self.grace_ms: Final = settings.renew_grace_ms
         """For so long the old id leads to the new one."""
         self._interval_ms = None if interval is None else interval // _MILLISECOND
         self._identity = identity

@@ -135,6 +135,11 @@ class SessionSettings(SettingFields):
         return self.absolute_timeout // timedelta(milliseconds=1)
 
     @property
+    def renew_grace_ms(self) -> int:
+        """`renew_grace` in milliseconds."""
+        return self.renew_grace // timedelta(milliseconds=1)
+
+    @property
     def clients_remembered(self) -> int:
         """Of so many clients it is remembered what their cookies mean, which takes a kilobyte each.
 

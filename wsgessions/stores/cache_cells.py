@@ -21,9 +21,10 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
+from ..log_throttle import LogThrottle
 from ..loopback import is_loopback
 from ..masked import masked
-from .durability import check_durability
+from .durability import KEEPS_ALL, check_durability, check_eviction
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # an old library on a new Python
@@ -43,11 +44,11 @@ _FAREWELL: Final = 1.0
 """Seconds that cancelled calls have to come back."""
 _LONGEST_RELATIVE: Final = 30 * 86_400
 """Seconds; what is longer, memcached takes for an instant."""
-_KEEPS_ALL: Final = "noeviction"
 _REFUSALS: Final = frozenset({"ResponseError", "ClientException", "ValidationException"})
 """Names of the errors by which a server says no; which library they come from depends on the back end."""
 
 _logger = logging.getLogger("wsgessions.aiocache")
+_log = LogThrottle(_logger)
 
 
 class BackEnd(Enum):
@@ -128,7 +129,9 @@ class Cells:
             await self.read("is anybody there")
             return
         memory = await self._call(lambda cache: cache.client.info("memory"))
-        _check_policy(memory.get("maxmemory_policy", _KEEPS_ALL), allow_eviction=allow_eviction)
+        policy = memory.get("maxmemory_policy", KEEPS_ALL)
+        hint = f"set the server's maxmemory-policy to {KEEPS_ALL}, or allow_eviction = true"
+        check_eviction(policy, allowed=allow_eviction, called="the cache", hint=hint, throttle=_log)
         persistence = await self._call(lambda cache: cache.client.info("persistence"))
         check_durability(persistence.get("aof_enabled") == 1, demanded=durable, log=_logger)
 
@@ -225,19 +228,6 @@ class Cells:
             hint = "memcached takes 1 MiB a session unless started with -I; lower max_session_bytes"
             return StoreRefused(f"the cache {self._alias!r} refused a session: it is too large", hint=hint)
         return StoreRefused(f"the cache {self._alias!r} refused a command: {name}")
-
-
-def _check_policy(policy: str, *, allow_eviction: bool) -> None:
-    if policy == _KEEPS_ALL:
-        return
-    if not allow_eviction:
-        raise ConfigError(
-            f"the server throws data away when memory is short (maxmemory-policy {policy})",
-            setting="store_url",
-            hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}, or allow_eviction = true",
-        )
-    text = "the cache has maxmemory-policy %s: it drops sessions when memory is short"
-    _logger.warning(text, policy, extra={"event": "eviction"})
 
 
 def _check_release() -> None:

@@ -15,18 +15,18 @@ by a read that rests on the copy and so carries what has changed since.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..chance import chance
-from ..clock import StoreClock
-from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from .base import NEVER, Mark, Store
 from .cache_audit import CacheAudit
 from .cache_statistics import CacheStatistics, Miss
 from .feed import Feeding, Loss
+from .layer import Layer
 from .lease import Lease
 from .single_flight import SingleFlight
 from .snapshots import Snapshots
@@ -47,7 +47,7 @@ class FeedingStore(Store, Feeding, Protocol):
     """A store that can stand behind a near cache."""
 
 
-class NearCache:
+class NearCache(Layer[FeedingStore]):
     """A `Store` in front of a store, with the power of `Recalling`; also the `Feed` of the store behind.
 
     Belongs to the event loop of the store behind, but for `recall`, which any thread may call.
@@ -72,7 +72,7 @@ class NearCache:
         margin: float = MARGIN,
         audit_share: float = _AUDIT_SHARE,
     ) -> None:
-        self.below: Final = store
+        super().__init__(store)
         self.statistics: Final = CacheStatistics()
         self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
         self.heap: Final = self.tiers.heap
@@ -197,11 +197,6 @@ class NearCache:
 
     # -- a store -------------------------------------------------------------------------------------------------------
 
-    @property
-    def clock(self) -> StoreClock:
-        """The clock of the store behind."""
-        return self.below.clock
-
     async def start(self, *, deadline: float = NEVER) -> None:
         """See `Store.start`."""
         self._loop = asyncio.get_running_loop()
@@ -234,31 +229,3 @@ class NearCache:
             # The touch may have come too late, and the store does not say for which.
             if held is not None and held.interval_ms and held.expires_ms > ended_ms:
                 self.tiers.extend(key, min(began_ms + held.interval_ms, held.deadline_ms))
-
-    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
-        """See `Store.create`."""
-        return self.below.create(new, deadline=deadline)
-
-    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
-        """See `Store.apply`."""
-        return self.below.apply(delta, deadline=deadline)
-
-    def rotate(
-        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
-    ) -> Coroutine[Any, Any, CommitOutcome]:
-        """See `Store.rotate`."""
-        return self.below.rotate(delta, successor, deadline=deadline)
-
-    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        """See `Store.delete`."""
-        return self.below.delete(key, by_client=by_client, deadline=deadline)
-
-    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        """See `Store.was_replaced`."""
-        return self.below.was_replaced(key, deadline=deadline)
-
-    def end_forward(
-        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
-    ) -> Coroutine[Any, Any, None]:
-        """See `Store.end_forward`."""
-        return self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
-from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..recent import Recent
@@ -24,6 +23,7 @@ from ..record import (
     Successor,
 )
 from .base import NEVER, Store
+from .layer import Layer
 from .touch_step import TouchStep
 
 __all__ = ["TouchBatch"]
@@ -34,7 +34,7 @@ _FORWARDS_REMEMBERED: Final = 1024
 """Of so many renewed ids is remembered that the store was told; to tell it again would change nothing."""
 
 
-class TouchBatch:
+class TouchBatch(Layer[Store]):
     """A `Store` in front of a store, with the power of `Noting`: a noted use takes effect within an interval (C-16).
 
     Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
@@ -48,7 +48,7 @@ class TouchBatch:
     """
 
     def __init__(self, store: Store, *, interval: float = 1.0, step: float = 0.0) -> None:
-        self.below = store
+        super().__init__(store)
         self._interval = interval
         self._step = TouchStep(step, store.clock.now_ms)
         self._pending: set[SessionKey] = set()
@@ -56,11 +56,6 @@ class TouchBatch:
         self._ended_forwards: Recent[SessionKey, int] = Recent(_FORWARDS_REMEMBERED)
         self._flusher: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    @property
-    def clock(self) -> StoreClock:
-        """The clock of the store behind."""
-        return self.below.clock
 
     async def start(self, *, deadline: float = NEVER) -> None:
         """See `Store.start`."""
@@ -195,16 +190,6 @@ class TouchBatch:
         """See `Store.delete`."""
         self._drop(key)
         return await self.below.delete(key, by_client=by_client, deadline=deadline)
-
-    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        """See `Store.was_replaced`."""
-        return self.below.was_replaced(key, deadline=deadline)
-
-    def end_forward(
-        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
-    ) -> Coroutine[Any, Any, None]:
-        """See `Store.end_forward`."""
-        return self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline)
 
     def _drop(self, key: SessionKey) -> None:
         self._pending.discard(key)

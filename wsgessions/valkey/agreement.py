@@ -10,7 +10,10 @@ from .members import begin_list
 from .preflight import agree_on_concurrency, agree_on_secret
 from .segments import Segments, application_prefix
 
-__all__ = ["Agreement"]
+__all__ = ["REPLACED", "Agreement"]
+
+REPLACED: Final = "the store was emptied, or has other data than before"
+"""What is said where `Agreement.is_replaced`."""
 
 
 class Agreement:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
-from ..record import Place, SessionKey
-from .layout import FORWARD, TOMBSTONE
+from ..record import Place, SessionKey, SessionRecord
+from .layout import FORWARD, TOMBSTONE, read_record
 from .metadata import Refusal, read_head
 from .replies import Reply
 
-__all__ = ["Forward", "forward_in", "place_in"]
+__all__ = ["Forward", "forward_in", "place_in", "state_in"]
 
 _FORWARD: Final = Struct(">16s8sQ")
 """The successor's digest, its incarnation, and until when the old key leads there, in milliseconds."""
@@ -44,6 +44,21 @@ def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> F
     if isinstance(head, Refusal) or ends <= now_ms:
         return None
     return Forward(SessionKey(key.prefix, digest), head.interval)
+
+
+def state_in(
+    key: SessionKey, fields: Mapping[bytes, bytes], score: int | None, now_ms: int
+) -> SessionRecord | Forward | Refusal:
+    """What a record says: the session, where it has moved to, or why there is none.
+
+    Args:
+        key: the session.
+        fields: of the record, all or those that are asked for.
+        score: its score in the index, or None if it has none.
+        now_ms: the store's time.
+    """
+    forward = forward_in(key, fields, now_ms)
+    return read_record(key, fields, score, now_ms) if forward is None else forward
 
 
 def place_in(key: SessionKey, reply: Reply) -> Place | None:

@@ -12,7 +12,7 @@ from ..record.attribute_names import field_of
 from . import layout
 from .binding import BOUND
 from .commands import Argument
-from .forwarding import Forward, forward_in
+from .forwarding import Forward, state_in
 from .metadata import Refusal
 from .replies import Reply
 
@@ -42,13 +42,9 @@ def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int 
             raise reply
         return Refusal.UNREADABLE
     found = {name: value for name, value in zip(fields, reply, strict=True) if value is not None}
-    forward = forward_in(key, found, now_ms)
-    if forward is not None:
-        return forward
-    record = layout.read_record(key, found, score, now_ms)
-    if isinstance(record, Refusal):
-        return record
-    return record if min(record.expires_ms, record.deadline_ms) > now_ms else None
+    state = state_in(key, found, score, now_ms)
+    expired = isinstance(state, SessionRecord) and min(state.expires_ms, state.deadline_ms) <= now_ms
+    return None if expired else state
 
 
 async def read_heads(

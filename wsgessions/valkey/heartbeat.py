@@ -30,6 +30,8 @@ from ..log_throttle import LogThrottle
 from ..stores.feed import Feed, Loss
 from ..stores.figures import TRACKED_KEYS
 from ..stores.lease import Lease
+from .agreement import REPLACED
+from .background import BackgroundTask
 from .byte_count import CLIENT_INFO, Verdict
 from .commands import ScriptCall
 from .replies import Reply
@@ -83,7 +85,7 @@ class Heartbeat:
         self._lease = lease
         self._interval = interval
         self._tracked_keys = tracked_keys
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask("wsgessions heartbeat", self._run)
         self._hinted = asyncio.Event()
         self._urgent = 0
         self._acknowledged_ms = 0
@@ -102,17 +104,14 @@ class Heartbeat:
 
     def start(self) -> None:
         """Begin to beat; does nothing if it does already."""
-        if self._task is None:
+        if not self._task.running:
             self.node, self._acknowledged_ms = secrets.token_bytes(8), 0
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions heartbeat")
+            self._task.start()
 
     async def stop(self) -> None:
         """End, and leave the list of members, if the store answers."""
-        task, self._task = self._task, None
-        if task is None:
+        if not await self._task.stop():
             return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         self._cache.suspend()
         if self._store.link.connected and self._store.segments is not None:
             segment = next(iter(self._store.segments))
@@ -182,7 +181,7 @@ class Heartbeat:
             on_reply=beat.take,
         )
         if self._replaced:  # all that nodes agree on is read again over a fresh connection (C-25)
-            self._store.link.abandon("the store was emptied, or has other data than before")
+            self._store.link.abandon(REPLACED)
         if beat.refused is not None:
             if beat.refused.server_code in _ROLE_LOST:
                 self._store.link.abandon(f"the server is not the primary any more ({beat.refused.server_code})")
@@ -229,7 +228,7 @@ class Heartbeat:
                 self._cache.reset(Loss.TIMELINE)
             self._timeline = timeline
         if self._store.agreement.is_replaced(origin) or before_ms < self._acknowledged_ms:
-            _log.warning("replaced", "the store was emptied, or has other data than before; all copies are dropped")
+            _log.warning("replaced", f"{REPLACED}; all copies are dropped")
             self._replaced = True
             self._cache.reset(Loss.REPLACED)
         if self._counted:  # only then has all been heard that was pushed before, which a barrier waits for

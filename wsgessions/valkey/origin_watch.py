@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
+from .agreement import REPLACED
+from .background import BackgroundTask
 from .members import list_members
 
 if TYPE_CHECKING:
@@ -34,19 +36,16 @@ class OriginWatch:
     def __init__(self, store: ValkeyStore, *, interval: float) -> None:
         self._store = store
         self._interval = interval
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask("wsgessions origin", self._run)
 
     def start(self) -> None:
         """Begin to look; does nothing if it does already."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions origin")
+        if not self._task.running:
+            self._task.start()
 
     async def stop(self) -> None:
         """Stop."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.stop()
 
     async def _run(self) -> None:
         while True:
@@ -71,7 +70,5 @@ class OriginWatch:
             return  # the answer may be of the store that was there before
         store.clock.observe(listed.now_ms, sent_at=sent_at)
         if store.agreement.is_replaced(listed.origin_ms):
-            _log.warning(
-                "replaced", "the store was emptied, or has other data than before; what is shared is read again"
-            )
-            store.link.abandon("the store was emptied, or has other data than before")
+            _log.warning("replaced", f"{REPLACED}; what is shared is read again")
+            store.link.abandon(REPLACED)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
 
 from ..errors import ConfigError, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..stores.base import NEVER
-from ..stores.durability import check_durability
+from ..stores.durability import KEEPS_ALL, check_durability, check_eviction
 from .commands import Commands
 from .segments import DEFAULT_CONCURRENCY
 from .version import MINIMUM, Standing, standing, warn_once
@@ -17,8 +16,6 @@ __all__ = ["agree_on_concurrency", "agree_on_secret", "check_server"]
 
 _logger = logging.getLogger("wsgessions.valkey")
 _log = LogThrottle(_logger)
-
-_KEEPS_ALL: Final = "noeviction"
 
 
 async def check_server(commands: Commands, *, allow_eviction: bool = False, durable: bool | None = None) -> bytes:
@@ -40,7 +37,8 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False, dura
     if info.get("role") != "master":
         raise StoreUnavailable("the server is a replica", hint="name the primary in store_url")
     _check_release(info)
-    _check_policy(info, allow_eviction=allow_eviction)
+    policy, hint = info.get("maxmemory_policy", KEEPS_ALL), f"set the server's maxmemory-policy to {KEEPS_ALL}"
+    check_eviction(policy, allowed=allow_eviction, called="the store", hint=hint, throttle=_log)
     check_durability(info.get("aof_enabled") == "1", demanded=durable, log=_logger)
     return info.get("master_replid", "").encode()
 
@@ -102,16 +100,3 @@ def _check_release(info: dict[str, str]) -> None:
             hint=f"needed is at least {needed}",
         )
     warn_once(flavour, release)
-
-
-def _check_policy(info: dict[str, str], *, allow_eviction: bool) -> None:
-    policy = info.get("maxmemory_policy", _KEEPS_ALL)
-    if policy == _KEEPS_ALL:
-        return
-    if not allow_eviction:
-        raise ConfigError(
-            f"the server throws data away when memory is short (maxmemory-policy {policy})",
-            setting="store_url",
-            hint=f"set the server's maxmemory-policy to {_KEEPS_ALL}",
-        )
-    _log.warning("eviction", "the store has maxmemory-policy %s: it drops sessions when memory is short", policy)

@@ -109,13 +109,11 @@ async def look_after(
     """Read what these members of an index stand for, and put right what the index has of them."""
     found = await read_heads(store, [key_of(member) for member in members], names, deadline)
     gone = [key for key, each in found.items() if each is Refusal.REVOKED or isinstance(each, Forward)]
-    missing = {
-        member: members[member] for key, each in found.items() if each is Refusal.GONE for member in [member_of(key)]
-    }
+    missing = {member: score for member, score in members.items() if found[key_of(member)] is Refusal.GONE}
     unconfirmed = [
         each
-        for key, each in found.items()
-        if isinstance(each, SessionRecord) and members[member_of(key)] != each.deadline_ms
+        for each in found.values()
+        if isinstance(each, SessionRecord) and members[member_of(each.key)] != each.deadline_ms
     ]
     try:
         await _confirm(store, principal, unconfirmed, deadline)

@@ -11,7 +11,7 @@ from ..errors import StoreRefused
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from . import layout
 from .commands import Argument, ScriptCall
-from .forwarding import Forward, forward_in
+from .forwarding import Forward, state_in
 from .metadata import Refusal
 from .replies import Reply
 from .segments import Segment
@@ -140,11 +140,8 @@ def _read(
 def _whole(
     key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int, score: int | None
 ) -> tuple[SessionRecord, int] | Forward | Refusal:
-    forward = forward_in(key, fields, now_ms)
-    if forward is not None:
-        return forward
-    record = layout.read_record(key, fields, score, now_ms)
-    return record if isinstance(record, Refusal) else (record, record.deadline_ms)
+    state = state_in(key, fields, score, now_ms)
+    return (state, state.deadline_ms) if isinstance(state, SessionRecord) else state
 
 
 async def audit(store: ValkeyStore, key: SessionKey, deadline: float) -> None:

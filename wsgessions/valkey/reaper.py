@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ..chance import chance
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
+from .background import BackgroundTask
 from .commands import ScriptCall
 from .index_repair import IndexRepair
 from .principal_index import leave
@@ -59,22 +60,19 @@ class Reaper:
         self._claim_ms = round(max(interval, 0.2) * 1000 * _CLAIM_INTERVALS)
         self._node = secrets.token_bytes(8)
         self._repair = IndexRepair(store, idle_timeout=idle_timeout)
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask("wsgessions reaper", self._run)
         self._claimed_by_others: dict[Segment, float] = {}
         self._left_alone: dict[Segment, int] = {}
 
     def start(self) -> None:
         """Begin to sweep; does nothing if it does already."""
-        if self._task is None:
+        if not self._task.running:
             self._node = secrets.token_bytes(8)  # not before, since a server may fork in between (C-21)
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions reaper")
+            self._task.start()
 
     async def stop(self) -> None:
         """Stop, in the middle of a sweep if need be; what was begun at the store is completed there."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.stop()
 
     async def _run(self) -> None:
         while True:

@@ -163,7 +163,7 @@ class _Commit:
             self._keys.append(segment.record(successor.key))
 
     def send(self, resend: bool, not_after: int) -> Awaitable[Reply]:
-        """See `ValkeyStore.change`."""
+        """See `Sender.change`."""
         self._resent, store = resend, self._store
         args = layout.pack_commit(
             self._delta, self._successor, grace_ms=store.grace_ms, resend=resend, not_after=not_after
