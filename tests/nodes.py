@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tests.spy_store import SpyStore
+from wsgessions.asgi import ASGIApp
 from wsgessions.clock import StoreClock
 from wsgessions.manager import SessionManager
+from wsgessions.middleware import SessionMiddleware
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.memory import MemoryStore
 
@@ -35,6 +37,11 @@ def make_node(shared: MemoryStore, **settings: Any) -> Node:
     """A node of its own on the shared store."""
     store = SpyStore(shared)
     return Node(SessionManager(SessionSettings(store_url="memory:", **settings), store=store), store)
+
+
+def on(node: Node, app: ASGIApp) -> SessionMiddleware:
+    """The application on this node."""
+    return SessionMiddleware(app, manager=node.manager)
 
 
 def two_nodes(time: Time | None = None, **settings: Any) -> tuple[Node, Node]:

@@ -9,18 +9,11 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, Call, Response, answering, http_scope
-from tests.nodes import Node, make_node
+from tests.nodes import Node, on
 from wsgessions import errors
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.middleware import SessionMiddleware
-from wsgessions.stores.memory import MemoryStore
 
 Headers = list[tuple[bytes, bytes]]
-
-
-@pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
 
 
 @pytest.fixture
@@ -29,10 +22,6 @@ async def browser(node: Node) -> Browser:
     browser = Browser()
     await browser.request(on(node, answering(lambda session: session.update(user="ann"))))
     return browser
-
-
-def on(node: Node, app: ASGIApp) -> SessionMiddleware:
-    return SessionMiddleware(app, manager=node.manager)
 
 
 def in_parts(*headers: tuple[bytes, bytes], looks: bool = True, parts: int = 2) -> ASGIApp:

@@ -11,17 +11,11 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, Call, answering, http_scope, logout, respond, rotate, untouched, websocket_scope
-from tests.nodes import Node, make_node, two_nodes
+from tests.nodes import Node, make_node, on, two_nodes
 from wsgessions import errors
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
-
-
-@pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
 
 
 @pytest.fixture
@@ -31,10 +25,6 @@ async def browser(node: Node) -> Browser:
     await browser.request(on(node, answering(lambda session: session.update(n=1))))
     node.store.calls.clear()
     return browser
-
-
-def on(node: Node, app: ASGIApp) -> SessionMiddleware:
-    return SessionMiddleware(app, manager=node.manager)
 
 
 async def stored(node: Node, browser: Browser) -> Any:

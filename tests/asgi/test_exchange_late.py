@@ -10,26 +10,16 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, Call, answering, http_scope, logout, respond
-from tests.nodes import Node, make_node, two_nodes
+from tests.nodes import Node, make_node, on, two_nodes
 from wsgessions import errors
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
 
 
 @pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
-
-
-@pytest.fixture
 def refusing() -> Node:
     return make_node(MemoryStore(), late_commit="refuse")
-
-
-def on(node: Node, app: ASGIApp) -> SessionMiddleware:
-    return SessionMiddleware(app, manager=node.manager)
 
 
 async def known_to(node: Node) -> Browser:

@@ -11,21 +11,11 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, Call, answering, logout, websocket_scope
-from tests.nodes import Node, make_node, two_nodes
+from tests.nodes import Node, make_node, on, two_nodes
 from wsgessions import errors
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
-from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory import MemoryStore
-
-
-@pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
-
-
-def on(node: Node, app: ASGIApp) -> SessionMiddleware:
-    return SessionMiddleware(app, manager=node.manager)
 
 
 def connecting(node: Node, app: ASGIApp, browser: Browser, **scope: Any) -> Call:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.asgi_driver import Browser, answering, http_scope, respond, websocket_scope
-from tests.nodes import Node, make_node
+from tests.nodes import Node
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
 
 Fields = list[tuple[bytes, bytes]]
-
-
-@pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
 
 
 def remember(session: Session) -> None:

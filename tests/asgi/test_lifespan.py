@@ -16,11 +16,6 @@ from wsgessions.middleware import SessionMiddleware
 from wsgessions.stores.memory import MemoryStore
 
 
-@pytest.fixture
-def node() -> Node:
-    return make_node(MemoryStore())
-
-
 async def polite(scope: Scope, receive: Receive, send: Send) -> None:
     """An application with a lifespan."""
     while True:

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.asgi_driver import PATIENCE, Browser, Call, answering, http_scope, logout, rotate, websocket_scope
-from tests.nodes import Node, Time, two_nodes
+from tests.nodes import Node, Time, on, two_nodes
 from tests.spy_store import SpyStore
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.manager import SessionManager
-from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.factory import open_store
@@ -54,10 +53,6 @@ def node_at(url: str, namespace: str, **settings: Any) -> Node:
     chosen = SessionSettings(store_url=url, namespace=namespace, **settings)
     store = SpyStore(open_store(chosen))
     return Node(SessionManager(chosen, store=store), store)
-
-
-def on(node: Node, app: ASGIApp) -> SessionMiddleware:
-    return SessionMiddleware(app, manager=node.manager)
 
 
 async def known_to(node: Node) -> Browser:
