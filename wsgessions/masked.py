@@ -74,8 +74,9 @@ def _fields(value: Any) -> Iterator[str]:
         yield f"{name}={described(getattr(value, name))}"
 
 
-masked = shows_as(lambda value: f"{type(value).__name__}({', '.join(_fields(value))})")
-"""A decorator of named tuples and structs, whose fields are then shown as `described` says."""
+def masked(cls: _Class) -> _Class:
+    """A decorator of named tuples and structs, whose fields are then shown as `described` says."""
+    return shows_as(lambda value: f"{type(value).__name__}({', '.join(_fields(value))})")(cls)
 
 
 @shows_as(lambda values: described(dict(values)))

@@ -7,13 +7,14 @@ import sys
 import pytest
 
 from wsgessions.record import attribute_names
-from wsgessions.record.attribute_names import MOST_NAMES, bytes_of_own, shared_name
+from wsgessions.record.attribute_names import MOST_NAMES, bytes_of_own, field_of, shared_name
 
 
 @pytest.fixture(autouse=True)
 def _empty_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribute_names, "_by_field", {})
     monkeypatch.setattr(attribute_names, "_names", {})
+    monkeypatch.setattr(attribute_names, "_fields", {})
 
 
 @pytest.mark.parametrize("name", ["cart", "user.name", "größe", "x" * 60])
@@ -32,6 +33,14 @@ def test_a_long_name_is_not_shared() -> None:
 def test_a_name_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(UnicodeDecodeError):
         shared_name(b"a\xff")
+
+
+@pytest.mark.parametrize("field", [b"", b"m", b"xcart", b"cart"])
+def test_a_field_that_keeps_no_attribute_is_refused_and_renames_none(field: bytes) -> None:
+    """S-89. The table holds for all sessions of the process: what a damaged reply names must not change it."""
+    with pytest.raises(ValueError, match="no field of an attribute"):
+        shared_name(field)
+    assert field_of(field[1:].decode()) == b"a" + field[1:]
 
 
 def test_no_more_names_are_shared_than_fit_the_table() -> None:

@@ -23,10 +23,11 @@ _fields: dict[str, bytes] = {}
 
 
 def shared_name(field: bytes) -> str:
-    """The name that follows the first byte of ``field``, in UTF-8.
+    """The name of an attribute that the store keeps in ``field``: what follows its first byte, an ``a``, in UTF-8.
 
     Raises:
-        UnicodeDecodeError: it is not UTF-8.
+        ValueError: ``field`` does not begin with ``a``.
+        UnicodeDecodeError: the rest is not UTF-8.
     """
     name = _by_field.get(field)
     return _learned(field) if name is None else name
@@ -58,6 +59,9 @@ def _encoded(name: str) -> bytes:
 
 
 def _learned(field: bytes) -> str:
+    # The table is shared by all sessions: one wrong pair would rename an attribute in each of them.
+    if field[:1] != b"a":
+        raise ValueError(f"no field of an attribute: it begins with {field[:1]!r}, not b'a'")
     name = field[1:].decode()
     if len(_names) < MOST_NAMES and len(field) <= _LONGEST:
         _by_field[field] = _names[name] = name

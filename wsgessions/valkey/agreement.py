@@ -35,7 +35,7 @@ class Agreement:
         self._context_path = context_path
         self._concurrency = concurrency
         self._followers: list[Callable[[bytes], None]] = []
-        self.origin = 0
+        self.origin: int = 0
         """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's
         clock; 0 without a connection."""
 
