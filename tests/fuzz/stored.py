@@ -144,7 +144,7 @@ def head(commits: Sequence[bytes] = (), **fields: int | bytes) -> bytes:
     """Metadata of a session as scripts write them."""
     usual: dict[str, Any] = {
         "magic": 119,
-        "format": 1,
+        "format": 2,
         "incarnation": bytes(range(8)),
         "version": NOW_MS * 1000,
         "created": NOW_MS - 1000,

@@ -44,7 +44,7 @@ def _records() -> dict[str, bytes]:
         "unindexed": joined([b"", *usual]),
         "tombstone": joined([SCORE, b"t", head(), b"e", STAMP]),
         "forward": joined([SCORE, b"t", head(commits), b"f", forward]),
-        "later-release": joined([SCORE, b"m", head(format=2)]),
+        "later-release": joined([SCORE, b"m", head(format=255)]),
     }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -47,6 +49,22 @@ async def test_sessions_of_other_applications_are_not_listed(shared_server: RawS
     assert [head.key for head in await all_listed(store)] == [mine.key]
 
 
+async def test_paths_whose_digests_begin_alike_are_two_applications(shared_server: RawServer) -> None:
+    """S-12, S-212. 32 bits of the digest, which these two paths share, do not name an application."""
+    paths = ("/tenant-38762", "/tenant-70588")
+    digests = {hashlib.sha256(path.encode()).hexdigest()[:8] for path in paths}
+    assert len(digests) == 1
+    async with AsyncExitStack() as stack:
+        mine, other = [
+            await stack.enter_async_context(started(store_at(shared_server.url, namespace="alike", context_path=path)))
+            for path in paths
+        ]
+        theirs = await bound(other, "alice")
+        assert await all_listed(mine) == []
+        assert await mine.keys_of("alice") == []
+        assert [head.key for head in await all_listed(other)] == [theirs.key]
+
+
 @pytest.mark.parametrize("concurrency", [1, 3, 64, 4096])
 async def test_all_segments_are_gone_through(shared_server: RawServer, concurrency: int) -> None:
     async with started(store_at(shared_server.url, concurrency=concurrency)) as store:
@@ -73,7 +91,7 @@ async def test_what_cannot_be_read_hides_no_other(store: ValkeyStore) -> None:
     """R-20, R-22: it is counted, and left as it is."""
     damaged, newer, other, vanished, *whole = [await created(store) for _ in range(9)]
     await store.link.request("HSET", record_of(store, damaged), "m", "rubbish")
-    await store.link.request("HSET", record_of(store, newer), "m", b"w\x02new")
+    await store.link.request("HSET", record_of(store, newer), "m", b"w\xffnew")
     await store.link.request("SET", record_of(store, other), "text")
     await store.link.request("UNLINK", record_of(store, vanished))
     for limit in (1, 100):

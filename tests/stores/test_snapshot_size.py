@@ -27,7 +27,7 @@ def record(attributes: int, size: int, *, own_names: bool = False, bound: bool =
     """A session as a link reads it, and as it is after a request has seen it."""
     prefix = RANDOM.randbytes(40).hex() if own_names else "attribute"
     fields = {f"a{prefix}_{number}".encode(): bytes(8) + RANDOM.randbytes(size) for number in range(attributes)}
-    fields[b"m"] = HEAD.pack(ord("w"), 1, RANDOM.randbytes(8), NOW * 1000, NOW, 1_800_000, NOW + 10**8, 0, 0, 0)
+    fields[b"m"] = HEAD.pack(ord("w"), 2, RANDOM.randbytes(8), NOW * 1000, NOW, 1_800_000, NOW + 10**8, 0, 0, 0)
     if bound:
         fields[b"p"] = bytes(10) + RANDOM.randbytes(16).hex().encode()
     read = read_record(SessionKey(RANDOM.randrange(4096), RANDOM.randbytes(16)), fields, NOW + 10**6, NOW)

@@ -105,7 +105,7 @@ async def test_tombstones_and_what_is_no_session_of_ours_stay_out(store: ValkeyS
     await store.delete(ended.key)
     successor = successor_of(rotated.key)
     await store.rotate(change(rotated), successor)
-    damage = ((damaged, ("HSET", "m", "rubbish")), (newer, ("HSET", "m", b"w\x02new")), (other, ("SET", "text")))
+    damage = ((damaged, ("HSET", "m", "rubbish")), (newer, ("HSET", "m", b"w\xffnew")), (other, ("SET", "text")))
     for record, (command, *words) in damage:
         await unindex(store, record)
         await store.link.request(command, segment_of(store, record).record(record.key), *words)

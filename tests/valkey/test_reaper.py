@@ -133,7 +133,7 @@ async def test_records_of_a_later_release_are_left_and_do_not_stand_in_the_way(
     assert store.segments is not None
     newer = [await created_in(store, 7) for _ in range(5)]
     for record in newer:
-        await store.link.request("HSET", store.segments.of(record.key).record(record.key), "m", b"w\x02new")
+        await store.link.request("HSET", store.segments.of(record.key).record(record.key), "m", b"w\xffnew")
         await age_index(store, record)
     ours = await created_in(store, 7)
     await age_index(store, ours)

@@ -85,7 +85,7 @@ DAMAGES = {
     "empty metadata": metadata(lambda raw: b""),
     "metadata cut in the head": metadata(lambda raw: raw[: HEAD.size - 1]),
     "metadata cut in the commits": metadata(lambda raw: raw[:-1]),
-    "random bytes": metadata(lambda raw: b"w\x01" + bytes(range(200, 256)) * 4),
+    "random bytes": metadata(lambda raw: b"w\x02" + bytes(range(200, 256)) * 4),
     "another magic": head(magic=0),
     "text": metadata(lambda raw: b"not a record"),
     "format 0": head(format=0),
@@ -143,7 +143,7 @@ async def test_a_record_of_a_later_release_is_left_to_it(store: ValkeyStore) -> 
     """R-22."""
     record = await created(store, {"a": b"1"})
     name = name_of(store, record)
-    await metadata(lambda raw: b"w\x02" + b"of a shape that nobody here knows")(store, name)
+    await metadata(lambda raw: b"w\xff" + b"of a shape that nobody here knows")(store, name)
     before = await store.link.request("DUMP", name)
     for operation in (
         store.load(record.key),
@@ -162,7 +162,7 @@ async def test_a_record_of_a_later_release_is_left_to_it(store: ValkeyStore) -> 
 async def test_the_end_of_a_record_of_a_later_release_is_its_end(store: ValkeyStore) -> None:
     """R-22, S-55: to end a session is to end it, whatever it holds. Its metadata stay, for that release to read."""
     record = await created(store, {"a": b"1"})
-    name, later = name_of(store, record), b"w\x02" + b"of a shape that nobody here knows"
+    name, later = name_of(store, record), b"w\xff" + b"of a shape that nobody here knows"
     await metadata(lambda raw: later)(store, name)
     assert await store.delete(record.key)
     assert await store.link.request("HGETALL", name) == {b"t": later}

@@ -18,8 +18,9 @@ HEAD: Final = Struct(">BB8sQQQQQQB")
 
 _MAGIC: Final = b"w"
 """Begins the metadata of records of every release; what begins otherwise is no record."""
-_FORMAT: Final = b"\x01"
-"""The format of records that this release writes, and the highest that it reads."""
+_FORMAT: Final = b"\x02"
+"""The format of records that this release writes, and the highest that it reads. Format 1 lay under the names of
+applications that were 32 bits long (S-12), and no release that was published has written it."""
 _DAY_MS: Final = 86_400_000
 
 

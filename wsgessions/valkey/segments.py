@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count, product
@@ -105,8 +106,12 @@ class Segments:
 
 
 def application_prefix(namespace: str, context_path: str) -> str:
-    """What the keys of one application begin with."""
-    return f"{namespace}:{hashlib.sha256(context_path.encode()).hexdigest()[:8]}:"
+    """What the keys of one application begin with (S-12).
+
+    128 bits of the digest, since whoever had another path of the same digest could list and end this one's sessions.
+    """
+    digest = hashlib.sha256(context_path.encode()).digest()[:16]
+    return f"{namespace}:{urlsafe_b64encode(digest).rstrip(b'=').decode()}:"
 
 
 def _segment(prefix: str) -> Segment:

@@ -84,7 +84,7 @@ class Record:
     def _metadata(self) -> bytes:
         head = layout.HEAD.pack(
             ord("w"),
-            1,
+            2,
             self.incarnation,
             self.version,
             self.created,

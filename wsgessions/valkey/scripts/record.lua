@@ -15,7 +15,7 @@
 -- milliseconds and versions microseconds by this server's clock, exact in Lua's doubles until the year 2255 (C-8).
 -- A remembered commit is its id, its version, and the length-prefixed results of its increments.
 
-local MAGIC, FORMAT, REMEMBERED, DAY = 119, 1, 8, 86400000
+local MAGIC, FORMAT, REMEMBERED, DAY = 119, 2, 8, 86400000
 local HEAD, HEAD_SIZE = '>BBc8I8I8I8I8I8I8B', 59
 local COMMIT, COMMIT_SIZE = '>c8I8I3', 19
 local EXACT = 2 ^ 53
