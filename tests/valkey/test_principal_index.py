@@ -24,7 +24,7 @@ from wsgessions.valkey.principal_index import WINDOW_MS
 from wsgessions.valkey.protocol import Ticket
 from wsgessions.valkey.reaper import Reaper
 from wsgessions.valkey.replies import Reply
-from wsgessions.valkey.segments import Segments, slot
+from wsgessions.valkey.segments import Segments, application_prefix, slot
 from wsgessions.valkey.store import ValkeyStore
 
 __all__ = ["shared_server"]
@@ -68,7 +68,8 @@ def test_indexes_are_spread_over_the_segments_whatever_a_principal_looks_like() 
     tags = {name.split(b"{", 1)[1].split(b"}", 1)[0] for name in names}
     assert tags == {segment.expiries.split(b"{")[1].split(b"}")[0] for segment in segments}
     assert len({slot(tag.decode()) for tag in tags}) == 16
-    assert {len(name) for name in names} <= {len(b"wsg:00000000:{x}:p:") + 16, len(b"wsg:00000000:{xy}:p:") + 16}
+    assert {name.partition(b"{")[0] for name in names} == {application_prefix("wsg", "/").encode()}
+    assert {len(name.partition(b"}:p:")[2]) for name in names} == {16}
 
 
 async def test_applications_do_not_see_each_others_principals(shared_server: RawServer, store: ValkeyStore) -> None:

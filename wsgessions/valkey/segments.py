@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from ..record import SessionKey
 
-__all__ = ["DEFAULT_CONCURRENCY", "MAX_CONCURRENCY", "Segment", "Segments", "slot", "tags"]
+__all__ = ["DEFAULT_CONCURRENCY", "MAX_CONCURRENCY", "Segment", "Segments", "application_prefix", "slot", "tags"]
 
 SLOTS: Final = 16_384
 DEFAULT_CONCURRENCY: Final = 64
