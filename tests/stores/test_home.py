@@ -7,8 +7,10 @@ import gc
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tests.valkey.links import PATIENCE, soon, until
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
+from wsgessions.manager import SessionManager
 from wsgessions.record import NewSession, SessionKey, SessionRecord
 from wsgessions.stores.base import NEVER, Countable, SecretKeeping, Store
 from wsgessions.stores.home import HomedStore
@@ -421,6 +424,49 @@ def test_a_store_that_nobody_holds_any_more_ends_its_thread() -> None:
     home.thread.join(PATIENCE)
     assert not home.thread.is_alive()
     assert made[0].closes == 1
+
+
+def test_a_manager_that_nobody_holds_any_more_ends_the_thread_of_its_store(shared_server: RawServer) -> None:
+    """The store knows its manager, which it tells of a new secret (C-25), and is not to keep it alive."""
+    before = set(threading.enumerate())
+
+    async def use(manager: SessionManager) -> None:
+        async with manager.open() as session:
+            session["a"] = 1
+
+    run(use(SessionManager(store_url=shared_server.url, namespace="abandoned")))
+    (thread,) = set(threading.enumerate()) - before
+    gc.collect()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+class _OfRequest:
+    """What an application keeps in a context variable while it answers a request."""
+
+
+async def test_a_store_keeps_nothing_of_the_request_in_which_it_connected(shared_server: RawServer) -> None:
+    """Nor of one that provoked its touches, its timers or its checks."""
+    variable: ContextVar[_OfRequest] = ContextVar("variable")
+    manager = SessionManager(store_url=shared_server.url, namespace="kept", touch_step="0 s")
+
+    async def request() -> weakref.ref[_OfRequest]:
+        mine = _OfRequest()
+        variable.set(mine)
+        async with manager.open() as session:
+            session["a"] = 1
+        async with manager.open(session.id) as again:
+            assert again["a"] == 1
+        return weakref.ref(mine)
+
+    kept = await asyncio.create_task(request())
+
+    def is_collected() -> bool:
+        gc.collect()
+        return kept() is None
+
+    await until(is_collected)  # the event loop holds on to the task for a moment
+    await manager.close()
 
 
 def test_starting_and_closing_over_and_over_leaves_nothing_behind(shared_server: RawServer) -> None:

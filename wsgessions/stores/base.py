@@ -219,7 +219,8 @@ class SecretKeeping(Protocol):
 
         Args:
             known: the secret. It is proposed again where a store has none any more.
-            tell: given the new secret, in the event loop of the store.
+            tell: a bound method, given the new secret in the event loop of the store. It is held weakly, since a store
+                that keeps its manager would never be collected with it.
         """
         ...
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from ..clock import StoreClock
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..own_context import begin_task
 from ..record import SessionKey, SessionRecord
 from .cache_statistics import CacheStatistics
 from .feed import Feeding
@@ -76,7 +77,7 @@ class CacheAudit:
 
     def begin(self, record: SessionRecord) -> None:
         """Compare a state that was served, and that this process tracks."""
-        task = asyncio.get_running_loop().create_task(self._run(record.key), name="wsgessions audit")
+        task = begin_task(self._run(record.key), name="wsgessions audit")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

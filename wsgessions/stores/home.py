@@ -41,6 +41,7 @@ from .base import (
     find_power,
 )
 from .cache_statistics import CacheStatistics
+from .followers import Followers
 from .home_loop import Ask, Home
 from .listing import Listing, Names, SessionHead, SessionPage
 
@@ -212,8 +213,11 @@ class _Indexing(HomedStore):
 
 
 class _KeepingSecrets(HomedStore):
-    _follower: Callable[[bytes], None] | None = None
-    _known_secret = b""
+    def __init__(self, factory: Callable[[], Store]) -> None:
+        super().__init__(factory)
+        self._followers = Followers()
+        self._secret = b""
+        """The latest that was told; empty as long as it is not followed."""
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         return await self._at_home(
@@ -221,16 +225,17 @@ class _KeepingSecrets(HomedStore):
         )
 
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
-        def learn(secret: bytes) -> None:
-            self._known_secret = secret
-            tell(secret)
-
-        self._known_secret, self._follower = known, learn
+        self._secret = known
+        self._followers.add(tell)
         self._prepare(self._store)
 
     def _prepare(self, store: Store) -> None:
-        if self._follower is not None:
-            _power(store, SecretKeeping).follow_secret(self._known_secret, self._follower)
+        if self._secret:
+            _power(store, SecretKeeping).follow_secret(self._secret, self._learn)
+
+    def _learn(self, secret: bytes) -> None:
+        self._secret = secret
+        self._followers.tell(secret)
 
 
 class _Limited(HomedStore):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ..errors import StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..own_context import begin_task
 from ..recent import Recent
 from ..record import (
     CommitOutcome,
@@ -103,7 +104,7 @@ class TouchBatch(Layer[Store]):
     def _begin(self) -> None:
         # It may have ended with the event loop before this one, or by a fault of the store behind.
         if (self._pending or self._presented) and (self._flusher is None or self._flusher.done()):
-            self._flusher = asyncio.get_running_loop().create_task(self._flush_later(), name="wsgessions touches")
+            self._flusher = begin_task(self._flush_later(), name="wsgessions touches")
 
     async def _flush_later(self) -> None:
         try:

@@ -19,7 +19,9 @@ It needs pytest, hypothesis, and pytest-asyncio with ``asyncio_mode = "auto"``.
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
+import weakref
 
 from ..stores.base import Ability, Countable, Indexing, Limited, Recalling, SecretKeeping, Store, find_power
 from ..stores.listing import Listing
@@ -65,6 +67,11 @@ class CountableSuite(StoreHarness):
         assert await counter.count() == 1
 
 
+class _Follower:
+    def learn(self, secret: bytes) -> None:
+        """Nothing is done with it."""
+
+
 class SecretKeepingSuite(StoreHarness):
     """What holds for a store that keeps the common secret (C-11)."""
 
@@ -76,6 +83,16 @@ class SecretKeepingSuite(StoreHarness):
         assert len(set(answers)) == 1
         assert answers[0] in proposals
         assert await keeper.shared_secret(secrets.token_bytes(32)) == answers[0]
+
+    async def test_a_follower_is_held_weakly(self, store: Store) -> None:
+        keeper = find_power(store, SecretKeeping)
+        assert keeper is not None
+        secret, follower = await keeper.shared_secret(secrets.token_bytes(32)), _Follower()
+        keeper.follow_secret(secret, follower.learn)
+        alive = weakref.ref(follower)
+        del follower
+        gc.collect()
+        assert alive() is None
 
 
 class LimitedSuite(StoreHarness):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from ..stores.followers import Followers
 from .commands import Commands
 from .members import begin_list
 from .preflight import agree_on_concurrency, agree_on_secret
@@ -34,7 +35,7 @@ class Agreement:
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
-        self._followers: list[Callable[[bytes], None]] = []
+        self._followers: Final = Followers()
         self.origin: int = 0
         """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's
         clock; 0 without a connection."""
@@ -67,15 +68,13 @@ class Agreement:
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
         """See `SecretKeeping.follow_secret`."""
         self.secret = self.secret or known
-        if tell not in self._followers:
-            self._followers.append(tell)
+        self._followers.add(tell)
 
     def learn_secret(self, secret: bytes) -> None:
         """The store has told it."""
         before, self.secret = self.secret, secret
         if before not in (b"", secret):
-            for tell in self._followers:
-                tell(secret)
+            self._followers.tell(secret)
 
     def is_replaced(self, origin: int) -> bool:
         """Whether the list of members is another one than before on this connection.

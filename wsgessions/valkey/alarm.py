@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final
 
 __all__ = ["Alarm"]
@@ -27,6 +28,8 @@ class Alarm:
         self.due: float = math.inf
         """The instant of `time.monotonic` at which it rings next."""
         self._look = look
+        self._context: Final = Context()
+        """Not that of the request whose deadline it is set to, see `wsgessions.own_context`."""
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, instant: float) -> None:
@@ -34,7 +37,7 @@ class Alarm:
         self.cancel()
         self.due = instant
         seconds = min(max(0.0, instant - time.monotonic()), _LONGEST)
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring, context=self._context)
 
     def cancel(self) -> None:
         self.due = math.inf

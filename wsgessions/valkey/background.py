@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ..own_context import begin_task
+
 __all__ = ["BackgroundTask"]
 
 
@@ -29,7 +31,7 @@ class BackgroundTask:
 
     def start(self) -> None:
         """Begin, in the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._work(), name=self._name)
+        self._task = begin_task(self._work(), name=self._name)
 
     async def stop(self) -> bool:
         """End, wherever the work is; whether it was running."""

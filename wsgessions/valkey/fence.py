@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import StoreRefused, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..own_context import begin_task
 from ..stores.base import NEVER
 from .address import Address
 from .commands import ScriptCall
@@ -72,7 +73,7 @@ class Fence:
         waiter = _Waiter(timeline, replicas, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="wsgessions fence")
+            self._task = begin_task(self._run(), name="wsgessions fence")
         try:
             async with asyncio.timeout(None if deadline == NEVER else max(0.0, deadline - time.monotonic())):
                 return await waiter.passed

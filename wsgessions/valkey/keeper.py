@@ -12,6 +12,7 @@ from typing import Final
 
 from ..chance import chance
 from ..errors import ConfigError, StoreRefused, StoreUnavailable, WsgessionsError
+from ..own_context import begin_task
 from .address import Address, Locate
 from .protocol import Connection
 
@@ -70,7 +71,7 @@ class Keeper:
     def want(self) -> None:
         """See to it that a connection is made, if anybody wants one."""
         if self._task is None and self._wanted():
-            self._task = asyncio.get_running_loop().create_task(self._work(), name="wsgessions link")
+            self._task = begin_task(self._work(), name="wsgessions link")
 
     def lost(self, connection: Connection) -> None:
         """Learn why a connection was lost, and whether it was one of those that never last."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import RecordTooNew, StoreUnavailable
 from ..log_throttle import LogThrottle
+from ..own_context import begin_task
 from ..record import SessionKey
 from ..stores.figures import TOMBSTONE_MS
 from ..stores.lease import lease_clock
@@ -68,7 +69,7 @@ class Revocations:
             return
         self._timeline = timeline
         if self._until and self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._assert_all(), name="wsgessions revocations")
+            self._task = begin_task(self._assert_all(), name="wsgessions revocations")
 
     async def stop(self) -> None:
         """Leave off. What was seen is remembered, should the store be started again."""
