@@ -44,7 +44,7 @@ def check_record_fields(data: bytes) -> None:
             assert isinstance(found, Refusal | Forward)
     wanted = heads.fields_for(("cart",))
     _check_found(heads.found_in(KEY, wanted, [fields.get(name) for name in wanted], at, NOW_MS))
-    if not fields.get(b"m", b"").startswith(b"w\x01"):
+    if not fields.get(b"m", b"").startswith(head()[:2]):  # magic and format
         assert layout.read_record(KEY, fields, at, NOW_MS) not in (None, KEY)
         assert isinstance(layout.read_record(KEY, fields, at, NOW_MS), Refusal)
 
