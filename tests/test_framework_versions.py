@@ -147,6 +147,6 @@ def test_the_matrix_runs_with_the_oldest_versions_that_are_declared(name: str, o
 
 
 def test_the_matrix_knows_all_frameworks() -> None:
-    frameworks = re.search(r"^FRAMEWORKS = \((.*)\)$", (ROOT / "dev").read_text(), re.MULTILINE)
+    frameworks = re.search(r"^FRAMEWORKS = \((.*)\)$", (ROOT / "devtools" / "pinning.py").read_text(), re.MULTILINE)
     assert frameworks is not None
     assert sorted(re.findall(r"\w+", frameworks[1])) == sorted(adapter.framework.distribution for adapter in ADAPTERS)

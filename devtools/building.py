@@ -1,0 +1,64 @@
+"""The verb `build`: what is published, and whether it is whole."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+from devtools.console import ROOT, STATE, Trouble, run, say
+from devtools.environment import HERE, Environment
+from devtools.project import declared
+from devtools.testing import PARALLEL
+
+OF_THE_WHEEL = (
+    "adapters/test_django_admin.py",
+    "adapters/test_django_project.py",
+    "cli",
+    "docs",
+    "samples",
+    "servers",
+    "settings",
+    "testing",
+    "test_framework_versions.py",
+    "test_install.py",
+)
+"""What a wheel can lack are files and entry points. Files are counted; these use them where they lie now, and the entry
+points: the commands, the pytest plugin, the cart, and each framework's adapter in a process of its own."""
+
+
+def build(args: list[str]) -> int:
+    """The sdist and the wheel into dist/, and the tests that use what is in it run against the wheel."""
+    python = HERE.need("build")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    if run(python, "-m", "build", "--no-isolation", *args):
+        return 1
+    (wheel,), (sdist,) = (ROOT / "dist").glob("*.whl"), (ROOT / "dist").glob("*.tar.gz")
+    differing = in_packages() ^ in_wheel(wheel)
+    if differing:
+        names = ", ".join(sorted(differing))
+        raise Trouble(f"{wheel.name} has other files than the packages: {names}", "see [tool.hatch.build] in pyproject")
+    say(f"the tests of {sdist.name} on {wheel.name}")
+    clean = STATE / "wheel"
+    shutil.rmtree(clean / "source", ignore_errors=True)
+    installed = Environment(clean / "venv", wheel=wheel).need("test")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(clean / "source", filter="data")
+    (source,) = (clean / "source").iterdir()
+    for package in ("wsgessions", "adapters", "samples/cart"):  # so that only the wheel can answer to these names
+        shutil.rmtree(source / package)
+    return run(installed, "-m", "pytest", *PARALLEL, *(f"tests/{name}" for name in OF_THE_WHEEL), folder=source)
+
+
+def in_packages() -> set[str]:
+    """The files that a wheel must have, by their names there."""
+    folders = [ROOT / package for package in declared()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+    found = [(folder, file) for folder in folders for file in folder.rglob("*") if file.is_file()]
+    return {file.relative_to(folder.parent).as_posix() for folder, file in found if "__pycache__" not in file.parts}
+
+
+def in_wheel(wheel: Path) -> set[str]:
+    """The files of a wheel, but for what it says of itself."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}

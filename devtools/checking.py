@@ -1,0 +1,36 @@
+"""The verbs that read the project: style, types, documentation."""
+
+from __future__ import annotations
+
+import os
+
+from devtools.console import ROOT, run
+from devtools.environment import HERE
+
+
+def lint(args: list[str]) -> int:
+    """Style: ruff's rules and its format. `./dev lint --fix` mends what it can."""
+    ruff = HERE.need("check").parent / "ruff"
+    if "--fix" in args:
+        return run(ruff, "check", "--fix", ".") | run(ruff, "format", ".")
+    return run(ruff, "check", ".") | run(ruff, "format", "--check", ".")
+
+
+def types(args: list[str]) -> int:
+    """Types: mypy strict, pyright, and whether pyright finds every public name typed."""
+    python = HERE.need("test", "check", "bench")
+    packages = sorted(path.parent.name for path in ROOT.glob("adapters/*/py.typed"))
+    code = run(python, "-m", "mypy", *args) | run(python, "-m", "pyright", "--pythonpath", python)
+    first = f"{HERE.bin}{os.pathsep}{os.environ['PATH']}"  # --verifytypes takes the Python that PATH names, no other
+    for package in ("wsgessions", *packages):
+        code |= run(python, "-m", "pyright", "--ignoreexternal", "--verifytypes", package, PATH=first)
+    return code
+
+
+def docs(args: list[str]) -> int:
+    """The documentation, strictly, into site/, and every snippet in it executed. `./dev docs serve` shows it live."""
+    python = HERE.need("test", "docs")
+    if args == ["serve"]:
+        return run(python, "-m", "mkdocs", "serve", NO_MKDOCS_2_WARNING="1")
+    built = run(python, "-m", "mkdocs", "build", "--strict", "--quiet", *args, NO_MKDOCS_2_WARNING="1")
+    return built | run(python, "-m", "pytest", "tests/docs")

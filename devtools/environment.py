@@ -1,0 +1,93 @@
+"""The environments that verbs run in: made and filled on their first use, from the pins in requirements/."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from devtools.console import ROOT, STATE, run_logged
+from devtools.pip import find_pip
+
+
+class Environment:
+    """A virtual environment, and stamps in it that say which sets of pins it has."""
+
+    def __init__(
+        self, folder: Path, creator: str = sys.executable, *, wheel: Path | None = None, base: str = "base"
+    ) -> None:
+        self.folder = folder
+        self.creator = creator
+        self.wheel = wheel
+        self.base = base
+        self.stamps = folder / "stamps"
+        self.bin = folder / ("Scripts" if os.name == "nt" else "bin")
+        self.python = self.bin / ("python.exe" if os.name == "nt" else "python")
+
+    def need(self, *sets: str) -> Path:
+        """Have the pins of the base and these sets, and the project: its wheel if given, else editable from here."""
+        if self.is_here() and all(self.stamp(name).exists() for name in (self.base, *sets)) and not self.wheel:
+            return self.python
+        with only_one():
+            if not self.is_here():
+                venv = (self.creator, "-m", "venv", "--clear", "--without-pip")
+                run_logged(f"making {self.folder.relative_to(ROOT)} ...", *venv, self.folder)
+                self.stamps.mkdir()
+                (self.stamps / "place").write_text(str(self.folder))
+            for name in (self.base, *sets):
+                self.install(name)
+            if self.wheel:
+                run_logged("installing the wheel ...", *self.installer(), "--no-deps", "--force-reinstall", self.wheel)
+        return self.python
+
+    def is_here(self) -> bool:
+        """Whether the environment works: it knows its own place, and cannot be moved with the folder."""
+        place = self.stamps / "place"
+        return self.python.exists() and place.exists() and place.read_text() == str(self.folder)
+
+    def stamp(self, name: str) -> Path:
+        """The file that is there if this set is installed as it is pinned now."""
+        pins = ROOT / "requirements" / f"{name}.txt"
+        content = pins.read_bytes() + ((ROOT / "pyproject.toml").read_bytes() if name == self.base else b"")
+        return self.stamps / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
+
+    def install(self, name: str) -> None:
+        stamp = self.stamp(name)
+        if stamp.exists():
+            return
+        title = f"installing what {'everything' if name == self.base else name} needs (once) ..."
+        # The pins are all there is to install. Resolving them again, a pip may take the newest release of what a
+        # package needs with an extra ("coverage[toml]"), which then differs from its pin, and refuse it.
+        pins = ("--no-deps", "--require-hashes", "-r", ROOT / "requirements" / f"{name}.txt")
+        run_logged(title, *self.installer(), *pins)
+        if name == self.base and not self.wheel:
+            run_logged("installing the project ...", *self.installer(), "--no-deps", "--no-build-isolation", "-e", ROOT)
+        for old in self.stamps.glob(f"{name}-*"):
+            old.unlink()
+        stamp.touch()
+
+    def installer(self) -> list[str]:
+        """The command, up to its arguments, that installs into this environment."""
+        uv = shutil.which("uv")
+        if uv:
+            return [uv, "pip", "install", "--python", str(self.python)]
+        return [*find_pip(self.python), "--python", str(self.python), "install", "--disable-pip-version-check"]
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[None]:
+    """Let a second `./dev` wait while one installs; the lock is freed with the process, however it ends."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        if os.name != "nt":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+HERE = Environment(ROOT / ".venv")

@@ -1,0 +1,53 @@
+"""The verbs that run tests with the environment of this folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from devtools.console import Trouble, run
+from devtools.debian import DEBIAN, comes_from_debian, unpack_from_debian
+from devtools.environment import HERE
+
+# A test waits for a process or for a lease about as long as it computes, so there are more workers than processors.
+PARALLEL = ("-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadgroup")
+
+
+def test(args: list[str]) -> int:
+    """Every test, against a real embedded Valkey; ARGS go to pytest. With CI set, a test that cannot run fails."""
+    return run(HERE.need("test"), "-m", "pytest", *(args or PARALLEL))
+
+
+def browser(args: list[str]) -> int:
+    """The tests that drive a browser, and how to get one."""
+    python = HERE.need("test")
+    found = [path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path]
+    if not found and not os.environ.get("CHROMIUM"):
+        raise Trouble(
+            "no Chromium found",
+            "sudo apt install chromium, or set CHROMIUM to the program's path, then ./dev browser",
+        )
+    return run(python, "-m", "pytest", "-m", "browser", *args)
+
+
+def caches(args: list[str]) -> int:
+    """The tests behind a real nginx, which is fetched from Debian where this machine has none."""
+    python = HERE.need("test")
+    own = [path for path in (shutil.which("nginx"), "/usr/sbin/nginx", DEBIAN / "usr" / "sbin" / "nginx") if path]
+    if not os.environ.get("NGINX") and not any(Path(path).exists() for path in own):
+        otherwise = "sudo apt install nginx, or set NGINX to the program's path, then ./dev caches"
+        if not comes_from_debian():
+            raise Trouble("no nginx found", otherwise)
+        unpack_from_debian("nginx", otherwise)
+    return run(python, "-m", "pytest", "tests/servers/test_shared_caches.py", *args)
+
+
+def fuzz(args: list[str]) -> int:
+    """Feed the readers with unexpected bytes: `./dev fuzz --minutes 30 [TARGET ...]`; see CONTRIBUTING.md."""
+    return run(HERE.need("test"), "-m", "tests.fuzz", *args)
+
+
+def bench(args: list[str]) -> int:
+    """Side by side with the peers: in process and over HTTP. ARGS go to `python -m bench`."""
+    return run(HERE.need("test", "bench"), "-m", "bench", *args)
