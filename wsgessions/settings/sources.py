@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -169,8 +170,7 @@ def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
     content: Any = None
     reason = ""
     try:
-        with Path(name).open("rb") as file:
-            content = tomllib.load(file)
+        content = _parsed(Path(name).read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
@@ -184,6 +184,12 @@ def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ConfigError("expected a table", setting=".".join(tables), origin=name, hint=f"write [{'.'.join(tables)}]")
     return content
+
+
+@lru_cache(maxsize=4)
+def _parsed(content: bytes) -> dict[str, Any]:
+    """A file's tables, not to be changed. All settings of a process see the same files; parsing takes milliseconds."""
+    return tomllib.loads(content.decode())
 
 
 def _gathered(model: type[BaseModel], entries: Iterable[_Entry], *, folded: bool) -> dict[str, Any]:
