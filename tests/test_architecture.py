@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,10 +98,16 @@ def sources(*folders: Path) -> list[Path]:
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything in a file."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path, root: Path = ROOT) -> Iterator[Import]:
     """Every import of a file, those inside functions and under TYPE_CHECKING included."""
     package = path.relative_to(root).parent.parts
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(path, alias.name, node.lineno)
@@ -241,7 +248,7 @@ def test_secrets_are_not_compared_by_operators() -> None:
     offenders = [
         f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}"
         for path in sources(*SHIPPED)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq)
         for side in (node.left, node.comparators[0])
         if secret.search(ast.unparse(side))
@@ -300,7 +307,7 @@ class Function(NamedTuple):
 
 def functions(path: Path) -> Iterator[Function]:
     """Each function of a file with its lines, the docstring not counted."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             size = (node.end_lineno or node.lineno) - node.lineno + 1
             if ast.get_docstring(node, clean=False) is not None:
@@ -314,7 +321,7 @@ def lines_without_docstrings(path: Path) -> int:
     text = path.read_text()
     docstrings = (
         statement
-        for node in ast.walk(ast.parse(text))
+        for node in nodes(path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         for statement in node.body
         if isinstance(statement, ast.Expr)
