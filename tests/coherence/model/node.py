@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 from unittest import mock
@@ -15,6 +17,7 @@ from wsgessions.stores.home import HomedStore
 from wsgessions.stores.home_loop import Home
 from wsgessions.stores.lease import Lease
 from wsgessions.stores.near_cache import NearCache
+from wsgessions.valkey import store as store_module
 from wsgessions.valkey.protocol import Ticket
 from wsgessions.valkey.store import ValkeyStore
 from wsgessions.valkey.tracking import Permitted
@@ -54,8 +57,8 @@ class Node:
 
     def _make_store(self) -> ValkeyStore:
         with (
-            mock.patch("wsgessions.valkey.store.Link", ModelLink),
-            mock.patch("wsgessions.valkey.store.StoreClock", return_value=_ExactClock(self._now)),
+            mock.patch.object(store_module, "Link", ModelLink),
+            mock.patch.object(store_module, "StoreClock", partial(_ExactClock, self._now)),
         ):
             return ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
 
@@ -73,7 +76,7 @@ class Node:
         """Connect, and begin to beat if wanted."""
         self.link.connect(server)
         if beating and self.store.heartbeat is not None:
-            with mock.patch("secrets.token_bytes", lambda size: bytes([self.draws]) * size):  # random otherwise
+            with mock.patch.object(secrets, "token_bytes", lambda size: bytes([self.draws]) * size):  # random otherwise
                 self.loop.within(self.store.heartbeat.start)
 
     @property
