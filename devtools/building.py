@@ -10,7 +10,7 @@ from pathlib import Path
 from devtools.console import ROOT, STATE, Trouble, run, say
 from devtools.environment import HERE, Environment
 from devtools.project import declared
-from devtools.testing import PARALLEL
+from devtools.testing import PARALLEL, run_tests
 
 OF_THE_WHEEL = (
     "adapters/test_django_admin.py",
@@ -48,7 +48,7 @@ def build(args: list[str]) -> int:
     (source,) = (clean / "source").iterdir()
     for package in ("wsgessions", "adapters", "samples/cart"):  # so that only the wheel can answer to these names
         shutil.rmtree(source / package)
-    return run(installed, "-m", "pytest", *PARALLEL, *(f"tests/{name}" for name in OF_THE_WHEEL), folder=source)
+    return run_tests(installed, *PARALLEL, *(f"tests/{name}" for name in OF_THE_WHEEL), folder=source)
 
 
 def in_packages() -> set[str]:

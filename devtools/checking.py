@@ -6,6 +6,7 @@ import os
 
 from devtools.console import ROOT, run
 from devtools.environment import HERE
+from devtools.testing import run_tests
 
 
 def lint(args: list[str]) -> int:
@@ -33,4 +34,4 @@ def docs(args: list[str]) -> int:
     if args == ["serve"]:
         return run(python, "-m", "mkdocs", "serve", NO_MKDOCS_2_WARNING="1")
     built = run(python, "-m", "mkdocs", "build", "--strict", "--quiet", *args, NO_MKDOCS_2_WARNING="1")
-    return built | run(python, "-m", "pytest", "tests/docs")
+    return built | run_tests(python, "tests/docs")

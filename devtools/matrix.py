@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from devtools.console import STATE, run, say
+from devtools.console import STATE, say
 from devtools.environment import Environment
 from devtools.pythons import other_pythons
-from devtools.testing import PARALLEL
+from devtools.testing import PARALLEL, run_tests
 
 PYTHONS = ("3.11", "3.12", "3.13")
 
@@ -47,5 +47,5 @@ def run_on(path: str | None, python: str, versions: str, tests: Sequence[str]) -
         tests = (*tests, "-W", "ignore::DeprecationWarning")  # old frameworks over new libraries
     else:
         program = Environment(STATE / "matrix" / python, path).need("test")
-    code = run(program, "-m", "pytest", *tests)
+    code = run_tests(program, *tests)
     return "passed" if code == 0 else f"FAILED ({code})"

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from devtools.console import Trouble, run
+from devtools.console import ROOT, Trouble, run
 from devtools.debian import DEBIAN, comes_from_debian, unpack_from_debian
 from devtools.environment import HERE
 
@@ -14,9 +14,18 @@ from devtools.environment import HERE
 PARALLEL = ("-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadgroup")
 
 
+def run_tests(python: Path, *args: str, folder: Path = ROOT) -> int:
+    """Run pytest in an environment; the answer is its exit code.
+
+    Each worker compiles all tests, and each process that a test starts compiles the project, unless the
+    first of them may keep what it has compiled; in containers that is often switched off.
+    """
+    return run(python, "-m", "pytest", *args, folder=folder, PYTHONDONTWRITEBYTECODE="")
+
+
 def test(args: list[str]) -> int:
     """Every test, against a real embedded Valkey; ARGS go to pytest. With CI set, a test that cannot run fails."""
-    return run(HERE.need("test"), "-m", "pytest", *(args or PARALLEL))
+    return run_tests(HERE.need("test"), *(args or PARALLEL))
 
 
 def browser(args: list[str]) -> int:
@@ -28,7 +37,7 @@ def browser(args: list[str]) -> int:
             "no Chromium found",
             "sudo apt install chromium, or set CHROMIUM to the program's path, then ./dev browser",
         )
-    return run(python, "-m", "pytest", "-m", "browser", *args)
+    return run_tests(python, "-m", "browser", *args)
 
 
 def caches(args: list[str]) -> int:
@@ -40,7 +49,7 @@ def caches(args: list[str]) -> int:
         if not comes_from_debian():
             raise Trouble("no nginx found", otherwise)
         unpack_from_debian("nginx", otherwise)
-    return run(python, "-m", "pytest", "tests/servers/test_shared_caches.py", *args)
+    return run_tests(python, "tests/servers/test_shared_caches.py", *args)
 
 
 def fuzz(args: list[str]) -> int:
