@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -84,11 +85,11 @@ def nested_model(model: type[BaseModel], field: str) -> type[BaseModel] | None:
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+@cache
+def setting_names(model: type[BaseModel]) -> tuple[str, ...]:
     """The names of all settings, dotted where they stand in a table."""
+    names: list[str] = []
     for field in model.model_fields:
         inner = nested_model(model, field)
-        if inner is None:
-            yield prefix + field
-        else:
-            yield from setting_names(inner, f"{prefix}{field}.")
+        names += [field] if inner is None else [f"{field}.{name}" for name in setting_names(inner)]
+    return tuple(names)

@@ -233,7 +233,7 @@ _FOLDED_GUIDE_NAMES: Final = {name.replace("-", "_").lower(): guide for name, gu
 
 
 def _name_problem(model: type[BaseModel], path: tuple[str, ...], entry: _Entry) -> ConfigError | None:
-    known = list(setting_names(model))
+    known = setting_names(model)
     name = ".".join(map(str, path))
     if name in known:
         return None
@@ -242,7 +242,7 @@ def _name_problem(model: type[BaseModel], path: tuple[str, ...], entry: _Entry) 
         return ConfigError(
             "it is a table of settings, not a value", setting=name, origin=entry.sourced.origin, hint=hint
         )
-    near = difflib.get_close_matches(name, known + list(GUIDE_NAMES), n=3)
+    near = difflib.get_close_matches(name, [*known, *GUIDE_NAMES], n=3)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     hint = f"{meant}the reference of settings lists all names"
     return ConfigError("there is no such setting", setting=name, origin=entry.sourced.origin, hint=hint)
