@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from typing import NamedTuple
 
 from .errors import ConfigError
 
 __all__ = ["Fit", "FrameworkVersions", "check_framework"]
+
+version = cache(metadata.version)  # it reads and parses a file, for each application that is made
 
 
 class Fit(Enum):

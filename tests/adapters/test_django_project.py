@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx2
@@ -154,7 +153,7 @@ def test_what_cannot_be_wrapped_is_refused() -> None:
 
 
 def test_a_django_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.metadata.distribution", lambda _: SimpleNamespace(version="4.2.1"))
+    monkeypatch.setattr("wsgessions.framework_versions.version", lambda _: "4.2.1")
     with pytest.raises(ConfigError, match=r"django 4\.2\.1 .*5\.2"):
         DjangoAdapter().install(django_app())
 

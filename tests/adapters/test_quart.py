@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -460,7 +459,7 @@ def test_a_session_interface_of_another_kind_is_refused() -> None:
 
 
 def test_a_quart_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.metadata.distribution", lambda _: SimpleNamespace(version="0.20.0"))
+    monkeypatch.setattr("wsgessions.framework_versions.version", lambda _: "0.20.0")
     with pytest.raises(ConfigError, match=r"quart 0\.20\.0 .*0\.22"):
         installed(app_with())
 
