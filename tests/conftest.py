@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterator
 from typing import TypeVar
 
 import pytest
@@ -33,6 +35,32 @@ def chromium() -> str:
     found = find_chromium()
     assert found is not None, "ask for this fixture only in tests that are marked `browser`"
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end. The garbage collector would go through it again and again for nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_store_is_closed() -> Iterator[None]:
+    """A store that stays open beats on for as long as the worker lives, and logs errors once its server is gone."""
+    before = set(threading.enumerate())
+    yield
+    if homes_beyond(before):
+        gc.collect()  # a store that is in use no more ends its thread
+        assert not homes_beyond(before), "a test of this module leaves a store open; close its manager"
+
+
+def homes_beyond(known: Collection[threading.Thread]) -> list[threading.Thread]:
+    """The threads in which stores live."""
+    return [each for each in threading.enumerate() if each.name == "wsgessions home" and each not in known]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.test import override_settings
@@ -14,7 +16,8 @@ from tests.adapters.django_project import configure
 from tests.valkey.raw_server import RawServer
 from tests.valkey.shared_server import shared_server
 from wsgessions import SessionManager
-from wsgessions_django import SessionStore, current_manager
+from wsgessions_django import SessionStore, configuration, current_manager
+from wsgessions_django.configuration import use_manager
 
 __all__ = ["Words", "manager", "shared_server", "url_of", "words"]
 
@@ -32,10 +35,23 @@ def manager(request: pytest.FixtureRequest, shared_server: RawServer) -> Iterato
     """The manager of the process, for this test alone: on every kind of store, with the module's other settings."""
     ours = {"store_url": url_of(request.param, shared_server), "namespace": f"t{secrets.token_hex(4)}"}
     site = getattr(request.module, "SITE", {})
-    with override_settings(WSGESSIONS={**ours, **KINDS[request.param]}, **site):
-        made = current_manager()
-        yield made
-        asyncio.run(made.close())
+    with all_managers_closed(), override_settings(WSGESSIONS={**ours, **KINDS[request.param]}, **site):
+        yield current_manager()
+
+
+@contextmanager
+def all_managers_closed() -> Iterator[None]:
+    """Close, in the end, the managers that were made meanwhile: each change of Django's settings makes another."""
+    made: list[SessionManager] = []
+
+    def note(manager: SessionManager) -> None:
+        made.append(manager)
+        use_manager(manager)
+
+    with mock.patch.object(configuration, "use_manager", note):
+        yield
+    for each in made:
+        asyncio.run(each.close())
 
 
 class Words:
