@@ -291,6 +291,11 @@ def test_every_adapter_is_registered_under_its_frameworks_name() -> None:
     assert folders <= set(project["optional-dependencies"])
 
 
+@pytest.mark.parametrize("file", ["dev", "devtools/__init__.py", "devtools/pythons.py"])
+def test_an_old_python_can_read_what_tells_it_that_it_is_too_old(file: str) -> None:
+    ast.parse((ROOT / file).read_text(), feature_version=(3, 6))
+
+
 def test_one_version_stands_everywhere() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f'__version__ = "{version}"' in (CORE / "__init__.py").read_text()
