@@ -104,6 +104,12 @@ def ours(*, store_url: str = "memory:", **options: Any) -> TestClient:
     return TestClient(make_app(SessionMiddleware, store_url=store_url, **options), base_url="https://testserver")
 
 
+def close(client: TestClient) -> None:
+    """End what the application of a client without the lifespan has begun."""
+    app: Any = client.app
+    asyncio.run(app.middleware_stack.app.manager.close())
+
+
 def alone(**options: Any) -> SessionMiddleware:
     return SessionMiddleware(Starlette(), KEY, store_url="memory:", **options)
 
@@ -530,6 +536,7 @@ class TestTakingOver:
         response = client.get("/do/all")
         assert (response.status_code, response.headers.get_list("set-cookie")) == (503, [])
         assert client.get("/untouched").status_code == 200
+        close(client)
         with migrating(client.cookies["session"], store_url=shared_server.url) as healthy:
             assert content_of(healthy) == {"user": "ann"}
 

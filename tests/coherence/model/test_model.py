@@ -30,6 +30,7 @@ def _no_log() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.timeout(600)  # nothing in it waits; it computes for half a minute, and longer on a machine that is busy
 @pytest.mark.parametrize("name", _TIGHT)
 def test_no_schedule_breaks_a_promise(name: str) -> None:
     found = explore(SCENARIOS[name], states=20_000 * _DEPTH)
