@@ -34,12 +34,17 @@ def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
     yield from _beyond_assurance(settings)
     if settings.secrets and settings.secrets_file is not None and "secrets" in settings.model_fields_set:
         yield Contradiction("secrets_file", "secrets are given too", "keep either secrets or secrets_file")
-    if settings.allow_eviction and not settings.concurrency and settings.store_url.scheme != "aiocache":
+    if settings.allow_eviction and not settings.concurrency and _has_segments(settings):
         message = "the store may evict the number of segments too, and then nodes would disagree on it"
         yield Contradiction("allow_eviction", message, "set concurrency, for instance to 64, on every node (C-18)")
     if settings.env == "production":
         yield from _stores_unfit_for_production(settings)
         yield from _cookies_unfit_for_production(settings)
+
+
+def _has_segments(settings: SessionSettings) -> bool:
+    """Whether nodes agree on the setting ``concurrency`` in the store."""
+    return settings.store_url.scheme == "embedded" or bool(settings.store_url.servers())
 
 
 def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:

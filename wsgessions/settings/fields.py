@@ -86,8 +86,8 @@ class SettingFields(BaseSettings):
     store_url: CheckedStoreUrl = Field(
         default=StoreUrl("embedded:"),
         description="Where sessions live: `embedded:[directory]` (default `./.wsgessions`), `memory:`, `valkey://` or "
-        "`redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`. Several servers, separated by "
-        "commas, are tried in turn.",
+        "`redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`, or what another package "
+        "brings. Several servers, separated by commas, are tried in turn.",
     )
     context_path: ContextPath = Field(
         default="/",

@@ -135,6 +135,11 @@ class SessionSettings(SettingFields):
         return self.absolute_timeout // timedelta(milliseconds=1)
 
     @property
+    def grace_seconds(self) -> float:
+        """How long a store keeps what has ended by idling, since a use before that may be reported so late (C-16)."""
+        return (self.touch_interval + self.touch_step + self.lease).total_seconds()
+
+    @property
     def renew_grace_ms(self) -> int:
         """`renew_grace` in milliseconds."""
         return self.renew_grace // timedelta(milliseconds=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Self, TypeVar
 
 from pydantic import BeforeValidator, Secret
 from pydantic_core import PydanticCustomError
@@ -14,10 +15,11 @@ from .types import nearest, wrong
 if TYPE_CHECKING:
     from ..valkey.address import Address
 
+T = TypeVar("T")
+
 __all__ = ["CheckedStoreUrl", "StoreUrl", "is_unverified", "leaves_in_clear_text"]
 
 _SERVERS: Final = frozenset({"valkey", "valkeys", "redis", "rediss", "unix"})
-_LATER: Final = frozenset({"sentinel", "cluster"})
 _SUPPORTED: Final = (
     "embedded:[directory], memory:, valkey://, valkeys:// (TLS), redis://, rediss:// (TLS), unix://, aiocache:alias"
 )
@@ -34,7 +36,22 @@ class StoreUrl(Secret[str]):
         """What stands before the first colon: ``embedded``, ``memory``, ``valkey`` ..."""
         return self.get_secret_value().partition(":")[0].lower()
 
+    @property
+    def rest(self) -> str:
+        """What stands behind the first colon. It may hold a password."""
+        return self.get_secret_value().partition(":")[2]
+
+    def servers(self) -> tuple[Address, ...]:
+        """The servers that it names; none for a store that is no Valkey and no Redis, or one that is embedded."""
+        from ..valkey.address import Address
+
+        return Address.parse_seeds(self.get_secret_value()) if self.scheme in _SERVERS else ()
+
     def _display(self) -> str:
+        from ..stores.registry import OWN_SCHEMES
+
+        if self.scheme not in OWN_SCHEMES:
+            return f"{self.scheme}:***"  # only the package that brings the store knows where its URL has secrets
         scheme, slashes, rest = self.get_secret_value().partition("//")
         _, at, place = rest.rpartition("@")
         return f"{scheme}{slashes}{'***@' if at else ''}{place}"
@@ -66,28 +83,21 @@ def _check_store_url(value: Any) -> str:
     scheme = scheme.lower()
     if scheme in _SERVERS:
         _check_server(url)
-    elif not colon or not _is_right(scheme, rest):
+    elif not colon or not (_is_right(scheme, rest) or _is_registered(scheme)):
         raise _unknown(scheme if colon else "", rest, url)
     return url
 
 
 def leaves_in_clear_text(url: StoreUrl) -> bool:
     """Whether a server beyond this machine is spoken to without TLS."""
-    return any(seed.tls is None and not seed.is_local for seed in _seeds(url))
+    return any(server.tls is None and not server.is_local for server in url.servers())
 
 
 def is_unverified(url: StoreUrl) -> bool:
     """Whether TLS is spoken to whatever answers, its certificate unseen."""
     from ..valkey.address import Verification
 
-    return any(seed.tls is not None and seed.tls.verify is Verification.NONE for seed in _seeds(url))
-
-
-def _seeds(url: StoreUrl) -> tuple[Address, ...]:
-    """The servers of a URL that has been checked; none for a store that is no server."""
-    from ..valkey.address import Address
-
-    return Address.parse_seeds(url.get_secret_value()) if url.scheme in _SERVERS else ()
+    return any(server.tls is not None and server.tls.verify is Verification.NONE for server in url.servers())
 
 
 def _is_right(scheme: str, rest: str) -> bool:
@@ -100,17 +110,29 @@ def _is_right(scheme: str, rest: str) -> bool:
 def _check_server(url: str) -> None:
     from ..valkey.address import Address
 
-    reason, hint = "", ""
+    _told(lambda: Address.parse_seeds(url))
+
+
+def _is_registered(scheme: str) -> bool:
+    """Whether another package brings stores of this scheme; what may follow it, that package knows."""
+    from ..stores.registry import OWN_SCHEMES, find_source
+
+    return scheme not in OWN_SCHEMES and _told(lambda: find_source(scheme)) is not None
+
+
+def _told(ask: Callable[[], T]) -> T:
+    """The answer; a ConfigError is told as one of this setting."""
     try:
-        Address.parse_seeds(url)
+        return ask()
     except ConfigError as error:
         reason, hint = str(error.args[0]).partition(": ")[2], error.hint
-    if reason:
-        raise wrong(reason, hint)
+    raise wrong(reason, hint)
 
 
 def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
-    if scheme in _LATER or url.endswith((".toml", ".xml")):
+    from ..stores.registry import OWN_SCHEMES, RESERVED_SCHEMES, other_schemes
+
+    if scheme in RESERVED_SCHEMES or url.endswith((".toml", ".xml")):
         return wrong("stores of this kind are not in this release", f"valid: {_SUPPORTED}")
     if scheme == "memory" and rest:
         return wrong("nothing follows memory:", "write memory:")
@@ -118,8 +140,10 @@ def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
         return wrong("the alias is missing", "write for instance aiocache:sessions")
     if re.fullmatch(r"\d{1,5}", rest):
         return wrong("the URL lacks a scheme", "write for instance valkey://localhost:6379")
-    near = nearest(scheme, ["embedded", "memory", "aiocache", *_SERVERS]).partition("valid")[0]
-    return wrong("the URL's scheme is not known", f"{near}valid: {_SUPPORTED}")
+    others = other_schemes()
+    near = nearest(scheme, [*OWN_SCHEMES, *others]).partition("valid")[0]
+    valid = ", ".join([_SUPPORTED, *(f"{other}:" for other in others)])
+    return wrong("the URL's scheme is not known", f"{near}valid: {valid}")
 
 
 CheckedStoreUrl = Annotated[StoreUrl, BeforeValidator(_check_store_url)]
