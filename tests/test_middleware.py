@@ -213,7 +213,7 @@ def test_settings_can_be_given_one_by_one() -> None:
 def test_wrong_settings_are_refused_at_once() -> None:
     """R-07."""
     with pytest.raises(errors.ConfigError, match="store_ur"):
-        SessionMiddleware(untouched, store_ur="memory:")
+        SessionMiddleware(untouched, store_ur="memory:")  # type: ignore[call-arg]  # on purpose
 
 
 def test_the_insecure_mode_is_warned_of_once_at_the_start(

@@ -14,11 +14,11 @@ sanic = "my_package:SanicAdapter"
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Unpack
 
 from .framework_versions import FrameworkVersions
 from .manager import SessionManager
-from .settings import SessionSettings
+from .settings import SessionSettings, SettingOverrides
 
 __all__ = ["Adapter"]
 
@@ -40,7 +40,11 @@ class Adapter(Protocol):
     Its own `install` begins with ``check_framework(self)``. None, or no such attribute, if it says nothing."""
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        **overrides: Unpack[SettingOverrides],
     ) -> None: ...
 
     @classmethod

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 
 from .adapter import Adapter
 from .asgi import ASGIApp
 from .errors import ConfigError
 from .framework_versions import check_framework
 from .middleware import SessionMiddleware
-from .settings import SessionSettings, shielded
+from .settings import SessionSettings, SettingOverrides, shielded
 
 __all__ = ["GROUP", "install", "load_adapter", "registered"]
 
@@ -29,7 +29,7 @@ GROUP: Final = "wsgessions.adapters"
 AUTO: Final = "auto"
 
 
-def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: Any) -> AppT:
+def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: Unpack[SettingOverrides]) -> AppT:
     """Give an application sessions, through the adapter that ``settings.adapter`` names.
 
     Args:
@@ -44,8 +44,9 @@ def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: 
     Raises:
         ConfigError: a setting is wrong; the adapter is unknown, does not fit the application, or lacks its framework.
     """
-    overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
-    chosen = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
+    given = shielded(SessionSettings, overrides)
+    del overrides  # before anything can fail: no frame shows a secret (S-79)
+    chosen = SessionSettings.load(settings, given) if given or settings is None else settings
     adapter = _choose(app, chosen.adapter)
     if adapter is not None:
         check_framework(adapter)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Final
+from typing import Final, Unpack
 
 from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .asgi.current_session import followers, running
@@ -19,7 +19,7 @@ from .errors import ConfigError
 from .log_throttle import LogThrottle
 from .manager import SessionManager, manager_for
 from .session import Session
-from .settings import SessionSettings, shielded
+from .settings import SessionSettings, SettingOverrides, shielded
 
 __all__ = ["SessionMiddleware"]
 
@@ -50,11 +50,12 @@ class SessionMiddleware:
         *,
         manager: SessionManager | None = None,
         settings: SessionSettings | None = None,
-        **overrides: Any,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
+        given = shielded(SessionSettings, overrides)
+        del overrides  # before anything can fail: no frame shows a secret (S-79)
         self.app: ASGIApp = app
-        self.manager: SessionManager = manager_for(manager, settings, overrides)
+        self.manager: SessionManager = manager_for(manager, settings, given)
         self.transport: Transport = Transport(self.manager.settings)
         self._exchange = exchange_of(self.manager.settings)
         self._excluded = PathPrefixes(self.manager.settings.exclude)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 try:
     from django.core.handlers.asgi import ASGIHandler
@@ -15,7 +15,7 @@ from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 from .asgi import wrap
 
@@ -33,14 +33,19 @@ class DjangoAdapter:
     framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("django", "5.2", tested="6.1")
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides
         if manager is not None:
-            manager_for(manager, settings, overrides)  # refuses settings that would be without effect
+            manager_for(manager, settings, given)  # refuses settings that would be without effect
         self._settings = settings
         self._manager = manager
-        self._overrides = overrides
+        self._overrides = given
 
     @classmethod
     def fits(cls, app: object) -> bool:

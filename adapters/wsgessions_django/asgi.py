@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
@@ -15,7 +15,7 @@ from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import ConfigError
 from wsgessions.manager import manager_for
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
 
@@ -28,7 +28,11 @@ _logger = logging.getLogger("wsgessions.adapter")
 
 
 def wrap(
-    app: ASGIApp, *, settings: SessionSettings | None = None, manager: SessionManager | None = None, **overrides: Any
+    app: ASGIApp,
+    *,
+    settings: SessionSettings | None = None,
+    manager: SessionManager | None = None,
+    **overrides: Unpack[SettingOverrides],
 ) -> ASGIApp:
     """Put sessions around ``get_asgi_application()``, or around an application that routes to it.
 
@@ -48,7 +52,8 @@ def wrap(
         ConfigError: a setting is wrong, a manager is given and settings too, or the project has Django's own session
             middleware.
     """
-    overrides = shielded(SessionSettings, overrides)
+    given = shielded(SessionSettings, overrides)
+    del overrides
     if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
         _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
         return app
@@ -59,11 +64,11 @@ def wrap(
             hint='put "wsgessions_django.SessionMiddleware" in its place',
         )
     if manager is not None:
-        check_no_effect(manager_for(manager, settings, overrides))
-    elif settings is None and not overrides:
+        check_no_effect(manager_for(manager, settings, given))
+    elif settings is None and not given:
         manager = current_manager()
     else:
-        manager = SessionManager(settings_of_project(settings, overrides))
+        manager = SessionManager(settings_of_project(settings, given))
     use_manager(manager)
     return SessionMiddleware(_Inside(app, manager), manager=manager)
 

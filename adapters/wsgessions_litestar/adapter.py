@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Unpack, cast
 
 try:
     from litestar import Litestar
@@ -20,7 +20,7 @@ from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware
@@ -53,13 +53,14 @@ class LitestarAdapter(InitPlugin):
         *,
         manager: SessionManager | None = None,
         config: WsgessionsSessionConfig | None = None,
-        **overrides: Any,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides
         check_framework(self)
         if config is None:
-            config = WsgessionsSessionConfig(manager=manager_for(manager, settings, overrides))
-        elif settings is not None or manager is not None or overrides:
+            config = WsgessionsSessionConfig(manager=manager_for(manager, settings, given))
+        elif settings is not None or manager is not None or given:
             raise ConfigError(
                 "a configuration is given, which has its own", setting="settings", hint="give one of the two"
             )

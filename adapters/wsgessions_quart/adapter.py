@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar, Unpack
 
 try:
     from quart import Quart
@@ -14,7 +14,7 @@ except ModuleNotFoundError as _missing:
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 from .interface import EXTENSION, WsgessionsSessionInterface
 
@@ -35,10 +35,15 @@ class QuartAdapter:
     framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("quart", "0.22", tested="0.23")
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)
-        self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(settings, manager=manager, **overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides
+        self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(settings, manager=manager, **given)
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 from quart import Quart, has_request_context, request, websocket
 from quart.sessions import SessionInterface, SessionMixin
@@ -19,7 +19,7 @@ from wsgessions.asgi.current_session import follow
 from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import manager_for
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 from .apart import save_apart
 from .configuration import check_no_effect, manager_of
@@ -57,15 +57,20 @@ class WsgessionsSessionInterface(SessionInterface):
     pickle_based: ClassVar[bool] = False  # type: ignore[misc]  # Quart means a class's attribute
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides
         if manager is not None:
-            manager_for(manager, settings, overrides)  # refuses settings that would be without effect
-        elif overrides:
-            settings = SessionSettings.load(settings, overrides)
+            manager_for(manager, settings, given)  # refuses settings that would be without effect
+        elif given:
+            settings = SessionSettings.load(settings, given)
         self._settings = settings
-        self._overrides = overrides
+        self._overrides = given
         self._given = manager
         appcontext_pushed.connect(self._notice)
 

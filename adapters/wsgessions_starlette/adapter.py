@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar, Unpack
 
 try:
     from starlette.applications import Starlette
@@ -17,7 +17,7 @@ from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import manager_for
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 
 __all__ = ["StarletteAdapter"]
 
@@ -37,10 +37,15 @@ class StarletteAdapter:
     """The versions that it supports."""
 
     def __init__(
-        self, settings: SessionSettings | None = None, *, manager: SessionManager | None = None, **overrides: Any
+        self,
+        settings: SessionSettings | None = None,
+        *,
+        manager: SessionManager | None = None,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)
-        self.manager: SessionManager = manager_for(manager, settings, overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides
+        self.manager: SessionManager = manager_for(manager, settings, given)
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Unpack
 
 try:
     from starlette.datastructures import Secret
@@ -19,7 +19,7 @@ from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_respon
 from wsgessions.errors import ConfigError
 from wsgessions.presented import Carrier
 from wsgessions.session import SessionStatus
-from wsgessions.settings import shielded
+from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
 from wsgessions.takeover import Takeover
 
@@ -78,11 +78,11 @@ class SessionMiddleware:
         *,
         signed_cookies_until: datetime | None = None,
         settings: SessionSettings | None = None,
-        **overrides: Any,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides, secret = shielded(SessionSettings, overrides), SecretStr(str(secret_key))
-        del secret_key  # before anything can fail: no frame shows a secret (S-79)
-        if "cookie" in overrides:
+        given, secret = shielded(SessionSettings, overrides), SecretStr(str(secret_key))
+        del overrides, secret_key  # before anything can fail: no frame shows a secret (S-79)
+        if "cookie" in given:
             raise ConfigError(
                 "Starlette's arguments say it all", setting="cookie", hint="session_cookie, max_age, path, ..."
             )
@@ -98,8 +98,8 @@ class SessionMiddleware:
             "domain": None if domain is None else domain.removeprefix("."),
             "partitioned": partitioned,
         }
-        given = SessionSettings.load(settings, overrides) if overrides or settings is None else settings
-        self.manager: SessionManager = _Manager(SessionSettings.load(given, _with_times(given, cookie, max_age)))
+        base = SessionSettings.load(settings, given) if given or settings is None else settings
+        self.manager: SessionManager = _Manager(SessionSettings.load(base, _with_times(base, cookie, max_age)))
         self._until = _checked(signed_cookies_until)
         self._takeover = Takeover(secret.get_secret_value().encode())
         self._signed: SignedCookies | None = None

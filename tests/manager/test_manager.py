@@ -315,4 +315,4 @@ def test_settings_come_whole_or_one_by_one() -> None:
     store = SpyStore(MemoryStore())
     assert SessionManager(settings, store=store).store is store
     with pytest.raises(errors.ConfigError, match="namespac"):
-        SessionManager(settings, namespac="other")
+        SessionManager(settings, namespac="other")  # type: ignore[call-arg]  # on purpose

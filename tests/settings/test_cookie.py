@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,12 +12,12 @@ from wsgessions.settings import CookieSettings, SessionSettings
 
 def refused(**cookie: Any) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
-        SessionSettings(cookie=cookie)
+        SessionSettings(cookie=cast("Any", cookie))
     return caught.value
 
 
 def accepted(**cookie: Any) -> CookieSettings:
-    return SessionSettings(cookie=cookie).cookie
+    return SessionSettings(cookie=cast("Any", cookie)).cookie
 
 
 def test_the_default_is_the_safest_cookie_that_works() -> None:

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from tests.adapters.bare_app import app as bare_app
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.errors import CodecError, ConfigError
+from wsgessions.settings import CookieOverrides, SettingOverrides
 from wsgessions.testing import Clusters, FreezeSessions, ServerOfTests, SessionClients, SessionOf, StoreOfTest
 from wsgessions.testing.adapter_client import http_scope, talk
 from wsgessions.testing.pytest_plugin import (
@@ -88,7 +89,7 @@ def make_app(manager: SessionManager, *, events: list[str] | None = None) -> Fas
 
 @pytest.fixture(params=["memory", "valkey"])
 def app(request: pytest.FixtureRequest, wsgessions_store: StoreOfTest) -> FastAPI:
-    overrides = {"store_url": "memory:"} if request.param == "memory" else {}
+    overrides: SettingOverrides = {"store_url": "memory:"} if request.param == "memory" else {}
     return make_app(wsgessions_store.manager(**overrides))
 
 
@@ -219,7 +220,7 @@ def test_a_browser_that_would_not_send_the_cookie_is_refused(app: FastAPI, sessi
 
 
 def test_the_cookie_follows_the_settings(wsgessions_store: StoreOfTest, session_client: SessionClients) -> None:
-    cookie = {"name": "sid", "path": "/me", "insecure": True, "secure": False}
+    cookie: CookieOverrides = {"name": "sid", "path": "/me", "insecure": True, "secure": False}
     app = make_app(wsgessions_store.manager(store_url="memory:", id_length=64, cookie=cookie))
     with session_client(app, {"user": "ada"}, base_url="http://testserver") as client:
         assert client.get("/me").json()["user"] == "ada"

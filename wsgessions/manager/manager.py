@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
 from ..identity import Identity
@@ -19,7 +19,7 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_STORE
 from ..session_id import AnyId
-from ..settings import SessionSettings, shielded
+from ..settings import SessionSettings, SettingOverrides, shielded
 from ..statistics import SessionStatistics
 from ..stores.base import Noting, SecretKeeping, Store, find_power
 from ..stores.factory import open_store
@@ -58,11 +58,12 @@ class SessionManager(AllSessions):
         *,
         store: Store | None = None,
         on_suspicious: OnSuspicious | None = None,
-        **overrides: Any,
+        **overrides: Unpack[SettingOverrides],
     ) -> None:
-        overrides = shielded(SessionSettings, overrides)  # before anything can fail: no frame shows a secret (S-79)
-        if settings is None or overrides:
-            settings = SessionSettings.load(settings, overrides)
+        given = shielded(SessionSettings, overrides)
+        del overrides  # before anything can fail: no frame shows a secret (S-79)
+        if settings is None or given:
+            settings = SessionSettings.load(settings, given)
         self.settings: SessionSettings = settings
         self.budget: float = settings.nonstop_seconds
         """Seconds that one request may wait for the store, all in all (F-00b)."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, Unpack
 
 from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -24,6 +24,7 @@ from ..errors import ConfigError
 from .checks import contradictions
 from .fields import SettingFields
 from .names import GUIDE_NAMES
+from .overrides import SettingOverrides
 from .problems import combined, config_errors
 from .sources import EnvironmentSource, FileSource, from_constructor, is_sourced, merged, shielded, unwrapped
 
@@ -44,10 +45,10 @@ class SessionSettings(SettingFields):
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: Unpack[SettingOverrides]) -> None:
         # Error trackers show the variables of an error's frames: from here on no frame holds a bare value (S-79).
         given = shielded(type(self), values)
-        values.clear()
+        del values
         super().__init__(**from_constructor(type(self), given))
 
     @classmethod

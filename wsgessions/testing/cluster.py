@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import cycle
-from typing import Any
+from typing import Unpack
 
 from ..asgi import ASGIApp, Receive, Scope, Send
 from ..manager import SessionManager
+from ..settings import SettingOverrides
 from .app_life import AppLife
 from .store_of_test import StoreOfTest
 
@@ -66,7 +67,7 @@ class Clusters:
     def __init__(self, store: StoreOfTest) -> None:
         self._store = store
 
-    def __call__(self, n: int, make_app: MakeApp | None = None, **settings: Any) -> Cluster:
+    def __call__(self, n: int, make_app: MakeApp | None = None, **settings: Unpack[SettingOverrides]) -> Cluster:
         """Servers of one application, each with a manager and links of its own.
 
         Args:

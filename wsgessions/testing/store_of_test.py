@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from ..manager import SessionManager
-from ..settings import SessionSettings
+from ..settings import SessionSettings, SettingOverrides
 from .loop_thread import LoopThread
 
 __all__ = ["ServerOfTests", "StoreOfTest", "run_server"]
@@ -69,7 +69,7 @@ class StoreOfTest:
         self._thread = thread
         self._managers: list[SessionManager] = []
 
-    def settings(self, **overrides: Any) -> SessionSettings:
+    def settings(self, **overrides: Unpack[SettingOverrides]) -> SessionSettings:
         """Settings of this store.
 
         Args:
@@ -78,9 +78,11 @@ class StoreOfTest:
         Raises:
             ConfigError: a setting is wrong.
         """
-        return SessionSettings(**{"store_url": self.url, "namespace": self.namespace, **overrides})
+        given: SettingOverrides = {"store_url": self.url, "namespace": self.namespace}
+        given.update(overrides)
+        return SessionSettings(**given)
 
-    def manager(self, **overrides: Any) -> SessionManager:
+    def manager(self, **overrides: Unpack[SettingOverrides]) -> SessionManager:
         """A manager of such settings, which is closed after the test.
 
         With ``store_url="memory:"`` all managers of the test share one memory.
