@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .session import Session
     from .session_id import SessionId
     from .settings import SessionSettings
+    from .stores.redis_client import from_redis
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "SessionSettings",
     "__version__",
     "errors",
+    "from_redis",
     "install",
 ]
 
@@ -42,6 +44,7 @@ _HOMES: Final = {
     "SessionManager": "manager",
     "SessionMiddleware": "middleware",
     "SessionSettings": "settings",
+    "from_redis": "stores.redis_client",
     "install": "install",
 }
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Protocol, Unpack
 
 from .framework_versions import FrameworkVersions
-from .manager import SessionManager
+from .manager import SessionManager, StoreOrClient
 from .settings import SessionSettings, SettingOverrides
 
 __all__ = ["Adapter"]
@@ -29,10 +29,11 @@ class Adapter(Protocol):
     Args:
         settings: the settings; by default those of the environment and the files.
         manager: the manager to use, when applications share one; by default one of its own, made from the settings.
+        store: a store to use, or the connection of a client, as `wsgessions.SessionManager` has it.
         overrides: single settings by name, in place of ``settings``.
 
     Raises:
-        ConfigError: a setting is wrong, or a manager is given and settings too.
+        ConfigError: a setting is wrong, or a manager is given and settings or a store too.
     """
 
     framework: ClassVar[FrameworkVersions | None] = None
@@ -44,6 +45,7 @@ class Adapter(Protocol):
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None: ...
 

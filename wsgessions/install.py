@@ -17,6 +17,7 @@ from .adapter import Adapter
 from .asgi import ASGIApp
 from .errors import ConfigError
 from .framework_versions import check_framework
+from .manager import StoreOrClient, with_store
 from .middleware import SessionMiddleware
 from .settings import SessionSettings, SettingOverrides, shielded
 
@@ -29,13 +30,20 @@ GROUP: Final = "wsgessions.adapters"
 AUTO: Final = "auto"
 
 
-def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: Unpack[SettingOverrides]) -> AppT:
+def install(
+    app: AppT,
+    *,
+    settings: SessionSettings | None = None,
+    store: StoreOrClient | None = None,
+    **overrides: Unpack[SettingOverrides],
+) -> AppT:
     """Give an application sessions, through the adapter that ``settings.adapter`` names.
 
     Args:
         app: the application. With the default ``adapter = "auto"`` its class tells the framework; an application of no
             framework that has an adapter is wrapped in a `SessionMiddleware`.
         settings: the settings; by default those of the environment and the files.
+        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name: ``install(app, adapter="fastapi", store_url="valkey://localhost")``.
 
     Returns:
@@ -46,13 +54,15 @@ def install(app: AppT, *, settings: SessionSettings | None = None, **overrides: 
     """
     given = shielded(SessionSettings, overrides)
     del overrides  # before anything can fail: no frame shows a secret (S-79)
+    given, ready_made = with_store(given, store)
     chosen = SessionSettings.load(settings, given) if given or settings is None else settings
     adapter = _choose(app, chosen.adapter)
     if adapter is not None:
         check_framework(adapter)
-        return adapter(chosen).install(app)  # type: ignore[no-any-return]  # an adapter returns what takes the app's place
+        made = adapter(chosen) if ready_made is None else adapter(chosen, store=ready_made)
+        return made.install(app)  # type: ignore[no-any-return]  # an adapter returns what takes the app's place
     _check_asgi(app)
-    return SessionMiddleware(app, settings=chosen)  # type: ignore[return-value]  # the same callable, one layer more
+    return SessionMiddleware(app, settings=chosen, store=ready_made)  # type: ignore[return-value]  # the same callable, one layer more
 
 
 def registered() -> dict[str, EntryPoint]:

@@ -17,7 +17,7 @@ from .asgi.transport import Transport
 from .asgi.unstored import exchange_of
 from .errors import ConfigError
 from .log_throttle import LogThrottle
-from .manager import SessionManager, manager_for
+from .manager import SessionManager, StoreOrClient, manager_for
 from .session import Session
 from .settings import SessionSettings, SettingOverrides, shielded
 
@@ -37,6 +37,7 @@ class SessionMiddleware:
         app: the application.
         manager: the manager to use; by default one of its own, made from the settings.
         settings: the settings; by default those of the environment and the files.
+        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name: ``SessionMiddleware(app, store_url="valkey://localhost")``.
 
     Raises:
@@ -50,12 +51,13 @@ class SessionMiddleware:
         *,
         manager: SessionManager | None = None,
         settings: SessionSettings | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides  # before anything can fail: no frame shows a secret (S-79)
         self.app: ASGIApp = app
-        self.manager: SessionManager = manager_for(manager, settings, given)
+        self.manager: SessionManager = manager_for(manager, settings, given, store)
         self.transport: Transport = Transport(self.manager.settings)
         self._exchange = exchange_of(self.manager.settings)
         self._excluded = PathPrefixes(self.manager.settings.exclude)

@@ -14,7 +14,7 @@ from wsgessions import SessionManager, SessionSettings
 from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
-from wsgessions.manager import manager_for
+from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
 
 from .asgi import wrap
@@ -37,14 +37,16 @@ class DjangoAdapter:
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides
         if manager is not None:
-            manager_for(manager, settings, given)  # refuses settings that would be without effect
+            manager_for(manager, settings, given, store)  # refuses settings that would be without effect
         self._settings = settings
         self._manager = manager
+        self._store = store
         self._overrides = given
 
     @classmethod
@@ -65,4 +67,4 @@ class DjangoAdapter:
                 setting="adapter",
                 hint="give get_asgi_application(); under WSGI the middleware in MIDDLEWARE does all there is to do",
             )
-        return wrap(app, settings=self._settings, manager=self._manager, **self._overrides)
+        return wrap(app, settings=self._settings, manager=self._manager, store=self._store, **self._overrides)

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import ConfigError
-from wsgessions.manager import manager_for
+from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
 
 from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
@@ -32,6 +32,7 @@ def wrap(
     *,
     settings: SessionSettings | None = None,
     manager: SessionManager | None = None,
+    store: StoreOrClient | None = None,
     **overrides: Unpack[SettingOverrides],
 ) -> ASGIApp:
     """Put sessions around ``get_asgi_application()``, or around an application that routes to it.
@@ -43,6 +44,7 @@ def wrap(
         app: the application.
         settings: the settings; by default those of the project, the environment and the files.
         manager: the manager to use, when applications share one.
+        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name, in place of ``settings``.
 
     Returns:
@@ -54,6 +56,7 @@ def wrap(
     """
     given = shielded(SessionSettings, overrides)
     del overrides
+    given, ready_made = with_store(given, store)
     if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
         _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
         return app
@@ -64,11 +67,11 @@ def wrap(
             hint='put "wsgessions_django.SessionMiddleware" in its place',
         )
     if manager is not None:
-        check_no_effect(manager_for(manager, settings, given))
-    elif settings is None and not given:
+        check_no_effect(manager_for(manager, settings, given, ready_made))
+    elif settings is None and ready_made is None and not given:
         manager = current_manager()
     else:
-        manager = SessionManager(settings_of_project(settings, given))
+        manager = SessionManager(settings_of_project(settings, given), store=ready_made)
     use_manager(manager)
     return SessionMiddleware(_Inside(app, manager), manager=manager)
 

@@ -19,7 +19,7 @@ from wsgessions import SessionManager, SessionSettings
 from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
-from wsgessions.manager import manager_for
+from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
 
 from .config import WsgessionsSessionConfig
@@ -52,6 +52,7 @@ class LitestarAdapter(InitPlugin):
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         config: WsgessionsSessionConfig | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
@@ -59,8 +60,8 @@ class LitestarAdapter(InitPlugin):
         del overrides
         check_framework(self)
         if config is None:
-            config = WsgessionsSessionConfig(manager=manager_for(manager, settings, given))
-        elif settings is not None or manager is not None or given:
+            config = WsgessionsSessionConfig(manager=manager_for(manager, settings, given, store))
+        elif settings is not None or manager is not None or store is not None or given:
             raise ConfigError(
                 "a configuration is given, which has its own", setting="settings", hint="give one of the two"
             )

@@ -14,6 +14,7 @@ except ModuleNotFoundError as _missing:
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
+from wsgessions.manager import StoreOrClient
 from wsgessions.settings import SettingOverrides, shielded
 
 from .interface import EXTENSION, WsgessionsSessionInterface
@@ -39,11 +40,14 @@ class QuartAdapter:
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides
-        self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(settings, manager=manager, **given)
+        self.interface: WsgessionsSessionInterface = WsgessionsSessionInterface(
+            settings, manager=manager, store=store, **given
+        )
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -9,6 +9,7 @@ from quart import Quart
 
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
+from wsgessions.stores.base import Store
 
 __all__ = ["check_no_effect", "cookie_of", "manager_of"]
 
@@ -34,7 +35,9 @@ def cookie_of(app: Quart) -> dict[str, Any]:
     return changed
 
 
-def manager_of(app: Quart, settings: SessionSettings | None, overrides: Mapping[str, Any]) -> SessionManager:
+def manager_of(
+    app: Quart, settings: SessionSettings | None, overrides: Mapping[str, Any], store: Store | None
+) -> SessionManager:
     """A manager for an application.
 
     Args:
@@ -45,7 +48,7 @@ def manager_of(app: Quart, settings: SessionSettings | None, overrides: Mapping[
     changed, given = cookie_of(app), overrides.get("cookie")
     if changed and (given is None or isinstance(given, Mapping)):
         overrides = {**overrides, "cookie": {**changed, **(given or {})}}
-    return SessionManager(settings, **overrides)
+    return SessionManager(settings, store=store, **overrides)
 
 
 def check_no_effect(app: Quart, manager: SessionManager) -> None:

@@ -18,7 +18,7 @@ from wsgessions.asgi import Scope
 from wsgessions.asgi.current_session import follow
 from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
-from wsgessions.manager import manager_for
+from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
 
 from .apart import save_apart
@@ -61,12 +61,14 @@ class WsgessionsSessionInterface(SessionInterface):
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides
+        given, self._store = with_store(given, store)
         if manager is not None:
-            manager_for(manager, settings, given)  # refuses settings that would be without effect
+            manager_for(manager, settings, given, self._store)  # refuses settings that would be without effect
         elif given:
             settings = SessionSettings.load(settings, given)
         self._settings = settings
@@ -90,7 +92,7 @@ class WsgessionsSessionInterface(SessionInterface):
             return present
         if self._given is not None:
             check_no_effect(app, self._given)
-        manager = self._given or manager_of(app, self._settings, self._overrides)
+        manager = self._given or manager_of(app, self._settings, self._overrides, self._store)
         app.extensions[EXTENSION] = manager
         if "asgi_app" in vars(app):
             follow("wsgessions_quart")  # for what it was wrapped in

@@ -16,7 +16,7 @@ from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
-from wsgessions.manager import manager_for
+from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
 
 __all__ = ["StarletteAdapter"]
@@ -41,11 +41,12 @@ class StarletteAdapter:
         settings: SessionSettings | None = None,
         *,
         manager: SessionManager | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides
-        self.manager: SessionManager = manager_for(manager, settings, given)
+        self.manager: SessionManager = manager_for(manager, settings, given, store)
 
     @classmethod
     def fits(cls, app: object) -> bool:

@@ -17,6 +17,7 @@ import wsgessions
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
 from wsgessions.errors import ConfigError
+from wsgessions.manager import StoreOrClient, with_store
 from wsgessions.presented import Carrier
 from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
@@ -57,6 +58,7 @@ class SessionMiddleware:
         signed_cookies_until: until when sessions in signed cookies are taken over, with a time zone; None for not at
             all (S-75).
         settings: the settings; by default those of the environment and the files.
+        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name: ``store_url="valkey://localhost"``.
 
     Raises:
@@ -78,14 +80,14 @@ class SessionMiddleware:
         *,
         signed_cookies_until: datetime | None = None,
         settings: SessionSettings | None = None,
+        store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given, secret = shielded(SessionSettings, overrides), SecretStr(str(secret_key))
         del overrides, secret_key  # before anything can fail: no frame shows a secret (S-79)
+        given, ready_made = with_store(given, store)
         if "cookie" in given:
-            raise ConfigError(
-                "Starlette's arguments say it all", setting="cookie", hint="session_cookie, max_age, path, ..."
-            )
+            raise ConfigError("Starlette's arguments say it all", setting="cookie", hint="session_cookie, path, ...")
         self.app: ASGIApp = app
         self.session_cookie: str = session_cookie
         self.max_age: int | None = max_age
@@ -99,7 +101,8 @@ class SessionMiddleware:
             "partitioned": partitioned,
         }
         base = SessionSettings.load(settings, given) if given or settings is None else settings
-        self.manager: SessionManager = _Manager(SessionSettings.load(base, _with_times(base, cookie, max_age)))
+        chosen = SessionSettings.load(base, _with_times(base, cookie, max_age))
+        self.manager: SessionManager = _Manager(chosen, store=ready_made)
         self._until = _checked(signed_cookies_until)
         self._takeover = Takeover(secret.get_secret_value().encode())
         self._signed: SignedCookies | None = None

@@ -49,7 +49,7 @@ PUBLIC: list[Any] = [
 
 @pytest.mark.parametrize("public", PUBLIC, ids=lambda public: f"{public.__module__}.{public.__name__}")
 def test_whatever_takes_settings_by_name_offers_them_all_and_none_of_its_own_arguments_hides_one(public: Any) -> None:
-    called = public.__init__ if isinstance(public, type) else public
+    called = vars(public).get("__init__", public)
     parameters = inspect.signature(called).parameters.values()
     taken = [each for each in parameters if each.kind is inspect.Parameter.VAR_KEYWORD]
     assert [each.annotation for each in taken] == ["Unpack[SettingOverrides]"]

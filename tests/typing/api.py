@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_type
 from uuid import uuid4
 
+import redis.asyncio
+import valkey.asyncio
 from fastapi import FastAPI, WebSocket
 from pydantic import BaseModel
 from starlette.applications import Starlette
@@ -14,10 +16,20 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from wsgessions import Session, SessionId, SessionManager, SessionMiddleware, SessionSettings, errors, install
+from wsgessions import (
+    Session,
+    SessionId,
+    SessionManager,
+    SessionMiddleware,
+    SessionSettings,
+    errors,
+    from_redis,
+    install,
+)
 from wsgessions.adapter import Adapter
 from wsgessions.asgi import ASGIApp, Receive, Scope, Send
 from wsgessions.manager import LiveSession
+from wsgessions.stores.memory import MemoryStore
 from wsgessions.testing.adapter_suite import AdapterSuite
 from wsgessions.typed import TypedAttribute
 from wsgessions_fastapi import FastAPIAdapter, SessionCookie, SessionDep, SessionModel
@@ -41,6 +53,11 @@ wrapped = SessionMiddleware(bare, store_url="valkey://h:6379", session_locking=T
 wrapped = SessionMiddleware(bare, settings=SessionSettings(namespace="shop"))
 wrapped = SessionMiddleware(bare, manager=SessionManager(store_url="memory:"))
 wrapped = install(bare)
+wrapped = SessionMiddleware(bare, store=from_redis(redis.asyncio.Redis()))
+wrapped = SessionMiddleware(bare, store=MemoryStore())
+wrapped = install(bare, store=from_redis(valkey.asyncio.Valkey()))
+SessionSettings(store_url=from_redis(redis.asyncio.Redis()))
+from_redis("redis://h")  # type: ignore[arg-type]
 
 
 async def of_dicts(

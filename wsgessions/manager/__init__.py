@@ -9,6 +9,16 @@ from __future__ import annotations
 from .all_sessions import LivePage
 from .manager import SessionManager, manager_for
 from .principal_sessions import LiveSession
+from .store_argument import StoreOrClient, with_store
 from .suspicion import OnSuspicious, Suspicion
 
-__all__ = ["LivePage", "LiveSession", "OnSuspicious", "SessionManager", "Suspicion", "manager_for"]
+__all__ = [
+    "LivePage",
+    "LiveSession",
+    "OnSuspicious",
+    "SessionManager",
+    "StoreOrClient",
+    "Suspicion",
+    "manager_for",
+    "with_store",
+]

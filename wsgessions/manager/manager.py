@@ -28,6 +28,7 @@ from ..watermark import WatermarkSeal
 from .all_sessions import AllSessions
 from .attribute_operations import OperatingOwner
 from .opened_session import OpenedSession, presented_by
+from .store_argument import StoreOrClient, with_store
 from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 
 __all__ = ["SessionManager", "manager_for"]
@@ -40,7 +41,8 @@ class SessionManager(AllSessions):
 
     Args:
         settings: the settings; by default those of the environment and the files, see `SessionSettings`.
-        store: a store to use instead of the one that ``settings.store_url`` names.
+        store: a store to use instead of the one that ``settings.store_url`` names; or the connection of a client that
+            the application has already, see `wsgessions.from_redis`.
         on_suspicious: a plain function, told of each malformed, conflicting, oversized or unknown id as a `Suspicion`
             and the peer's address, for throttling (S-11). What it raises is logged.
         overrides: single settings by name, in place of ``settings``.
@@ -56,12 +58,13 @@ class SessionManager(AllSessions):
         self,
         settings: SessionSettings | None = None,
         *,
-        store: Store | None = None,
+        store: StoreOrClient | None = None,
         on_suspicious: OnSuspicious | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
         del overrides  # before anything can fail: no frame shows a secret (S-79)
+        given, ready_made = with_store(given, store)
         if settings is None or given:
             settings = SessionSettings.load(settings, given)
         self.settings: SessionSettings = settings
@@ -70,7 +73,7 @@ class SessionManager(AllSessions):
         self.takes_late_changes: bool = settings.late_commit != "refuse"
         """Whether a session may be changed after its response has started (C-13)."""
         self.statistics: SessionStatistics = SessionStatistics()
-        self.store: Store = open_store(self.settings) if store is None else store
+        self.store: Store = open_store(self.settings) if ready_made is None else ready_made
         identity = _identity_of(self.settings)
         self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
         self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
@@ -82,7 +85,7 @@ class SessionManager(AllSessions):
         self._cookie_max_age = settings.cookie.max_age
         self._seal: WatermarkSeal | None = None
         # A store of the factory starts itself at its first use, and finds itself a home that outlives this event loop.
-        self._must_start = store is not None
+        self._must_start = ready_made is not None
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -287,17 +290,20 @@ class SessionManager(AllSessions):
 
 
 def manager_for(
-    manager: SessionManager | None, settings: SessionSettings | None, overrides: Mapping[str, Any]
+    manager: SessionManager | None,
+    settings: SessionSettings | None,
+    overrides: Mapping[str, Any],
+    store: StoreOrClient | None = None,
 ) -> SessionManager:
-    """The given manager, or a new one of these settings.
+    """The given manager, or a new one of these settings and of this store.
 
     Raises:
-        ConfigError: a setting is wrong, or both are given, so that the settings would be without effect (R-07).
+        ConfigError: a setting is wrong, or a manager is given too, so that all else would be without effect (R-07).
     """
     if manager is None:
-        return SessionManager(settings, **overrides)
-    if settings is not None or overrides:
-        setting = next(iter(overrides), "settings")
+        return SessionManager(settings, store=store, **overrides)
+    if settings is not None or overrides or store is not None:
+        setting = next(iter(overrides), "settings" if store is None else "store")
         raise ConfigError("a manager is given, which has its own", setting=setting, hint="give one of the two")
     return manager
 

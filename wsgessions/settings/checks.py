@@ -105,8 +105,9 @@ def _stores_unfit_for_production(settings: SessionSettings) -> Iterator[Contradi
             "store_url", "memory: loses all sessions when the process ends, and env is production", "name a real store"
         )
     if is_unverified(settings.store_url):
-        message = "verify=none trusts any server that answers, and env is production"
-        yield Contradiction("store_url", message, "leave it out, and name the authority's certificate: ca=/path")
+        message = "the server is not asked to prove its name, and env is production"
+        hint = "name the authority: ca=/path, without verify=none; of a client: ssl_ca_certs and ssl_check_hostname"
+        yield Contradiction("store_url", message, hint)
     if leaves_in_clear_text(settings.store_url) and not settings.allow_clear_text:
         message = "sessions and password would leave this machine in clear text, and env is production"
         hint = "use valkeys://; where the network itself encrypts, set allow_clear_text"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Self, TypeVar
 
-from pydantic import BeforeValidator, Secret
+from pydantic import Secret, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from ..errors import ConfigError
@@ -68,6 +68,13 @@ class StoreUrl(Secret[str]):
         )
 
 
+def _read_store_url(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Leave alone what knows its server without the text of a URL (`wsgessions.from_redis`), and check all else."""
+    if isinstance(value, StoreUrl) and type(value) is not StoreUrl:
+        return value
+    return handler(_check_store_url(value))
+
+
 def _check_store_url(value: Any) -> str:
     """Refuse what no store can be opened with. Error texts never repeat the value (S-79).
 
@@ -94,10 +101,10 @@ def leaves_in_clear_text(url: StoreUrl) -> bool:
 
 
 def is_unverified(url: StoreUrl) -> bool:
-    """Whether TLS is spoken to whatever answers, its certificate unseen."""
+    """Whether TLS is spoken to whatever answers, its certificate or the name in that unseen."""
     from ..valkey.address import Verification
 
-    return any(server.tls is not None and server.tls.verify is Verification.NONE for server in url.servers())
+    return any(server.tls is not None and server.tls.verify is not Verification.FULL for server in url.servers())
 
 
 def _is_right(scheme: str, rest: str) -> bool:
@@ -146,5 +153,5 @@ def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
     return wrong("the URL's scheme is not known", f"{near}valid: {valid}")
 
 
-CheckedStoreUrl = Annotated[StoreUrl, BeforeValidator(_check_store_url)]
+CheckedStoreUrl = Annotated[StoreUrl, WrapValidator(_read_store_url)]
 """The type of the setting."""

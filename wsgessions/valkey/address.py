@@ -53,6 +53,9 @@ class Verification(Enum):
 
     FULL = "full"
     """Signed by an authority we trust, in date, and made out to the name we asked for."""
+    AUTHORITY = "authority"
+    """The same, whatever name it bears: any server of the authority is believed. Only a client that was taken over can
+    ask for it."""
     NONE = "none"
     """Nothing: whoever can redirect our packets can read and change every session."""
 
@@ -66,21 +69,29 @@ class TLSOptions:
     key: str | None = None
     server_name: str | None = None
     verify: Verification = Verification.FULL
+    ca_path: str | None = None
+    """A directory of such certificates."""
+    ca_data: str | bytes | None = None
+    """Such certificates themselves, PEM or DER. Of these and the next two only a client that was taken over tells."""
+    key_password: SecretStr | None = None
+    """Opens the key, if it is encrypted."""
+    minimum: ssl.TLSVersion | None = None
+    """The oldest version of TLS, where 1.2 is not enough."""
 
     def context(self) -> ssl.SSLContext:
         """Raises:
         ConfigError: a file cannot be read or is not what it should be.
         """
         try:
-            context = ssl.create_default_context(cafile=self.ca)
+            context = ssl.create_default_context(cafile=self.ca, capath=self.ca_path, cadata=self.ca_data)
             # What Python's documentation promises, and some distributions leave to a file that may be missing.
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if self.verify is Verification.NONE:
+            context.minimum_version = max(ssl.TLSVersion.TLSv1_2, self.minimum or ssl.TLSVersion.TLSv1_2)
+            if self.verify is not Verification.FULL:
                 context.check_hostname = False
+            if self.verify is Verification.NONE:
                 context.verify_mode = ssl.CERT_NONE
             if self.cert is not None:
-                # Without a password callback OpenSSL would stop and ask for one at the terminal.
-                context.load_cert_chain(self.cert, self.key, password=lambda: b"")
+                context.load_cert_chain(self.cert, self.key, password=self._say_key_password)
         except (OSError, ValueError) as error:
             files = ", ".join(name for name in (self.ca, self.cert, self.key) if name)
             raise _wrong(
@@ -88,6 +99,10 @@ class TLSOptions:
                 hint="give readable PEM files; the key must not be encrypted and must belong to the certificate",
             ) from error
         return context
+
+    def _say_key_password(self) -> str:
+        """Without such a function OpenSSL would stop and ask for the password at the terminal."""
+        return "" if self.key_password is None else self.key_password.get_secret_value()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -107,6 +122,8 @@ class Address:
     """Asked before the password is said: whether the server's process holds the other end of a connection. False as
     long as no process does; raises ConnectionRefusedError if another one does. None: any is believed, as the network
     and TLS allow."""
+    sign_in: Callable[[], Awaitable[tuple[str | None, SecretStr]]] | None = field(default=None, compare=False)
+    """Asked for user name and password before each connection, since such may expire. None: they stay the same."""
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -146,6 +163,17 @@ class Address:
         """The same server, for a user; see `holds`."""
         return replace(self, username=username, password=SecretStr(password), holds=holds)
 
+    async def with_credentials(self) -> Address:
+        """The same server, with the user name and password of now.
+
+        Raises:
+            StoreUnavailable: `sign_in` gives none.
+        """
+        if self.sign_in is None:
+            return self
+        username, password = await self.sign_in()
+        return replace(self, username=username, password=password)
+
     @property
     def is_local(self) -> bool:
         """Whether what is sent there stays on this machine."""
@@ -175,7 +203,7 @@ def in_turn(addresses: Sequence[Address]) -> Locate:
     turn = cycle(addresses)
 
     async def locate() -> Address:
-        return next(turn)
+        return await next(turn).with_credentials()
 
     return locate
 
@@ -249,7 +277,7 @@ def _database(path: str, options: dict[str, str]) -> int:
 
 def _tls(options: dict[str, str]) -> TLSOptions:
     verify = options.get("verify", Verification.FULL.value)
-    if verify not in {each.value for each in Verification}:
+    if verify not in {Verification.FULL.value, Verification.NONE.value}:
         raise _wrong("the option 'verify' has an unknown value", hint="valid are full and none")
     if "key" in options and "cert" not in options:
         raise _wrong("the option 'key' is of no use without 'cert'", hint="name the client certificate's file too")

@@ -133,4 +133,4 @@ class Fence:
         address = self._store.link.address
         if address is None:
             raise StoreUnavailable("the store is not connected")
-        return address
+        return await address.with_credentials()

@@ -67,7 +67,7 @@ async def _connect(address: Address, make: Callable[[], Connection]) -> tuple[as
     if address.tls is None:
         transport, connection = await loop.create_connection(make, address.host, address.port)
     else:
-        verified = address.tls.verify is Verification.FULL
+        verified = address.tls.verify is not Verification.NONE
         transport, connection = await loop.create_connection(
             make,
             address.host,
