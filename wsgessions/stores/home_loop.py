@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -73,6 +74,14 @@ class Home:
         return homes[0]
 
     @property
+    def is_here(self) -> bool:
+        """Whether this is called in its event loop."""
+        try:
+            return self.loop is asyncio.get_running_loop()
+        except RuntimeError:  # in none: the coroutine is made here and run later
+            return False
+
+    @property
     def alive(self) -> bool:
         return not self.over and self.loop.is_running()
 
@@ -81,6 +90,11 @@ class Home:
         if self.thread is not None and self.thread is not threading.current_thread() and self.alive:
             self.loop.call_soon_threadsafe(self._leave.set)
             self.thread.join(_FAREWELL)
+
+    def leave_if_in(self, process: int) -> None:
+        """When the store goes, or the interpreter ends. A forked child inherits this call, but not the thread."""
+        if process == os.getpid():
+            self.leave()
 
     # In the home
 
