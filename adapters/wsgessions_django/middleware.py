@@ -50,7 +50,7 @@ class SessionMiddleware(StockMiddleware):
     def __call__(self, request: HttpRequest) -> Any:
         """Run one request."""
         if self.async_mode:
-            return self._run(request)
+            return self.__acall__(request)
         visit = self._begin(request)
         if settings.SESSION_SAVE_EVERY_REQUEST:
             wait(visit.manager, visit.load)
@@ -72,7 +72,8 @@ class SessionMiddleware(StockMiddleware):
             wait(visit.manager, visit.touch)
         return response
 
-    async def _run(self, request: HttpRequest) -> HttpResponseBase:
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """Run one request in an async stack. Django's name, which Sentry calls."""
         visit = self._begin(request)
         await visit.load()
         try:

@@ -74,7 +74,7 @@ class TakeoverMiddleware(MiddlewareMixin):
     def __call__(self, request: HttpRequest) -> Any:
         """Run one request."""
         if self.async_mode:
-            return self._run(request)
+            return self.__acall__(request)
         visitor = self._visitor_of(request)
         taken = visitor is not None and self._take_over(visitor)
         response = cast("HttpResponseBase", self.get_response(request))
@@ -84,7 +84,8 @@ class TakeoverMiddleware(MiddlewareMixin):
             self._old.remove(visitor.presented)
         return self._settle(visitor, response, taken=taken)
 
-    async def _run(self, request: HttpRequest) -> HttpResponseBase:
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """Run one request in an async stack. Django's name, which Sentry calls."""
         visitor = self._visitor_of(request)
         taken = visitor is not None and await self._atake_over(visitor)
         response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))

@@ -2,134 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
-from django.core.management import call_command
 from django.core.signing import TimestampSigner
-from django.db import connections
-from django.test import Client, RequestFactory, override_settings
+from django.test import RequestFactory, override_settings
 
-from tests.adapters.django_project import configure
-from tests.adapters.django_visitors import KINDS, Answer, Visitor
-from tests.valkey.raw_server import RawServer
+from tests.adapters.django_visitors import KINDS
+from tests.takeover.django_move import (
+    BACKENDS,
+    ENGINES,
+    ann,
+    before,
+    database,
+    files,
+    kind,
+    logged_in,
+    moving,
+    nothing_logged_yet,
+    present,
+    store,
+)
 from tests.valkey.shared_server import shared_server
-from wsgessions import SessionManager
 from wsgessions.errors import ConfigError
-from wsgessions_django import SessionStore, TakeoverMiddleware, old_engine
-from wsgessions_django import takeover as our_takeover
-from wsgessions_django.configuration import current_manager
+from wsgessions_django import SessionMiddleware, SessionStore, TakeoverMiddleware
 
-__all__ = ["shared_server"]
-
-configure()
-
-OURS = [
-    "wsgessions_django.SessionMiddleware",
-    "wsgessions_django.TakeoverMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-]
-THEIRS = ["django.contrib.sessions.middleware.SessionMiddleware", *OURS[2:]]
-BACKENDS = "django.contrib.sessions.backends"
-ENGINES = ("db", "cache", "cached_db", "file", "signed_cookies")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def database() -> Iterator[None]:
-    call_command("migrate", verbosity=0)
-    yield
-    connections.close_all()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_logged_yet() -> None:
-    for module in (old_engine, our_takeover):
-        module._log._lines.clear()
-
-
-@pytest.fixture(autouse=True)
-def _files(tmp_path: Path) -> Iterator[None]:
-    """A folder of this test for the engine of files, which remembers the first one that it has seen."""
-    from django.contrib.sessions.backends.file import SessionStore as FileStore
-
-    with override_settings(SESSION_FILE_PATH=str(tmp_path)):
-        if "_storage_path" in FileStore.__dict__:
-            del FileStore._storage_path  # type: ignore[attr-defined]
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _store(shared_server: RawServer) -> Iterator[None]:
-    """A Valkey for our sessions."""
-    ours = {"store_url": shared_server.url, "namespace": f"t{secrets.token_hex(4)}"}
-    with override_settings(WSGESSIONS=ours):
-        yield
+__all__ = ["ann", "database", "files", "kind", "nothing_logged_yet", "shared_server", "store"]
 
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     return f"{BACKENDS}.{request.param}"
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def ann() -> Any:
-    name = f"ann{secrets.token_hex(4)}"
-    users: Any = get_user_model().objects
-    return users.create_user(name, password=name)
-
-
-@contextmanager
-def before(engine: str) -> Iterator[Client]:
-    """The project with its old engine, and a client."""
-    with override_settings(
-        SESSION_ENGINE=engine,
-        MIDDLEWARE=THEIRS,
-        SESSION_COOKIE_NAME="sessionid",
-        ROOT_URLCONF="tests.adapters.django_views",
-    ):
-        yield Client()
-
-
-@contextmanager
-def moving(engine: str, **more: Any) -> Iterator[SessionManager]:
-    """The project while it moves, and its manager."""
-    plan = {"engine": engine, "until": datetime.now(UTC) + timedelta(days=1), **more}
-    with override_settings(MIDDLEWARE=OURS, WSGESSIONS_TAKEOVER=plan, ROOT_URLCONF="tests.adapters.django_views"):
-        manager = current_manager()
-        yield manager
-        asyncio.run(manager.close())
-
-
-def logged_in(engine: str, user: Any) -> str:
-    """A session of the old engine: the value of its cookie."""
-    with before(engine) as client:
-        client.get(f"/sync/login/{user.username}")
-        client.get("/sync/put/color")
-        return str(client.cookies["sessionid"].value)
-
-
-def present(visitor: Visitor, old: str, path: str) -> Answer:
-    """What a visitor gets who has the old cookie, beside those that it was given since."""
-    cookies: Any = visitor.client.cookies if hasattr(visitor, "client") else visitor._cookies  # type: ignore[attr-defined]
-    cookies["sessionid"] = old
-    return visitor.get(path)
 
 
 @pytest.mark.parametrize("views", ["sync", "async"])
@@ -150,6 +59,24 @@ def test_who_was_logged_in_stays_so(engine: str, kind: str, views: str, ann: Any
         client.cookies["sessionid"] = old
         gone = engine.endswith("signed_cookies") or client.get("/sync/mine").status_code == 302
     assert gone
+
+
+@pytest.mark.parametrize("middleware", [SessionMiddleware, TakeoverMiddleware])
+@pytest.mark.parametrize("kind", ["asgi", "adapter"])
+def test_called_by_djangos_name_for_async_calls_it_is_the_same(
+    kind: str, middleware: Any, ann: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Sentry calls each middleware of a project."""
+    old, call = logged_in(f"{BACKENDS}.db", ann), middleware.__call__
+
+    def call_by_name(self: Any, request: Any) -> Any:
+        return self.__acall__(request) if self.async_mode else call(self, request)
+
+    monkeypatch.setattr(middleware, "__call__", call_by_name)
+    with moving(f"{BACKENDS}.db"):
+        answer = present(KINDS[kind](), old, "/async/mine")
+        assert answer.text == ann.username
+        assert {"__Host-sid", "__Host-sid-v", "sessionid"} == set(answer.cookies)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -308,6 +235,5 @@ def test_without_our_session_before_it_it_says_so() -> None:
 def test_a_cookie_of_the_same_name_is_refused() -> None:
     with moving(f"{BACKENDS}.db", cookie="__Host-sid"):
         request = RequestFactory().get("/", headers={"cookie": "__Host-sid=x"})
-        request.session = SessionStore()
         with pytest.raises(ConfigError, match="another name"):
-            TakeoverMiddleware(lambda _: None)(request)
+            SessionMiddleware(TakeoverMiddleware(lambda _: None))(request)
