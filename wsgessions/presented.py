@@ -17,6 +17,7 @@ __all__ = [
     "BY_HEADER",
     "OVERSIZED",
     "PRESENT",
+    "UNTOLD",
     "Carrier",
     "CookieFinding",
     "Presented",
@@ -45,6 +46,8 @@ class CookieFinding(Enum):
     """Several different well-formed ids. Which one counts, only the store can tell (S-29)."""
     OVERSIZED = "oversized"
     """More cookies than are read: whether there is an id among them is not known (S-31)."""
+    UNTOLD = "untold"
+    """No id, but the credential of another library, and another response tells the id of its session (S-75)."""
 
 
 BY_COOKIE: Final = Carrier.COOKIE
@@ -52,6 +55,7 @@ BY_HEADER: Final = Carrier.HEADER
 ABSENT: Final = CookieFinding.ABSENT
 PRESENT: Final = CookieFinding.PRESENT
 OVERSIZED: Final = CookieFinding.OVERSIZED
+UNTOLD: Final = CookieFinding.UNTOLD
 
 
 class Recognized(Struct, frozen=True, gc=False):

@@ -19,7 +19,7 @@ def heed_user(session: Session, user: object) -> None:
     ``user_logged_in`` may note it.
     """
     record = session._record
-    if record is not None and record.principal == user and session._successor is None:
+    if record is not None and record.principal == str(user) and session._successor is None:
         session.rotate_id()
 
 

@@ -48,7 +48,8 @@ class TakeoverMiddleware(MiddlewareMixin):
     """Gives a visitor, who has none of our sessions and presents the old cookie, what was in the session of before.
 
     Stands in ``MIDDLEWARE`` after ``wsgessions_django.SessionMiddleware`` and before what uses the session. Who was
-    logged in stays so. The setting ``WSGESSIONS_TAKEOVER`` is a dict:
+    logged in stays so, and the next login gives the session another id (S-06). The setting ``WSGESSIONS_TAKEOVER`` is a
+    dict:
 
     * ``engine``: what ``SESSION_ENGINE`` was;
     * ``until``: until when, a datetime with a time zone. Afterwards the middleware does nothing;
@@ -76,32 +77,31 @@ class TakeoverMiddleware(MiddlewareMixin):
         if self.async_mode:
             return self.__acall__(request)
         visitor = self._visitor_of(request)
-        taken = visitor is not None and self._take_over(visitor)
+        told = visitor is not None and self._take_over(visitor)
         response = cast("HttpResponseBase", self.get_response(request))
         if visitor is None:
             return response
         if self._has_left(visitor):
             self._old.remove(visitor.presented)
-        return self._settle(visitor, response, taken=taken)
+        return self._settle(visitor, response, told=told)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Run one request in an async stack. Django's name, which Sentry calls."""
         visitor = self._visitor_of(request)
-        taken = visitor is not None and await self._atake_over(visitor)
+        told = visitor is not None and await self._atake_over(visitor)
         response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
         if visitor is None:
             return response
         if self._has_left(visitor):
             await self._old.aremove(visitor.presented)
-        return self._settle(visitor, response, taken=taken)
+        return self._settle(visitor, response, told=told)
 
     def _visitor_of(self, request: HttpRequest) -> _Visitor | None:
         left = self._until - datetime.now(UTC)
-        presented = request.COOKIES.get(self._cookie)
-        if left <= timedelta() or not presented:
+        if left <= timedelta():
             return None
         store: object = getattr(request, "session", None)
-        if not isinstance(store, SessionStore):
+        if not isinstance(store, SessionStore) or not store._in_request:
             raise ConfigError(
                 "there is no session of wsgessions", setting=_SETTING, hint="its middleware comes before this one"
             )
@@ -111,7 +111,9 @@ class TakeoverMiddleware(MiddlewareMixin):
                 setting="SESSION_COOKIE_NAME",
                 hint="leave it out of the settings, or give it a new value",
             )
-        return _Visitor(store._manager, store._core, presented, left)
+        self._takeover.watch(store._manager.owner)
+        presented = request.COOKIES.get(self._cookie)
+        return _Visitor(store._manager, store._core, presented, left) if presented else None
 
     def _take_over(self, visitor: _Visitor) -> bool:
         manager, session, presented, _ = visitor
@@ -119,12 +121,12 @@ class TakeoverMiddleware(MiddlewareMixin):
             return False
         try:
             values = self._old.read(presented)
-            taken = wait(manager, lambda: self._bring(visitor, values))
+            told = wait(manager, lambda: self._bring(visitor, values))
         except StoreUnavailable as error:
             return _refuse(session, error)
-        if taken and not self._keep:
+        if told and not self._keep:
             self._old.remove(presented)
-        return taken
+        return told
 
     async def _atake_over(self, visitor: _Visitor) -> bool:
         _, session, presented, _ = visitor
@@ -134,10 +136,10 @@ class TakeoverMiddleware(MiddlewareMixin):
             values = await self._old.aread(presented)
         except StoreUnavailable as error:
             return _refuse(session, error)
-        taken = await self._bring(visitor, values)
-        if taken and not self._keep:
+        told = await self._bring(visitor, values)
+        if told and not self._keep:
             await self._old.aremove(presented)
-        return taken
+        return told
 
     async def _bring(self, visitor: _Visitor, values: Mapping[str, Any] | None) -> bool:
         manager, session, presented, left = visitor
@@ -150,8 +152,8 @@ class TakeoverMiddleware(MiddlewareMixin):
     def _has_left(self, visitor: _Visitor) -> bool:
         return visitor.session.accessed and visitor.session._ended
 
-    def _settle(self, visitor: _Visitor, response: HttpResponseBase, *, taken: bool) -> HttpResponseBase:
-        if self._has_left(visitor) or (taken and not self._keep and visitor.session.accessed):
+    def _settle(self, visitor: _Visitor, response: HttpResponseBase, *, told: bool) -> HttpResponseBase:
+        if self._has_left(visitor) or (told and not self._keep and visitor.session.accessed):
             response.delete_cookie(
                 self._cookie,
                 path=django_settings.SESSION_COOKIE_PATH,

@@ -22,7 +22,7 @@ from wsgessions.presented import Carrier
 from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
-from wsgessions.takeover import Takeover
+from wsgessions.takeover import Takeover, UserOf
 
 from .compat_session import Session
 
@@ -57,6 +57,9 @@ class SessionMiddleware:
         partitioned: whether each site that embeds the page has a cookie of its own.
         signed_cookies_until: until when sessions in signed cookies are taken over, with a time zone; None for not at
             all (S-75).
+        user_of: says whose a session of this content is; None for nobody's. It tells whose a session is that is taken
+            over, as for `Session.bind_user`, and what is a login; without it the names of attributes do. The first
+            login in a session that was taken over gives it another id (S-06).
         settings: the settings; by default those of the environment and the files.
         store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name: ``store_url="valkey://localhost"``.
@@ -79,6 +82,7 @@ class SessionMiddleware:
         partitioned: bool = False,
         *,
         signed_cookies_until: datetime | None = None,
+        user_of: UserOf | None = None,
         settings: SessionSettings | None = None,
         store: StoreOrClient | None = None,
         **overrides: Unpack[SettingOverrides],
@@ -104,10 +108,11 @@ class SessionMiddleware:
         chosen = SessionSettings.load(base, _with_times(base, cookie, max_age))
         self.manager: SessionManager = _Manager(chosen, store=ready_made)
         self._until = _checked(signed_cookies_until)
-        self._takeover = Takeover(secret.get_secret_value().encode())
+        self._takeover = Takeover(secret.get_secret_value().encode(), user_of=user_of)
         self._signed: SignedCookies | None = None
         if self._until is not None and (max_age is None or max_age > 0):
             self._signed = _reader(session_cookie, secret.get_secret_value(), max_age)
+            self._takeover.watch(self.manager.owner)
         self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -399,6 +399,18 @@ def content_of(client: TestClient) -> Any:
     return client.get("/do/all").json()["session"]
 
 
+def beside(other: TestClient, cookie: str) -> TestClient:
+    """Another browser at the same application."""
+    client = TestClient(other.app, base_url="https://testserver")
+    client.cookies.set("session", cookie)
+    return client
+
+
+def newest(client: TestClient) -> str:
+    """The cookie that came last: the client keeps one that was given without a domain beside that of a response."""
+    return [cookie.value or "" for cookie in client.cookies.jar if cookie.name == "session"][-1]
+
+
 class TestTakingOver:
     def test_what_starlette_has_signed_is_in_our_session_and_the_cookie_is_ours(self) -> None:
         before = theirs()
@@ -418,9 +430,9 @@ class TestTakingOver:
     def test_reading_counts_as_no_change(self) -> None:
         assert migrating(signed({"user": "ann"})).get("/do/read").json()["flags"] == [True, False]
 
-    def test_a_route_that_does_not_look_sends_nothing_and_loses_nothing(self) -> None:
+    def test_a_route_that_does_not_look_takes_over_too_and_loses_nothing(self) -> None:
         client = migrating(signed({"user": "ann"}))
-        assert "set-cookie" not in client.get("/untouched").headers
+        assert "set-cookie" in client.get("/untouched").headers
         assert content_of(client) == {"user": "ann"}
 
     def test_the_application_still_sees_its_own_headers(self) -> None:
@@ -437,10 +449,69 @@ class TestTakingOver:
             transport=httpx2.ASGITransport(app=app), base_url="https://testserver", headers=headers
         ) as client:
             responses = await asyncio.gather(*(client.get("/do/read") for _ in range(20)))
-        ids = {
+        told = [
             line for each in responses for line in each.headers.get_list("set-cookie") if line.startswith("session=")
-        }
-        assert len(ids) == 1
+        ]
+        assert len(told) == 1
+
+    @pytest.mark.parametrize("max_age", [None, 3600])
+    @pytest.mark.parametrize("first", ["intruder", "victim", "login"])
+    def test_a_planted_cookie_shows_nothing_after_the_login(self, first: str, max_age: int | None) -> None:
+        """S-06, S-75: as with Starlette's own, where the cookie of before the login never shows what came after it."""
+        planted = signed({"cart": ["tea"]})
+        intruder = migrating(planted, max_age=max_age)
+        victim = beside(intruder, planted)
+        if first == "intruder":
+            assert content_of(intruder) == {"cart": ["tea"]}
+        if first == "victim":
+            assert content_of(victim) == {"cart": ["tea"]}
+            response = intruder.get("/do/all")
+            assert response.json()["session"] == {"cart": ["tea"]}
+            assert cookies(response) == []
+        known = newest(victim)
+        assert cookies(victim.get("/do/set")) != []
+        assert newest(victim) not in {known, newest(intruder)}
+        for thief in (beside(intruder, newest(intruder)), beside(intruder, planted)):
+            response = thief.get("/do/all")
+            assert (response.json()["session"], response.headers.get_list("set-cookie")) == ({}, [])
+        assert content_of(victim)["user"] == "ann"
+
+    def test_a_login_at_a_server_that_has_taken_nothing_over_gives_a_new_id(self, shared_server: RawServer) -> None:
+        with (
+            migrating(signed({"cart": []}), store_url=shared_server.url) as one,
+            ours(store_url=shared_server.url, signed_cookies_until=SOON) as other,
+        ):
+            one.get("/do/read")
+            told = newest(one)
+            other.cookies.set("session", told)
+            other.get("/do/set")
+            assert newest(other) != told
+            assert content_of(one) == {}
+
+    def test_a_cookie_with_an_age_is_not_renewed_for_who_was_not_told(self) -> None:
+        """Starlette's says the age again with every change."""
+        planted = signed({"cart": ["tea"]})
+        told = migrating(planted, max_age=3600)
+        untold = beside(told, planted)
+        assert len(cookies(told.get("/do/count"))) == 1
+        for action in ("count", "mark"):
+            response = untold.get(f"/do/{action}")
+            assert (cookies(response), len(cookies(response, "session-v"))) == ([], 1)
+        assert content_of(told)["visits"] == 2
+
+    def test_whose_a_session_is_says_what_a_login_is(self) -> None:
+        planted = signed({"who": "eve"})
+        intruder = migrating(planted, user_of=lambda values: values.get("who"))
+        ACTIONS["who"] = lambda request: request.session.__setitem__("who", "ann")
+        ACTIONS["principal"] = lambda request: request.session.__setitem__("is", request.session.principal)
+        victim = beside(intruder, planted)
+        intruder.get("/do/principal")
+        assert content_of(intruder)["is"] == "eve"
+        victim.get("/do/set")
+        assert newest(victim) == planted
+        victim.get("/do/who")
+        assert newest(victim) not in {planted, newest(intruder)}
+        assert content_of(intruder) == {}
 
     @pytest.mark.parametrize("action", ["logout", "clear"])
     def test_who_logs_out_is_not_brought_back_by_the_old_cookie(self, action: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..cookie import SessionCookies
 from ..log_throttle import LogThrottle
-from ..presented import ABSENT, BY_COOKIE, BY_HEADER, Carrier, Presented
+from ..presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, Carrier, Presented
 from ..session.owner import FROM_NEW
 from .path_prefixes import PathPrefixes
 from .response_headers import VARY, Header
@@ -74,11 +74,12 @@ class Transport:
             return (self._clear_all(presented), True) if session._ended and sent else ([], False)
         max_age = manager.cookie_max_age(session) if carrier is BY_COOKIE else None
         fields = []
-        credential = session._id != presented.id and session._id not in presented.rivals
+        untold = session._presented.finding is UNTOLD and session._id == session._presented.id
+        credential = not untold and session._id != presented.id and session._id not in presented.rivals
         if credential and carrier is BY_COOKIE:
             self._look_for_plain_http(scope)
         says_how_long = max_age is not None or session._cookie_seconds is not None
-        if credential or (says_how_long and session._committed):
+        if credential or (says_how_long and session._committed and not untold):
             fields.append(self.set_id(carrier, session._id, max_age=max_age))
         watermark = manager.move_of(session) or manager.watermark_of(session)
         if watermark is not None:

@@ -1,18 +1,39 @@
-"""Which ids have served long enough (S-07)."""
+"""Which ids are to be replaced: those that have served long enough (S-07), or are known to others (S-75)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
-from ..identity import Identity
+from ..identity import Identity, successor_id
+from ..presented import ABSENT, UNTOLD
+from ..record import SessionDelta, SessionRecord
 from ..session import Session
+from ..session.state import too_late_to_rotate
 from ..settings import SessionSettings
 from ..stores.base import Store
 
-__all__ = ["Renewal"]
+__all__ = ["ProvisionalIds", "Renewal"]
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class ProvisionalIds(Protocol):
+    """Ids to which something else than themselves may lead, until they are replaced."""
+
+    def hold(self, session_id: str) -> bool:
+        """Whether this is one of them. May be true of a few others, which are then replaced once more than needed."""
+        ...
+
+    def is_login(self, before: Mapping[str, bytes], delta: SessionDelta) -> bool:
+        """Whether a commit makes a session somebody's.
+
+        Args:
+            before: the encoded attributes that the changes rest on.
+            delta: the changes.
+        """
+        ...
 
 
 class Renewal:
@@ -31,11 +52,18 @@ class Renewal:
         self._interval_ms = None if interval is None else interval // _MILLISECOND
         self._identity = identity
         self._store = store
+        self._provisional: tuple[ProvisionalIds, ...] = ()
+
+    def watch(self, ids: ProvisionalIds) -> None:
+        """Have these ids replaced from now on. May be called with each request."""
+        if ids not in self._provisional:
+            self._provisional = (*self._provisional, ids)
 
     def due(self, session: Session) -> bool:
         """Whether the id of a session that was looked at is older than the interval.
 
-        Not if the client presented an id that was renewed a moment ago: another response has told it the new one.
+        Not if the client presented an id that was renewed a moment ago: another response has told it the new one. Nor
+        if it has presented none.
         """
         record = session._record
         if self._interval_ms is None or record is None or session._id is None or not session.accessed:
@@ -44,7 +72,51 @@ class Renewal:
             record.created_ms, record.rotated
         ):
             return False
-        return self._identity.key(session._id) == record.key
+        return _was_presented(session) and self._identity.key(session._id) == record.key
 
     def _due_ms(self, created_ms: int, rotated: int) -> int:
         return max(created_ms, rotated // 1000) + (self._interval_ms or 0)
+
+    def outgrown(self, session: Session, record: SessionRecord) -> bool:
+        """Whether a change is the occasion to renew a provisional id, as one that has served long enough.
+
+        Only if the client has presented it: of requests that came by what leads to it, all must find the session.
+        """
+        if not self._provisional or session._frozen or not _was_presented(session):
+            return False
+        return self._is_provisional(session) and self._identity.key(session._id or "") == record.key
+
+    def heed_login(self, session: Session, record: SessionRecord, delta: SessionDelta) -> bool:
+        """Have a login give up a provisional id: neither that nor what leads to it may show the login (S-06, S-75).
+
+        Args:
+            session: given a new id, if its response has not left.
+            record: what the changes rest on.
+            delta: the changes, which may be a login.
+
+        Returns:
+            Whether the id is to be renewed in place of that, because it is too late to tell the client another one. The
+            id that it has leads on, and nothing else does.
+
+        Raises:
+            SessionClosed: it is too late, and the client was not told even that id.
+        """
+        if not self._provisional or session._successor is not None or not self._is_provisional(session):
+            return False
+        if not any(ids.is_login(record.attributes, delta) for ids in self._provisional):
+            return False
+        if not session._frozen:
+            session._successor = successor_id(session._id or "")
+        elif session._presented.finding is UNTOLD:
+            raise too_late_to_rotate()
+        return session._frozen
+
+    def _is_provisional(self, session: Session) -> bool:
+        known = session._id
+        return known is not None and session._client_is_told and any(ids.hold(known) for ids in self._provisional)
+
+
+def _was_presented(session: Session) -> bool:
+    """Whether the client knows the session by its id, and not by the credential of another library (S-75)."""
+    finding = session._presented.finding
+    return finding is not ABSENT and finding is not UNTOLD

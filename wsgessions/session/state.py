@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self
 
-from ..errors import CookiesOversized, SessionClosed, WsgessionsError
+from ..errors import CookiesOversized, SessionClosed, SessionGone, WsgessionsError
 from ..presented import OVERSIZED
 from .attributes import Attributes
 from .changes import CLOSED, OPEN, READ_ONLY, SHUT, UNTOUCHED
@@ -131,6 +131,11 @@ class SessionState(Attributes):
         """The presented id, which belongs to this key, is unknown: this is a new session without an id (S-03)."""
         self._id, self._unknown_key = None, key
 
+    def _stand_aside(self, key: SessionKey) -> None:
+        """The session of this key lives on under an id that its client was told: make none beside it (C-24, S-75)."""
+        self._start_anew(key)
+        self._gate, self._reason = READ_ONLY, _lives_elsewhere
+
     def _open(self) -> None:
         """What there is has been loaded."""
         dict.pop(self, "", None)
@@ -211,6 +216,10 @@ def _too_many_cookies() -> CookiesOversized:
         "the request has more cookies than are read, and the session may be among those that are not",
         hint="the client removes cookies of this site, or other parts of the site set fewer",
     )
+
+
+def _lives_elsewhere() -> SessionGone:
+    return SessionGone("the client has another id for this session by now; nothing is stored for its old credential")
 
 
 def _too_late_to_create() -> SessionClosed:

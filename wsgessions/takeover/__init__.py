@@ -4,6 +4,7 @@
 """
 
 from .bringing import Takeover
+from .derived_ids import UserOf
 from .flask_session import FlaskSessions
 from .in_redis import RedisClient
 from .middleware import TakeoverMiddleware
@@ -19,4 +20,5 @@ __all__ = [
     "Starsessions",
     "Takeover",
     "TakeoverMiddleware",
+    "UserOf",
 ]

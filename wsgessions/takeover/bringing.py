@@ -1,13 +1,14 @@
 """Moves what a client has in a session of another kind into one of ours: once, whoever asks, and never again.
 
 The id is made of the credential by a keyed digest, so that requests that come at the same time, on any servers, meet in
-one session. A marker, which outlives the credential, says that it has been used: who presents it after a logout gets
-nothing (S-62, S-75).
+one session. A marker, which outlives the credential, says since when it has been used. One request makes it, and the
+response to that tells the client the id. For the grace of S-07 the others find the session too, without being told its
+id; afterwards, or when the session has another id, the credential is unknown. So one that was planted or copied shows
+nothing of what its visitor does later (S-62, S-75).
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import logging
 from collections.abc import Mapping
@@ -19,9 +20,11 @@ from ..errors import CodecError, StoreUnavailable
 from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
 from ..masked import forget_variables
-from ..presented import OVERSIZED, CookieFinding, Presented
-from ..record import NewSession, StoredAttributes
+from ..presented import ABSENT, OVERSIZED, UNTOLD, Presented
+from ..record import NewSession, SessionKey, SessionRecord, StoredAttributes
 from ..session import Session
+from ..session.owner import FROM_STORE
+from .derived_ids import DerivedIds, UserOf
 
 __all__ = ["Takeover"]
 
@@ -46,10 +49,19 @@ class Takeover:
 
     Args:
         secret: what the others were signed with, or another secret that all servers share; ids are made by it.
+        user_of: says whose a session of some content is, by which a login is recognized too; None to recognize it by
+            the names of attributes (`wsgessions.takeover.derived_ids`).
     """
 
-    def __init__(self, secret: bytes) -> None:
-        self._seed = hashlib.sha512(secret).digest()
+    def __init__(self, secret: bytes, *, user_of: UserOf | None = None) -> None:
+        self._ids = DerivedIds(hashlib.sha512(secret).digest(), user_of)
+
+    def watch(self, owner: OperatingOwner) -> None:
+        """Have a login give another id to a session that was taken over, whatever request the login comes by.
+
+        To be called before the application has a session in its hands; costs nothing from the second time on.
+        """
+        owner.renewal.watch(self._ids)
 
     async def bring(
         self,
@@ -72,10 +84,11 @@ class Takeover:
                 taken it over. What cannot be stored of it is left out, and logged by name.
             remembered: for how long others may still take the credential for valid.
             idle: the idle timeout of the new session; None for that of the settings.
-            principal: whose session it is, as for `Session.bind_user`; None for nobody's (S-55).
+            principal: whose session it is, as for `Session.bind_user`; None for what ``user_of`` says (S-55).
 
         Returns:
-            Whether this is the session that was made of it: not if it was ended after it had been taken over.
+            Whether the response tells the client the id of its new session, so that nothing else is needed any more of
+            what it presented.
         """
         owner = session._owner
         if session._id is not None or not isinstance(owner, OperatingOwner):
@@ -83,6 +96,8 @@ class Takeover:
         if session._presented.finding is OVERSIZED:
             return False  # it may have one of ours (S-31)
         try:
+            if principal is None and values and self._ids.user_of is not None:
+                principal = self._ids.user_of(values)
             lasting = _Lasting(remembered, idle, principal)
             return await self._bring(owner, session, credential, values, lasting)
         except StoreUnavailable as error:
@@ -101,33 +116,57 @@ class Takeover:
         values: Mapping[str, Any] | None,
         lasting: _Lasting,
     ) -> bool:
-        store, settings, deadline = owner._store, owner._settings, owner.deadline()
+        self.watch(owner)
+        store, length, deadline = owner._store, owner._settings.id_length, owner.deadline()
         await owner._ready(deadline)
-        session_id, marker = (
-            self._id_of(purpose, credential, settings.id_length) for purpose in (b"session", b"marker")
-        )
-        key, mark = map(owner._identity.key, (session_id, marker))
-        if await store.load(key, deadline=deadline) is None:
-            if values is None or await store.load(mark, deadline=deadline) is not None:
+        session_id, mark = (self._ids.derive(purpose, credential, length) for purpose in (b"session", b"marker"))
+        key, mark_key = map(owner._identity.key, (session_id, mark))
+        marker, told = await store.load(mark_key, deadline=deadline), False
+        record: SessionRecord | None = None
+        if isinstance(marker, SessionRecord):
+            if store.clock.now_ms() - marker.created_ms > owner.renewal.grace_ms:
+                session._start_anew(key)
                 return False
-            idle_ms = settings.interval_ms if lasting.idle is None else lasting.idle // _MILLISECOND
-            content = _encoded(owner, values)
-            new = NewSession(key, content, idle_ms, settings.lifetime_ms, principal=lasting.principal)
-            # It does not overwrite: who is slower finds what the faster one has made.
-            if await store.create(new, deadline=deadline) is not None:
-                owner._statistics.taken_over += 1
-                _log.info("taken_over", "a session of another kind was taken over as %s", key.ref)
-        # By each who comes so far, for the one who has made the session may have failed here.
-        lifetime_ms = (lasting.remembered + _SPARE) // _MILLISECOND
-        await store.create(NewSession(mark, {}, 0, lifetime_ms), deadline=deadline)
-        session._id, session._presented = session_id, Presented(session_id, finding=CookieFinding.PRESENT)
-        await owner.load(session, deadline=deadline)
-        return session._record is not None
+        elif values is None:
+            return False
+        else:
+            record = await self._create(owner, key, values, lasting, deadline)
+            # Last, so that a failure before it leaves everything to the next request.
+            lifetime_ms = (lasting.remembered + _SPARE) // _MILLISECOND
+            told = await store.create(NewSession(mark_key, {}, 0, lifetime_ms), deadline=deadline) is not None
+        found = record or await store.load(key, deadline=deadline)
+        if not isinstance(found, SessionRecord):
+            session._start_anew(key)
+        elif found.key != key:
+            session._stand_aside(key)
+        else:
+            session._id, session._presented = session_id, Presented(session_id, finding=ABSENT if told else UNTOLD)
+            _attach(owner, session, found)
+            if told:  # by this response or by none, whether the application looks at the session or not
+                session.mark_accessed()
+            return told
+        return False
 
-    def _id_of(self, purpose: bytes, credential: bytes, length: int) -> str:
-        """An id that only who knows the secret can make, of the length that is set; as random as the digest."""
-        digest = hashlib.shake_256(self._seed + purpose + b"\0" + credential).digest(96)
-        return base64.urlsafe_b64encode(digest).decode("ascii")[:length]
+    async def _create(
+        self, owner: OperatingOwner, key: SessionKey, values: Mapping[str, Any], lasting: _Lasting, deadline: float
+    ) -> SessionRecord | None:
+        """Make the session. That does not overwrite: a slower request finds what the faster one has made."""
+        settings = owner._settings
+        idle_ms = settings.interval_ms if lasting.idle is None else lasting.idle // _MILLISECOND
+        content = _encoded(owner, values)
+        new = NewSession(key, content, idle_ms, settings.lifetime_ms, principal=lasting.principal)
+        record = await owner._store.create(new, deadline=deadline)
+        if record is not None:
+            owner._statistics.taken_over += 1
+            _log.info("taken_over", "a session of another kind was taken over as %s", key.ref)
+        return record
+
+
+def _attach(owner: OperatingOwner, session: Session, record: SessionRecord) -> None:
+    owner._statistics.loads += 1
+    session._adopt(record)
+    session._served_from = FROM_STORE
+    session._open()
 
 
 def _encoded(owner: OperatingOwner, values: Mapping[str, Any]) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from ..log_throttle import LogThrottle
 from ..manager.attribute_operations import OperatingOwner
 from ..session import Session
 from .bringing import Takeover
+from .derived_ids import UserOf
 from .old_cookie import deletion_of
 from .old_sessions import OldSessions
 
@@ -45,7 +46,8 @@ class TakeoverMiddleware:
         keep: whether the old session and its cookie stay until the visitor logs out, so that there is a way back; else
             both are removed when the session is taken over.
         user_of: says whose a session of this content is, for `Session.bind_user`; None for nobody's. By default nobody
-            is asked.
+            is asked. It also says what is a login; without it the names of attributes do. The first login in a session
+            that was taken over gives it another id, whether the application sees to that or not (S-06).
 
     Raises:
         ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is none.
@@ -62,11 +64,11 @@ class TakeoverMiddleware:
         cookie_path: str = "/",
         cookie_domain: str | None = None,
         keep: bool = False,
-        user_of: Callable[[Mapping[str, Any]], str | None] | None = None,
+        user_of: UserOf | None = None,
     ) -> None:
         key = secret.encode() if isinstance(secret, str) else secret
         too_short = len(key) < _MIN_SECRET_BYTES
-        self._takeover = Takeover(key)
+        self._takeover = Takeover(key, user_of=user_of)
         del key, secret  # before anything can fail: no frame shows it (S-79)
         if until.tzinfo is None:
             raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
@@ -79,7 +81,6 @@ class TakeoverMiddleware:
         self._cookie = cookie
         self._name = cookie.encode("ascii")
         self._keep = keep
-        self._user_of = user_of
         self._clearing = (b"set-cookie", clearing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,18 +90,19 @@ class TakeoverMiddleware:
             await self.app(scope, receive, send)
             return
         session, owner = self._found_in(scope)
+        self._takeover.watch(owner)
         presented = presented_value(scope.get("headers", ()), self._name)
         if presented is None:
             await self.app(scope, receive, send)
             return
         deadline = owner.deadline()
-        taken = session._id is None and await self._take_over(session, presented, scope, left, deadline)
+        told = session._id is None and await self._take_over(session, presented, scope, left, deadline)
 
         async def settle_and_send(message: Message) -> None:
             if opens_response(message) and session.accessed:
                 if session._ended:
                     await self._remove(presented)
-                if session._ended or (taken and not self._keep):
+                if session._ended or (told and not self._keep):
                     message = {**message, "headers": [*(message.get("headers") or ()), self._clearing]}
             await send(message)
 
@@ -132,11 +134,10 @@ class TakeoverMiddleware:
             _log.warning("takeover_failed", "an old session could not be read: %s", failure)
             return False
         credential = f"{self._cookie}={presented}".encode()
-        principal = self._user_of(values) if self._user_of and values else None
-        taken = await self._takeover.bring(session, credential, values, remembered=left, principal=principal)
-        if taken and not self._keep:
+        told = await self._takeover.bring(session, credential, values, remembered=left)
+        if told and not self._keep:
             await self._remove(presented)
-        return taken
+        return told
 
     async def _read(self, presented: str, scope: Scope, deadline: float) -> Mapping[str, Any] | None:
         seconds = deadline - time.monotonic()
