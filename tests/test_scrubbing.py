@@ -43,6 +43,8 @@ PLACES: dict[str, Any] = {
     "own header's watermark": {"vars": {"headers": [["b'x-session-id-watermark'", ID]]}},
     "environ": {"env": {"HTTP_X_SESSION_ID": ID, "HTTP_COOKIE": f"app={ID}"}},
     "old cookie": {"cookies": {"old": ID}},
+    "old cookie in a header": {"headers": {"Cookie": f"a=b; old={ID}.signature"}},
+    "old cookie of Django": {"vars": {"request": f"<Request cookies=sessionid={ID}>"}},
 }
 
 

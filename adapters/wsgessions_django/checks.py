@@ -11,6 +11,7 @@
 | `wsgessions.W002` | with `DEBUG` off, the cookie may travel unencrypted |
 | `wsgessions.W003` | with `DEBUG` off, sessions are in the memory of each process |
 | `wsgessions.W004` | a setting of Django's engines that has no effect here |
+| `wsgessions.W005` | during a move, a filter of the project leaves the old cookie in debug pages and error mails |
 | `wsgessions.I001` | (`check --deploy`) the project names no ASGI application |
 """
 
@@ -30,6 +31,8 @@ from wsgessions.errors import ConfigError
 from .configuration import STOCK_MIDDLEWARE, is_changed, settings_of_project
 from .engine import SessionStore
 from .middleware import SessionMiddleware
+from .reports import is_masking
+from .takeover import TakeoverMiddleware
 
 __all__ = ["TAG", "register_all"]
 
@@ -48,7 +51,7 @@ Check = Callable[[], Iterator[CheckMessage]]
 
 def register_all() -> None:
     """Have ``manage.py check`` run all of them."""
-    for check in (check_settings, check_middleware, check_order, check_safety, check_effect):
+    for check in (check_settings, check_middleware, check_order, check_safety, check_effect, check_reports):
         register(_as_django_calls_it(check), TAG)
     register(_as_django_calls_it(check_deployment), TAG, deploy=True)
 
@@ -144,6 +147,18 @@ def check_effect() -> Iterator[CheckMessage]:
                 hint="Remove it. What can be stored is in the reference of values, where it is stored in WSGESSIONS.",
                 id="wsgessions.W004",
             )
+
+
+def check_reports() -> Iterator[CheckMessage]:
+    """W005."""
+    moves = any(found is TakeoverMiddleware for found in map(_imported, settings.MIDDLEWARE))
+    chosen = settings.DEFAULT_EXCEPTION_REPORTER_FILTER
+    if moves and not is_masking(_imported(chosen)):
+        yield Warning(
+            f"{chosen} does not mask the cookie of the old sessions, which is a credential until they are taken over.",
+            hint="Have it inherit from wsgessions_django.reports.OldCookieFilter.",
+            id="wsgessions.W005",
+        )
 
 
 def check_deployment() -> Iterator[CheckMessage]:

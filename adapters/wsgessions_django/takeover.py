@@ -23,6 +23,7 @@ from .engine import SessionStore
 from .expiry import idle_time
 from .logins import USER
 from .old_engine import OldEngine
+from .reports import mask_old_cookie, old_cookie_name
 from .waiting import wait
 
 __all__ = ["TakeoverMiddleware"]
@@ -66,8 +67,9 @@ class TakeoverMiddleware(MiddlewareMixin):
         super().__init__(get_response)
         plan = _plan()
         self._until: datetime = plan["until"]
-        self._cookie: str = plan.get("cookie", "sessionid")
+        self._cookie: str = old_cookie_name() or ""
         check_old_cookie(self._cookie)
+        mask_old_cookie()
         self._keep = bool(plan.get("keep", False))
         self._old = OldEngine(plan["engine"], cookie=self._cookie)
         self._takeover = Takeover(str(plan.get("secret") or django_settings.SECRET_KEY).encode())
