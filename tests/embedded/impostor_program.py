@@ -6,6 +6,7 @@ Arguments: the path of a unix socket, or a loopback port. It takes the place ove
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import sys
 import threading
@@ -47,6 +48,7 @@ def hear(client: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    signal.alarm(120)  # the fake server that started it is killed without a chance to end it; no test is longer
     with listener(sys.argv[1]) as listening:
         say("ready")
         while True:
