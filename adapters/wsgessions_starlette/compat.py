@@ -109,9 +109,8 @@ class SessionMiddleware:
         self.manager: SessionManager = _Manager(chosen, store=ready_made)
         self._until = _checked(signed_cookies_until)
         self._takeover = Takeover(secret.get_secret_value().encode(), user_of=user_of)
-        self._signed: SignedCookies | None = None
-        if self._until is not None and (max_age is None or max_age > 0):
-            self._signed = _reader(session_cookie, secret.get_secret_value(), max_age)
+        self._signed = None if self._until is None else _reader(session_cookie, secret.get_secret_value(), max_age)
+        if self._signed is not None:
             self._takeover.watch(self.manager.owner)
         self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
 
@@ -200,7 +199,10 @@ def _checked(until: datetime | None) -> datetime | None:
     return until
 
 
-def _reader(name: str, secret_key: str, max_age: int | None) -> SignedCookies:
+def _reader(name: str, secret_key: str, max_age: int | None) -> SignedCookies | None:
+    """What reads the cookies of before; None where no session outlives its request."""
+    if max_age is not None and max_age <= 0:
+        return None
     try:
         from .signed_cookies import SignedCookies
     except ImportError as error:
