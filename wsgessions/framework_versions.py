@@ -13,7 +13,11 @@ from .errors import ConfigError
 
 __all__ = ["Fit", "FrameworkVersions", "check_framework"]
 
-version = cache(metadata.version)  # it reads and parses a file, for each application that is made
+
+@cache
+def version(package: str) -> str:
+    """The version of an installed package. Its metadata is read and parsed once, not for each application."""
+    return metadata.version(package)
 
 
 class Fit(Enum):
