@@ -258,8 +258,12 @@ async def _warm(manager: SessionManager, costs: Costs) -> Browser:
     return browser
 
 
-async def test_an_untouched_route_asks_the_server_nothing(manager: SessionManager, costs: Costs) -> None:
-    """R-30, S-04: without an id, with a malformed one; on an excluded path with a good one."""
+async def test_an_untouched_route_asks_the_server_nothing(shared_server: RawServer, costs: Costs) -> None:
+    """R-30, S-04: without an id, with a malformed one; on an excluded path with a good one.
+
+    Without a near cache, which could answer, and whose heartbeats would be counted too.
+    """
+    manager = manager_at(shared_server.url, lease="0s")
     browser = await _warm(manager, costs)
     app = SessionMiddleware(untouched, manager=manager)
     for cookies in ({}, {"__Host-sid": "x"}, {"__Host-sid": "A" * 42 + "\n"}, {"other": "1"}):
@@ -268,6 +272,7 @@ async def test_an_untouched_route_asks_the_server_nothing(manager: SessionManage
     excluding = SessionManager(manager.settings, store=manager.store, exclude=["/static"])
     await browser.request(SessionMiddleware(untouched, manager=excluding), "/static/a")
     assert costs.take() == {}
+    await manager.close()
 
 
 async def test_an_untouched_route_with_an_id_is_one_load(shared_server: RawServer, costs: Costs) -> None:
