@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PurePath
-from typing import Any, Final, Generic, TypeVar, get_origin
+from typing import Any, Final, Generic, TypeVar, cast, get_origin
 
 from pydantic import AnyUrl, TypeAdapter, ValidationError
 
@@ -118,7 +118,7 @@ class TypedAttribute(Generic[T]):
         return CodecError(f"no valid {self._kind_name()}: {reason}", path=self.name + "".join(steps))
 
     def _kind_name(self) -> str:
-        kind: object = self.kind  # `int | None` and the like are no classes
+        kind = cast("object", self.kind)  # `int | None` and the like are no classes
         return type_name(kind) if isinstance(kind, type) else str(kind)
 
     def _find_default(self) -> Callable[[], T]:

@@ -61,7 +61,7 @@ class DjangoAdapter:
             ConfigError: as `wrap` says; Django is too old; or the application is one of WSGI.
         """
         check_framework(self)
-        if isinstance(app, WSGIHandler):
+        if isinstance(app, WSGIHandler):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every project checks types
             raise ConfigError(
                 "an application of WSGI cannot be wrapped",
                 setting="adapter",

@@ -122,7 +122,7 @@ class LiveSessionAdmin(ModelAdmin):
             messages.error(request, str(error))
             return {"everybody": True, "lines": []}
         users, may_end = users_of(page.sessions), self._may(request, "delete")
-        lines = []
+        lines: list[Line] = []
         for live, row in zip(page.sessions, rows_of(page.sessions, get_session(request)), strict=True):
             user = users.get(live.principal or "")
             mine = user == request.user

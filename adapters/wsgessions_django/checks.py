@@ -174,7 +174,8 @@ def check_deployment() -> Iterator[CheckMessage]:
 
 def _session_middleware() -> tuple[list[str], list[str]]:
     """The session middlewares of the project: of Django's kind, and of ours."""
-    stock, ours = [], []
+    stock: list[str] = []
+    ours: list[str] = []
     for path in settings.MIDDLEWARE:
         found = StockMiddleware if path == STOCK_MIDDLEWARE else _imported(path)
         if isinstance(found, type) and issubclass(found, SessionMiddleware):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
         return SessionDocuments(self.session_manager)
 
     @asynccontextmanager
-    async def lifespan(self, app: Litestar) -> AsyncIterator[None]:
+    async def lifespan(self, app: Litestar) -> AsyncGenerator[None]:
         """For the ``lifespan`` of an application: connects first, leaves last. `LitestarAdapter` puts it in.
 
         Raises:

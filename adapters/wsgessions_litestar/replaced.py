@@ -68,7 +68,7 @@ def refill(session: Session, value: Any, scope: Scope) -> None:
         content = dict(value)
     else:
         content = BaseSessionBackend.deserialize_data(BaseSessionBackend.serialize_data(value, scope))
-        if not isinstance(content, dict):
+        if not isinstance(content, dict):  # pyright: ignore[reportUnnecessaryIsInstance]  # declared, not checked
             raise TypeError(f"a session is a mapping or a model with fields, not a {type(value).__name__}")
     for name in [name for name in session if name not in content]:
         del session[name]

@@ -104,8 +104,7 @@ class WsgessionsSessionInterface(SessionInterface):
 
     async def _notice(self, app: Quart, **_: Any) -> None:
         """An application begins something; at the latest, this is its start by the server."""
-        interface: SessionInterface = app.session_interface
-        if interface is self and EXTENSION not in app.extensions:
+        if cast("object", app.session_interface) is self and EXTENSION not in app.extensions:
             manager = self.join(app)
             app.after_serving_funcs.append(manager.close)
 
@@ -138,7 +137,7 @@ class WsgessionsSessionInterface(SessionInterface):
 
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
-    presented = Transport(manager.settings).read(connection.scope.get("headers", ()))
+    presented = Transport(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
     session = manager.begin(presented)
     if session._id is not None and not manager.recall(session):
         try:

@@ -73,7 +73,7 @@ class Transport:
             sent = presented.finding is not ABSENT
             return (self._clear_all(presented), True) if session._ended and sent else ([], False)
         max_age = manager.cookie_max_age(session) if carrier is BY_COOKIE else None
-        fields = []
+        fields: list[Header] = []
         untold = session._presented.finding is UNTOLD and session._id == session._presented.id
         credential = not untold and session._id != presented.id and session._id not in presented.rivals
         if credential and carrier is BY_COOKIE:

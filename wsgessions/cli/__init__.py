@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def main(
         settings: what commands take for the application's settings; by default those of the environment and the files.
         name: what the command is called in its own texts.
     """
-    try:
-        import typer  # noqa: F401 - only to see whether it is there
-    except ModuleNotFoundError:
+    if find_spec("typer") is None:
         print("wsgessions: the command line needs an extra: pip install 'wsgessions[cli]'", file=sys.stderr)
         sys.exit(1)
     from .app import run

@@ -93,7 +93,7 @@ def listener_of(port: int) -> str:
 
 
 def _listening_inodes(port: int) -> list[str]:
-    inodes = []
+    inodes: list[str] = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:

@@ -57,7 +57,7 @@ class Rewriting:
 
     def _written_at(self) -> float:
         """The time of the latest rewrite, in seconds of the system's clock; that of now if there is no file."""
-        times = []
+        times: list[float] = []
         for file in (self._directory.data / "appendonlydir").glob("*.base.*"):
             with suppress(OSError):  # an old one that was just removed
                 times.append(file.stat().st_mtime)

@@ -134,7 +134,7 @@ class PrincipalSessions(ABC):
         ended: list[str] = []
 
         async def end(keys: list[SessionKey]) -> None:
-            kept = set() if keep is None else await self._where(keep)
+            kept: set[SessionKey] = set() if keep is None else await self._where(keep)
             await self._end(name, [key for key in keys if key not in kept], ended)
 
         try:

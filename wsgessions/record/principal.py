@@ -24,7 +24,8 @@ def named(principal: Principal) -> str:
     Raises:
         CodecError: it is none of the three, empty, too long, or no text that UTF-8 can hold.
     """
-    if isinstance(principal, bool) or not isinstance(principal, str | int | UUID):
+    known = isinstance(principal, str | int | UUID)  # pyright: ignore[reportUnnecessaryIsInstance]  # not every caller checks types
+    if isinstance(principal, bool) or not known:
         problem = f"a principal is a str, an int or a UUID, and this is a {type(principal).__name__}"
         raise CodecError(problem, path="", hint="give the user's primary key")
     text = f"{principal:d}" if isinstance(principal, int) else str(principal)

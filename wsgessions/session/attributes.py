@@ -27,8 +27,8 @@ __all__ = ["Attributes"]
 _MISSING: Final = object()
 
 # The storage itself, past the methods here. `super()` would find the same, at three times the cost.
-_get_item: Final = dict.__getitem__
-_get: Final = dict.get
+_get_item: Final = dict[str, Any].__getitem__
+_get: Final = dict[str, Any].get
 
 
 def _as_dict(attributes: Attributes) -> dict[str, Any]:

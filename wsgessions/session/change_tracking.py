@@ -25,11 +25,11 @@ __all__ = ["TrackedAttributes"]
 
 
 # The storage itself, past the methods of `Attributes`. `super()` would find the same, at three times the cost.
-_get: Final = dict.get
-_set: Final = dict.__setitem__
-_pop: Final = dict.pop
-_update: Final = dict.update
-_has: Final = dict.__contains__
+_get: Final = dict[str, Any].get
+_set: Final = dict[str, Any].__setitem__
+_pop: Final = dict[str, Any].pop
+_update: Final = dict[str, Any].update
+_has: Final = dict[str, Any].__contains__
 
 
 class TrackedAttributes(dict[str, Any]):

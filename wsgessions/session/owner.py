@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Generator
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from ..codec import check_name
 from ..errors import CodecError
@@ -128,7 +128,7 @@ def add_numbers(name: str, value: object, by: float) -> float:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
     if _is_exact(value) and _is_exact(by):
-        total: float = value + by  # type: ignore[operator]  # the loop has proved it
+        total = cast("float", value) + by  # the loop has proved it
         if _is_exact(total):
             return total
     raise CodecError("incremented, it would not be finite or would leave the range of 2**53", path=name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..errors import CookiesOversized, SessionClosed, SessionGone, WsgessionsError
 from ..presented import OVERSIZED
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .owner import ServedFrom, SessionOwner, UnsettledRotation
 
 __all__ = ["SessionState", "too_late_to_change", "too_late_to_rotate"]
+
+# The storage itself, past the methods of `Attributes`.
+_set: Final = dict[str, Any].__setitem__
+_pop: Final = dict[str, Any].pop
 
 
 class SessionState(Attributes):
@@ -138,7 +142,7 @@ class SessionState(Attributes):
 
     def _open(self) -> None:
         """What there is has been loaded."""
-        dict.pop(self, "", None)
+        _pop(self, "", None)
         if self._gate is not CLOSED:
             self._gate = UNTOUCHED
             self._limit()
@@ -146,7 +150,7 @@ class SessionState(Attributes):
     def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
         if self._gate is not CLOSED:
             self._gate, self._reason = SHUT, reason
-            dict.__setitem__(self, "", Withheld.by(reason))
+            _set(self, "", Withheld.by(reason))
 
     def _close(self, reason: Callable[[], WsgessionsError]) -> None:
         self._gate, self._reason = CLOSED, reason

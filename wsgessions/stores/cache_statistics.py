@@ -36,7 +36,7 @@ class CacheStatistics:
     """Requests served from this process's heap."""
     off_heap_hits: int = 0
     """Requests served from memory that the workers of this host share."""
-    misses: Counter[Miss] = field(default_factory=Counter)
+    misses: Counter[Miss] = field(default_factory=Counter[Miss])
     """Requests that asked the store, by reason."""
     joined_reads: int = 0
     """Reads that waited for another one of the same session (F-22)."""
@@ -44,7 +44,7 @@ class CacheStatistics:
     """Copies outdated by a push."""
     lease_losses: int = 0
     """How often the lease ended before its time, by a refusal or a loss."""
-    losses: Counter[Loss] = field(default_factory=Counter)
+    losses: Counter[Loss] = field(default_factory=Counter[Loss])
     """How often everything was dropped, by reason."""
     tracking: bool = False
     """Whether the last heartbeat has shown that the server tells when sessions change. If it does not, as behind some

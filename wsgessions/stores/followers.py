@@ -7,7 +7,6 @@ to a manager would keep both, and the thread, for as long as the process runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 from weakref import WeakMethod
 
 __all__ = ["Followers"]
@@ -25,7 +24,7 @@ class Followers:
 
     def add(self, tell: Tell) -> None:
         """Tell this bound method, too; once, however often it is added."""
-        reference = cast("WeakMethod[Tell]", WeakMethod(tell, self._drop))
+        reference = WeakMethod(tell, self._drop)
         if reference not in self._all:
             self._all.append(reference)
 

@@ -58,7 +58,7 @@ class Entry:
     """The version of the latest removal of an attribute."""
     floor: int = 0
     """The version before the oldest remembered commit."""
-    commits: deque[Commit] = field(default_factory=deque)
+    commits: deque[Commit] = field(default_factory=deque[Commit])
     rotated: int = 0
     """The version of the latest rotation."""
     tombstone_until: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ class Browser:
         return "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
 
     @asynccontextmanager
-    async def socket(self, path: str, **scope: Any) -> AsyncIterator[Socket]:
+    async def socket(self, path: str, **scope: Any) -> AsyncGenerator[Socket]:
         """A WebSocket, connected as far as the application lets it; closed on leaving."""
         socket = Socket(self._app, path, self.cookie, scope)
         try:
@@ -97,7 +97,7 @@ class Socket:
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._to_app.put_nowait({"type": "websocket.connect"})
         headers = [(b"cookie", cookie.encode())] if cookie else []
-        full = _scope("websocket", path, headers) | {"scheme": "wss", "subprotocols": []} | scope
+        full: Scope = _scope("websocket", path, headers) | {"scheme": "wss", "subprotocols": []} | scope
         self._task = asyncio.create_task(self._run(app, full))
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:

@@ -57,7 +57,7 @@ class HeaderCases(AdapterHarness):
             "login-ann": None,
             "invalidate": None,
         }
-        seen = []
+        seen: list[str | None] = []
         for action, answer in {**steps, "length": 0}.items():
             response = await client.at(nodes(header=HEADER)).get(f"/do/{action}", headers=told)
             assert response.json() == answer

@@ -35,7 +35,7 @@ class LoginCases(AdapterHarness):
         assert [await browser.do("principal"), await browser.do("read")] == ["ann", {}]
 
     async def test_a_login_ends_by_another_one_by_none_and_with_the_session(self, browser: Browser) -> None:
-        ids = set()
+        ids: set[str | None] = set()
         for action, principal in (("bind-ann", "ann"), ("bind-bob", "bob"), ("bind-bob", "bob"), ("unbind", None)):
             await browser.do(action)
             ids.add(browser.id)

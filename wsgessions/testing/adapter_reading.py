@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from ..asgi import Message
 from .adapter_client import Browser
 from .adapter_harness import AdapterHarness, Node, Nodes
 
@@ -134,8 +135,7 @@ class ReadingCases(AdapterHarness):
         said: asyncio.Queue[str] = asyncio.Queue()
         told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
 
-        async def answer(message: object) -> None:
-            assert isinstance(message, dict)
+        async def answer(message: Message) -> None:
             await said.put(message["type"])
 
         life = asyncio.create_task(
@@ -153,13 +153,12 @@ class ReadingCases(AdapterHarness):
     async def test_a_store_out_of_reach_fails_the_start_with_its_reason(self, node: Node) -> None:
         """R-45."""
         node.store.stopped = True
-        sent: list[dict[str, str]] = []
+        sent: list[Message] = []
 
         async def startup() -> dict[str, str]:
             return {"type": "lifespan.startup"}
 
-        async def collect(message: object) -> None:
-            assert isinstance(message, dict)
+        async def collect(message: Message) -> None:
             sent.append(message)
 
         with suppress(Exception):  # what the server has been told, some frameworks raise as well

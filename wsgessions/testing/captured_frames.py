@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pprint
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -59,7 +59,7 @@ class FrameWatch:
         assert not found, found
 
     @contextmanager
-    def expecting(self, *kinds: type[BaseException]) -> Iterator[None]:
+    def expecting(self, *kinds: type[BaseException]) -> Generator[None]:
         """Something of these kinds comes out, with frames that hold nothing."""
         with pytest.raises(kinds) as caught:
             yield

@@ -21,13 +21,15 @@ class Modelled:
     used_at: int
     ends_at: int
     """The absolute deadline."""
-    history: list[SessionRecord] = field(default_factory=list)
+    history: list[SessionRecord] = field(default_factory=list[SessionRecord])
     """All its states, oldest first."""
-    written: dict[str, int] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict[str, int])
     """The version that wrote each present attribute."""
     removed: int = 0
     """The version of the latest removal."""
-    sent: list[tuple[SessionDelta, Successor | None, CommitOutcome]] = field(default_factory=list)
+    sent: list[tuple[SessionDelta, Successor | None, CommitOutcome]] = field(
+        default_factory=list[tuple[SessionDelta, Successor | None, CommitOutcome]]
+    )
     gone: bool = False
     """Deleted, or moved away by a rotation."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Unpack
@@ -33,7 +33,7 @@ class ServerOfTests:
 
 
 @contextmanager
-def run_server(directory: Path) -> Iterator[ServerOfTests]:
+def run_server(directory: Path) -> Generator[ServerOfTests]:
     """Run a server as long as the block; it ends by itself if this process is killed.
 
     Raises:

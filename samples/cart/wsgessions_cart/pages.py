@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -76,7 +76,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.globals.update(
+        cast("dict[str, Any]", environment.globals).update(
             shop=SHOP, categories=list(Category), shelf=in_category, money=money, bytes=quantity_of_bytes
         )
         self._environment = environment

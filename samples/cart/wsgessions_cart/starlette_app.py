@@ -57,6 +57,10 @@ async def show_session(request: Request) -> Response:
     return JSONResponse(pages.summary(request.scope))
 
 
+async def to_cart(_: Request) -> Response:
+    return RedirectResponse("/Cart")
+
+
 async def show_missing(request: Request, _error: Exception) -> Response:
     return HTMLResponse(await pages.missing(request.scope), 404)
 
@@ -97,7 +101,7 @@ app = Starlette(
         Route("/Cart/ballast", load_ballast, methods=["POST"]),
         Route("/Cart/two-tabs", two_tabs, methods=["POST"]),
         Route("/Cart/tab", one_tab, methods=["POST"]),
-        Route("/", lambda _: RedirectResponse("/Cart")),
+        Route("/", to_cart),
         Mount("/Cart/static", StaticFiles(packages=[("wsgessions_cart", "static")])),
     ],
     middleware=[Middleware(Guard, servers), Middleware(CommitWatch, supervised=servers.supervised)],

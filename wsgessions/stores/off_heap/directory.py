@@ -15,7 +15,7 @@ import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -126,7 +126,7 @@ class WorkerFiles:
             os.rmdir(name, dir_fd=self._base)
 
     @contextmanager
-    def _opened(self, name: str) -> Iterator[int | None]:
+    def _opened(self, name: str) -> Generator[int | None]:
         """The directory, kept open, so that no other can take its place; None unless it is this user's alone."""
         try:
             folder = os.open(name, _DIRECTORY, dir_fd=self._base)
