@@ -10,11 +10,11 @@ from devtools.testing import run_tests
 
 
 def lint(args: list[str]) -> int:
-    """Style: ruff's rules and its format. `./dev lint --fix` mends what it can."""
-    ruff = HERE.need("check").parent / "ruff"
-    if "--fix" in args:
-        return run(ruff, "check", "--fix", ".") | run(ruff, "format", ".")
-    return run(ruff, "check", ".") | run(ruff, "format", "--check", ".")
+    """Style: ruff's rules and its format, and private reach-ins. `./dev lint --fix` mends what it can."""
+    python = HERE.need("check")
+    rules, form = (["--fix"], []) if "--fix" in args else ([], ["--check"])
+    code = run(HERE.bin / "ruff", "check", *rules, ".") | run(HERE.bin / "ruff", "format", *form, ".")
+    return code | run(python, "-m", "tests.architecture.reach_ins")
 
 
 def types(args: list[str]) -> int:

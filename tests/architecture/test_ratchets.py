@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.architecture.ratchets import differing
+from tests.architecture.ratchets import differing, recorded
+from tests.architecture.sources import ROOT
 
 
 def test_figures_as_recorded_are_right() -> None:
@@ -25,3 +26,7 @@ def test_a_better_figure_is_refused_with_the_line_to_write() -> None:
 def test_a_figure_that_has_come_to_nothing_is_refused_until_its_line_goes() -> None:
     (said,) = differing("reach_ins", {"a.py": 2}, {})
     assert said.endswith("in ratchets.toml, under [reach_ins], write: no line for it")
+
+
+def test_the_record_names_files_that_exist() -> None:
+    assert [name for name in recorded("reach_ins") if not (ROOT / name).exists()] == []
