@@ -18,10 +18,10 @@ def lint(args: list[str]) -> int:
 
 
 def types(args: list[str]) -> int:
-    """Types: mypy strict, pyright, and whether pyright finds every public name typed."""
+    """Types: mypy strict, pyright strict, and whether pyright finds every public name typed."""
     python = HERE.need("test", "check", "bench")
     packages = sorted(path.parent.name for path in ROOT.glob("adapters/*/py.typed"))
-    code = run(python, "-m", "mypy", *args) | run(python, "-m", "pyright", "--pythonpath", python)
+    code = run(python, "-m", "mypy", *args) | run(python, "-m", "tests.architecture.unknown_types")
     first = f"{HERE.bin}{os.pathsep}{os.environ['PATH']}"  # --verifytypes takes the Python that PATH names, no other
     for package in ("wsgessions", *packages):
         code |= run(python, "-m", "pyright", "--ignoreexternal", "--verifytypes", package, PATH=first)
