@@ -33,7 +33,7 @@ class OldCookieFilter(SafeExceptionReporterFilter):
 def old_cookie_name() -> str | None:
     """The name of the cookie of which sessions are taken over; None if none are."""
     plan = getattr(django_settings, "WSGESSIONS_TAKEOVER", None)
-    return plan.get("cookie", "sessionid") if isinstance(plan, Mapping) else None
+    return cast("Mapping[str, str]", plan).get("cookie", "sessionid") if isinstance(plan, Mapping) else None
 
 
 def mask_old_cookie() -> None:

@@ -173,8 +173,9 @@ def _refuse(session: Session, error: StoreUnavailable) -> bool:
 
 
 def _plan() -> Mapping[str, Any]:
-    plan = getattr(django_settings, _SETTING, None)
-    if not isinstance(plan, Mapping) or not {"engine", "until"} <= set(plan):
+    given = getattr(django_settings, _SETTING, None)
+    plan = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+    if not {"engine", "until"} <= set(plan):
         raise ConfigError("it names no engine, or no date", setting=_SETTING, hint='{"engine": "...", "until": ...}')
     unknown = sorted(set(plan) - _KNOWN)
     if unknown:

@@ -1,4 +1,4 @@
-"""Who imports whom: between files, and between parts.
+"""Who imports whom, between files and between parts: ``python -m tests.architecture.arrows`` counts it.
 
 A part is a module or package that lies directly in `wsgessions`, or the package of an adapter. All imports count, those
 inside functions and under TYPE_CHECKING too: a reader follows them all.
@@ -80,3 +80,10 @@ def _reached(start: str, arrows: Arrows) -> set[str]:
 
 def _arrows_inside(members: Collection[str], arrows: Arrows) -> int:
     return sum(other in members for name in members for other in arrows[name])
+
+
+if __name__ == "__main__":
+    for kind, arrows in (("parts", between_parts()), ("files", between_files())):
+        found = circles(arrows)
+        counts = f"{len(arrows)} {kind}, {sum(map(len, arrows.values()))} arrows, {len(found)} circles"
+        print(f"{counts} of {sum(len(circle.members) for circle in found)} members")

@@ -24,7 +24,7 @@ LIBRARIES = {
         "takeover/flask_session.py",
         "valkey/layout.py",
     },
-    "pydantic": {"session_id.py", "settings/", "typed.py", "stores/embedded.py", "valkey/address.py"},
+    "pydantic": {"session_id.py", "settings/", "stores/redis_client.py", "typed.py", "valkey/address.py"},
     "pydantic_core": {"session/attributes.py", "session_id.py", "settings/", "session/undecoded.py"},
     "pydantic_settings": {"settings/"},
     "typer": {"cli/"},

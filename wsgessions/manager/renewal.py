@@ -52,12 +52,13 @@ class Renewal:
         self._interval_ms = None if interval is None else interval // _MILLISECOND
         self._identity = identity
         self._store = store
-        self._provisional: tuple[ProvisionalIds, ...] = ()
+        self.provisional: tuple[ProvisionalIds, ...] = ()
+        """What `watch` was told of: empty but during a move from another library."""
 
     def watch(self, ids: ProvisionalIds) -> None:
         """Have these ids replaced from now on. May be called with each request."""
-        if ids not in self._provisional:
-            self._provisional = (*self._provisional, ids)
+        if ids not in self.provisional:
+            self.provisional = (*self.provisional, ids)
 
     def due(self, session: Session) -> bool:
         """Whether the id of a session that was looked at is older than the interval.
@@ -82,7 +83,7 @@ class Renewal:
 
         Only if the client has presented it: of requests that came by what leads to it, all must find the session.
         """
-        if not self._provisional or session._frozen or not _was_presented(session):
+        if session._frozen or not _was_presented(session):
             return False
         return self._is_provisional(session) and self._identity.key(session._id or "") == record.key
 
@@ -101,9 +102,9 @@ class Renewal:
         Raises:
             SessionClosed: it is too late, and the client was not told even that id.
         """
-        if not self._provisional or session._successor is not None or not self._is_provisional(session):
+        if session._successor is not None or not self._is_provisional(session):
             return False
-        if not any(ids.is_login(record.attributes, delta) for ids in self._provisional):
+        if not any(ids.is_login(record.attributes, delta) for ids in self.provisional):
             return False
         if not session._frozen:
             session._successor = successor_id(session._id or "")
@@ -113,7 +114,7 @@ class Renewal:
 
     def _is_provisional(self, session: Session) -> bool:
         known = session._id
-        return known is not None and session._client_is_told and any(ids.hold(known) for ids in self._provisional)
+        return known is not None and session._client_is_told and any(ids.hold(known) for ids in self.provisional)
 
 
 def _was_presented(session: Session) -> bool:

@@ -97,7 +97,7 @@ class StoreOwner(LoadingOwner):
                 if create and (session._names() or session._binds) and not session._frozen:
                     await self._create(session, deadline)
             elif (delta := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
-                renew = renew or self.renewal.outgrown(session, record)
+                renew = renew or (bool(self.renewal.provisional) and self.renewal.outgrown(session, record))
                 await self._send_changes(session, record, delta, deadline, renew=renew)
             elif renew:
                 await self._renew(session, record, deadline)
@@ -230,7 +230,7 @@ class StoreOwner(LoadingOwner):
         if delta.increments:  # their results are not known yet; each takes as much as the largest number at most
             changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
         whole = self._limits.check(record.attributes, changed, delta.removed)
-        renew = self.renewal.heed_login(session, record, delta) or renew
+        renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
         new, writes = self._id_for(session, renew=renew), session._writes
         if new is None:
             outcome = await self._store.apply(delta, deadline=deadline)

@@ -137,7 +137,7 @@ class HomedStore:
 
     def _at_home(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
         home = self._home
-        if home is not None and home.ready and home.is_here:
+        if home is not None and home.ready and _is_running(home.loop):
             return ask(home.store)
         return self._from_abroad(ask, deadline)
 
@@ -149,7 +149,7 @@ class HomedStore:
 
     def is_home(self) -> bool:
         home = self._home
-        return home is not None and home.alive and home.is_here
+        return home is not None and home.alive and _is_running(home.loop)
 
     def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
         return self._find_home(Home.in_thread).host(work, deadline)
@@ -315,6 +315,14 @@ def _combined(kinds: tuple[type[HomedStore], ...]) -> type[HomedStore]:
 
 
 _left_to_parent: Final[list[Home]] = []
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is called in that loop."""
+    try:
+        return loop is asyncio.get_running_loop()
+    except RuntimeError:  # in none: the coroutine is made here and run later
+        return False
 
 
 async def _nothing(_: Store) -> None:

@@ -74,14 +74,6 @@ class Home:
         return homes[0]
 
     @property
-    def is_here(self) -> bool:
-        """Whether this is called in its event loop."""
-        try:
-            return self.loop is asyncio.get_running_loop()
-        except RuntimeError:  # in none: the coroutine is made here and run later
-            return False
-
-    @property
     def alive(self) -> bool:
         return not self.over and self.loop.is_running()
 

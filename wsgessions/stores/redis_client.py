@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from pydantic import SecretStr
 
@@ -99,9 +99,10 @@ class _Taken(NamedTuple):
         pool = getattr(client, "connection_pool", None)
         connection = getattr(pool, "connection_class", None)
         given = getattr(pool, "connection_kwargs", None)
-        classes = (type(client), type(pool), connection)
+        classes: tuple[Any, ...] = (type(client), type(pool), connection)
         kinds = frozenset(kind.__name__ for each in classes for kind in getattr(each, "__mro__", ()))
-        options = {**_defaults(connection), **given} if isinstance(given, Mapping) else {}
+        own = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
+        options = {**_defaults(connection), **own}
         for name in _SECRETS & options.keys():
             options[name] = None if options[name] is None else SecretStr(_text(options[name]))
         name, is_known = _name_of(type(client)), isinstance(connection, type) and isinstance(given, Mapping)
@@ -147,8 +148,9 @@ class _Taken(NamedTuple):
 def _defaults(connection: object) -> dict[str, Any]:
     """What connections of a class do where they are not told: it differs between the packages and their releases."""
     found: dict[str, Any] = {}
-    for kind in getattr(connection, "__mro__", ()):
-        init = vars(kind).get("__init__")
+    kinds: tuple[type[Any], ...] = getattr(connection, "__mro__", ())
+    for kind in kinds:
+        init: object = vars(kind).get("__init__")
         for parameter in inspect.signature(init).parameters.values() if inspect.isfunction(init) else ():
             if parameter.default is not parameter.empty:
                 found.setdefault(parameter.name, parameter.default)

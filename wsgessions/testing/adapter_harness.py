@@ -104,7 +104,7 @@ class AdapterHarness(ABC):
         namespace = f"t{secrets.token_hex(4)}"
 
         def make(*, inside: Layer | None = None, **overrides: Any) -> Node:
-            given = {"nonstop_timeout": _PATIENCE, **overrides}
+            given: dict[str, Any] = {"nonstop_timeout": _PATIENCE, **overrides}
             settings = SessionSettings(store_url=store_url, namespace=namespace, **given)
             # The memory of one process is one store; any other is opened by each server for itself.
             shared = managers and store_url.startswith("memory:")
