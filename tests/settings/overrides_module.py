@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from wsgessions.settings import CookieSettings, SessionSettings, StoreUrl
+from wsgessions.settings import CookieSettings, SessionSettings, StoreUrl, overrides
 from wsgessions.settings.names import GUIDE_NAMES
 from wsgessions.settings.types import Shown
 
-MODULE = Path(__file__).resolve().parents[2] / "wsgessions" / "settings" / "overrides.py"
+MODULE = Path(overrides.__file__)
 
 HEAD = '''"""What constructors take as ``**overrides``, for editors and type checkers.
 
