@@ -46,23 +46,24 @@ _NEED_THE_SESSION: Final = (
 _CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
 _WITHOUT_EFFECT: Final = ("SESSION_CACHE_ALIAS", "SESSION_FILE_PATH", "SESSION_SERIALIZER")
 
-Check = Callable[[], Iterator[CheckMessage]]
-
 
 def register_all() -> None:
-    """Have ``manage.py check`` run all of them."""
+    """Have ``manage.py check`` run all of them, each once, however often the apps of a process are set up."""
     for check in (check_settings, check_middleware, check_order, check_safety, check_effect, check_reports):
-        register(_as_django_calls_it(check), TAG)
-    register(_as_django_calls_it(check_deployment), TAG, deploy=True)
+        register(check, TAG)
+    register(check_deployment, TAG, deploy=True)
 
 
-def _as_django_calls_it(check: Check) -> Callable[..., list[CheckMessage]]:
-    def run(**_: Any) -> list[CheckMessage]:
-        return list(check())
+def _check(messages: Callable[[], Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
+    """As Django calls it. Its registry is a set of functions, so the one that is registered has to stay the same."""
 
-    return run
+    def check(**_: Any) -> list[CheckMessage]:
+        return list(messages())
+
+    return check
 
 
+@_check
 def check_settings() -> Iterator[CheckMessage]:
     """E001."""
     try:
@@ -71,6 +72,7 @@ def check_settings() -> Iterator[CheckMessage]:
         yield Error(str(error), id="wsgessions.E001")
 
 
+@_check
 def check_middleware() -> Iterator[CheckMessage]:
     """E002 to E004, W001."""
     stock, ours = _session_middleware()
@@ -102,6 +104,7 @@ def check_middleware() -> Iterator[CheckMessage]:
         )
 
 
+@_check
 def check_order() -> Iterator[CheckMessage]:
     """E005."""
     _, ours = _session_middleware()
@@ -115,6 +118,7 @@ def check_order() -> Iterator[CheckMessage]:
             )
 
 
+@_check
 def check_safety() -> Iterator[CheckMessage]:
     """W002, W003: of what does while developing."""
     try:
@@ -138,6 +142,7 @@ def check_safety() -> Iterator[CheckMessage]:
         )
 
 
+@_check
 def check_effect() -> Iterator[CheckMessage]:
     """W004."""
     if _engine_is_ours():
@@ -149,6 +154,7 @@ def check_effect() -> Iterator[CheckMessage]:
             )
 
 
+@_check
 def check_reports() -> Iterator[CheckMessage]:
     """W005."""
     moves = any(found is TakeoverMiddleware for found in map(_imported, settings.MIDDLEWARE))
@@ -161,6 +167,7 @@ def check_reports() -> Iterator[CheckMessage]:
         )
 
 
+@_check
 def check_deployment() -> Iterator[CheckMessage]:
     """I001."""
     if _engine_is_ours() and settings.WSGI_APPLICATION and not getattr(settings, "ASGI_APPLICATION", None):

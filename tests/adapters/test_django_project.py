@@ -443,6 +443,12 @@ def test_the_doctor_runs_the_checks_and_asks_the_store(shared_server: RawServer)
     assert told.getvalue().rstrip().endswith(", 1 sessions")
 
 
+def test_each_check_speaks_once_however_often_the_apps_are_set_up() -> None:
+    """As in a suite whose tests override INSTALLED_APPS."""
+    with override_settings(INSTALLED_APPS=["wsgessions_django", "django.contrib.sessions"], MIDDLEWARE=[]):
+        assert [each.id for each in run_checks(tags=["wsgessions"])].count("wsgessions.E002") == 1
+
+
 def test_the_doctor_says_what_is_wrong() -> None:
     told = StringIO()
     with override_settings(MIDDLEWARE=[]), pytest.raises(CommandError, match="the checks have found errors"):
