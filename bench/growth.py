@@ -12,8 +12,8 @@ from typing import Final
 
 from wsgessions import SessionMiddleware
 from wsgessions.codec import encode
-from wsgessions.identity import Identity, new_session_id
-from wsgessions.presented import Carrier
+from wsgessions.credentials.identity import Identity, new_session_id
+from wsgessions.credentials.presented import Carrier
 from wsgessions.record import NewSession
 
 from .asgi_client import AsgiClient, serving

@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from wsgessions.cache.heap import Snapshots
+from wsgessions.cache.sizes import SNAPSHOT_BYTES, bytes_of
 from wsgessions.codec import encode
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
-from wsgessions.stores.snapshot_size import SNAPSHOT_BYTES, bytes_of
-from wsgessions.stores.snapshots import Snapshots
 
 from .chart import Axis, Line, line_chart
 from .run import Run

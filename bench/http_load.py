@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from wsgessions.embedded.configuration import free_port
+from wsgessions.stores.embedded.configuration import free_port
 
 from .run import Run
 from .section import Section, Value, table

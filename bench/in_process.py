@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Final
 
 from wsgessions import SessionMiddleware
-from wsgessions.stores.base import Recalling, find_power
-from wsgessions.stores.cache_statistics import CacheStatistics
+from wsgessions.cache.statistics import CacheStatistics
+from wsgessions.store.contract import Recalling, find_power
 
 from .asgi_client import AsgiClient, serving
 from .run import Run

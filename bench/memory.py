@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from wsgessions.cache.heap import Snapshots
 from wsgessions.codec import encode
 from wsgessions.record import SessionRecord, StoredAttributes
-from wsgessions.session.undecoded import Undecoded
-from wsgessions.stores.snapshots import Snapshots
+from wsgessions.session.lazy_values import Undecoded
 
 from .hit_ratio import session_record
 from .run import Run

@@ -10,8 +10,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from wsgessions import SessionManager
-from wsgessions.valkey.address import Address, in_turn
-from wsgessions.valkey.store import ValkeyStore
+from wsgessions.store.address import Address, in_turn
+from wsgessions.stores.valkey.store import ValkeyStore
 
 from .asgi_client import AsgiClient, serving
 from .in_process import statistics_of

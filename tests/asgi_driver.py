@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.session import Session
+from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 

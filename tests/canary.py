@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wsgessions.testing.captured_frames import FrameWatch
+from wsgessions.testing.fixtures.captured_frames import FrameWatch
 
 __all__ = ["PASSWORD", "VALUE", "Canary"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tests.spy_store import SpyStore
-from wsgessions.asgi import ASGIApp
-from wsgessions.clock import StoreClock
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
+from wsgessions.record.clock import StoreClock
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.web import ASGIApp
 
 
 class Time:

@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.two_managers import valkey_of
 from wsgessions import SessionManager
-from wsgessions.chance import chance
-from wsgessions.presented import Presented
+from wsgessions.credentials.presented import Presented
+from wsgessions.internal.jitter import chance
 from wsgessions.record import new_commit_id, new_incarnation
 
 WORKERS = 2

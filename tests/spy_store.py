@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import NewSession, SessionRecord
-from wsgessions.stores.base import NEVER, Countable, Store
-from wsgessions.testing.store_layer import StoreLayer
+from wsgessions.store.contract import NEVER, Countable, Store
+from wsgessions.testing.adapters.store_layer import StoreLayer
 
 T = TypeVar("T")
 

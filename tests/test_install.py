@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 
 from wsgessions import SessionMiddleware, SessionSettings, install
-from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.errors import ConfigError
 from wsgessions.install import GROUP
+from wsgessions.web import Receive, Scope, Send
 
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 

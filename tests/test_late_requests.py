@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, answering, logout, rotate
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import FarAndNear, far_and_near
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.testing.faults import Direction
+from wsgessions.testing.faults.proxies import Direction
 
 __all__ = ["shared_server"]
 

@@ -11,12 +11,12 @@ import pytest
 from tests.asgi_driver import Browser, answering, http_scope, respond, untouched
 from tests.nodes import make_node
 from wsgessions import errors, middleware
-from wsgessions.asgi import Receive, Scope, Send
-from wsgessions.log_throttle import LogThrottle
+from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.web import Receive, Scope, Send
 
 
 def visit(session: Session) -> int:

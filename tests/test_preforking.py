@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from tests.preforking_program import WORKERS
-from tests.valkey.links import until
-from tests.valkey.raw_server import RawServer
-from tests.valkey.resp import ask
-from tests.valkey.shared_server import shared_server
-from wsgessions.valkey.segments import Segments
+from tests.stores.valkey.links import until
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.resp import ask
+from tests.stores.valkey.shared_server import shared_server
+from wsgessions.stores.valkey.format.segments import Segments
 
 __all__ = ["shared_server"]
 

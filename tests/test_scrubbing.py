@@ -15,7 +15,7 @@ from sentry_sdk.transport import Transport
 from tests.asgi_driver import Browser, answering
 from tests.canary import VALUE
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
-from wsgessions.identity import new_session_id
+from wsgessions.credentials.identity import new_session_id
 from wsgessions.scrubbing import FILTERED, Scrubber, names_to_hide
 
 ID = new_session_id()

@@ -14,14 +14,14 @@ import pytest
 
 from tests.asgi_driver import Browser, Call, answering, http_scope, logout, rotate, websocket_scope
 from tests.nodes import Node, make_node
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions import errors
-from wsgessions.identity import new_session_id
+from wsgessions.credentials.identity import new_session_id
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["shared_server"]
 
@@ -60,7 +60,7 @@ class Watch(logging.Handler):
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Everything at DEBUG, and nothing left out by throttles."""
-    from wsgessions.log_throttle import LogThrottle
+    from wsgessions.internal.log_throttle import LogThrottle
 
     def every_line(self: Any, level: int, event: str, message: str, *args: object) -> None:
         self._logger.log(level, message, *args, extra={"event": event})

@@ -12,10 +12,10 @@ import pytest
 
 from tests.asgi_driver import Browser, respond
 from wsgessions import SessionMiddleware
-from wsgessions.asgi import Receive, Scope, Send
-from wsgessions.asgi.current_session import current_session
 from wsgessions.session import Session
 from wsgessions.session_cache import SessionCache
+from wsgessions.web import Receive, Scope, Send
+from wsgessions.web.current_session import current_session
 
 Work = Callable[[Session], Awaitable[Any]]
 
@@ -225,7 +225,7 @@ async def test_stampede_locks_are_refused() -> None:
 def test_who_does_not_ask_pays_nothing() -> None:
     """The middleware notes sessions only where a SessionCache was made."""
     program = (
-        "import wsgessions.session_cache as m, wsgessions.asgi.current_session as c\n"
+        "import wsgessions.session_cache as m, wsgessions.web.current_session as c\n"
         "assert not c.followers\n"
         "m.SessionCache()\n"
         "assert c.followers\n"

@@ -16,15 +16,15 @@ from typing import NamedTuple
 import pytest
 
 from tests.asgi_driver import Browser, answering
-from tests.valkey.raw_server import RawServer
-from tests.valkey.resp import ask
-from tests.valkey.shared_server import shared_server
-from wsgessions.identity import Identity, new_session_id
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.resp import ask
+from tests.stores.valkey.shared_server import shared_server
+from wsgessions.credentials.identity import Identity, new_session_id
+from wsgessions.credentials.watermark import WatermarkSeal
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionKey
 from wsgessions.session import Session
-from wsgessions.watermark import WatermarkSeal
 
 __all__ = ["shared_server"]
 

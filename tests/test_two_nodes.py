@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, answering, logout, respond, rotate, untouched
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.resp import ask
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import Managers, manager_at, managers
-from tests.valkey.raw_server import RawServer
-from tests.valkey.resp import ask
-from tests.valkey.shared_server import shared_server
-from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.base import Recalling
-from wsgessions.testing.faults import FaultProxy
+from wsgessions.store.contract import Recalling
+from wsgessions.testing.faults.proxies import FaultProxy
+from wsgessions.web import Receive, Scope, Send
 
 __all__ = ["managers", "shared_server"]
 

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.asgi_driver import PATIENCE, Browser, Response, answering
-from tests.valkey.links import until
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.links import until
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
-from wsgessions.stores.base import SecretKeeping, find_power
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.faults import Direction, FaultProxy
-from wsgessions.valkey.store import ValkeyStore
+from wsgessions.store.contract import SecretKeeping, find_power
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.stores.valkey.store import ValkeyStore
+from wsgessions.testing.faults.proxies import Direction, FaultProxy
 
 Managers = tuple[SessionManager, SessionManager]
 AskUser = Callable[[], Awaitable[str | None]]

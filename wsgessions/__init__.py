@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from . import errors
+    from .credentials.session_id import SessionId
     from .install import install
     from .manager import SessionManager
     from .middleware import SessionMiddleware
     from .session import Session
-    from .session_id import SessionId
     from .settings import SessionSettings
-    from .stores.redis_client import from_redis
+    from .stores.valkey.redis_client import from_redis
 
 __version__ = "0.1.0"
 
@@ -40,7 +40,7 @@ __all__ = [
 
 _HOMES: Final = {
     "Session": "session",
-    "SessionId": "session_id",
+    "SessionId": "credentials.session_id",
     "SessionManager": "manager",
     "SessionMiddleware": "middleware",
     "SessionSettings": "settings",

@@ -14,12 +14,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, TypeVar, Unpack
 
 from .adapter import Adapter
-from .asgi import ASGIApp
 from .errors import ConfigError
 from .framework_versions import check_framework
 from .manager import StoreOrClient, with_store
 from .middleware import SessionMiddleware
 from .settings import SessionSettings, SettingOverrides, shielded
+from .web import ASGIApp
 
 __all__ = ["GROUP", "install", "load_adapter", "registered"]
 

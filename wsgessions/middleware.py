@@ -9,17 +9,17 @@ import logging
 import math
 from typing import Final, Unpack
 
-from .asgi import AnyASGIApp, ASGIApp, Receive, Scope, Send
-from .asgi.current_session import followers, running
-from .asgi.lifespan import run_lifespan
-from .asgi.path_prefixes import PathPrefixes
-from .asgi.transport import Transport
-from .asgi.unstored import exchange_of
 from .errors import ConfigError
-from .log_throttle import LogThrottle
+from .internal.log_throttle import LogThrottle
 from .manager import SessionManager, StoreOrClient, manager_for
 from .session import Session
 from .settings import SessionSettings, SettingOverrides, shielded
+from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
+from .web.current_session import followers, running
+from .web.id_resolver import Transport
+from .web.lifespan import run_lifespan
+from .web.path_prefixes import PathPrefixes
+from .web.unstored import exchange_of
 
 __all__ = ["SessionMiddleware"]
 

@@ -16,12 +16,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import codec
-from .asgi.current_session import current_session, follow
 from .errors import CodecError
-from .log_throttle import LogThrottle
-from .masked import masked
+from .internal.log_throttle import LogThrottle
+from .internal.masked import masked
 from .session import Session
 from .session.changes import Gate
+from .web.current_session import current_session, follow
 
 if TYPE_CHECKING:
     NullSerializer: Any

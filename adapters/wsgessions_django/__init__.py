@@ -5,7 +5,7 @@ from .configuration import current_manager
 from .connection import get_session
 from .engine import SessionStore
 from .middleware import SessionMiddleware
-from .takeover import TakeoverMiddleware
+from .migration import TakeoverMiddleware
 
 __all__ = [
     "DjangoAdapter",

@@ -11,11 +11,11 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_django needs Django: pip install "wsgessions[django]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.web import ASGIApp
 
 from .asgi import wrap
 

@@ -16,9 +16,9 @@ from django.utils.translation import ngettext
 
 from wsgessions.errors import AmbiguousRef, ConfigError, InvalidCursor
 
+from .all_sessions import end_session, live_session, page_of_all, users_of
 from .connection import get_session
 from .devices import devices_of, end_device, end_devices
-from .everybody import end_session, live_session, page_of_all, users_of
 from .models import LiveSession
 from .rows import Row, rows_of
 

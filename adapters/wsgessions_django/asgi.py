@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
-from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.errors import ConfigError
 from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 
 from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
 

@@ -31,8 +31,8 @@ from wsgessions.errors import ConfigError
 from .configuration import STOCK_MIDDLEWARE, is_changed, settings_of_project
 from .engine import SessionStore
 from .middleware import SessionMiddleware
+from .migration import TakeoverMiddleware
 from .reports import is_masking
-from .takeover import TakeoverMiddleware
 
 __all__ = ["TAG", "register_all"]
 

@@ -12,15 +12,15 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
 from wsgessions import Session, SessionManager
+from wsgessions.credentials.identity import is_well_formed, new_session_id
+from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionNotLoaded
-from wsgessions.identity import is_well_formed, new_session_id
-from wsgessions.presented import Presented
 from wsgessions.session.changes import Gate
-from wsgessions.session_id import AnyId, bare
 
 from .configuration import current_manager
 from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force
-from .logins import USER, heed_user
+from .login import USER, heed_user
 from .waiting import wait
 
 __all__ = ["SessionContent"]

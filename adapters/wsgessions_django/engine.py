@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
 from wsgessions import Session
+from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionGone
-from wsgessions.presented import Presented
-from wsgessions.session_id import AnyId, bare
 
 from .content import SessionContent
-from .logins import heed_login
+from .login import heed_login
 
 __all__ = ["SessionStore"]
 

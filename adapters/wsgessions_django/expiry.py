@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 
 from wsgessions import Session, SessionManager
 from wsgessions.record import LONGEST_INTERVAL_MS
-from wsgessions.session.undecoded import Undecoded
+from wsgessions.session.lazy_values import Undecoded
 
 from .configuration import is_changed
 

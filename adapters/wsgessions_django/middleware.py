@@ -10,15 +10,15 @@ from django.contrib.sessions.middleware import SessionMiddleware as StockMiddlew
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from wsgessions.asgi.current_session import follow
 from wsgessions.errors import ConfigError, SessionGone, WsgessionsError
-from wsgessions.stores.waiting import run_at_once
+from wsgessions.stores.loop.sync import run_at_once
+from wsgessions.web.current_session import follow
 
 from .asgi import CALL, Call
 from .configuration import current_manager
 from .engine import SessionStore
-from .refusals import interruption, refusal_of
-from .visit import InnerVisit, Ways, visit_of
+from .error_responses import interruption, refusal_of
+from .request import InnerVisit, Ways, visit_of
 from .waiting import wait
 
 __all__ = ["SessionMiddleware"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
-from wsgessions.asgi import Message
-from wsgessions.asgi.response_headers import Header
+from wsgessions.web import Message
+from wsgessions.web.response_headers import Header
 
 __all__ = ["headers_of", "take_over"]
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import SynchronousOnlyOperation
 
 from wsgessions import SessionManager
-from wsgessions.stores.waiting import is_at_home, wait_for
+from wsgessions.stores.loop.sync import is_at_home, wait_for
 
 __all__ = ["wait"]
 

@@ -11,7 +11,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyCookie
 
 from wsgessions import Session
-from wsgessions.typed import TypedAttribute
+from wsgessions.session.typed import TypedAttribute
 from wsgessions_starlette import get_session
 
 __all__ = ["SCHEME_NAME", "SessionCookie", "SessionDep", "SessionModel"]
@@ -44,8 +44,8 @@ class SessionModel(params.Depends):
     """One attribute of the session as a value of a type: ``cart: Annotated[Cart, SessionModel("cart")]``.
 
     The value is validated by pydantic when it is read. What is changed in it, nested values too, is stored as plain
-    data with the session's next commit; see `wsgessions.typed.TypedAttribute`, also for the errors. An attribute that
-    is absent gives ``default_factory()``, else ``Cart()``, which is stored only once it was changed.
+    data with the session's next commit; see `wsgessions.session.typed.TypedAttribute`, also for the errors. An
+    attribute that is absent gives ``default_factory()``, else ``Cart()``, which is stored only once it was changed.
 
     Args:
         name: the attribute's name.

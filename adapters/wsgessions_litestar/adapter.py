@@ -16,11 +16,11 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.web.headers_inside import HeadersInside
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware

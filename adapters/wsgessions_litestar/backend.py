@@ -11,10 +11,10 @@ from litestar.stores.base import Store
 from litestar.types import Empty, Message
 
 from wsgessions import Session
+from wsgessions.credentials.identity import is_well_formed, new_session_id
 from wsgessions.errors import WsgessionsError
-from wsgessions.identity import is_well_formed, new_session_id
 
-from .replaced import refill
+from .replacement import refill
 
 if TYPE_CHECKING:
     from .config import WsgessionsSessionConfig

@@ -15,9 +15,9 @@ from litestar.middleware.base import DefineMiddleware
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.asgi.lifespan import start_manager
 from wsgessions.errors import ConfigError, WsgessionsError
+from wsgessions.web import ASGIApp, Receive, Scope, Send
+from wsgessions.web.lifespan import start_manager
 
 from .backend import WsgessionsSessionBackend
 from .documents import SessionDocuments

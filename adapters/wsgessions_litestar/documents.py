@@ -9,8 +9,8 @@ from litestar.stores.base import Store
 
 from wsgessions import SessionManager
 from wsgessions.errors import ConfigError, SessionGone
-from wsgessions.stores.base import find_power
-from wsgessions.stores.listing import LARGEST_PAGE, Listing
+from wsgessions.store.contract import find_power
+from wsgessions.store.listing import LARGEST_PAGE, Listing
 
 __all__ = ["SessionDocuments"]
 

@@ -11,10 +11,10 @@ from litestar.types import ASGIApp, Empty, Message, Receive, Scope, Send
 from litestar.utils.scope.state import ScopeState
 
 from wsgessions import Session, SessionId
-from wsgessions.asgi import opens_response
 from wsgessions.errors import WsgessionsError
+from wsgessions.web import opens_response
 
-from .replaced import Replacement
+from .replacement import Replacement
 
 if TYPE_CHECKING:
     from .backend import WsgessionsSessionBackend

@@ -9,7 +9,7 @@ from quart import Quart
 
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
-from wsgessions.stores.base import Store
+from wsgessions.store.contract import Store
 
 __all__ = ["check_no_effect", "cookie_of", "manager_of"]
 

@@ -14,9 +14,9 @@ from quart import Quart, websocket
 from quart.signals import got_websocket_exception
 
 from wsgessions import Session, SessionManager
-from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send
-from wsgessions.asgi.headers_inside import telling_inside
 from wsgessions.errors import WsgessionsError
+from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.web.headers_inside import telling_inside
 
 from .session import QuartSession
 

@@ -14,16 +14,16 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
-from wsgessions.asgi import Scope
-from wsgessions.asgi.current_session import follow
-from wsgessions.asgi.transport import Transport
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.web import Scope
+from wsgessions.web.current_session import follow
+from wsgessions.web.id_resolver import Transport
 
-from .apart import save_apart
 from .configuration import check_no_effect, manager_of
 from .connections import Inside, ending_with_its_call
+from .detached import save_apart
 from .session import PERMANENT, QuartSession
 
 __all__ = ["EXTENSION", "WsgessionsSessionInterface"]

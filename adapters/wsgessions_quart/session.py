@@ -11,7 +11,7 @@ from quart import session as current_session
 
 from wsgessions import Session
 from wsgessions.errors import ConfigError
-from wsgessions.masked import forgetful
+from wsgessions.internal.masked import forgetful
 
 __all__ = ["MOST_FLASHES", "PERMANENT", "QuartSession", "get_session"]
 

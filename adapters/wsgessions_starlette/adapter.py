@@ -13,11 +13,11 @@ except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_starlette needs Starlette: pip install "wsgessions[starlette]"') from _missing
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
-from wsgessions.asgi.headers_inside import HeadersInside
 from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.web.headers_inside import HeadersInside
 
 __all__ = ["StarletteAdapter"]
 

@@ -15,14 +15,14 @@ from pydantic import SecretStr
 
 import wsgessions
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.asgi import ASGIApp, Message, Receive, Scope, Send, opens_response
+from wsgessions.credentials.presented import Carrier
 from wsgessions.errors import ConfigError
 from wsgessions.manager import StoreOrClient, with_store
-from wsgessions.presented import Carrier
+from wsgessions.migration import Takeover, UserOf
 from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
-from wsgessions.takeover import Takeover, UserOf
+from wsgessions.web import ASGIApp, Message, Receive, Scope, Send, opens_response
 
 from .compat_session import Session
 

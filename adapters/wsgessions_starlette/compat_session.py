@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import wsgessions
-from wsgessions.masked import forgetful
+from wsgessions.internal.masked import forgetful
 
 if TYPE_CHECKING:
     from wsgessions.session.owner import SessionOwner

@@ -13,10 +13,10 @@ try:
 except ModuleNotFoundError as _missing:
     raise ImportError("reading signed cookies needs itsdangerous: pip install itsdangerous") from _missing
 
-from wsgessions.asgi import Scope
-from wsgessions.cookie import MAX_COOKIE_BYTES
-from wsgessions.masked import masked
-from wsgessions.takeover.starsessions import without_metadata
+from wsgessions.internal.masked import masked
+from wsgessions.migration.starsessions import without_metadata
+from wsgessions.web import Scope
+from wsgessions.web.cookies import MAX_COOKIE_BYTES
 
 __all__ = ["Found", "SignedCookies", "StarsessionsCookies"]
 
@@ -80,11 +80,11 @@ class SignedCookies:
         return content if isinstance(content, dict) and content else None
 
     async def read(self, presented: str, scope: Scope) -> Mapping[str, Any] | None:
-        """See `wsgessions.takeover.OldSessions.read`."""
+        """See `wsgessions.migration.OldSessions.read`."""
         return self.verified(presented.encode("latin-1"))
 
     async def remove(self, presented: str) -> None:
-        """See `wsgessions.takeover.OldSessions.remove`: there is nothing but the cookie."""
+        """See `wsgessions.migration.OldSessions.remove`: there is nothing but the cookie."""
 
 
 class StarsessionsCookies(SignedCookies):

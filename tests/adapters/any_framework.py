@@ -7,12 +7,12 @@ from abc import abstractmethod
 
 from tests.adapters.every_store import EveryStore
 from wsgessions import SessionManager, SessionMiddleware
-from wsgessions.asgi import AnyASGIApp, ASGIApp
-from wsgessions.asgi.headers_inside import HeadersInside
-from wsgessions.testing.adapter_client import Browser
-from wsgessions.testing.adapter_harness import Nodes
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.testing.adapters.client import Browser
+from wsgessions.testing.adapters.harness import Nodes
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.web import AnyASGIApp, ASGIApp
+from wsgessions.web.headers_inside import HeadersInside
 
 __all__ = ["AnyFrameworkSuite"]
 

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from wsgessions import Session
-from wsgessions.asgi import Message, Receive, Scope, Send
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
+from wsgessions.web import Message, Receive, Scope, Send
 
 
 class _Abort(Exception):

@@ -13,7 +13,7 @@ from blacksheep.exceptions import HTTPException
 from blacksheep.server.websocket import WebSocketDisconnectError
 
 from wsgessions import Session, SessionManager
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
 
 
 def session_of(request: Request) -> Session:

@@ -16,8 +16,8 @@ from django.urls import path
 
 from tests.adapters.django_project import configure
 from wsgessions import Session
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
+from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions_django import get_session
 
 configure()

@@ -13,8 +13,8 @@ import pytest
 from django.test import override_settings
 
 from tests.adapters.django_project import configure
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions import SessionManager
 from wsgessions_django import SessionStore, configuration, current_manager
 from wsgessions_django.configuration import use_manager

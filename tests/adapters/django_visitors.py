@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient, Client
 
-from wsgessions.testing.adapter_client import BASE_URL
+from wsgessions.testing.adapters.client import BASE_URL
 from wsgessions_django import current_manager
 from wsgessions_django.asgi import wrap
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 
 __all__ = ["EveryStore", "WithoutNearCache", "shared_server"]
 

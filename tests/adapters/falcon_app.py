@@ -10,7 +10,7 @@ import falcon
 from falcon.asgi import App, Request, Response, WebSocket
 
 from wsgessions import SessionManager
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
 
 
 def answer(resp: Response, result: Any) -> None:

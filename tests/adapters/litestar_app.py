@@ -11,7 +11,7 @@ from litestar.exceptions import HTTPException, WebSocketDisconnect
 from litestar.response import Stream
 from litestar.serialization import encode_json
 
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
 
 AnyRequest = Request[Any, Any, Any]
 AnySocket = WebSocket[Any, Any, Any]

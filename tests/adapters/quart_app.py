@@ -9,7 +9,7 @@ from typing import Any
 from quart import Quart, Response, abort, current_app, jsonify, websocket
 from quart.typing import ResponseReturnValue
 
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
 from wsgessions_quart import get_session
 
 CACHED = {"cache-control": "public, max-age=60", "vary": "Accept"}

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from wsgessions.testing.adapter_suite import perform, perform_now
+from wsgessions.testing.adapters.suite import perform, perform_now
 
 CACHED = {"cache-control": "public, max-age=60", "vary": "Accept"}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.adapters.bare_app import app
 from tests.adapters.every_store import EveryStore, shared_server
 from wsgessions import SessionManager, SessionMiddleware
-from wsgessions.asgi import ASGIApp
-from wsgessions.asgi.headers_inside import HeadersInside
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.web import ASGIApp
+from wsgessions.web.headers_inside import HeadersInside
 
 __all__ = ["shared_server"]
 

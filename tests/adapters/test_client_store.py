@@ -14,7 +14,7 @@ from tests.adapters.django_project import configure
 from tests.canary import PASSWORD, Canary
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings, from_redis, install
 from wsgessions.errors import ConfigError
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
 from wsgessions_fastapi import FastAPIAdapter
 from wsgessions_litestar import LitestarAdapter
 from wsgessions_quart import QuartAdapter, WsgessionsSessionInterface

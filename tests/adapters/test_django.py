@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.adapters.django_app import make_app, telling
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from wsgessions import SessionManager
-from wsgessions.asgi import ASGIApp
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.web import ASGIApp
 from wsgessions_django import DjangoAdapter
 
 __all__ = ["shared_server"]

@@ -19,7 +19,7 @@ from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from tests.adapters.django_stores import shared_server
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions.errors import AmbiguousRef, ConfigError
 from wsgessions_django.configuration import current_manager
 from wsgessions_django.devices import adevices_of, aend_device, aend_devices, devices_of, end_device, end_devices

@@ -12,8 +12,8 @@ from tests.adapters.django_project import configure
 from tests.canary import VALUE, Canary
 from tests.nodes import Node, make_node
 from wsgessions import errors
-from wsgessions.identity import new_session_id
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.credentials.identity import new_session_id
+from wsgessions.stores.memory.store import MemoryStore
 
 configure()
 

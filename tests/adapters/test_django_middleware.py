@@ -18,10 +18,10 @@ from django.test import AsyncRequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
 from tests.adapters.django_visitors import KINDS, Answer, Visitor
-from tests.test_clock import Times
+from tests.record.test_clock import Times
 from wsgessions import SessionManager
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.watched_store import WatchedStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions_django.configuration import current_manager, use_manager
 
 __all__ = ["manager", "shared_server"]

@@ -23,14 +23,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from tests.adapters.django_project import configure
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, install
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
-from wsgessions.stores.base import Countable
-from wsgessions.testing.adapter_client import BASE_URL
-from wsgessions.testing.watched_store import WatchedStore
+from wsgessions.store.contract import Countable
+from wsgessions.testing.adapters.client import BASE_URL
+from wsgessions.testing.adapters.watched_store import WatchedStore
+from wsgessions.web import ASGIApp
 from wsgessions_django import DjangoAdapter, SessionStore, get_session
 from wsgessions_django.asgi import Call, wrap
 from wsgessions_django.configuration import STOCK_MIDDLEWARE, current_manager, settings_of_project, use_manager
@@ -263,7 +263,7 @@ async def test_a_session_of_another_kind_in_the_scope_is_left_alone() -> None:
 
 async def test_a_start_without_the_store_fails_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-45."""
-    monkeypatch.setattr("wsgessions.asgi.lifespan.START_SECONDS", 0.2)
+    monkeypatch.setattr("wsgessions.web.lifespan.START_SECONDS", 0.2)
     assert await lifespan_of(wrap(django_app(), store_url="valkey://127.0.0.1:1")) == ["lifespan.startup.failed"]
 
 

@@ -20,12 +20,12 @@ from django.test import override_settings
 from django.utils import timezone
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
-from tests.test_clock import Times
+from tests.record.test_clock import Times
 from wsgessions import SessionManager
+from wsgessions.credentials.identity import new_session_id
 from wsgessions.errors import CodecError, StoreUnavailable
-from wsgessions.identity import new_session_id
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.watched_store import WatchedStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions_django import SessionStore
 from wsgessions_django.configuration import use_manager
 

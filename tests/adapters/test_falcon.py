@@ -6,7 +6,7 @@ from tests.adapters.any_framework import AnyFrameworkSuite
 from tests.adapters.every_store import shared_server
 from tests.adapters.falcon_app import make_app
 from wsgessions import SessionManager
-from wsgessions.asgi import AnyASGIApp
+from wsgessions.web import AnyASGIApp
 
 __all__ = ["shared_server"]
 

@@ -15,11 +15,11 @@ from pydantic import BaseModel, computed_field
 from tests.adapters.every_store import EveryStore, shared_server
 from tests.adapters.fastapi_app import make_app
 from wsgessions import Session, SessionManager
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import CodecError, ConfigError, SessionClosed
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
-from wsgessions.testing.watched_store import WatchedStore
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.testing.adapters.watched_store import WatchedStore
+from wsgessions.web import ASGIApp
 from wsgessions_fastapi import FastAPIAdapter, SessionDep, SessionModel
 
 __all__ = ["shared_server"]

@@ -25,14 +25,14 @@ from pydantic import BaseModel
 
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError, SessionGone
-from wsgessions.testing.adapter_client import Browser
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
-from wsgessions.testing.faults import FaultProxy
+from wsgessions.testing.adapters.client import Browser
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.testing.faults.proxies import FaultProxy
+from wsgessions.web import ASGIApp
 from wsgessions_litestar import LitestarAdapter, WsgessionsSessionConfig, get_session
 
 __all__ = ["shared_server"]

@@ -15,15 +15,15 @@ from quart.typing import ResponseReturnValue
 
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from tests.adapters.quart_app import make_app, stream
-from tests.test_clock import Times
-from tests.valkey.raw_server import RawServer
+from tests.record.test_clock import Times
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, install
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError, SessionClosed
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.adapter_client import http_scope, talk
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.testing.adapters.client import http_scope, talk
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.web import ASGIApp
 from wsgessions_quart import QuartAdapter, QuartSession, WsgessionsSessionInterface, get_session
 from wsgessions_quart.session import MOST_FLASHES
 

@@ -24,14 +24,14 @@ from starlette.websockets import WebSocket
 
 from tests.adapters.every_store import EveryStore, shared_server
 from tests.adapters.starlette_app import make_app, session
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
-from wsgessions.asgi import ASGIApp
 from wsgessions.errors import ConfigError
-from wsgessions.testing.adapter_client import Browser
-from wsgessions.testing.adapter_middleware import Layer
-from wsgessions.testing.adapter_suite import AdapterSuite
-from wsgessions.testing.faults import FaultProxy
+from wsgessions.testing.adapters.client import Browser
+from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.testing.faults.proxies import FaultProxy
+from wsgessions.web import ASGIApp
 from wsgessions_starlette import StarletteAdapter, get_session
 
 __all__ = ["shared_server"]

@@ -26,9 +26,9 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
 from tests.adapters.every_store import shared_server
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.raw_server import RawServer
 from wsgessions.errors import ConfigError
-from wsgessions.takeover import bringing
+from wsgessions.migration import importer
 from wsgessions_starlette import StarletteAdapter
 from wsgessions_starlette.compat import Session, SessionMiddleware
 
@@ -580,7 +580,7 @@ class TestTakingOver:
             alone(signed_cookies_until=datetime(2030, 1, 1))  # noqa: DTZ001 - that is the case
 
     def test_what_cannot_be_stored_is_left_out_and_said(self, caplog: pytest.LogCaptureFixture) -> None:
-        bringing._log._lines.clear()
+        importer._log._lines.clear()
         client = migrating(signed({"user": "ann", "": 1, "half": "\ud800"}))
         with caplog.at_level(logging.WARNING, "wsgessions.takeover"):
             assert content_of(client) == {"user": "ann"}

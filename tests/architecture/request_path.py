@@ -17,12 +17,12 @@ from typing import Any
 
 from tests.architecture.frames import Trace
 from tests.asgi_driver import Browser, respond
+from tests.stores.valkey.links import until
+from tests.stores.valkey.raw_server import RawServer
 from tests.two_managers import manager_at, valkey_of
-from tests.valkey.links import until
-from tests.valkey.raw_server import RawServer
-from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
+from wsgessions.web import Receive, Scope, Send
 
 Event = Callable[[Trace], Awaitable[None]]
 

@@ -31,7 +31,7 @@ class Import(NamedTuple):
 
     @property
     def inside(self) -> str:
-        """The file within `wsgessions`: "valkey/link.py"."""
+        """The file within `wsgessions`: "stores/valkey/client/link.py"."""
         return self.path.relative_to(CORE).as_posix()
 
     def __str__(self) -> str:

@@ -11,10 +11,11 @@ from tests.architecture import request_path
 from tests.architecture.frames import Trace
 from tests.architecture.ratchets import differences
 from tests.asgi_driver import Browser, respond
-from wsgessions import codec, identity
-from wsgessions.asgi import Receive, Scope, Send
+from wsgessions import codec
 from wsgessions.codec import containers
+from wsgessions.credentials import identity
 from wsgessions.middleware import SessionMiddleware
+from wsgessions.web import Receive, Scope, Send
 
 
 @functools.cache

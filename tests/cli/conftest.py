@@ -12,8 +12,8 @@ from typing import Protocol
 
 import pytest
 
-from tests.embedded.watched import PATIENCE, ROOT, Place
-from wsgessions.embedded.configuration import free_port
+from tests.stores.embedded.watched import PATIENCE, ROOT, Place
+from wsgessions.stores.embedded.configuration import free_port
 
 
 class Command:

@@ -11,10 +11,10 @@ import hiredis
 import pytest
 
 from tests.cli.conftest import Command, MakeCommand
-from tests.embedded.watched import PATIENCE, Client, Place, end, has_ended, wait_until
-from wsgessions.embedded import EmbeddedServer, Endpoint, FsyncPolicy, Secret
-from wsgessions.embedded.connection import USERNAME
-from wsgessions.embedded.memory import half_of_memory
+from tests.stores.embedded.watched import PATIENCE, Client, Place, end, has_ended, wait_until
+from wsgessions.stores.embedded import EmbeddedServer, Endpoint, FsyncPolicy, Secret
+from wsgessions.stores.embedded.connection import USERNAME
+from wsgessions.stores.embedded.memory import half_of_memory
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.valkey.raw_server import RawServer
+from tests.stores.valkey.raw_server import RawServer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0

@@ -19,8 +19,8 @@ from typing import Any
 
 from tests.coherence.history import OWN, SCRIBBLE, Op
 from wsgessions import Session, SessionMiddleware
-from wsgessions.asgi import Message, Receive, Scope, Send
-from wsgessions.stores.base import Recalling, find_power
+from wsgessions.store.contract import Recalling, find_power
+from wsgessions.web import Message, Receive, Scope, Send
 
 _SELDOM = frozenset(
     {

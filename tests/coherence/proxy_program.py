@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Any
 
-from wsgessions.testing.faults import Direction, Ending, FaultProxy
+from wsgessions.testing.faults.proxies import Direction, Ending, FaultProxy
 
 
 def say(what: Any) -> None:

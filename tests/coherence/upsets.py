@@ -23,8 +23,8 @@ from tests.coherence.browser import Tab
 from tests.coherence.campaigns import Outcome, Plan, hits_of, running, until
 from tests.coherence.cluster import LEASE, Cluster, Proxies, start_node, started
 from tests.coherence.history import Event, History, Op
-from tests.valkey.raw_server import RawServer
-from tests.valkey.resp import ask
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.resp import ask
 
 WHILE = 1.5 * LEASE
 """Seconds that an upset lasts where it lasts at all: the lease ends within."""

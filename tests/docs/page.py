@@ -64,7 +64,8 @@ def run(page: Path) -> None:
 def run_tests(files: list[str]) -> None:
     """Run the tests of a page. The plugins are named, since those that are installed beside them are not the page's."""
     if files:
-        plugins = ["-p", "wsgessions.testing.pytest_plugin", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
+        ours = "wsgessions.testing.fixtures.pytest_plugin"
+        plugins = ["-p", ours, "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
         alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, *files], env=alone, check=True)
 

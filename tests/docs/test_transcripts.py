@@ -17,7 +17,7 @@ import pytest
 
 from tests.docs.page import blocks
 from tests.docs.test_snippets import PAGES, environment, name_of
-from wsgessions.embedded.configuration import free_port
+from wsgessions.stores.embedded.configuration import free_port
 
 PORTS = ("8001", "8002")
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from wsgessions.cache.off_heap.layout import pack, unpack
+from wsgessions.cache.sizes import bytes_of
 from wsgessions.record import SessionRecord
-from wsgessions.record.lineage import COMMITS_REMEMBERED
+from wsgessions.record.history import COMMITS_REMEMBERED
 from wsgessions.record.principal import MAX_PRINCIPAL_BYTES
-from wsgessions.stores.figures import EXACT
-from wsgessions.stores.off_heap.layout import pack, unpack
-from wsgessions.stores.snapshot_size import bytes_of
+from wsgessions.store.constants import EXACT
 
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 
-from wsgessions.asgi.transport import Transport
-from wsgessions.cookie import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, SessionCookies
+from wsgessions.credentials.identity import is_well_formed
+from wsgessions.credentials.presented import Carrier, CookieFinding, Presented
+from wsgessions.credentials.watermark import Watermark, WatermarkSeal
 from wsgessions.errors import InvalidCursor
-from wsgessions.identity import is_well_formed
-from wsgessions.presented import Carrier, CookieFinding, Presented
 from wsgessions.record import SessionKey
 from wsgessions.settings import CookieSettings, SessionSettings
-from wsgessions.stores.listing import Position, is_ref
-from wsgessions.watermark import Watermark, WatermarkSeal
+from wsgessions.store.listing import Position, is_ref
+from wsgessions.web.cookies import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, SessionCookies
+from wsgessions.web.id_resolver import Transport
 
 from .inputs import joined, pieces
 

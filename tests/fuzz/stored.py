@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
+from wsgessions.cache.off_heap import layout as off_heap
 from wsgessions.errors import RecordTooNew
 from wsgessions.record import CommitOutcome, CommitStatus, SessionChanges, SessionDelta, SessionKey, SessionRecord
-from wsgessions.stores.document import Document, Unreadable
-from wsgessions.stores.document import pack as pack_document
-from wsgessions.stores.document import unpack as unpack_document
-from wsgessions.stores.off_heap import layout as off_heap
-from wsgessions.valkey import binding, heads, layout, reading
-from wsgessions.valkey.forwarding import Forward
-from wsgessions.valkey.metadata import HEAD, Refusal
+from wsgessions.stores.aiocache.document import Document, Unreadable
+from wsgessions.stores.aiocache.document import pack as pack_document
+from wsgessions.stores.aiocache.document import unpack as unpack_document
+from wsgessions.stores.valkey.format import principal as binding
+from wsgessions.stores.valkey.format import scripts as layout
+from wsgessions.stores.valkey.format.forward import Forward
+from wsgessions.stores.valkey.format.metadata import HEAD, Refusal
+from wsgessions.stores.valkey.sessions import heads
+from wsgessions.stores.valkey.sessions import load as reading
 
 from .inputs import pieces
 from .judgement import NOW_MS, check_record

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from collections import deque
 
+from wsgessions.cache.off_heap import layout as off_heap
 from wsgessions.record import Binding, CommitOutcome, CommitStatus, Place, SessionKey, SessionRecord, StoredAttributes
-from wsgessions.stores.document import Document
-from wsgessions.stores.document import pack as pack_document
-from wsgessions.stores.memory_entry import Attribute, Commit, Entry
-from wsgessions.stores.off_heap import layout as off_heap
+from wsgessions.stores.aiocache.document import Document
+from wsgessions.stores.aiocache.document import pack as pack_document
+from wsgessions.stores.memory.entry import Attribute, Commit, Entry
 
 from .inputs import joined
 from .judgement import NOW_MS

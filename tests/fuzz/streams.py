@@ -8,8 +8,8 @@ import socket
 from typing import Any, NamedTuple
 
 from wsgessions.errors import StoreRefused
-from wsgessions.valkey.protocol import Connection, Ticket
-from wsgessions.valkey.replies import LinkLost, refusal
+from wsgessions.stores.valkey.client.connection import Connection, Ticket
+from wsgessions.stores.valkey.client.replies import LinkLost, refusal
 
 from .inputs import cuts
 

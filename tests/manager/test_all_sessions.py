@@ -10,14 +10,14 @@ import pytest
 
 from tests.asgi_driver import Browser
 from tests.manager.test_principal_sessions import logged_in, on, ref_of, user_of
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import Managers, heard_late, managers
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
 from wsgessions import errors
 from wsgessions.manager import LiveSession, SessionManager
 from wsgessions.record import SessionKey
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["managers", "shared_server"]
 

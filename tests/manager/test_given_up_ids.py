@@ -9,11 +9,11 @@ import pytest
 
 from tests.aging import Cluster, cluster
 from tests.asgi_driver import Browser, answering, logout, rotate
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.figures import REPLACED_MS
+from wsgessions.store.constants import REPLACED_MS
 
 __all__ = ["cluster", "shared_server"]
 

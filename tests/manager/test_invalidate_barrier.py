@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.asgi_driver import Browser, answering
+from tests.stores.valkey.caching_node import beating_on
+from tests.stores.valkey.links import PATIENCE, soon
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import manager_at, valkey_of
-from tests.valkey.caching_node import beating_on
-from tests.valkey.links import PATIENCE, soon
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
-from wsgessions.testing.faults import Direction, FaultProxy
-from wsgessions.valkey.members import list_members
-from wsgessions.valkey.store import ValkeyStore
+from wsgessions.stores.valkey.coherence.members import list_members
+from wsgessions.stores.valkey.store import ValkeyStore
+from wsgessions.testing.faults.proxies import Direction, FaultProxy
 
 __all__ = ["shared_server"]
 

@@ -11,15 +11,15 @@ import pytest
 
 from tests.nodes import make_node, two_nodes
 from tests.spy_store import SpyStore
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions import errors
-from wsgessions.clock import StoreClock
+from wsgessions.credentials.presented import CookieFinding, Presented
 from wsgessions.manager import SessionManager
-from wsgessions.presented import CookieFinding, Presented
+from wsgessions.record.clock import StoreClock
 from wsgessions.session import Session
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["shared_server"]
 

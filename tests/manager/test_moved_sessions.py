@@ -6,11 +6,11 @@ import pytest
 
 from tests.asgi_driver import Browser, answering
 from tests.nodes import Node, make_node
+from wsgessions.credentials.watermark import WATERMARK_LENGTH
 from wsgessions.errors import StoreUnavailable
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.watermark import WATERMARK_LENGTH
+from wsgessions.stores.memory.store import MemoryStore
 
 
 @pytest.fixture

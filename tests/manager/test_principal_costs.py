@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.resp import ask
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import manager_at, valkey_of
-from tests.valkey.raw_server import RawServer
-from tests.valkey.resp import ask
-from tests.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
 
 __all__ = ["shared_server"]

@@ -12,16 +12,16 @@ import pytest
 
 from tests.asgi_driver import Browser, answering
 from tests.nodes import Time, make_node, two_nodes
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from tests.two_managers import Managers, heard_late, manager_at, managers
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
 from wsgessions import errors
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionKey
 from wsgessions.session import Session
-from wsgessions.stores.base import Indexing, find_power
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.store.contract import Indexing, find_power
+from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["managers", "shared_server"]
 

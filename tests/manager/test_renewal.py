@@ -13,13 +13,13 @@ from tests.aging import Cluster, cluster
 from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate, untouched, websocket_scope
 from tests.nodes import Time, make_node
 from tests.spy_store import SpyStore
-from tests.valkey.shared_server import shared_server
-from wsgessions.asgi import Receive, Scope, Send
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions.errors import StoreUnavailable
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.web import Receive, Scope, Send
 
 __all__ = ["cluster", "shared_server"]
 

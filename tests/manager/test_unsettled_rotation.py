@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from tests.asgi_driver import Browser, Response, answering, rotate
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import age, shared_server, started, store_at
 from tests.two_managers import FarAndNear, far_and_near
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import age, shared_server, started, store_at
+from wsgessions.credentials.watermark import WATERMARK_LENGTH
 from wsgessions.errors import StoreUnavailable
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionRecord
 from wsgessions.session import Session
-from wsgessions.testing.faults import Direction
-from wsgessions.valkey import principals
-from wsgessions.valkey.store import ValkeyStore
-from wsgessions.watermark import WATERMARK_LENGTH
+from wsgessions.stores.valkey.sessions import principals
+from wsgessions.stores.valkey.store import ValkeyStore
+from wsgessions.testing.faults.proxies import Direction
 
 __all__ = ["shared_server"]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from wsgessions.codec import encode
 from wsgessions.record import StoredAttributes
-from wsgessions.session.attributes import Attributes
-from wsgessions.session.undecoded import Undecoded
+from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.mapping import Attributes
 
 
 def placeholders(stored: StoredAttributes) -> dict[str, Undecoded]:

@@ -15,10 +15,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, ROOT, Place, end, wait_until
+from tests.stores.embedded.watched import PATIENCE, ROOT, Place, end, wait_until
 from wsgessions import SessionMiddleware
-from wsgessions.embedded.configuration import free_port
-from wsgessions.testing.adapter_client import Browser
+from wsgessions.stores.embedded.configuration import free_port
+from wsgessions.testing.adapters.client import Browser
 
 FRAMEWORKS = ("falcon", "blacksheep")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wsgessions.loopback import is_loopback
+from wsgessions.internal.loopback import is_loopback
 from wsgessions_cart.guard import Guard, may_control
 from wsgessions_cart.notices import notice_of
 from wsgessions_cart.places import Framework, Servers, visitor_host

@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 from tests.servers.listening import serve
 from wsgessions import SessionMiddleware
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
-from wsgessions.testing.adapter_caches import SharedCache
+from wsgessions.testing.adapters.caches import SharedCache
+from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions_starlette import StarletteAdapter
 
 SETTINGS: dict[str, Any] = {"store_url": "memory:", "cookie": {"insecure": True}}

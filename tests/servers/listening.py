@@ -7,7 +7,7 @@ import sys
 
 import uvicorn
 
-from wsgessions.asgi import ASGIApp
+from wsgessions.web import ASGIApp
 
 
 def serve(app: ASGIApp) -> None:

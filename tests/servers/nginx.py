@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.embedded.watched import PATIENCE, ROOT
+from tests.stores.embedded.watched import PATIENCE, ROOT
 
 __all__ = ["PROGRAM", "caching"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.embedded.watched import PATIENCE, ROOT, Place
+from tests.stores.embedded.watched import PATIENCE, ROOT, Place
 
 HERE = Path(__file__).parent
 

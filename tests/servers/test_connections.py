@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.embedded.watched import PATIENCE, Place
 from tests.servers.server import Server
+from tests.stores.embedded.watched import PATIENCE, Place
 
 
 class Answer(NamedTuple):

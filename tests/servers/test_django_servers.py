@@ -9,9 +9,9 @@ from functools import partial
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, Place
 from tests.servers.django_site import SERVERS
 from tests.servers.server import Server, serving
+from tests.stores.embedded.watched import PATIENCE, Place
 
 KINDS = sorted(SERVERS)
 

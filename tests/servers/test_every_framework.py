@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, Place
 from tests.servers.server import Server, serving
+from tests.stores.embedded.watched import PATIENCE, Place
 from wsgessions.install import registered
 
 FRAMEWORKS = sorted(registered())

@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, Place
 from tests.servers.nginx import PROGRAM, caching
 from tests.servers.server import serving
+from tests.stores.embedded.watched import PATIENCE, Place
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no nginx; `./dev caches` gets one")
 

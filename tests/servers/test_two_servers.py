@@ -13,8 +13,8 @@ from typing import NamedTuple
 import httpx2
 import pytest
 
-from tests.embedded.watched import PATIENCE, Client, Place, end
 from tests.servers.server import Server
+from tests.stores.embedded.watched import PATIENCE, Client, Place, end
 
 PARALLEL = 100
 

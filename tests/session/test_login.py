@@ -12,11 +12,11 @@ import pytest
 from tests.asgi_driver import Browser, answering
 from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import errors
-from wsgessions.asgi import Receive, Scope, Send
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record.principal import MAX_PRINCIPAL_BYTES
 from wsgessions.session import Session, SessionStatus
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.web import Receive, Scope, Send
 
 
 @pytest.fixture

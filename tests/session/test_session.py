@@ -12,7 +12,7 @@ import pytest
 
 from wsgessions import errors
 from wsgessions.codec import encode
-from wsgessions.presented import Presented
+from wsgessions.credentials.presented import Presented
 from wsgessions.record import StoredAttributes
 from wsgessions.session import Session
 from wsgessions.session.owner import ALONE, ServedFrom, SessionStatus

@@ -16,18 +16,19 @@ from typing import Any
 
 import pytest
 
-from tests.embedded.watched import Place
-from tests.valkey.links import soon, until
-from tests.valkey.raw_server import RawServer
-from tests.valkey.shared_server import shared_server
+from tests.stores.embedded.watched import Place
+from tests.stores.valkey.links import soon, until
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
 from wsgessions.errors import ConfigError, StoreUnavailable
-from wsgessions.log_throttle import LogThrottle
+from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.base import Countable, Noting, Recalling, SecretKeeping, Store, find_power
+from wsgessions.store.contract import Countable, Noting, Recalling, SecretKeeping, Store, find_power
 from wsgessions.stores.factory import open_store
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.store_harness import change, created, new_key, stored
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.stores.valkey.coherence import heartbeat
+from wsgessions.testing.stores.harness import change, created, new_key, stored
 
 __all__ = ["shared_server"]
 
@@ -108,8 +109,10 @@ async def test_a_server_s_table_of_watched_sessions_may_be_full_and_the_embedded
     url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """C-18."""
-    monkeypatch.setattr("wsgessions.valkey.heartbeat._BEATS_PER_SWEEP", 1)
-    monkeypatch.setattr("wsgessions.valkey.heartbeat._log", LogThrottle(logging.getLogger("wsgessions.coherence")))
+    monkeypatch.setattr(heartbeat, "_BEATS_PER_SWEEP", 1)
+    monkeypatch.setattr(
+        "wsgessions.stores.valkey.coherence.heartbeat._log", LogThrottle(logging.getLogger("wsgessions.coherence"))
+    )
     async with opened(settings(url, tracking_table_max_keys=1, heartbeat="50ms")) as store:
         await created(store)
         cache = find_power(store, Recalling)

@@ -15,8 +15,8 @@ PASSWORD = "canary-password-55aa"
 
 JAR = """
 from wsgessions.errors import ConfigError
-from wsgessions.stores.base import Ability
-from wsgessions.stores.memory import MemoryStore
+from wsgessions.store.contract import Ability
+from wsgessions.stores.memory.store import MemoryStore
 
 opened = []
 
@@ -49,7 +49,7 @@ NUMBER = 7
 USE = """
 import asyncio
 from wsgessions import SessionManager
-from wsgessions.stores.base import Ability, Countable, Limited, find_power
+from wsgessions.store.contract import Ability, Countable, Limited, find_power
 import jar_of_this_test
 
 async def use():
@@ -199,7 +199,8 @@ def test_a_store_that_is_not_used_is_not_imported(site: Site) -> None:
     site.install("jar-sessions", "jar = jar_of_this_test:open_jar")
     program = (
         "import sys; from wsgessions import SessionManager; SessionManager(store_url='memory:')\n"
-        "print([name for name in sys.modules if name.startswith(('jar_', 'wsgessions.valkey', 'wsgessions.embedded'))])"
+        "ours = 'wsgessions.stores.'\n"
+        "print([name for name in sys.modules if name.startswith(('jar_', ours + 'valkey', ours + 'embedded'))])"
     )
     assert site.run(program) == "[]"
 

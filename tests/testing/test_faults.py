@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.valkey.raw_server import RawServer
-from wsgessions.testing.faults import Direction, Ending, FaultProxy
-from wsgessions.testing.frames import FrameSplitter
-from wsgessions.testing.pipes import shut
+from tests.stores.valkey.raw_server import RawServer
+from wsgessions.testing.faults.frames import FrameSplitter
+from wsgessions.testing.faults.pipes import shut
+from wsgessions.testing.faults.proxies import Direction, Ending, FaultProxy
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 PATIENCE = 20.0

@@ -19,8 +19,8 @@ from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.errors import CodecError, ConfigError
 from wsgessions.settings import CookieOverrides, SettingOverrides
 from wsgessions.testing import Clusters, FreezeSessions, ServerOfTests, SessionClients, SessionOf, StoreOfTest
-from wsgessions.testing.adapter_client import http_scope, talk
-from wsgessions.testing.pytest_plugin import (
+from wsgessions.testing.adapters.client import http_scope, talk
+from wsgessions.testing.fixtures.pytest_plugin import (
     _wsgessions_access,
     _wsgessions_thread,
     freeze_sessions,

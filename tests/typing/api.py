@@ -27,11 +27,11 @@ from wsgessions import (
     install,
 )
 from wsgessions.adapter import Adapter
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
 from wsgessions.manager import LiveSession
-from wsgessions.stores.memory import MemoryStore
-from wsgessions.testing.adapter_suite import AdapterSuite
-from wsgessions.typed import TypedAttribute
+from wsgessions.session.typed import TypedAttribute
+from wsgessions.stores.memory.store import MemoryStore
+from wsgessions.testing.adapters.suite import AdapterSuite
+from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions_fastapi import FastAPIAdapter, SessionCookie, SessionDep, SessionModel
 from wsgessions_starlette import StarletteAdapter, get_session
 

@@ -16,10 +16,10 @@ from starlette.middleware import Middleware
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings, install
 from wsgessions.adapter import Adapter
-from wsgessions.asgi import ASGIApp, Receive, Scope, Send
 from wsgessions.framework_versions import FrameworkVersions
 from wsgessions.settings import CookieOverrides, CookieSettings, SettingOverrides
-from wsgessions.testing.store_of_test import StoreOfTest
+from wsgessions.testing.fixtures.store_of_test import StoreOfTest
+from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions_django import DjangoAdapter
 from wsgessions_django.asgi import wrap
 from wsgessions_fastapi import FastAPIAdapter

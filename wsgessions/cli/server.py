@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import WsgessionsError
-from ..valkey.version import warning
+from ..stores.valkey.client.versions import warning
 from .exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from ..embedded.connection import Connection, FsyncPolicy
+    from ..stores.embedded.connection import Connection, FsyncPolicy
 
 __all__ = ["register"]
 
@@ -77,7 +77,7 @@ def _address(bind: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def _policy(fsync: str) -> FsyncPolicy:
-    from ..embedded import FsyncPolicy
+    from ..stores.embedded import FsyncPolicy
 
     try:
         return FsyncPolicy(fsync)
@@ -97,13 +97,13 @@ def _size(text: str) -> int:
 
 
 def _serve(place: Path, options: dict[str, Any]) -> None:
-    from ..embedded.binary import find_server
-    from ..embedded.configuration import Doors
-    from ..embedded.connection import ServedBy
-    from ..embedded.directory import StoreDirectory
-    from ..embedded.foreground import serve
-    from ..embedded.launch import this_program
-    from ..embedded.plan import Plan
+    from ..stores.embedded.binary import find_server
+    from ..stores.embedded.configuration import Doors
+    from ..stores.embedded.connection import ServedBy
+    from ..stores.embedded.directory import StoreDirectory
+    from ..stores.embedded.foreground import serve
+    from ..stores.embedded.launch import this_program
+    from ..stores.embedded.plan import Plan
 
     plan = Plan(
         server=str(find_server()),

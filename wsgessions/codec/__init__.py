@@ -27,7 +27,7 @@ from uuid import UUID
 import msgspec
 
 from ..errors import CodecError, SessionTooLarge
-from ..masked import forget_variables
+from ..internal.masked import forget_variables
 from .containers import CONTAINERS, Packer, check_depth, count_members, read
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
 from .scan import members_in, needs_scan, starts_in

@@ -9,8 +9,8 @@ from __future__ import annotations
 from .all_sessions import LivePage
 from .manager import SessionManager, manager_for
 from .principal_sessions import LiveSession
+from .rejected_ids import OnSuspicious, Suspicion
 from .store_argument import StoreOrClient, with_store
-from .suspicion import OnSuspicious, Suspicion
 
 __all__ = [
     "LivePage",

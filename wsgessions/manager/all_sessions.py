@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import AmbiguousRef, ConfigError
-from ..stores.base import find_power
-from ..stores.listing import LARGEST_PAGE, Listing, Names, SessionHead
+from ..store.contract import find_power
+from ..store.listing import LARGEST_PAGE, Listing, Names, SessionHead
 from .principal_sessions import LiveSession, PrincipalSessions
 
 __all__ = ["AllSessions", "LivePage"]

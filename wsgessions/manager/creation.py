@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from ..credentials.identity import Identity, new_session_id
 from ..errors import StoreRefused
-from ..identity import Identity, new_session_id
-from ..masked import masked
+from ..internal.masked import masked
 from ..record import NewSession, SessionRecord
 from ..session import Session
 from ..settings import SessionSettings
-from ..stores.base import Store
+from ..store.contract import Store
 
 __all__ = ["MAX_ID_DRAWS", "create_under_new_id"]
 

@@ -11,25 +11,25 @@ from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Unpack
 
+from ..cache.near_cache import MARGIN
+from ..credentials.identity import Identity
+from ..credentials.presented import ABSENT, Presented
+from ..credentials.session_id import AnyId
+from ..credentials.watermark import WatermarkSeal
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
-from ..identity import Identity
-from ..log_throttle import LogThrottle
-from ..presented import ABSENT, Presented
+from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_STORE
-from ..session_id import AnyId
 from ..settings import SessionSettings, SettingOverrides, shielded
-from ..statistics import SessionStatistics
-from ..stores.base import Noting, SecretKeeping, Store, find_power
+from ..store.contract import Noting, SecretKeeping, Store, find_power
 from ..stores.factory import open_store
-from ..stores.near_cache import MARGIN
-from ..watermark import WatermarkSeal
 from .all_sessions import AllSessions
-from .attribute_operations import OperatingOwner
+from .atomic import OperatingOwner
 from .opened_session import OpenedSession, presented_by
+from .rejected_ids import OnSuspicious, Suspicion, SuspicionWatch
+from .statistics import SessionStatistics
 from .store_argument import StoreOrClient, with_store
-from .suspicion import OnSuspicious, Suspicion, SuspicionWatch
 
 __all__ = ["SessionManager", "manager_for"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..identity import is_well_formed
-from ..presented import Presented
+from ..credentials.identity import is_well_formed
+from ..credentials.presented import Presented
+from ..credentials.session_id import AnyId, bare
 from ..session import Session
-from ..session_id import AnyId, bare
 
 if TYPE_CHECKING:
     from .manager import SessionManager

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ..clock import instant
 from ..codec import decode
 from ..errors import AmbiguousRef, ConfigError, NonStopTimeout, StoreUnavailable
 from ..record import SessionKey, SessionRecord
+from ..record.clock import instant
 from ..record.principal import Principal, named
-from ..stores.base import Indexing, find_power
-from ..stores.figures import LONGEST_LEASE
+from ..store.constants import LONGEST_LEASE
+from ..store.contract import Indexing, find_power
 
 if TYPE_CHECKING:
     from ..session import Session
-    from ..statistics import SessionStatistics
-    from ..stores.base import Store
-    from ..stores.listing import Names, SessionHead
-    from .attribute_operations import OperatingOwner
+    from ..store.contract import Store
+    from ..store.listing import Names, SessionHead
+    from .atomic import OperatingOwner
+    from .statistics import SessionStatistics
 
 __all__ = ["LiveSession", "PrincipalSessions"]
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, Protocol
 
-from ..identity import Identity, successor_id
-from ..presented import ABSENT, UNTOLD
+from ..credentials.identity import Identity, successor_id
+from ..credentials.presented import ABSENT, UNTOLD
 from ..record import SessionDelta, SessionRecord
 from ..session import Session
-from ..session.state import too_late_to_rotate
+from ..session.unit_of_work import too_late_to_rotate
 from ..settings import SessionSettings
-from ..stores.base import Store
+from ..store.contract import Store
 
 __all__ = ["ProvisionalIds", "Renewal"]
 

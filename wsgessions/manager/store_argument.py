@@ -8,7 +8,7 @@ from ..errors import ConfigError
 from ..settings import StoreUrl
 from ..settings.names import guide_names_of
 from ..settings.sources import CONSTRUCTOR, Sourced
-from ..stores.base import Store
+from ..store.contract import Store
 
 __all__ = ["StoreOrClient", "with_store"]
 

@@ -10,7 +10,7 @@ consist of.
 from __future__ import annotations
 
 from .attributes import NO_ATTRIBUTES, StoredAttributes
-from .places import Binding, Place, SessionKey, Successor
+from .keys import Binding, Place, SessionKey, Successor
 from .record import (
     APPLIED,
     LONGEST_INTERVAL_MS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from ..masked import Encoded
+from ..internal.masked import Encoded
 
 __all__ = ["NO_ATTRIBUTES", "StoredAttributes"]
 

@@ -8,10 +8,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from ..frozen import Struct, astuple, field, replace
 from .attributes import StoredAttributes
-from .lineage import UNKNOWN_PAST, begun, continued, holds
-from .places import Binding, Place, SessionKey, Successor
+from .history import UNKNOWN_PAST, begun, continued, holds
+from .keys import Binding, Place, SessionKey, Successor
+from .struct import Struct, astuple, field, replace
 
 __all__ = [
     "APPLIED",
@@ -82,7 +82,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     rotated: int = 0
     """The version of its latest rotation; 0 if the session has the id that it was created with."""
     lineage: bytes = UNKNOWN_PAST
-    """Which versions led here, see `wsgessions.record.lineage`. The same state may be known with more of its past or
+    """Which versions led here, see `wsgessions.record.history`. The same state may be known with more of its past or
     less, so two records that differ in this alone are equal."""
     binding: Binding | None = None
     """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from ..frozen import Struct
+from ..record.struct import Struct
 
 __all__ = [
     "CLOSED",
@@ -73,7 +73,7 @@ class AttributeChanges(Struct, frozen=True, gc=False):
 
 
 class AttributeView(Protocol):
-    """A value of another type that was handed out in place of an attribute, see `wsgessions.typed`."""
+    """A value of another type that was handed out in place of an attribute, see `wsgessions.session.typed`."""
 
     def changes(self) -> Any:
         """The attribute's new value as plain data, if the view was changed since the last call; else `UNCHANGED`.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from ..clock import instant
+from ..credentials.session_id import SessionId
+from ..record.clock import instant
 from ..record.principal import Principal, named
-from ..session_id import SessionId
 from .owner import FROM_NEW, Deferred
-from .state import SessionState, too_late_to_rotate
+from .unit_of_work import SessionState, too_late_to_rotate
 
 if TYPE_CHECKING:
     from .session import Session

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, overload
 
-from ..clock import instant
 from ..codec import check_name
-from ..masked import forgetful, shows_as
+from ..internal.masked import forgetful, shows_as
 from ..record import LONGEST_INTERVAL_MS
+from ..record.clock import instant
 from .changes import CLOSED
 from .login import LoginState
 from .owner import ALONE, CommitReport, ServedFrom, SessionStatus

@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ..identity import ID_LENGTH
-from ..stores.figures import TRACKED_KEYS
+from ..credentials.identity import ID_LENGTH
+from ..store.constants import TRACKED_KEYS
 from .assurance import Assurance, default_absolute, default_idle
 from .cookie import CookieSettings
 from .key_ring import KeyRing, Pepper, SecretsFile, read_secrets

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .types import nearest, wrong
 
 if TYPE_CHECKING:
-    from ..valkey.address import Address
+    from ..store.address import Address
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class StoreUrl(Secret[str]):
 
     def servers(self) -> tuple[Address, ...]:
         """The servers that it names; none for a store that is no Valkey and no Redis, or one that is embedded."""
-        from ..valkey.address import Address
+        from ..store.address import Address
 
         return Address.parse_seeds(self.get_secret_value()) if self.scheme in _SERVERS else ()
 
@@ -102,7 +102,7 @@ def leaves_in_clear_text(url: StoreUrl) -> bool:
 
 def is_unverified(url: StoreUrl) -> bool:
     """Whether TLS is spoken to whatever answers, its certificate or the name in that unseen."""
-    from ..valkey.address import Verification
+    from ..store.address import Verification
 
     return any(server.tls is not None and server.tls.verify is not Verification.FULL for server in url.servers())
 
@@ -115,7 +115,7 @@ def _is_right(scheme: str, rest: str) -> bool:
 
 
 def _check_server(url: str) -> None:
-    from ..valkey.address import Address
+    from ..store.address import Address
 
     _told(lambda: Address.parse_seeds(url))
 

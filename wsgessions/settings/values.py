@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator
 
 from ..codec import MAX_ATTRIBUTE_BYTES
-from ..identity import MAX_ID_LENGTH, MIN_ID_LENGTH
+from ..credentials.identity import MAX_ID_LENGTH, MIN_ID_LENGTH
 from .cookie import MAX_COOKIE_AGE, TOKEN
 from .types import Duration, Size, ZeroOrMore, choice, items, only, parse_off, wrong
 

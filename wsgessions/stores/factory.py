@@ -12,11 +12,11 @@ schemes of other packages               HomedStore > TouchBatch > what the packa
 from __future__ import annotations
 
 from ..errors import ConfigError
+from ..manager.touches import TouchBatch
 from ..settings import SessionSettings
-from .base import Store
-from .home import HomedStore
+from ..store.contract import Store
+from .loop.store import HomedStore
 from .registry import find_source
-from .touch_batch import TouchBatch
 
 __all__ = ["open_store"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from ..settings import SessionSettings
-from .base import Store
-from .memory import MemoryStore
+from ..store.contract import Store
+from .memory.store import MemoryStore
 
 __all__ = ["open_aiocache", "open_memory"]
 
@@ -22,7 +22,7 @@ def open_aiocache(settings: SessionSettings) -> Store:
         ConfigError: aiocache is not installed, there is no such alias, or its back end cannot be used.
     """
     try:
-        from .aiocache import AiocacheStore
+        from .aiocache.store import AiocacheStore
     except ImportError:
         raise ConfigError(
             "aiocache is not installed", setting="store_url", hint="pip install 'wsgessions[aiocache]'"

@@ -17,7 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from ..errors import ConfigError, WsgessionsError
-from .base import Store
+from ..store.contract import Store
 
 if TYPE_CHECKING:
     from ..settings import SessionSettings

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..cache.lease import Lease
+from ..cache.near_cache import MARGIN, NearCache
 from ..settings import SessionSettings
-from ..valkey.address import Address, Locate, in_turn
-from ..valkey.store import ValkeyStore
-from .base import Store
-from .lease import Lease
-from .near_cache import MARGIN, NearCache
+from ..store.address import Address, Locate, in_turn
+from ..store.contract import Store
+from .valkey.store import ValkeyStore
 
 if TYPE_CHECKING:
-    from ..embedded import Endpoint
-    from .off_heap import OffHeap
+    from ..cache.off_heap import OffHeap
+    from .embedded import Endpoint
 
 __all__ = ["open_embedded", "open_servers"]
 
@@ -36,7 +36,7 @@ def open_embedded(settings: SessionSettings) -> Store:
     Raises:
         ConfigError: there is no such server on this platform.
     """
-    from ..embedded import EmbeddedServer, FsyncPolicy
+    from .embedded import EmbeddedServer, FsyncPolicy
 
     place, fsync = settings.store_url.rest or _DEFAULT_DIRECTORY, FsyncPolicy(settings.fsync)
     server = EmbeddedServer(place, fsync=fsync, maxmemory=settings.maxmemory)
@@ -49,7 +49,7 @@ def open_embedded(settings: SessionSettings) -> Store:
         find = server.endpoint
         return _address_of(endpoint)
 
-    # No limit on tracked keys: see `wsgessions.embedded.configuration`.
+    # No limit on tracked keys: see `wsgessions.stores.embedded.configuration`.
     return _at(locate, settings, tracked_keys=0, release=server.detach)
 
 
@@ -89,13 +89,13 @@ def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
 def _sweep_off_heap() -> None:
     """Files of dead workers that had such a tier hold sessions, and nothing else would remove them any more."""
     if sys.platform != "win32":
-        from .off_heap import sweep
+        from ..cache.off_heap import sweep
 
         sweep()
 
 
 def _off_heap(settings: SessionSettings) -> OffHeap:
-    from .off_heap import OffHeap
+    from ..cache.off_heap import OffHeap
 
     scheme, rest = settings.store_url.scheme, settings.store_url.rest
     place = Path(rest or _DEFAULT_DIRECTORY).absolute() if scheme == "embedded" else rest.rpartition("@")[2]

@@ -15,7 +15,7 @@ from django.urls import path, re_path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.static import serve
 
-from wsgessions.asgi import ASGIApp
+from wsgessions.web import ASGIApp
 from wsgessions_django import DjangoAdapter
 
 from . import experiments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 
-from wsgessions.loopback import is_loopback
+from wsgessions.internal.loopback import is_loopback
 
 from .places import Servers, visitor_host
 

@@ -30,6 +30,6 @@ def _is_free(port: int) -> bool:
 def _holder(port: int) -> str:
     if sys.platform == "win32":
         return "another program"
-    from wsgessions.embedded.processes import listener_of
+    from wsgessions.stores.embedded.processes import listener_of
 
     return listener_of(port) or "another program"

@@ -9,7 +9,7 @@ from typing import Any, cast
 from quart import Quart, Response, abort, jsonify, redirect, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from wsgessions.asgi import ASGIApp
+from wsgessions.web import ASGIApp
 from wsgessions_quart import QuartAdapter, get_session
 
 from . import experiments

@@ -10,7 +10,7 @@ import msgspec
 
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import CommitStatus, Seen, SessionDelta, SessionKey, SessionRecord
-from wsgessions.stores.base import NEVER
+from wsgessions.store.contract import NEVER
 
 if TYPE_CHECKING:
     from tests.coherence.model.node import Node

@@ -1,4 +1,4 @@
-"""A link to the model of the server: it stands in the place of `wsgessions.valkey.link.Link`.
+"""A link to the model of the server: it stands in the place of `wsgessions.stores.valkey.client.link.Link`.
 
 Requests are real tickets with the bytes that would have travelled; replies and pushes reach the real callbacks in the
 order of the stream, one at a time, when the explorer says so.
@@ -16,9 +16,9 @@ import hiredis
 from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
 from wsgessions.errors import NonStopTimeout, StoreRefused, StoreUnavailable
-from wsgessions.valkey.commands import Commands
-from wsgessions.valkey.protocol import OnPush, Ticket
-from wsgessions.valkey.replies import LinkLost, Reply
+from wsgessions.stores.valkey.client.commands import Commands
+from wsgessions.stores.valkey.client.connection import OnPush, Ticket
+from wsgessions.stores.valkey.client.replies import LinkLost, Reply
 
 __all__ = ["ModelLink"]
 

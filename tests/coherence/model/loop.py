@@ -10,8 +10,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from typing import Any
 
-from wsgessions.stores import single_flight
-from wsgessions.valkey import barrier, commands, heartbeat, sender
+from wsgessions.cache import single_flight
+from wsgessions.stores.valkey import sender
+from wsgessions.stores.valkey.client import commands
+from wsgessions.stores.valkey.coherence import barrier, heartbeat
 
 __all__ = ["ModelLoop"]
 

@@ -9,18 +9,19 @@ from typing import Any
 from unittest import mock
 
 from tests.coherence.model.server import Server
+from wsgessions.cache.near_cache import NearCache
+from wsgessions.cache.single_flight import SingleFlight
 from wsgessions.errors import StoreRefused
-from wsgessions.frozen import replace
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
-from wsgessions.stores.home import HomedStore
-from wsgessions.stores.near_cache import NearCache
-from wsgessions.stores.single_flight import SingleFlight
-from wsgessions.valkey import members, store, tracking
-from wsgessions.valkey.byte_count import ByteCount, Verdict
-from wsgessions.valkey.commands import Commands, ScriptCall
-from wsgessions.valkey.heartbeat import Heartbeat
-from wsgessions.valkey.reading import Reading
-from wsgessions.valkey.tracking import Permitted, Tracking
+from wsgessions.record.struct import replace
+from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.valkey import store
+from wsgessions.stores.valkey.client.commands import Commands, ScriptCall
+from wsgessions.stores.valkey.coherence import members, tracking
+from wsgessions.stores.valkey.coherence.byte_count import ByteCount, Verdict
+from wsgessions.stores.valkey.coherence.heartbeat import Heartbeat
+from wsgessions.stores.valkey.coherence.tracking import Permitted, Tracking
+from wsgessions.stores.valkey.sessions.load import Reading
 
 __all__ = ["MUTANTS", "Mutant", "lease_from_the_reply"]
 

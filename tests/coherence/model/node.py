@@ -12,15 +12,15 @@ from unittest import mock
 from tests.coherence.model.link import ModelLink
 from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Server
-from wsgessions.clock import StoreClock
-from wsgessions.stores.home import HomedStore
-from wsgessions.stores.home_loop import Home
-from wsgessions.stores.lease import Lease
-from wsgessions.stores.near_cache import NearCache
-from wsgessions.valkey import store as store_module
-from wsgessions.valkey.protocol import Ticket
-from wsgessions.valkey.store import ValkeyStore
-from wsgessions.valkey.tracking import Permitted
+from wsgessions.cache.lease import Lease
+from wsgessions.cache.near_cache import NearCache
+from wsgessions.record.clock import StoreClock
+from wsgessions.stores.loop.loop import Home
+from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.valkey import store as store_module
+from wsgessions.stores.valkey.client.connection import Ticket
+from wsgessions.stores.valkey.coherence.tracking import Permitted
+from wsgessions.stores.valkey.store import ValkeyStore
 
 __all__ = ["HEARTBEAT", "LEASE", "Node"]
 

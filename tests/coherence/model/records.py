@@ -1,11 +1,11 @@
-"""A session as the model of the server holds it, and as `wsgessions/valkey/scripts/record.lua` would lay it out."""
+"""A session as the model of the server holds it, and as ``record.lua`` would lay it out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
 
-from wsgessions.valkey import layout
+from wsgessions.stores.valkey.format import scripts as layout
 
 _COMMIT = Struct(">8sQ")
 

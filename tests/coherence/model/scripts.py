@@ -10,11 +10,11 @@ import msgspec
 
 from tests.coherence.model.records import Attribute, Commit, Record
 from tests.coherence.model.server import Args, ScriptBody, Server, ServerConnection
-from wsgessions.valkey.heartbeat import HEARTBEAT
-from wsgessions.valkey.layout import Refusal
-from wsgessions.valkey.members import MEMBERS
-from wsgessions.valkey.script import Script
-from wsgessions.valkey.session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
+from wsgessions.stores.valkey.client.script import Script
+from wsgessions.stores.valkey.coherence.heartbeat import HEARTBEAT
+from wsgessions.stores.valkey.coherence.members import MEMBERS
+from wsgessions.stores.valkey.format.scripts import Refusal
+from wsgessions.stores.valkey.format.session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
 
 _APPLIED = 0
 _ALONE = Struct(">QQQ")

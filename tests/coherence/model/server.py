@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from tests.coherence.model.records import Record
 from wsgessions.errors import StoreRefused
-from wsgessions.valkey.replies import refusal
-from wsgessions.valkey.script import Script
+from wsgessions.stores.valkey.client.replies import refusal
+from wsgessions.stores.valkey.client.script import Script
 
 Args = list[bytes]
 

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.coherence.model.browser import Ask, Kind
 from tests.coherence.model.world import Scenario, World
-from wsgessions.stores.base import NEVER
+from wsgessions.store.contract import NEVER
 
 _DEPTH = int(os.environ.get("WSGESSIONS_MODEL_DEPTH", "1"))
 _UPSETS = {

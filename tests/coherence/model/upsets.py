@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.coherence.model.node import HEARTBEAT
 from tests.coherence.model.server import Data, ServerConnection
-from wsgessions.stores.base import NEVER
+from wsgessions.store.contract import NEVER
 
 if TYPE_CHECKING:
     from tests.coherence.model.world import World

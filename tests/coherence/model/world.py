@@ -22,8 +22,8 @@ from tests.coherence.model.server import Data, Server, ServerConnection
 from tests.coherence.model.upsets import UPSETS, Upsets
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import NewSession, SessionKey, SessionRecord, Successor
-from wsgessions.stores.base import NEVER
-from wsgessions.valkey.segments import Segments
+from wsgessions.store.contract import NEVER
+from wsgessions.stores.valkey.format.segments import Segments
 
 __all__ = ["Scenario", "World"]
 

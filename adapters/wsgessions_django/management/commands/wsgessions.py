@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from wsgessions.cli import main
 from wsgessions.cli.exit_code import ExitCode
 from wsgessions.errors import WsgessionsError
-from wsgessions.stores.base import Countable, find_power
+from wsgessions.store.contract import Countable, find_power
 from wsgessions_django.checks import TAG
 from wsgessions_django.configuration import current_manager, settings_of_project
 from wsgessions_django.waiting import wait

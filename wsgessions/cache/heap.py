@@ -1,0 +1,253 @@
+"""The heap tier of a near cache: states of sessions in the memory of this process, bounded by bytes.
+
+Which ones stay is decided by S3-FIFO, measured in ``docs/design/near-cache.md``: a state enters a small queue, and only
+one that is used again while it waits there, or soon after it left, comes into the main queue. So a crawler that shows
+each session once pushes out nobody's working set. A use only counts; nothing is moved, so it needs no lock.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+from ..record import SessionRecord
+from .sizes import SNAPSHOT_BYTES, bytes_of
+
+__all__ = ["Snapshot", "Snapshots"]
+
+_LARGEST_SHARE: Final = 10
+"""A state larger than one tenth of the limit is not kept (F-20)."""
+_SMALL_SHARE: Final = 10
+"""The small queue gives way first while it holds more than one tenth of the limit."""
+_MOST_USES: Final = 3
+"""More uses than these count no more: each is one more round in the main queue."""
+_USES_TO_STAY: Final = 1
+"""Uses in the small queue that lead to the main one."""
+_BYTES_PER_GHOST: Final = 2048
+"""For so many bytes of the limit, one state that was thrown out is remembered."""
+
+
+class _Queue:
+    """Snapshots in the order in which they were put in. Any of them can be taken out at once."""
+
+    __slots__ = ("bytes", "end")
+
+    def __init__(self) -> None:
+        self.bytes: int = 0
+        self.end: _Link = _Link()
+
+    @property
+    def oldest(self) -> Snapshot | None:
+        first = self.end.after
+        return first if isinstance(first, Snapshot) else None
+
+    def push(self, snapshot: Snapshot) -> None:
+        end, last = self.end, self.end.before
+        snapshot.before, snapshot.after = last, end
+        last.after = end.before = snapshot
+        snapshot.queue = self
+        self.bytes += snapshot.size
+
+    def take(self, snapshot: Snapshot) -> None:
+        before, after = snapshot.before, snapshot.after
+        before.after, after.before = after, before
+        snapshot.unlink()
+        self.bytes -= snapshot.size
+
+    def forget(self) -> None:
+        self.end.before = self.end.after = self.end
+        self.bytes = 0
+
+
+class _Link:
+    """A place in a queue."""
+
+    __slots__ = ("after", "before")
+
+    before: _Link
+    after: _Link
+
+    def __init__(self) -> None:
+        self.before = self.after = self
+
+    def unlink(self) -> None:
+        """Refer to nothing, so that what leaves is freed at once and not when the collector comes by."""
+        del self.before, self.after
+
+
+class Snapshot(_Link):
+    """One cached state of one session."""
+
+    __slots__ = ("current", "queue", "record", "size", "uses")
+
+    record: SessionRecord
+    current: bool
+    """False once somebody else has written: never served any more, still the base of a conditional read."""
+    size: int
+    """What the process pays for it, in bytes."""
+    uses: int
+    queue: _Queue
+
+    def __init__(self, record: SessionRecord, size: int, queue: _Queue) -> None:
+        self.record = record
+        self.current = True
+        self.size = size
+        self.uses = 0
+        queue.push(self)
+
+
+class Snapshots:
+    """States by the digest of their session, within ``max_bytes``.
+
+    `get` and `peek` may be called from any thread. All else is called by one thread at a time: the parser's (C-2).
+
+    Args:
+        max_bytes: the limit on what all snapshots cost this process, their bookkeeping included.
+    """
+
+    __slots__ = ("_by_digest", "_ghosts", "_main", "_outdated", "_small", "bytes", "evicted", "max_bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes: Final = max_bytes
+        self.bytes: int = 0
+        """What is accounted for now; never more than the limit."""
+        self.evicted: int = 0
+        """How many had to make room so far."""
+        self._by_digest: dict[bytes, Snapshot] = {}
+        self._small = _Queue()
+        self._main = _Queue()
+        self._outdated = _Queue()
+        self._ghosts = array("Q", bytes(8 * (1 + max_bytes // _BYTES_PER_GHOST)))
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+    def get(self, digest: bytes) -> Snapshot | None:
+        """The snapshot of this session, if there is one; counts as a use of it."""
+        snapshot = self._by_digest.get(digest)
+        if snapshot is not None and snapshot.uses < _MOST_USES:
+            snapshot.uses += 1  # two threads at once may count one use: that is near enough
+        return snapshot
+
+    def peek(self, digest: bytes) -> Snapshot | None:
+        """Like `get`, but no use."""
+        return self._by_digest.get(digest)
+
+    def put(self, record: SessionRecord) -> None:
+        """Keep this state in place of what was there. One larger than a tenth of the limit is not kept (F-20)."""
+        digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
+        there = self._by_digest.get(digest)
+        if size > self.max_bytes // _LARGEST_SHARE:
+            if there is not None:
+                self._remove(digest, there)
+            return
+        if there is None:
+            queue = self._main if self._lay_ghost(digest) else self._small
+            self._by_digest[digest] = Snapshot(record, size, queue)
+            self.bytes += size
+        else:
+            self._renew(there, record, size)
+        self._make_room()
+
+    def put_base(self, record: SessionRecord) -> None:
+        """Keep this state as one that is outdated already, if there is room: never served, the base of a read."""
+        digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
+        if size > self.max_bytes // _LARGEST_SHARE:
+            return
+        self.discard(digest)  # another thread may be about to serve that one
+        based = Snapshot(record, size, self._outdated)
+        based.current = False
+        self._by_digest[digest] = based
+        self.bytes += size
+        self._make_room()
+
+    def outdate(self, digest: bytes) -> bool:
+        """Somebody else has written to this session: whether its snapshot was there and current until now."""
+        snapshot = self._by_digest.get(digest)
+        if snapshot is None or not snapshot.current:
+            return False
+        snapshot.current = False
+        snapshot.queue.take(snapshot)
+        self._outdated.push(snapshot)
+        return True
+
+    def discard(self, digest: bytes) -> bool:
+        """Remove this session's snapshot: whether there was one."""
+        snapshot = self._by_digest.get(digest)
+        if snapshot is not None:
+            self._remove(digest, snapshot)
+        return snapshot is not None
+
+    def clear(self) -> int:
+        """Remove all: how many there were."""
+        removed = self._by_digest
+        self._by_digest = {}
+        self.bytes = 0
+        for queue in (self._small, self._main, self._outdated):
+            queue.forget()
+        for snapshot in removed.values():
+            snapshot.unlink()
+        return len(removed)
+
+    def _renew(self, snapshot: Snapshot, record: SessionRecord, size: int) -> None:
+        """A session that is written to, or read again after a change, is in use."""
+        grown = size - snapshot.size
+        if snapshot.queue is self._main:
+            self._main.bytes += grown
+            snapshot.size = size
+        else:
+            snapshot.queue.take(snapshot)
+            snapshot.size = size
+            self._main.push(snapshot)
+        self.bytes += grown
+        snapshot.record, snapshot.current = record, True
+        if snapshot.uses < _MOST_USES:
+            snapshot.uses += 1
+
+    def _remove(self, digest: bytes, snapshot: Snapshot) -> None:
+        del self._by_digest[digest]
+        snapshot.queue.take(snapshot)
+        self.bytes -= snapshot.size
+
+    def _make_room(self) -> None:
+        while self.bytes > self.max_bytes:
+            victim = self._outdated.oldest or self._next_in_small() or self._next_in_main()
+            if victim is not None:
+                self._remove(victim.record.key.digest, victim)
+                self.evicted += 1
+
+    def _next_in_small(self) -> Snapshot | None:
+        """The next that must leave the small queue; those that were used while they waited go on to the main one."""
+        while self._small.bytes > self.max_bytes // _SMALL_SHARE and (oldest := self._small.oldest):
+            if oldest.uses < _USES_TO_STAY:
+                self._haunt(oldest.record.key.digest)
+                return oldest
+            self._small.take(oldest)
+            oldest.uses = 0
+            self._main.push(oldest)
+        return None
+
+    def _next_in_main(self) -> Snapshot | None:
+        """The next that must leave the main queue; those that were used get another round for each use."""
+        while oldest := self._main.oldest:
+            if not oldest.uses:
+                return oldest
+            oldest.uses -= 1
+            self._main.take(oldest)
+            self._main.push(oldest)
+        return self._small.oldest
+
+    # Ghosts: what left the small queue unused, and should have stayed if it is asked for again soon. A digest is
+    # random, so part of it chooses a place in a table of fixed size, and each place remembers the last one that left.
+
+    def _haunt(self, digest: bytes) -> None:
+        ghost = int.from_bytes(digest[:8])
+        self._ghosts[ghost % len(self._ghosts)] = ghost
+
+    def _lay_ghost(self, digest: bytes) -> bool:
+        ghost = int.from_bytes(digest[:8])
+        place = ghost % len(self._ghosts)
+        found = self._ghosts[place] == ghost
+        if found:
+            self._ghosts[place] = 0
+        return found

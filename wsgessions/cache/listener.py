@@ -1,0 +1,106 @@
+"""How a near cache is filled and emptied: by the parser of a link, in stream order, and by nobody else (C-2).
+
+A store that answers over a tracked link tells its `Feed` what each reply and each push means the moment it is parsed.
+Nothing awaits in between, so that what the feed holds is at any instant what the stream has said so far.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ..record import SessionKey, SessionRecord
+from .lease import Lease
+
+if TYPE_CHECKING:
+    from .statistics import CacheStatistics
+
+__all__ = ["Feed", "Feeding", "Loss"]
+
+
+class Loss(Enum):
+    """Why everything that was learned over a link became worthless at once (C-1)."""
+
+    CONNECTION = "connection"
+    """The connection ended, and with it the server's memory of what we hold."""
+    FLUSHED = "flushed"
+    """The server said that all keys may have changed: FLUSHALL, or a full resync."""
+    TIMELINE = "timeline"
+    """The replication id has changed: another history goes on from here."""
+    PUSHES_LOST = "pushes_lost"
+    """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+    REPLACED = "replaced"
+    """The store has not the data any more that it had: it was emptied, swapped, or restarted without them (C-25)."""
+    AUDIT = "audit"
+    """A copy was found to be wrong (C-19)."""
+
+
+class Feed(Protocol):
+    """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """Where what the server says of its tracking is noted."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Grows with each `reset`: what was `held` before may be of a history that is lost (C-1)."""
+        ...
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """The state last installed for this session and not removed since: what a conditional read may rest on.
+
+        It may have been changed at the store meanwhile, and then no longer is served.
+        """
+        ...
+
+    def install(self, record: SessionRecord) -> None:
+        """The session is in this state, and the server will push when that changes."""
+        ...
+
+    def keep(self, record: SessionRecord) -> None:
+        """The session was in this state, and nobody tells when that changes: a base for the next read, no more."""
+        ...
+
+    def changed(self, digest: bytes) -> None:
+        """Somebody else has written to the session with this digest, or the server no longer tracks it."""
+        ...
+
+    def removed(self, key: SessionKey) -> None:
+        """The store has nothing, or nothing that is known here, under this key."""
+        ...
+
+    def reset(self, loss: Loss) -> None:
+        """Forget everything, and serve nothing until `renew`."""
+        ...
+
+    def renew(self, sent_at: float) -> None:
+        """The store has acknowledged a heartbeat that was sent at this instant of the lease's clock (C-4)."""
+        ...
+
+    def suspend(self) -> None:
+        """The store has refused a heartbeat: serve nothing until `renew` (C-5)."""
+        ...
+
+    def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
+        """An audit has found the session in this state, or has not found it (C-19)."""
+        ...
+
+
+@runtime_checkable
+class Feeding(Protocol):
+    """The power of a store to feed a near cache."""
+
+    def feed(self, cache: Feed, lease: Lease) -> None:
+        """Tell ``cache`` everything from now on. Called once, before the store is started.
+
+        Args:
+            cache: whom to tell.
+            lease: the one that the heartbeats renew, through ``cache``.
+        """
+        ...
+
+    async def audit(self, key: SessionKey, *, deadline: float) -> None:
+        """Read a session and tell only the cache: `Feed.audited`, in stream order."""
+        ...

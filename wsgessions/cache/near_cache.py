@@ -1,0 +1,231 @@
+"""The near cache: hot sessions in the memory of this process, served without a round trip and provably fresh.
+
+```
+push, reply -> parser -> Feed (install, changed, removed, reset)   fills and empties, in stream order (C-2)
+heartbeat   -> parser -> Feed (renew, suspend)                     grants and ends the lease (C-4, C-5)
+request     -> recall                                              serves, never awaits
+            -> load, apply, ...                                    the store behind, one round trip
+```
+
+A copy is served if the lease is fresh, if nobody has changed the session as far as the stream says, if the client has
+seen nothing newer, and if the session cannot be over by the store's time (C-11, C-16). Otherwise the store is asked,
+by a read that rests on the copy and so carries what has changed since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ..internal.jitter import chance
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord
+from ..store.contract import NEVER, Mark, Store
+from ..store.layer import Layer
+from .audit import CacheAudit
+from .heap import Snapshots
+from .lease import Lease
+from .listener import Feeding, Loss
+from .single_flight import SingleFlight
+from .statistics import CacheStatistics, Miss
+from .tiers import Tiers
+
+if TYPE_CHECKING:
+    from .off_heap import OffHeap
+
+__all__ = ["MARGIN", "NearCache"]
+
+MARGIN: Final = 0.5
+"""Seconds. The store's time is known to less (C-16)."""
+_AUDIT_SHARE: Final = 0.001
+"""Share of the hits that are compared with the store afterwards (C-19)."""
+
+
+class FeedingStore(Store, Feeding, Protocol):
+    """A store that can stand behind a near cache."""
+
+
+class NearCache(Layer[FeedingStore]):
+    """A `Store` in front of a store, with the power of `Recalling`; also the `Feed` of the store behind.
+
+    Belongs to the event loop of the store behind, but for `recall`, which any thread may call.
+
+    Args:
+        store: the store behind.
+        lease: how long copies may be served after a heartbeat; of length 0, each request asks the store.
+        max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
+        off_heap: a second tier, of encoded bytes that the workers of this host share; closed with the cache.
+        margin: seconds before its end from which a session is not served from memory any more: what the store's time
+            is uncertain by, and what a use may be reported late by, so that who serves a hit need not look (K-09).
+        audit_share: share of the hits that are compared with the store afterwards.
+    """
+
+    def __init__(
+        self,
+        store: FeedingStore,
+        *,
+        lease: Lease,
+        max_bytes: int,
+        off_heap: OffHeap | None = None,
+        margin: float = MARGIN,
+        audit_share: float = _AUDIT_SHARE,
+    ) -> None:
+        super().__init__(store)
+        self.statistics: Final = CacheStatistics()
+        self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
+        self.heap: Final = self.tiers.heap
+        self.generation: int = 0
+        """See `Feed.generation`."""
+        self._lease = lease
+        self._clock = lease.clock
+        self._now_ms = store.clock.now_ms
+        self._margin_ms: Final = round(margin * 1000)
+        self._audit_share = audit_share
+        self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._audit = CacheAudit(
+            store,
+            self.tiers,
+            clock=store.clock,
+            lease=lease,
+            statistics=self.statistics,
+            alarm=lambda: self.reset(Loss.AUDIT),
+        )
+        store.feed(self, lease)
+
+    # -- serving -------------------------------------------------------------------------------------------------------
+
+    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
+        """See `Recalling.recall`."""
+        if mark is None:
+            return self._miss(Miss.UNKNOWN)
+        if self._clock() >= self._lease.fresh_until:
+            return self._miss(Miss.LEASE)
+        snapshot = self.heap.get(key.digest)
+        if snapshot is None:
+            return self._recall_off_heap(key, mark, Miss.ABSENT)
+        if not snapshot.current:
+            return self._recall_off_heap(key, mark, Miss.OUTDATED)
+        record = snapshot.record  # after `current`: in another thread the parser may be at work in between
+        if record.incarnation != mark.incarnation:
+            return self._miss(Miss.UNKNOWN)
+        if record.version < mark.version:
+            return self._recall_off_heap(key, mark, Miss.BEHIND)
+        ends_ms = self._now_ms() + self._margin_ms
+        if record.expires_ms <= ends_ms or record.deadline_ms <= ends_ms:
+            return self._miss(Miss.EXPIRING)
+        self.statistics.heap_hits += 1
+        if chance.random() < self._audit_share:
+            self._call_later(self._audit.begin, record)
+        return record
+
+    def _recall_off_heap(self, key: SessionKey, mark: Mark, reason: Miss) -> SessionRecord | None:
+        generation = self.generation
+        record = self.tiers.find_off_heap(key, mark)
+        if record is None:
+            return self._miss(reason)
+        if min(record.expires_ms, record.deadline_ms) <= self.clock.now_ms() + self._margin_ms:
+            return self._miss(Miss.EXPIRING)
+        self.statistics.off_heap_hits += 1
+        self._call_later(partial(self._bring_back, generation, self.clock.now_ms()), record)
+        return record
+
+    def _bring_back(self, generation: int, served_ms: int, record: SessionRecord) -> None:
+        if generation != self.generation:
+            return  # it may be of a history that is lost, and nothing may rest on it (C-1)
+        tracked = self.tiers.bring_back(record)
+        if chance.random() < self._audit_share:
+            if tracked:
+                self._audit.begin(record)
+            else:
+                self._audit.begin_lent(record, served_ms)
+
+    def _miss(self, reason: Miss) -> SessionRecord | None:
+        self.statistics.misses[reason] += 1
+        return None
+
+    # -- what the parser tells -----------------------------------------------------------------------------------------
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """See `Feed.held`."""
+        return self.tiers.held(key)
+
+    def install(self, record: SessionRecord) -> None:
+        """See `Feed.install`."""
+        self.tiers.put(record)
+
+    def keep(self, record: SessionRecord) -> None:
+        """See `Feed.keep`."""
+        self.tiers.keep(record)
+
+    def changed(self, digest: bytes) -> None:
+        """See `Feed.changed`. On the heap the copy stays, as the base of the next read."""
+        self.statistics.invalidations += self.tiers.outdate(digest)
+
+    def removed(self, key: SessionKey) -> None:
+        """See `Feed.removed`."""
+        self.tiers.end(key.digest)
+
+    def reset(self, loss: Loss) -> None:
+        """See `Feed.reset`."""
+        self.statistics.losses[loss] += 1
+        self.generation += 1
+        self.suspend()
+        self.tiers.clear()
+
+    def renew(self, sent_at: float) -> None:
+        """See `Feed.renew`."""
+        self._lease.renew(sent_at)
+        self.tiers.trust_until(self._lease.fresh_until)
+
+    def suspend(self) -> None:
+        """See `Feed.suspend`."""
+        self.statistics.lease_losses += self._lease.end()
+        self.tiers.trust_until(0.0)
+
+    def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
+        """See `Feed.audited`."""
+        self._audit.compare(key, stored)
+
+    def _call_later(self, call: Callable[[SessionRecord], None], record: SessionRecord) -> None:
+        """In the thread of the parser."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop may end at any time, and the copies end with it
+                self._loop.call_soon_threadsafe(call, record)
+
+    # -- a store -------------------------------------------------------------------------------------------------------
+
+    async def start(self, *, deadline: float = NEVER) -> None:
+        """See `Store.start`."""
+        self._loop = asyncio.get_running_loop()
+        await self.below.start(deadline=deadline)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._loop = None
+        await self._audit.close()
+        await self.below.close()
+        self.tiers.close()
+
+    async def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> SessionRecord | SessionChanges | None:
+        """See `Store.load`. Always asks the store; simultaneous reads of one session share the asking (F-22)."""
+        if since is not None:
+            return await self.below.load(key, since=since, deadline=deadline)
+        found = await self._reads.run(key.digest, lambda: self.below.load(key, deadline=deadline), deadline=deadline)
+        self.statistics.joined_reads = self._reads.joined
+        return found
+
+    async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
+        """See `Store.touch`. What the store has acknowledged, the copies know too (C-16)."""
+        began_ms = self.clock.now_ms()
+        await self.below.touch(keys, deadline=deadline)
+        ended_ms = self.clock.now_ms()
+        for key in keys:
+            held = self.tiers.current(key)
+            # The touch may have come too late, and the store does not say for which.
+            if held is not None and held.interval_ms and held.expires_ms > ended_ms:
+                self.tiers.extend(key, min(began_ms + held.interval_ms, held.deadline_ms))

@@ -1,0 +1,163 @@
+"""The watermark: what the browser has already seen of its session, carried in a cookie of its own (C-11).
+
+It is a lower bound for what a server may show to that browser, authenticated but not encrypted. Lost, old, foreign or
+forged watermarks are all the same: unknown, which costs one read and never a session.
+
+Wire form, base64url without padding, 48 characters::
+
+    format (1)  key id (1)  node hint (2)  incarnation (8)  version (8)  MAC (16)
+
+After a rotation of unknown outcome the cookie holds a *move* in its place, 24 characters and the new id::
+
+    format (1)  key id (1)  MAC (16), which covers the old KEY and the new id  |  new id, as it is
+
+It leads from the old id to the session under its new one, and only the client that was answered "unknown" has it: to
+anyone else the old id, which may have been planted, leads nowhere (C-23, S-06). It is the id that lets the client in,
+and not the MAC: the key of that may lie in the store, whose readers know KEYs, and no ids (S-08).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import struct
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..internal.after_fork import renew_in_children
+from ..internal.two_generation_cache import Recent
+from ..record import SessionKey
+from ..record.struct import Struct
+from .identity import MIN_ID_LENGTH, is_well_formed
+
+__all__ = ["WATERMARK_LENGTH", "Watermark", "WatermarkSeal"]
+
+WATERMARK_LENGTH: Final = 48
+_FORMAT: Final = 1
+_MOVE_FORMAT: Final = 2
+_MOVE: Final = struct.Struct(">BB")
+_SEALED_LENGTH: Final = 24
+"""Characters of a move before the id."""
+_BODY: Final = struct.Struct(">BBHQQ")
+_MAC_SIZE: Final = 16
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_PURPOSE: Final = b"wsgessions:mark"
+
+
+class Watermark(Struct, frozen=True, gc=False):
+    """The newest state that a browser is known to have seen."""
+
+    incarnation: int
+    version: int
+    node: int
+    """A hint at the process that served it: 16 random bits, drawn per process (C-14)."""
+
+
+class WatermarkSeal:
+    """Makes and checks watermarks with a ring of keys: the first one signs, all of them verify.
+
+    Args:
+        keys: at least one, each of 32 or more random bytes.
+        node: this process's hint; drawn if not given.
+        remembered: how many that were made here are known again without a check: a browser brings its last one with the
+            next request.
+    """
+
+    def __init__(self, keys: Sequence[bytes], *, node: int | None = None, remembered: int = 512) -> None:
+        self.node: int = _drawn_node() if node is None else node
+        if node is None:
+            renew_in_children(self)
+        self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
+        self._signing_id = _key_id(keys[0])
+        self._sign = self._ring[self._signing_id]
+        self._made_lately: Recent[str, Watermark] = Recent(remembered)
+
+    def renew_after_fork(self) -> None:
+        """Another process is another node: its hint is drawn anew (C-21)."""
+        self.node = _drawn_node()
+
+    def seal(self, incarnation: int, version: int) -> str:
+        """The cookie value that tells of this state."""
+        body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
+        value = _encoded(body + self._sign(body))
+        self._made_lately.put(value, Watermark(incarnation, version, self.node))
+        return value
+
+    def unseal(self, value: str) -> Watermark | None:
+        """The watermark in a cookie value, or None if it was not made by one of our keys."""
+        made = self._made_lately.get(value)
+        if made is not None:
+            return made
+        if len(value) != WATERMARK_LENGTH:
+            return None
+        raw = _decoded(value)
+        body, mac = raw[: _BODY.size], raw[_BODY.size :]
+        if len(raw) != _BODY.size + _MAC_SIZE:
+            return None
+        form, key_id, node, incarnation, version = _BODY.unpack(body)
+        mac_of = self._ring.get(key_id)
+        if form != _FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body), mac):
+            return None
+        return Watermark(incarnation, version, node)
+
+    def seal_move(self, old: SessionKey, new_id: str) -> str:
+        """The cookie value that leads from the old key of a session to its new id, if it has moved there (C-23)."""
+        head = _MOVE.pack(_MOVE_FORMAT, self._signing_id)
+        return _encoded(head + self._sign(_moving(head, old, new_id))) + new_id
+
+    def unseal_move(self, value: str, old: SessionKey) -> str | None:
+        """The id to which the session may have moved; None if no key of ours has sealed it for this old key."""
+        raw, new_id = _decoded(value[:_SEALED_LENGTH]), value[_SEALED_LENGTH:]
+        is_id = len(new_id) >= MIN_ID_LENGTH and is_well_formed(new_id, len(new_id))
+        if len(raw) != _MOVE.size + _MAC_SIZE or not is_id:
+            return None
+        head, mac = raw[: _MOVE.size], raw[_MOVE.size :]
+        form, key_id = _MOVE.unpack(head)
+        mac_of = self._ring.get(key_id)
+        if form != _MOVE_FORMAT or mac_of is None:
+            return None
+        return new_id if secrets.compare_digest(mac_of(_moving(head, old, new_id)), mac) else None
+
+
+def _encoded(raw: bytes) -> str:
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).decode("ascii")
+
+
+def _decoded(value: str) -> bytes:
+    """The bytes of a cookie value; none if it is not base64url."""
+    if not value.isascii():
+        return b""
+    try:
+        return a2b_base64(value.encode("ascii").translate(_STANDARD))
+    except ValueError:
+        return b""
+
+
+def _moving(head: bytes, old: SessionKey, new_id: str) -> bytes:
+    return head + old.digest + new_id.encode("ascii")
+
+
+def _drawn_node() -> int:
+    return secrets.randbits(16)
+
+
+def _mac_of(key: bytes) -> Callable[[bytes], bytes]:
+    begun = hashlib.blake2b(digest_size=_MAC_SIZE, key=key, person=_PURPOSE)
+
+    def mac(body: bytes) -> bytes:
+        digest = begun.copy()
+        digest.update(body)
+        return digest.digest()
+
+    return mac
+
+
+def _mac_key(key: bytes) -> bytes:
+    """Keys of any length become one for this purpose only, so that other uses of the secret share nothing with it."""
+    return hashlib.blake2b(key, digest_size=32, person=_PURPOSE).digest()
+
+
+def _key_id(key: bytes) -> int:
+    return hashlib.blake2b(key, digest_size=1, person=b"wsgessions:keyid").digest()[0]

@@ -1,0 +1,112 @@
+"""How what holds ids and values shows itself: by names and sizes (S-80).
+
+Error trackers, debug pages and ``capture_locals`` print the variables of the frames that an error has passed through.
+Most of them take ``repr()``; Sentry and rich look into dicts and tuples before, unless these have a method of theirs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from traceback import clear_frames
+from typing import Any, ParamSpec, TypeVar
+
+from ..errors import WsgessionsError
+
+__all__ = ["Encoded", "described", "forget_variables", "forgetful", "masked", "shows_as"]
+
+_Class = TypeVar("_Class", bound=type)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def described(value: Any) -> str:
+    """A text for a value that may be, or hold, what is not to be shown.
+
+    Texts, bytes and lists are told by their sizes. Of a mapping the keys are shown, and of a set or a tuple of texts
+    the members: these are names of attributes. Anything else shows itself.
+    """
+    if isinstance(value, str):
+        return f"<{len(value)} characters>"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, Mapping) and not hasattr(value, "__sentry_repr__"):
+        return "{" + ", ".join(f"{name!r}: {described(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return f"<{len(value)} items>"
+    if isinstance(value, AbstractSet) and all(isinstance(each, str) for each in value):
+        return "{" + ", ".join(map(repr, sorted(value))) + "}"
+    return repr(value)
+
+
+def shows_as(show: Callable[[Any], str]) -> Callable[[_Class], _Class]:
+    """A decorator of classes: whatever prints their objects prints ``show`` of them."""
+
+    def decorate(cls: _Class) -> _Class:
+        def text(self: Any) -> str:
+            return show(self)
+
+        def nothing_more(self: Any) -> Iterable[Any]:
+            return [_Bare(show(self))]
+
+        nothing_more.angular = True  # type: ignore[attr-defined]  # rich's own mark
+        for name, method in (("__repr__", text), ("__sentry_repr__", text), ("__rich_repr__", nothing_more)):
+            setattr(cls, name, method)
+        return cls
+
+    return decorate
+
+
+class _Bare:
+    """A text without quotes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _fields(value: Any) -> Iterator[str]:
+    names = getattr(value, "_fields", None) or type(value).__struct_fields__
+    for name in names:
+        yield f"{name}={described(getattr(value, name))}"
+
+
+def masked(cls: _Class) -> _Class:
+    """A decorator of named tuples and structs, whose fields are then shown as `described` says."""
+    return shows_as(lambda value: f"{type(value).__name__}({', '.join(_fields(value))})")(cls)
+
+
+@shows_as(lambda values: described(dict(values)))
+class Encoded(dict[str, bytes]):
+    """Encoded values by the names of their attributes."""
+
+    __slots__ = ()
+
+
+def forget_variables(error: BaseException) -> None:
+    """Have the frames that an error has left forget their variables, because these are values.
+
+    Where it was raised is still told. What was raised in its place while it was handled is an error of the same type.
+    """
+    each: BaseException | None = error
+    while isinstance(each, type(error)):
+        clear_frames(each.__traceback__)
+        each = each.__context__
+
+
+def forgetful(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A decorator of functions that are given values: the frames of our errors then hold none of these."""
+
+    @functools.wraps(method)
+    def call(*args: _P.args, **named: _P.kwargs) -> _T:
+        try:
+            return method(*args, **named)
+        except WsgessionsError as error:
+            del args, named
+            forget_variables(error)
+            raise
+
+    return call

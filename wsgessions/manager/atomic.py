@@ -1,0 +1,94 @@
+"""Changes of one attribute that are carried out at the store: counting, and changing what is there now (C-10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..codec import decode, encode
+from ..errors import SessionConflict, WsgessionsError
+from ..internal.jitter import chance
+from ..internal.masked import Encoded
+from ..record import CommitStatus, SessionDelta, SessionRecord
+from ..session import Session
+from ..session.owner import add_numbers
+from .committer import StoreOwner
+
+__all__ = ["OperatingOwner"]
+
+MAX_ATTEMPTS: Final = 100
+"""Attempts of an update before it gives way to the faster ones (F-76)."""
+FIRST_PAUSE: Final = 0.0005
+LONGEST_PAUSE: Final = 0.02
+"""Seconds; pauses between attempts are drawn from zero to a bound that doubles from the first to the longest."""
+
+
+class OperatingOwner(StoreOwner):
+    """The `SessionOwner` of all sessions of one manager."""
+
+    async def increment(self, session: Session, name: str, by: float) -> float:
+        """See `Session.increment`."""
+        add_numbers(name, 0, by)
+        record = session._record
+        if record is None:
+            session[name] = total = add_numbers(name, session.get(name, 0), by)
+            return total
+        delta = SessionDelta(
+            record.key, record.incarnation, record.version, self._draft_of(session, name), increments={name: by}
+        )
+        try:
+            await self._send(session, record, delta, self.deadline())
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
+        session._restore(name)
+        result: float = session[name]
+        return result
+
+    async def update(self, session: Session, name: str, fn: Callable[[Any], Any]) -> Any:
+        """See `Session.update`."""
+        if session._record is None:
+            session[name] = value = fn(session.get(name))
+            return value
+        if self._draft_of(session, name):
+            raise SessionConflict(
+                f"attribute {name!r} has changes that are not committed",
+                names=(name,),
+                hint="await session.commit() first",
+            )
+        deadline = self.deadline()
+        try:
+            for attempt in range(MAX_ATTEMPTS):
+                if await self._attempt(session, session._record, name, fn, deadline):
+                    session._restore(name)
+                    return session[name]
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
+                await asyncio.sleep(chance.uniform(0, pause))  # jitter, not a secret
+            self._statistics.conflicts += 1
+            raise SessionConflict(
+                f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)
+            )
+        except WsgessionsError as error:
+            self._note_trouble(session, error)
+            raise
+
+    async def _attempt(
+        self, session: Session, record: SessionRecord, name: str, fn: Callable[[Any], Any], deadline: float
+    ) -> bool:
+        changed = Encoded({name: encode(fn(_decoded(record, name)), name=name)})
+        delta = SessionDelta(record.key, record.incarnation, record.version, changed, guarded=frozenset({name}))
+        outcome = await self._send(session, record, delta, deadline)
+        return outcome.status is CommitStatus.APPLIED
+
+    def _draft_of(self, session: Session, name: str) -> Encoded:
+        """What this request has made of the attribute and not committed: nothing, or its value; 0 if it was removed."""
+        changes = session._collect()
+        if name in changes.removed:
+            return Encoded({name: encode(0, name=name)})
+        return Encoded({name: changes.changed[name]} if name in changes.changed else {})
+
+
+def _decoded(record: SessionRecord, name: str) -> Any:
+    """The attribute's stored value; None if there is none."""
+    return decode(record.attributes[name], name=name) if name in record.attributes else None

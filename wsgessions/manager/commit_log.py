@@ -1,0 +1,50 @@
+"""What this process sent in its latest commits, for `Session.last_commit`: to show, not to decide by."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..internal.two_generation_cache import Recent
+from ..record import SessionKey
+from ..session import CommitReport
+from ..session.changes import Changes
+
+__all__ = ["MAX_REPORTS", "CommitReports"]
+
+MAX_REPORTS: Final = 1024
+"""Sessions whose last commit is remembered: at most so many, and at least half of that."""
+
+
+class CommitReports:
+    """The last commit of each of the sessions that were committed last. Told when somebody asks, which is seldom."""
+
+    def __init__(self) -> None:
+        self._commits: Recent[bytes, tuple[int, Changes, int, int]] = Recent(MAX_REPORTS // 2)
+
+    def of(self, key: SessionKey) -> CommitReport | None:
+        """The report of a session's last commit, if it is remembered."""
+        commit = self._commits.get(key.digest)
+        if commit is None:
+            return None
+        version, sent, size, whole = commit
+        return CommitReport(version, size, whole, tuple(sent.changed), tuple(sorted(sent.removed)))
+
+    def add(self, key: SessionKey, version: int, sent: Changes, whole: int) -> int:
+        """Remember a commit.
+
+        Args:
+            key: the session.
+            version: its version after the commit.
+            sent: the commit.
+            whole: the number of bytes that a write of the whole session would have sent.
+
+        Returns:
+            The number of bytes that were sent.
+        """
+        size = 0
+        for name, raw in sent.changed.items():
+            size += len(name) + len(raw)
+        for name in sent.removed:
+            size += len(name)
+        self._commits.put(key.digest, (version, sent, size, whole))
+        return size

@@ -1,0 +1,83 @@
+"""What is noticed of ids that nobody was given: counted, logged at a limited rate, told to the application (S-11)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from ..internal.log_throttle import LogThrottle
+from ..internal.peer_class import peer_class
+from .statistics import SessionStatistics
+
+__all__ = ["OnSuspicious", "Suspicion", "SuspicionWatch"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.suspicion"))
+
+
+class Suspicion(Enum):
+    """What was wrong with the id that a request presented. Unless the ids conflict, it goes on without a session."""
+
+    MALFORMED = "malformed"
+    """It has not the shape of an id (S-04)."""
+    CONFLICTING = "conflicting"
+    """Several different ids, of which at most one counts (S-29)."""
+    OVERSIZED = "oversized"
+    """More cookies than are read (S-31)."""
+    UNKNOWN = "unknown"
+    """The store does not know it: made up, or, far more often, ended or expired (S-03)."""
+
+
+_WORDS: Final = {
+    Suspicion.MALFORMED: "no session: the id is malformed",
+    Suspicion.CONFLICTING: "several ids were presented, of which at most one counts",
+    Suspicion.OVERSIZED: "no session, and none is made: the cookies are oversized",
+}
+
+OnSuspicious = Callable[[Suspicion, str | None], object]
+"""A function of the application that is told of each suspicion, and of the peer's address as the server has it."""
+
+
+class SuspicionWatch:
+    """Counts suspicions, and passes them on.
+
+    Args:
+        statistics: what to count in.
+        hook: a plain function, called in the request and therefore quick: it notes the peer, and throttling is done
+            elsewhere. What it raises is logged, and the request goes on.
+    """
+
+    def __init__(self, statistics: SessionStatistics, hook: OnSuspicious | None) -> None:
+        self.statistics: SessionStatistics = statistics
+        self._hook = hook
+
+    def note(self, suspicion: Suspicion, peer: str | None) -> None:
+        """A request from ``peer`` has presented such an id."""
+        self._count(suspicion)
+        source = peer_class(peer)  # one attacker hides no other
+        if suspicion is Suspicion.UNKNOWN:
+            text = "an id was presented that is ended, expired or made up, from %r"
+            _log.info("unknown_id", text, peer, source=source)
+        else:
+            _log.warning(f"{suspicion.value}_id", "%s, from %r", _WORDS[suspicion], peer, source=source)
+        if self._hook is not None:
+            self._tell(self._hook, suspicion, peer)
+
+    def _count(self, suspicion: Suspicion) -> None:
+        match suspicion:
+            case Suspicion.MALFORMED:
+                self.statistics.malformed_ids += 1
+            case Suspicion.CONFLICTING:
+                self.statistics.conflicting_ids += 1
+            case Suspicion.OVERSIZED:
+                self.statistics.oversized_cookies += 1
+            case Suspicion.UNKNOWN:
+                self.statistics.unknown_ids += 1
+
+    @staticmethod
+    def _tell(hook: OnSuspicious, suspicion: Suspicion, peer: str | None) -> None:
+        try:
+            hook(suspicion, peer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a visitor's request does not pay for it
+            _log.error("on_suspicious", "the hook on_suspicious raised %s", type(error).__name__)

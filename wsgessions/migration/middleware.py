@@ -1,0 +1,171 @@
+"""The middleware that takes over, inside the session middleware and around the application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
+from ..internal.log_throttle import LogThrottle
+from ..manager.atomic import OperatingOwner
+from ..session import Session
+from ..web import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
+from ..web.cookies import MAX_COOKIE_BYTES
+from .derived_ids import UserOf
+from .importer import Takeover
+from .old_cookie import deletion_of
+from .source import OldSessions
+
+__all__ = ["TakeoverMiddleware"]
+
+_MIN_SECRET_BYTES: Final = 32
+_WITH_SESSIONS: Final = frozenset({"http", "websocket"})
+
+_log = LogThrottle(logging.getLogger("wsgessions.takeover"))
+
+
+class TakeoverMiddleware:
+    """Takes over the sessions that another library has kept: each of them once, and until a date (S-75).
+
+    Stands inside the session middleware: a client that has none of our sessions and presents the library's cookie has
+    what was in that session. The new session has an id of its own; the old id is never one of ours (S-03).
+
+    Args:
+        app: the application.
+        source: reads the old sessions.
+        until: until when they are taken over, with a time zone. Afterwards this middleware does nothing.
+        secret: makes the new ids, at least 32 bytes; every server has the same one. It may be the application's own.
+        cookie: the name of the library's cookie.
+        cookie_path: its path.
+        cookie_domain: its domain, if it has one.
+        keep: whether the old session and its cookie stay until the visitor logs out, so that there is a way back; else
+            both are removed when the session is taken over.
+        user_of: says whose a session of this content is, for `Session.bind_user`; None for nobody's. By default nobody
+            is asked. It also says what is a login; without it the names of attributes do. The first login in a session
+            that was taken over gives it another id, whether the application sees to that or not (S-06).
+
+    Raises:
+        ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is none.
+    """
+
+    def __init__(
+        self,
+        app: AnyASGIApp,
+        *,
+        source: OldSessions,
+        until: datetime,
+        secret: str | bytes,
+        cookie: str = "session",
+        cookie_path: str = "/",
+        cookie_domain: str | None = None,
+        keep: bool = False,
+        user_of: UserOf | None = None,
+    ) -> None:
+        key = secret.encode() if isinstance(secret, str) else secret
+        too_short = len(key) < _MIN_SECRET_BYTES
+        self._takeover = Takeover(key, user_of=user_of)
+        del key, secret  # before anything can fail: no frame shows it (S-79)
+        if until.tzinfo is None:
+            raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
+        if too_short:
+            raise ConfigError(f"it is shorter than {_MIN_SECRET_BYTES} bytes", setting="secret")
+        clearing = deletion_of(cookie, path=cookie_path, domain=cookie_domain)
+        self.app: ASGIApp = app
+        self._source = source
+        self._until = until
+        self._cookie = cookie
+        self._name = cookie.encode("ascii")
+        self._keep = keep
+        self._clearing = (b"set-cookie", clearing)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request, WebSocket or lifespan of the application."""
+        left = self._until - datetime.now(UTC)
+        if scope["type"] not in _WITH_SESSIONS or left <= timedelta():
+            await self.app(scope, receive, send)
+            return
+        session, owner = self._found_in(scope)
+        self._takeover.watch(owner)
+        presented = presented_value(scope.get("headers", ()), self._name)
+        if presented is None:
+            await self.app(scope, receive, send)
+            return
+        deadline = owner.deadline()
+        told = session._id is None and await self._take_over(session, presented, scope, left, deadline)
+
+        async def settle_and_send(message: Message) -> None:
+            if opens_response(message) and session.accessed:
+                if session._ended:
+                    await self._remove(presented)
+                if session._ended or (told and not self._keep):
+                    message = {**message, "headers": [*(message.get("headers") or ()), self._clearing]}
+            await send(message)
+
+        await self.app(scope, receive, settle_and_send)
+
+    def _found_in(self, scope: Scope) -> tuple[Session, OperatingOwner]:
+        session = scope.get("session")
+        owner = session._owner if isinstance(session, Session) else None
+        if not isinstance(session, Session) or not isinstance(owner, OperatingOwner):
+            raise ConfigError(
+                "there is no session of wsgessions here",
+                setting="TakeoverMiddleware",
+                hint="the session middleware has to be outside of it",
+            )
+        if owner._settings.cookie.name == self._cookie:
+            raise ConfigError(
+                "the old cookie must have another name than ours", setting="cookie.name", hint="leave it at its default"
+            )
+        return session, owner
+
+    async def _take_over(
+        self, session: Session, presented: str, scope: Scope, left: timedelta, deadline: float
+    ) -> bool:
+        try:
+            values = await self._read(presented, scope, deadline)
+        except StoreUnavailable as error:
+            failure = error
+            session._shut(lambda: failure)  # no error until somebody touches the session (R-30, F-00a)
+            _log.warning("takeover_failed", "an old session could not be read: %s", failure)
+            return False
+        credential = f"{self._cookie}={presented}".encode()
+        told = await self._takeover.bring(session, credential, values, remembered=left)
+        if told and not self._keep:
+            await self._remove(presented)
+        return told
+
+    async def _read(self, presented: str, scope: Scope, deadline: float) -> Mapping[str, Any] | None:
+        seconds = deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(None if math.isinf(seconds) else seconds):
+                return await self._source.read(presented, scope)
+        except TimeoutError as error:
+            raise NonStopTimeout("the old sessions were not read in time") from error
+
+    async def _remove(self, presented: str) -> None:
+        """Remove the old session. It is marked as used already, so that it may as well stay where that fails."""
+        try:
+            await self._source.remove(presented)
+        except StoreUnavailable as error:
+            _log.warning("left_behind", "an old session could not be removed: %s", error)
+
+
+def presented_value(headers: Iterable[Any], wanted: bytes) -> str | None:
+    """The value of a cookie in the headers of a scope; None for none, and for several different ones (S-29)."""
+    values: set[bytes] = set()
+    for name, value in headers:
+        if octets(name, "replace").lower() != b"cookie":
+            continue
+        header = octets(value, "replace")
+        if len(header) > MAX_COOKIE_BYTES:
+            return None
+        for pair in header.split(b";"):
+            key, equals, content = pair.partition(b"=")
+            if equals and key.strip(b" \t") == wanted:
+                values.add(content.strip(b' \t"'))
+    return values.pop().decode("latin-1") if len(values) == 1 else None

@@ -1,0 +1,68 @@
+"""Where a session lives in the store, where it moves to, and whose it is: what one incarnation of it never changes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..internal.masked import masked, shows_as
+
+__all__ = ["Binding", "Place", "SessionKey", "Successor"]
+
+
+@shows_as(lambda key: f"<SessionKey {key.ref}>")
+class SessionKey(NamedTuple):
+    """Where a session lives in the store: made from its id by `credentials.identity`, no credential (S-08, S-12)."""
+
+    prefix: int
+    """The id's first 12 bits, 0 to 4095; modulo ``concurrency`` they choose the segment (S-01, E-1)."""
+    digest: bytes
+    """16 bytes: the name of the record and the member of the segment's index (C-7)."""
+
+    @property
+    def ref(self) -> str:
+        """The handle that people and logs may see: 12 hex digits (S-80)."""
+        return f"{self.prefix:03x}{self.digest.hex()[:9]}"
+
+
+@masked
+class Binding(NamedTuple):
+    """Whose session it is (S-55)."""
+
+    principal: str
+    version: int
+    """The version that bound it, hence the time of the login: microseconds by the store's clock (C-8)."""
+
+
+@masked
+class Successor(NamedTuple):
+    """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
+
+    key: SessionKey
+    incarnation: int
+    forward_ms: int = 0
+    """For so long, by the store's time, who asks for the old key is led here; 0 for a change of privilege (S-07)."""
+    principal: str | None = None
+    """Whose session it has been so far; None if nobody's. An index of principals follows it by this (E-9)."""
+    binds: str | None = None
+    """Whose it is from then on, and ``""`` for nobody's; None leaves that as it is. Never with a forward."""
+
+    @property
+    def principal_after(self) -> str | None:
+        """Whose session it is after the rotation; None if nobody's."""
+        return self.principal if self.binds is None else self.binds or None
+
+    def binding_at(self, version: int, before: Binding | None) -> Binding | None:
+        """Whose the session is after the rotation with this version."""
+        if self.binds is None:
+            return before
+        return Binding(self.binds, version) if self.binds else None
+
+
+@masked
+class Place(NamedTuple):
+    """Where a session lives on since its id was renewed (S-07)."""
+
+    key: SessionKey
+    incarnation: int
+    rotated: int
+    """The version of that rotation."""

@@ -1,0 +1,178 @@
+"""A dict whose values are decoded when somebody looks.
+
+The values of a stored session arrive as bytes, and each is decoded on its first touch. The dict's own storage always
+holds every name, and for a value not decoded yet an `Undecoded` in its place. All access from Python goes through
+this class and never meets one; C code that reads the storage of a dict subclass directly (msgspec, orjson, pydantic)
+asks it for its value, as it would an enum member.
+"""
+
+from __future__ import annotations
+
+from _collections_abc import dict_items, dict_keys, dict_values
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any, ClassVar, Final, Self, SupportsIndex
+
+from pydantic_core import SchemaSerializer, core_schema
+
+from ..codec import check_name
+from ..errors import WsgessionsError
+from ..internal.masked import forget_variables, forgetful
+from .changes import OPEN
+from .lazy_values import Undecoded
+from .tracking import TrackedAttributes
+
+__all__ = ["Attributes"]
+
+_MISSING: Final = object()
+
+# The storage itself, past the methods here. `super()` would find the same, at three times the cost.
+_get_item: Final = dict[str, Any].__getitem__
+_get: Final = dict[str, Any].get
+
+
+def _as_dict(attributes: Attributes) -> dict[str, Any]:
+    return attributes.copy()
+
+
+class Attributes(TrackedAttributes):
+    """The methods of a dict over tracked attributes. Not for use by itself: `wsgessions.Session` is made of it."""
+
+    __slots__ = ()
+
+    __hash__ = None  # type: ignore[assignment]  # as dict has it; named because __eq__ is defined here
+    __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
+        core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(_as_dict))
+    )
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Any:
+        if self._gate is not OPEN:
+            self._enter(write=False)
+        value = _get_item(self, name)
+        return self._decode(name, value) if type(value) is Undecoded else value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if self._gate is not OPEN:
+            self._enter(write=False)
+        value = _get(self, name, default)
+        return self._decode(name, value) if type(value) is Undecoded else value
+
+    def __contains__(self, name: object) -> bool:
+        self._before_read()
+        return super().__contains__(name)
+
+    def __len__(self) -> int:
+        self._before_read()
+        return super().__len__()
+
+    # Overridden although it only delegates: dict(session) and {**session} ask a subclass for its values only if it has
+    # an __iter__ of its own, and copy the bare storage otherwise.
+    def __iter__(self) -> Iterator[str]:
+        self._before_read()
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[str]:
+        self._before_read()
+        return super().__reversed__()
+
+    def keys(self) -> dict_keys[str, Any]:
+        self._before_read()
+        return super().keys()
+
+    def values(self) -> dict_values[str, Any]:
+        self._before_read()
+        self._decode_all()
+        return super().values()
+
+    def items(self) -> dict_items[str, Any]:
+        self._before_read()
+        self._decode_all()
+        return super().items()
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dict of the same values."""
+        return dict(self.items())
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        return deepcopy(self.copy(), memo)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (self.copy(),)
+
+    def __eq__(self, other: object) -> bool:
+        return self.copy() == (other.copy() if isinstance(other, Attributes) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | (other.copy() if isinstance(other, Attributes) else other)
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        try:
+            self._before_write()
+            self._put(name, value)
+        except WsgessionsError as error:
+            del value  # from here on no frame of the error holds it (S-80)
+            forget_variables(error)
+            raise
+
+    def __delitem__(self, name: str) -> None:
+        self._before_write()
+        if name not in self._names():
+            raise KeyError(name)
+        self._drop(name)
+
+    def pop(self, name: str, default: Any = _MISSING) -> Any:
+        self._before_write()
+        if name not in self._names():
+            if default is _MISSING:
+                raise KeyError(name)
+            return default
+        value = self[name]
+        self._drop(name)
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        self._before_write()
+        name = next(super().__reversed__(), None)
+        if name is None:
+            raise KeyError("popitem(): session is empty")
+        return name, self.pop(name)
+
+    @forgetful
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        self._before_write()
+        if name not in self._names():
+            self._put(name, default)
+        return self[name]
+
+    @forgetful
+    def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:  # type: ignore[override]
+        """As `dict.update`. All names are checked before the first value is taken over."""
+        self._before_write()
+        incoming = dict(values, **more)
+        for name in incoming:
+            check_name(name)
+        for name, value in incoming.items():
+            self._put(name, value)
+
+    @forgetful
+    def __ior__(self, values: Any) -> Self:  # type: ignore[override]
+        self.update(values)
+        return self
+
+    def clear(self) -> None:
+        """Remove all attributes; id, times and deadlines stay (R-06)."""
+        self._before_write()
+        for name in list(self._names()):
+            self._drop(name)

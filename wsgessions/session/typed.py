@@ -1,0 +1,171 @@
+"""One attribute of a session as a value of a type: validated when it is read, written back when it was changed.
+
+```python
+CART = TypedAttribute("cart", Cart)  # Cart: a pydantic model, a dataclass, list[Line], whatever pydantic validates
+
+cart = CART.of(session)
+cart.lines[0].quantity += 1  # no further word: the commit finds it
+```
+
+What is stored is plain data under the names of the fields, so ``session["cart"]`` reads it in any framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PurePath
+from typing import Any, Final, Generic, TypeVar, cast, get_origin
+
+from pydantic import AnyUrl, TypeAdapter, ValidationError
+
+from ..codec import check_name, encode
+from ..codec.refusals import key_step, type_name
+from ..errors import CodecError
+from ..internal.masked import forgetful
+from . import Session
+from .changes import UNCHANGED
+
+__all__ = ["TypedAttribute"]
+
+T = TypeVar("T")
+
+_MISSING: Final = object()
+_OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
+"""Kinds of pydantic's errors whose text is the application's and may quote the value."""
+_AS_TEXT: Final = (
+    PurePath,
+    AnyUrl,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+"""Types that are stored as their text, from which validation makes them again."""
+
+
+class TypedAttribute(Generic[T]):
+    """A name and a type.
+
+    Args:
+        name: the attribute's name.
+        kind: the type; anything that pydantic can validate.
+        default_factory: makes the value where the session has no such attribute. By default ``kind`` is called without
+            arguments, or None is taken if ``kind`` allows it. A default is stored only once it was changed.
+
+    Raises:
+        CodecError: no attribute can have this name.
+        TypeError: there is no default to be had without ``default_factory``.
+    """
+
+    __slots__ = ("_adapter", "_make_default", "kind", "name")
+
+    def __init__(self, name: str, kind: type[T], *, default_factory: Callable[[], T] | None = None) -> None:
+        check_name(name)
+        self.name: str = name
+        self.kind: type[T] = kind
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+        self._make_default = default_factory or self._find_default()
+
+    def of(self, session: Session) -> T:
+        """The attribute's value in this session; the same object for every call within a request.
+
+        Changes in it, nested ones too, go to the store with the next commit, as plain data. Setting or removing the
+        attribute by its name, `Session.refresh` and `Session.invalidate` part it from the session: ask for it anew.
+
+        Raises:
+            CodecError: what is stored is no valid ``kind`` any more. The stored value stays, and other attributes are
+                not affected (R-25).
+        """
+        session._before_read()
+        view = session._views.get(self.name)
+        if not isinstance(view, _View) or view.attribute.kind != self.kind:
+            view = session._views[self.name] = _View(self, self._read(session))
+        value: T = view.value
+        return value
+
+    @forgetful
+    def _read(self, session: Session) -> T:
+        session._draw_in()
+        stored = session.get(self.name, _MISSING)
+        return self._make_default() if stored is _MISSING else self.validate(stored)
+
+    @forgetful
+    def validate(self, plain: object) -> T:
+        """Make the value from plain data.
+
+        Raises:
+            CodecError: it is not valid; ``path`` says where.
+        """
+        try:
+            return self._adapter.validate_python(plain, by_alias=True, by_name=True)
+        except ValidationError as error:
+            trouble = self._trouble(error)
+        # Outside of the except clause, so that no traceback leads to the values that pydantic's error quotes (S-80).
+        raise trouble
+
+    def plain(self, value: T) -> object:
+        """The plain data of a value."""
+        return _plain(self._adapter.dump_python(value, by_alias=False, round_trip=True, warnings="none"))
+
+    def _trouble(self, error: ValidationError) -> CodecError:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        steps = (f"[{step}]" if isinstance(step, int) else key_step(step) for step in first["loc"])
+        reason = first["type"] if first["type"] in _OWN_WORDS else first["msg"]
+        return CodecError(f"no valid {self._kind_name()}: {reason}", path=self.name + "".join(steps))
+
+    def _kind_name(self) -> str:
+        kind = cast("object", self.kind)  # `int | None` and the like are no classes
+        return type_name(kind) if isinstance(kind, type) else str(kind)
+
+    def _find_default(self) -> Callable[[], T]:
+        kind: Any = get_origin(self.kind) or self.kind
+        for make in (kind, _nothing):
+            try:
+                self._adapter.validate_python(make())
+            except (TypeError, ValidationError):
+                continue
+            return make
+        raise TypeError(f"attribute {self.name!r} needs a default_factory: {self.kind!r} takes arguments")
+
+
+def _nothing() -> Any:
+    return None
+
+
+class _View:
+    """A value that was handed out for an attribute."""
+
+    __slots__ = ("_raw", "attribute", "value")
+
+    @forgetful
+    def __init__(self, attribute: TypedAttribute[Any], value: Any) -> None:
+        self.attribute = attribute
+        self.value = value
+        self._raw = encode(attribute.plain(value), name=attribute.name)
+
+    @forgetful
+    def changes(self) -> Any:
+        plain = self.attribute.plain(self.value)
+        raw = encode(plain, name=self.attribute.name)
+        if raw == self._raw:
+            return UNCHANGED
+        self.attribute.validate(plain)
+        self._raw = raw
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    """The data in types that the codec takes, as far as it can be; what is left the codec refuses by its name."""
+    match value:
+        case dict():
+            return {_plain(key): _plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return type(value)(map(_plain, value))
+        case Enum():
+            return value.value
+        case _:
+            return str(value) if isinstance(value, _AS_TEXT) else value

@@ -1,0 +1,1 @@
+"""The contract of a session store, and what stores and their users share."""

@@ -1,0 +1,337 @@
+"""The contract of a session store. Everything that keeps or carries sessions is a `Store`, layers included.
+
+How the answers are to be read:
+
+* **Missing, expired, tombstoned and unreadable are one answer: None.** A store never invents a session and never raises
+  because of what a caller presented. An unreadable record is kept for inspection, logged once and counted (R-20, R-21).
+* **Errors are system faults only**: `StoreUnavailable` and its children, from which a caller can conclude nothing about
+  the session. `NonStopTimeout` and a lost connection leave a write *unknown*: done or not done, never half done.
+* **create never overwrites, apply never creates** (S-09, S-62). What was deleted stays deleted: until its tombstone
+  lapses, nothing is stored under that key again.
+* **Every write is atomic and may be repeated**: a delta with the same ``commit_id`` and a creation with the same
+  incarnation give the first outcome again (C-9, F-26); what is deleted twice is deleted, and was there the first time.
+* **Time is the store's** (C-16): the caller sends durations and is told instants.
+
+Calls for different sessions, and for one session, may overlap. Every call takes ``deadline``, an instant of
+`time.monotonic` after which the caller no longer waits; it covers retries and reconnection. A call may be cancelled at
+any await; a cancelled write is unknown, and the store stays usable.
+
+`wsgessions.testing.StoreSuite` is this contract as tests.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Coroutine
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+
+from ..cache.statistics import CacheStatistics
+from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record.clock import StoreClock
+
+if TYPE_CHECKING:
+    from .listing import SessionHead
+
+__all__ = [
+    "NEVER",
+    "Ability",
+    "Barring",
+    "Confirming",
+    "Countable",
+    "Indexing",
+    "Limited",
+    "Mark",
+    "Noting",
+    "Recalling",
+    "SecretKeeping",
+    "Store",
+    "find_power",
+]
+
+Power = TypeVar("Power")
+
+NEVER: Final = math.inf
+"""The deadline of a caller that waits for ever."""
+
+
+class Store(Protocol):
+    """Keeps the sessions of one namespace and context. Its methods return coroutines, however they are written."""
+
+    @property
+    def clock(self) -> StoreClock:
+        """The store's time, as far as it is known here."""
+        ...
+
+    def start(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
+        """Connect and check that the store is fit for use; starting a started store does nothing.
+
+        Raises:
+            StoreUnavailable: the store cannot be reached in time. `start` may be called again.
+            ConfigError: the store can be reached and must not be used as configured.
+        """
+        ...
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """Free what `start` took. Closing a closed or never started store does nothing."""
+        ...
+
+    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
+        """Store a new session, its idle time starting now.
+
+        Returns:
+            The stored record, or None if the key is in use or bears a tombstone: draw another id.
+        """
+        ...
+
+    def load(
+        self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, SessionRecord | SessionChanges | None]:
+        """Read a session.
+
+        Args:
+            key: the session.
+            since: the state the caller holds. If the session still has that incarnation, and no older version, the
+                answer is a `SessionChanges`; otherwise the whole record.
+        """
+        ...
+
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
+        """Change an existing session, all or nothing. The idle time starts anew."""
+        ...
+
+    def rotate(
+        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, CommitOutcome]:
+        """Apply ``delta`` and move the session to its successor's key, in one step.
+
+        The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
+
+        A successor with a grace (`Successor.forward_ms`) is a renewal of the id (S-07). Until the new id has been
+        presented (`end_forward`), and for the grace after that, `load` of the old key gives the successor's record, and
+        a commit under the old key changes the successor and says so (`CommitOutcome.moved`); a second renewal does so
+        too, and moves nothing. This leads one step, so never past a later rotation or end, and not beyond the absolute
+        deadline. `delete` of the old key ends the session at any time.
+        """
+        ...
+
+    def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
+        """Start the idle time of these sessions anew; those that are gone are passed over (C-16).
+
+        A use may be reported late: for a short grace after its idle time a session is no longer loaded, and can still
+        be touched and changed (`figures.DEFAULT_GRACE`). The absolute deadline knows no grace.
+        """
+        ...
+
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        """The ids that sessions were renewed to have been presented (C-23).
+
+        Args:
+            keys: the old ones; `SessionRecord.renewed_from` tells them. What leads nowhere is passed over.
+            grace_ms: for so long from now on they lead to the sessions, and no longer.
+            deadline: see `Store`.
+        """
+        ...
+
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """Remove a session and leave a tombstone.
+
+        Args:
+            key: the session.
+            by_client: whether the client itself gives the id up and is told so, as at a logout; see `was_replaced`.
+            deadline: see `Store`.
+
+        Returns:
+            Whether there was a session.
+        """
+        ...
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """Whether the client has given this id up a moment ago: by a rotation without grace, or by its own end (C-24).
+
+        True for `figures.REPLACED_MS`: requests that were sent with it may still be on their way. An id that was never
+        known, has expired, or was ended by others was not replaced.
+        """
+        ...
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """The power to count live sessions, over the whole cluster (E-7)."""
+
+    async def count(self, *, deadline: float = NEVER) -> int:
+        """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
+        ...
+
+
+@runtime_checkable
+class Indexing(Protocol):
+    """The power to find the sessions of a principal (E-9, S-55).
+
+    A session that moves to another key is under the new one before it has left the old one. So a caller that asks for
+    the keys again, until there is none that it has not dealt with, has missed no session that there was at its first
+    call.
+    """
+
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        """The keys of all sessions that are bound to this principal, and perhaps of some that are over, in no order."""
+        ...
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Collection[str] = (), deadline: float = NEVER
+    ) -> list[SessionHead]:
+        """What there is under these keys of the principal's: the live sessions, in no order.
+
+        Args:
+            principal: whose they are.
+            keys: some hundreds at most; one round trip or two.
+            names: the attributes to tell of each.
+            deadline: as for every call.
+        """
+        ...
+
+
+@runtime_checkable
+class SecretKeeping(Protocol):
+    """The power to agree on one secret among all nodes without configuration (C-11)."""
+
+    async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
+        """The cluster's secret: the first proposal ever made under this namespace.
+
+        Args:
+            proposal: 32 random bytes, used if there is no secret yet.
+        """
+        ...
+
+    def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
+        """Be told when the secret is another one, as after the store was emptied (C-25).
+
+        Args:
+            known: the secret. It is proposed again where a store has none any more.
+            tell: a bound method, given the new secret in the event loop of the store. It is held weakly, since a store
+                that keeps its manager would never be collected with it.
+        """
+        ...
+
+
+class Mark(Protocol):
+    """A state that a client is known to have seen, such as a `wsgessions.credentials.watermark.Watermark`."""
+
+    @property
+    def incarnation(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """The power to serve a session from memory (C-11)."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """What was served from memory, and why the rest was not."""
+        ...
+
+    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
+        """The session in a state that is provably fresh and not older than ``mark``, or None: ask `Store.load`.
+
+        Never waits, and may be called from any thread.
+
+        Args:
+            key: the session.
+            mark: what its client is known to have seen; None if that is not known, and then nothing is recalled.
+        """
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """The power to take note of a use, to be told to the store later (C-16)."""
+
+    def note_use(self, key: SessionKey) -> bool:
+        """Count this as a use of the session, as `Store.touch` would. Never waits, and may be called from any thread.
+
+        Returns:
+            Whether it was noted; a store that is not started has to be told by `Store.touch`.
+        """
+        ...
+
+    def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
+        """Have `Store.end_forward` called for this key. Never waits, and may be called from any thread, as often as one
+        likes.
+
+        Returns:
+            Whether it was noted.
+        """
+        ...
+
+
+@runtime_checkable
+class Barring(Protocol):
+    """The power to wait for all nodes that keep copies (C-15)."""
+
+    async def barrier(self, *, deadline: float = NEVER) -> None:
+        """Return when no node can serve any more what was replaced or deleted before this call.
+
+        Raises:
+            NonStopTimeout: a node may still serve it.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """The power to tell a primary from a server that was one (fact 12 of the design pages)."""
+
+    async def confirm(self, *, deadline: float = NEVER) -> None:
+        """Return if the server that gives the answers may write, and so was the primary when it gave the earlier ones.
+
+        Raises:
+            StoreUnavailable: it is not, or did not answer.
+        """
+        ...
+
+
+class Ability(Enum):
+    """What a store may have to say that it lacks, see `Limited`."""
+
+    DELTAS = "deltas"
+    """Only what changed travels; else each commit sends the whole session."""
+    COUNTING = "counting"
+    """Sessions can be counted (`Countable`)."""
+    LISTING = "listing"
+    """All sessions can be listed (`wsgessions.store.listing.Listing`)."""
+    INDEXING = "indexing"
+    """The sessions of a principal can be found (`Indexing`). Whose a session is, every store keeps."""
+    NEAR_CACHE = "near_cache"
+    """Hot sessions are served from memory (`Recalling`); else each request reads the store."""
+    ATOMIC_COMMITS = "atomic_commits"
+    """Commits of different processes never undo each other. Within one process they never do."""
+    ATOMIC_ROTATION = "atomic_rotation"
+    """A rotation is one step; else there is an instant in which neither id leads to the session, and never one in which
+    both do. A process that dies in that instant has ended the session."""
+    ONE_CLOCK = "one_clock"
+    """The store's clock decides when sessions end; else the clocks of the servers do, which must agree."""
+    KEEPING = "keeping"
+    """Sessions and tombstones are kept until their time has come; else eviction or a restart may take them before. What
+    comes late is refused then too, for there is no session, but for a creation that is sent again."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """Says in what a store falls short. Who is not `Limited` lacks nothing but the powers that it does not have."""
+
+    @property
+    def lacks(self) -> frozenset[Ability]:
+        """The abilities that are missing. They do not change while the store exists."""
+        ...
+
+
+def find_power(store: Store, power: type[Power]) -> Power | None:
+    """The outermost layer of ``store`` with an optional power, or None. A layer names the one behind it ``below``."""
+    layer: object | None = store
+    while layer is not None and not isinstance(layer, power):
+        layer = getattr(layer, "below", None)
+    return layer

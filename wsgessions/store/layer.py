@@ -1,0 +1,60 @@
+"""What a store in front of another one does with the calls that are none of its business: it passes them on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Coroutine
+from typing import Any, Generic, TypeVar
+
+from ..record import CommitOutcome, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record.clock import StoreClock
+from .contract import NEVER, Store
+
+__all__ = ["Layer"]
+
+Below = TypeVar("Below", bound=Store)
+
+
+class Layer(Generic[Below]):
+    """The calls of a `Store` that most layers have nothing to add to. A layer overrides those that it has.
+
+    Args:
+        below: the store behind.
+    """
+
+    def __init__(self, below: Below) -> None:
+        self.below = below
+
+    @property
+    def clock(self) -> StoreClock:
+        """The clock of the store behind."""
+        return self.below.clock
+
+    # Coroutine functions but for their spelling: no frame of their own.
+
+    def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
+        """See `Store.create`."""
+        return self.below.create(new, deadline=deadline)
+
+    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
+        """See `Store.apply`."""
+        return self.below.apply(delta, deadline=deadline)
+
+    def rotate(
+        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, CommitOutcome]:
+        """See `Store.rotate`."""
+        return self.below.rotate(delta, successor, deadline=deadline)
+
+    def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """See `Store.delete`."""
+        return self.below.delete(key, by_client=by_client, deadline=deadline)
+
+    def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
+        """See `Store.was_replaced`."""
+        return self.below.was_replaced(key, deadline=deadline)
+
+    def end_forward(
+        self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER
+    ) -> Coroutine[Any, Any, None]:
+        """See `Store.end_forward`."""
+        return self.below.end_forward(keys, grace_ms=grace_ms, deadline=deadline)

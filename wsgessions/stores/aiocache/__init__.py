@@ -1,0 +1,1 @@
+"""Sessions in a cache that an application has configured for aiocache."""

@@ -1,0 +1,33 @@
+"""The embedded store: a real Valkey in a directory of one's own, started by whoever comes first.
+
+Who does what:
+
+* `EmbeddedServer` lives in each process that uses the store. It starts a supervisor where there is none, and is told
+  where the server listens.
+* The supervisor is one detached process per directory. It owns the server process, restarts it when it dies, and stops
+  it when nobody uses the directory any more.
+* Three locks in the directory say who is there (`StoreDirectory`), and a fourth lies on what the supervisor tells. They
+  are held by open files, so the kernel frees them however a process ends; no file left behind by a crash is ever
+  believed.
+
+``wsgessions server`` is the same supervisor in the foreground, with a port for clients of other hosts.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ...errors import ConfigError
+
+if sys.platform == "win32":
+    raise ConfigError(
+        "the embedded store does not run on Windows",
+        setting="store_url",
+        hint="run a server elsewhere, or use WSL, and set WSGESSIONS_STORE_URL=valkey://host:6379",
+    )
+
+from .connection import FsyncPolicy
+from .endpoint import Endpoint, Secret
+from .server import EmbeddedServer
+
+__all__ = ["EmbeddedServer", "Endpoint", "FsyncPolicy", "Secret"]

@@ -1,0 +1,184 @@
+"""An event loop that a store lives in, and how calls from other loops get there and back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import CancelledError, wait
+from typing import Any, Final, TypeVar
+
+from ...errors import NonStopTimeout, StoreUnavailable
+from ...store.contract import NEVER, Store
+
+__all__ = ["Ask", "Home"]
+
+T = TypeVar("T")
+Ask = Callable[[Store], Coroutine[Any, Any, T]]
+"""A call, waiting for the store that it is to be made to."""
+
+_WATCH: Final = 1.0
+"""Seconds between two looks at whether a home still exists, for who waits for an answer from there."""
+_SLACK: Final = 0.25
+"""Seconds after the deadline that a home has to report it, before it is taken to be stuck."""
+_FAREWELL: Final = 2.0
+"""Seconds that the end of the interpreter waits for connections to be closed."""
+
+
+class Home:
+    """One store and the event loop it lives in; to be made in that loop."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.ready: bool = False
+        """Whether the store is started, so that calls from this loop may go straight through."""
+        self.over: bool = False
+        self.thread: threading.Thread | None = None
+        self._starting = asyncio.Lock()
+        self._leave = asyncio.Event()
+        self._stay: AsyncGenerator[None, None] | None = None
+
+    @classmethod
+    def in_thread(cls, store: Store) -> Home:
+        """A home in a daemon thread of its own.
+
+        Raises:
+            StoreUnavailable: the system gives us no thread or event loop.
+        """
+        homes: list[Home] = []
+        begun = threading.Event()
+
+        async def live() -> None:
+            home = cls(store)
+            homes.append(home)
+            begun.set()
+            await home._leave.wait()
+            await home.close()
+
+        def run() -> None:
+            try:
+                with asyncio.Runner() as runner:
+                    runner.run(live())
+            finally:
+                begun.set()
+
+        thread = threading.Thread(target=run, name="wsgessions home", daemon=True)
+        thread.start()
+        begun.wait()
+        if not homes:
+            raise StoreUnavailable("no event loop could be made for the link to the store", hint="see standard error")
+        homes[0].thread = thread
+        return homes[0]
+
+    @property
+    def alive(self) -> bool:
+        return not self.over and self.loop.is_running()
+
+    def leave(self) -> None:
+        """End the thread, if it is one, and wait for it, but not for long."""
+        if self.thread is not None and self.thread is not threading.current_thread() and self.alive:
+            self.loop.call_soon_threadsafe(self._leave.set)
+            self.thread.join(_FAREWELL)
+
+    def leave_if_in(self, process: int) -> None:
+        """When the store goes, or the interpreter ends. A forked child inherits this call, but not the thread."""
+        if process == os.getpid():
+            self.leave()
+
+    # In the home
+
+    async def serve(self, ask: Ask[T], deadline: float) -> T:
+        if not self.ready:
+            await self.make_ready(deadline)
+        if time.monotonic() >= deadline:  # a call from elsewhere may have waited for its turn in this loop (C-20)
+            raise NonStopTimeout("the event loop that holds the link to the store came to the call too late")
+        return await ask(self.store)
+
+    async def make_ready(self, deadline: float) -> None:
+        """Start the store: once, whoever comes first."""
+        try:
+            async with asyncio.timeout(None if deadline == NEVER else _left(deadline)):
+                await self._starting.acquire()
+        except TimeoutError:
+            raise NonStopTimeout("the store was still being started") from None
+        try:
+            if not self.ready and not self.over:
+                await self.store.start(deadline=deadline)
+                # A loop that ends shuts its async generators down, and with this one the store.
+                self._stay = self._closing_with_loop()
+                await anext(self._stay)
+                self.ready = True
+        finally:
+            self._starting.release()
+
+    async def close(self) -> None:
+        if self._stay is not None:
+            await self._stay.aclose()
+        else:
+            await self._close()
+
+    async def _closing_with_loop(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        self.ready, self.over = False, True
+        await self.store.close()
+
+    # From elsewhere
+
+    async def call(self, ask: Ask[T], deadline: float) -> T:
+        """Answer a call from another event loop."""
+        serving = self.serve(ask, deadline)
+        try:
+            answer = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(serving, self.loop))
+        except RuntimeError:
+            serving.close()
+            raise StoreUnavailable("the event loop that held the link to the store has just ended") from None
+        try:
+            await self._await(answer, deadline)
+        except BaseException:
+            if self.alive:
+                answer.cancel()
+            raise
+        if answer.cancelled():
+            raise StoreUnavailable("the event loop that held the link to the store is ending", unknown=True)
+        return answer.result()
+
+    def host(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
+        """Run a coroutine here, while the calling thread waits."""
+        coroutine = work()
+        try:
+            answer = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError:
+            coroutine.close()
+            raise StoreUnavailable("the event loop that held the link to the store has just ended") from None
+        try:
+            while not wait([answer], timeout=min(_WATCH, _left(deadline) + _SLACK)).done:
+                self._check_answers(deadline)
+            return answer.result()
+        except CancelledError:
+            raise StoreUnavailable("the event loop that held the link to the store is ending", unknown=True) from None
+        except BaseException:
+            answer.cancel()
+            raise
+
+    async def _await(self, answer: asyncio.Future[Any], deadline: float) -> None:
+        """Wait for an answer that will not come if the home ends in a hurry, or hangs."""
+        while not (await asyncio.wait([answer], timeout=min(_WATCH, _left(deadline) + _SLACK)))[0]:
+            self._check_answers(deadline)
+
+    def _check_answers(self, deadline: float) -> None:
+        if not self.alive:
+            raise StoreUnavailable("the event loop that held the link to the store has ended", unknown=True)
+        if not _left(deadline):
+            raise NonStopTimeout("the event loop that holds the link to the store is stuck", unknown=True)
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

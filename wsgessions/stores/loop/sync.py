@@ -1,0 +1,73 @@
+"""Waiting for a store in code that is no coroutine: in a thread, or in a function of a web framework (R-57)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from ...errors import ConfigError
+from ...store.contract import NEVER, Store, find_power
+
+__all__ = ["Hosting", "is_at_home", "run_at_once", "wait_for"]
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Hosting(Protocol):
+    """The power of a store that lives in an event loop: to run there what a thread waits for."""
+
+    def is_home(self) -> bool:
+        """Whether the caller runs in that very loop, which would stand still while it waits."""
+        ...
+
+    def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
+        """Run a coroutine in that loop, and wait for its end here.
+
+        Args:
+            work: makes the coroutine.
+            deadline: as for `Store`; the coroutine keeps to it by itself, and this is for a loop that hangs.
+
+        Raises:
+            StoreUnavailable: the loop has ended, or hangs.
+        """
+        ...
+
+
+def is_at_home(store: Store) -> bool:
+    """Whether waiting for the store in this place would be for ever, see `Hosting.is_home`."""
+    hosting = find_power(store, Hosting)
+    return hosting is not None and hosting.is_home()
+
+
+def wait_for(store: Store, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
+    """The result of a coroutine that waits for nothing but the store; arguments as of `Hosting.host`.
+
+    Raises:
+        StoreUnavailable: as for the store's own methods.
+        ConfigError: the store waits for something else, in no event loop of its own.
+    """
+    hosting = find_power(store, Hosting)
+    if hosting is not None:
+        return hosting.host(work, deadline=deadline)
+    return run_at_once(work)
+
+
+def run_at_once(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine that waits for nothing, as all of `wsgessions.stores.memory.store` do.
+
+    Raises:
+        ConfigError: it does wait.
+    """
+    coroutine = work()
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    coroutine.close()
+    raise ConfigError(
+        "this store cannot be waited for outside of coroutines",
+        setting="store",
+        hint="wrap it: HomedStore(lambda: store)",
+    )

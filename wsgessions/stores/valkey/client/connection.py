@@ -1,0 +1,256 @@
+"""One connection: commands go out in order, and each reply belongs to the oldest command without one (S-91).
+
+Nothing is ever taken out of the queue but by a reply. A caller that was cancelled, or whose deadline has passed, leaves
+its ticket standing there: the reply is parsed, shown to the ticket's ``on_reply`` and dropped in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, cast
+
+import hiredis
+
+from ....errors import NonStopTimeout, StoreRefused
+from .replies import LinkLost, Reply, refusal
+
+__all__ = ["Connection", "OnPush", "OnReply", "Ticket"]
+
+_log = logging.getLogger("wsgessions.link")
+
+OnReply = Callable[[Reply], None]
+"""Called by the parser with every reply to a request, refusals included, in stream order with the pushes (C-2)."""
+
+OnPush = Callable[[list[Reply]], None]
+"""Called by the parser with every push message, such as ``[b"invalidate", [key, ...]]``."""
+
+_NOTHING: Final = object()
+_READ_SIZE: Final = 64 * 1024
+"""Bytes that are read from the socket at once, at most."""
+_HIGH_WATER: Final = 256 * 1024
+"""Bytes that may wait in the transport before requests wait in the link's queue instead."""
+
+_UNANSWERED: Final = "the store has not answered in time; a write may or may not have happened"
+
+_open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
+
+
+class Ticket:
+    """A place in the queue: what to send, how many replies it earns, and who waits for them."""
+
+    __slots__ = ("deadline", "expected", "future", "on_reply", "replies", "sent_at", "wire")
+
+    def __init__(self, wire: bytes, deadline: float, on_reply: OnReply | None, expected: int | None = None) -> None:
+        """``expected``: the number of replies to gather into a list; None for the one reply of a single command."""
+        self.wire: bytes = wire
+        self.deadline: float = deadline
+        self.on_reply: OnReply | None = on_reply
+        self.expected: int | None = expected
+        self.replies: list[Reply] | None = None if expected is None else []
+        self.sent_at: float = 0.0
+        self.future: asyncio.Future[Reply]
+
+    def take(self, reply: Reply) -> bool:
+        """Hand over a reply; says whether it was the last one."""
+        if self.on_reply is not None:
+            self.on_reply(reply)
+        if self.replies is not None:
+            self.replies.append(reply)
+            if len(self.replies) != self.expected:
+                return False
+            reply = self.replies
+        self.answer(reply)
+        return True
+
+    def answer(self, reply: Reply) -> None:
+        """Tell whoever waits, if anybody does."""
+        if not self.future.done():
+            self.future.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The life of one connection, from connected to lost. Belongs to one event loop and is never used again after.
+
+    What the socket brings is read into one buffer that lives as long as the connection. The other kind of protocol is
+    handed a bytes object of up to 256 KiB for each read, cut to size afterwards, which leaves holes all over the heap.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_push: OnPush | None,
+        on_room: Callable[[], None],
+        on_lost: Callable[[Connection], None],
+        on_refusal: Callable[[Connection, StoreRefused], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            on_push: told of push messages.
+            on_room: told when more can be written: replies have come in, or the transport has drained.
+            on_lost: told once, when the connection is of no further use; `lost` then holds the reason.
+            on_refusal: told of refusals, each before whoever asked, in stream order.
+        """
+        self.waiting: deque[Ticket] = deque()
+        """Tickets whose command was written and whose reply has not come, oldest first."""
+        self.paused: bool = False
+        """Whether the transport's buffer is full."""
+        self.lost: str | None = None
+        """Why the connection is of no further use; None while it is."""
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the transport has let go of the socket."""
+        self.since: float = time.monotonic()
+        """When it was made."""
+        self.replies: int = 0
+        """How many replies have come."""
+        self.received: int = 0
+        """How many bytes have come."""
+        self._buffer = bytearray(_READ_SIZE)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+        self.descriptor: int = -1
+        self._on_push = on_push
+        self._on_refusal = on_refusal
+        self._on_room = on_room
+        self._on_lost = on_lost
+        self._reader = hiredis.Reader(replyError=refusal, notEnoughData=_NOTHING)
+        self._feed = cast("Callable[[memoryview, int, int], None]", self._reader.feed)  # its stub knows bytes alone
+        self._torn = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self.descriptor = self._transport.get_extra_info("socket").fileno()
+        _open.add(self)
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self._on_room()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.lost is not None:
+            return
+        self.received += nbytes
+        self._filled = nbytes
+        try:
+            self._feed(self._view, 0, nbytes)
+            self._parse()
+        except hiredis.ProtocolError as error:
+            self.drop(f"the server's answer is not RESP: {error}")
+        except Exception:  # noqa: BLE001 - whatever a handler raises, the stream ends
+            # A cache that has missed a message is stale from here on, so the stream must not go on without it.
+            _log.exception("a handler of the stream failed; the link is dropped", extra={"event": "handler_failed"})
+            self.drop("a handler of its stream failed")
+        else:
+            self._on_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.drop(f"the connection broke: {exc}" if exc else "the server closed the connection")
+        _open.discard(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    # What the link calls
+
+    def bytes_before(self, content: bytes) -> int | None:
+        """How many bytes of the stream come before the verbatim string (RESP3) with this content.
+
+        Args:
+            content: of the reply that is being parsed; nothing else in the stream is like it.
+
+        Returns:
+            None if it was read from the socket in two parts.
+        """
+        at = self._buffer.find(content, 0, self._filled)
+        header = b"=%d\r\ntxt:" % (len(content) + 4)
+        return None if at < len(header) else self.received - self._filled + at - len(header)
+
+    @property
+    def mid_reply(self) -> bool:
+        """Whether a reply has come in part."""
+        return self._torn or self._reader.has_data()
+
+    def write(self, tickets: Sequence[Ticket], now: float) -> None:
+        """Send the tickets' commands in one piece."""
+        for ticket in tickets:
+            ticket.sent_at = now
+        self.waiting.extend(tickets)
+        self._transport.write(b"".join([ticket.wire for ticket in tickets]))
+
+    def expire(self, now: float) -> None:
+        """Release the callers whose deadline has passed; their tickets keep their places."""
+        for ticket in self.waiting:
+            if ticket.deadline <= now:
+                ticket.fail(NonStopTimeout(_UNANSWERED, unknown=True))
+
+    def drop(self, reason: str) -> None:
+        """Give the connection up: every caller fails at once, the socket is closed without ceremony."""
+        if self.lost is not None:
+            return
+        self.lost = reason
+        self._transport.abort()
+        for ticket in self.waiting:
+            ticket.fail(LinkLost(f"the link to the store was lost: {reason}", sent=True))
+        self.waiting.clear()
+        self._on_lost(self)
+
+    def _parse(self) -> None:
+        gets, waiting = self._reader.gets, self.waiting
+        reply = gets()
+        self._torn = reply is _NOTHING
+        while reply is not _NOTHING:
+            if type(reply) is hiredis.PushNotification:
+                if self._on_push is not None:
+                    self._on_push(reply)
+            elif not waiting:
+                return self.drop("the server sent a reply that nobody asked for")
+            else:
+                self.replies += 1
+                if type(reply) is StoreRefused and self._on_refusal is not None:
+                    self._on_refusal(self, reply)
+                if waiting[0].take(reply):
+                    waiting.popleft()
+            reply = gets()
+        return None
+
+
+_forked_off: Final[list[Connection]] = []
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: let go of the parent's sockets without touching its streams or its event loop (F-25).
+
+    Closing through the transport would shut TLS down and take the socket out of the parent's selector. Putting
+    /dev/null in the descriptor's place lets go of the socket and keeps the number taken, so that no late close can hit
+    another file.
+    """
+    if not _open:
+        return
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for connection in list(_open):
+        os.dup2(null, connection.descriptor, inheritable=False)
+        connection.lost = "it belongs to the parent process"
+        _forked_off.append(connection)
+    _open.clear()
+    os.close(null)
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,0 +1,175 @@
+"""When to connect, and what to do when that fails: back-off, and whom to tell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from ....errors import ConfigError, StoreRefused, StoreUnavailable, WsgessionsError
+from ....internal.jitter import chance
+from ....internal.own_context import begin_task
+from ....store.address import Address, Locate
+from .connection import Connection
+
+__all__ = ["Keeper"]
+
+_log = logging.getLogger("wsgessions.link")
+
+_FIRST_BACKOFF: Final = 0.05
+_MAX_BACKOFF: Final = 1.0
+_REFUSED_BACKOFF: Final = 2.0
+"""Seconds between attempts where the server does not let us in: that does not mend itself quickly (F-23)."""
+_STEADY: Final = 1.0
+"""Seconds a connection must live for its loss not to count as one more failure in a row."""
+
+_NOT_LET_IN: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "DENIED", "ERR"})
+
+
+class Keeper:
+    """Connects while somebody wants a connection, and rests otherwise.
+
+    Args:
+        locate: asked for the address before every attempt.
+        connect: one attempt.
+        wanted: whether anybody waits for a connection.
+        adopt: given the connection that was made.
+        refuse: given what makes the error for each of those who wait, when trying again soon is of no use.
+        timeout: seconds for one attempt; `locate` has its own limits.
+    """
+
+    def __init__(
+        self,
+        *,
+        locate: Locate,
+        connect: Callable[[Address], Awaitable[Connection]],
+        wanted: Callable[[], bool],
+        adopt: Callable[[Connection], None],
+        refuse: Callable[[Callable[[], StoreUnavailable]], None],
+        timeout: float,
+    ) -> None:
+        self.address: Address | None = None
+        """The server that was tried last."""
+        self.trouble: str = "not yet tried to connect"
+        """Why there is no connection, without credentials."""
+        self._locate = locate
+        self._connect = connect
+        self._wanted = wanted
+        self._adopt = adopt
+        self._refuse = refuse
+        self._timeout = timeout
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._failure = ""
+        self._not_before = -math.inf
+        self._warned = False
+
+    def want(self) -> None:
+        """See to it that a connection is made, if anybody wants one."""
+        if self._task is None and self._wanted():
+            self._task = begin_task(self._work(), name="wsgessions link")
+
+    def lost(self, connection: Connection) -> None:
+        """Learn why a connection was lost, and whether it was one of those that never last."""
+        self.trouble = f"{self.address}: {connection.lost}"
+        now = time.monotonic()
+        self._failures = 0 if now - connection.since >= _STEADY else self._failures + 1
+        if self._failures > 1:
+            self._rest(_FIRST_BACKOFF)
+        _log.warning("the link to the store was lost: %s", self.trouble, extra={"event": "link_lost"})
+
+    async def stop(self) -> None:
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _work(self) -> None:
+        try:
+            while self._wanted():
+                await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+                connection = await self._attempt()
+                if connection is not None and connection.lost is None:
+                    return self._made(connection)
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
+
+    def _made(self, connection: Connection) -> None:
+        self._warned = False
+        self.trouble = self._failure = ""
+        _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
+        # The task is over as far as anybody can tell: should the connection be lost at once, another is to be started.
+        self._task = None
+        self._adopt(connection)
+
+    async def _attempt(self) -> Connection | None:
+        # Whoever gives up during an attempt is to learn how the one before it failed.
+        self.trouble = self._failure or "still connecting"
+        try:
+            self.address = await self._locate()
+            self.trouble = self._failure or f"{self.address}: still connecting{self._tls_doubt()}"
+            async with asyncio.timeout(self._timeout):
+                return await self._connect(self.address)
+        except Exception as error:  # noqa: BLE001 - each kind is told to somebody below
+            self._failures += 1
+            self._fail(error)
+        return None
+
+    def _fail(self, error: Exception) -> None:
+        lasting = _lasting(error)
+        if lasting is not None:
+            self._rest(_REFUSED_BACKOFF)
+            self._refuse(lambda: _told(lasting, self.address))
+        else:
+            self._rest(_FIRST_BACKOFF)
+        late = f"no answer within {self._timeout:g} s{self._tls_doubt()}"
+        reason = late if isinstance(error, TimeoutError) else lasting or error
+        self.trouble = self._failure = f"{self.address}: {reason}"
+        level = logging.DEBUG if self._warned else logging.WARNING
+        self._warned = True
+        _log.log(level, "no link to the store: %s", self.trouble, extra={"event": "link_failed"})
+
+    def _tls_doubt(self) -> str:
+        """A server without TLS takes our greeting for the beginning of a command, and waits for the rest of it."""
+        return "; does it speak TLS at this port?" if self.address is not None and self.address.tls is not None else ""
+
+    def _rest(self, first: float) -> None:
+        """Wait before the next attempt, the longer the more failed in a row, and no two processes in step."""
+        longest = max(first, min(_MAX_BACKOFF, first * 2.0 ** min(self._failures - 1, 10)))
+        self._not_before = time.monotonic() + longest * chance.uniform(0.5, 1.0)
+
+
+def _lasting(error: Exception) -> WsgessionsError | None:
+    """What is wrong, in our words, if it will not pass by itself; None if trying again soon makes sense."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return StoreUnavailable(
+                f"the server's certificate is refused: {error.verify_message}",
+                hint="check host, ca and server_name in store_url, and the certificate's dates",
+            )
+        case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError):
+            return StoreUnavailable(f"TLS failed: {error.reason}", hint="is this the server's TLS port?")
+        case ConfigError():
+            return error
+        case StoreRefused():
+            return error if error.server_code in _NOT_LET_IN and "max number of clients" not in str(error) else None
+        case OSError() | StoreUnavailable():
+            return None
+        case _:
+            _log.error("the attempt to connect failed", exc_info=error, extra={"event": "link_failed"})
+            return StoreUnavailable(f"the attempt to connect failed with {type(error).__name__}", hint="see the log")
+
+
+def _told(lasting: WsgessionsError, address: Address | None) -> StoreUnavailable:
+    """The error for one who waits; each gets an exception of its own, since raising one adds to it."""
+    message, where = str(lasting.args[0]), f"{address}: " if address else ""
+    if isinstance(lasting, StoreRefused):
+        return StoreRefused(where + message, server_code=lasting.server_code, hint=lasting.hint)
+    told = StoreUnavailable(where + message, hint=lasting.hint)
+    told.__cause__ = lasting
+    return told

@@ -1,0 +1,63 @@
+"""What comes back over a link: replies, refusals, and the loss of the link."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeAlias
+
+from ....errors import StoreRefused, StoreUnavailable
+
+__all__ = ["DOUBTFUL", "PASSING", "LinkLost", "Reply", "refusal"]
+
+Reply: TypeAlias = Any
+"""A RESP3 reply as `hiredis` reads it: None, bool, int, float, bytes, or a list or dict of such.
+
+A refusal inside a list (of a transaction, of a pipeline) is a `StoreRefused` in its place.
+"""
+
+PASSING: Final = frozenset({"LOADING", "BUSY"})
+"""Refusals that pass by themselves and say that nothing was done: the same command may be sent again."""
+
+DOUBTFUL: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "LOADING"})
+"""Refusals of a server that may not be the primary, so that what was learned from it is no longer served (C-5)."""
+
+_MAX_TEXT: Final = 200
+_MAX_ERROR: Final = 4096
+_LONGEST_CODE: Final = 32
+_QUOTED_ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTALL)
+
+_HINTS: Final = {
+    "LOADING": "the store is reading its data from disk; it will be ready by itself",
+    "BUSY": "a script is running for long on the store; find it with SLOWLOG",
+    "NOAUTH": "give user and password in store_url, or to the client that stands for it",
+    "WRONGPASS": "check user and password in store_url, or of the client that stands for it",
+    "NOPERM": "allow the store's user the commands and the key prefix of wsgessions",
+    "OOM": "raise the store's maxmemory or let fewer sessions live",
+    "READONLY": "the server is a replica: name the primary in store_url",
+    "MISCONF": "the store cannot write to its disk: see its log",
+    "NOREPLICAS": "the store demands replicas that are not connected",
+}
+
+
+class LinkLost(StoreUnavailable):
+    """The link died while the request was under way. It never leaves the store as such: see C-9 on sending again."""
+
+    code = "link_lost"
+
+    def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
+        """``sent``: whether the server may have got the request, so that a write is *unknown* rather than undone."""
+        super().__init__(message, hint=hint)
+        self.sent = sent
+
+
+def refusal(text: str) -> StoreRefused:
+    """The error reply ``text`` as an exception to be raised, or to be kept in its place in a list.
+
+    Servers quote the arguments of commands that they do not know; those would be passwords and values (S-79).
+    """
+    code, _, said = text[:_MAX_ERROR].partition(" ")
+    if len(code) > _LONGEST_CODE or not code.replace("_", "").isalnum() or code != code.upper():
+        code, said = "ERR", text[:_MAX_ERROR]
+    said = _QUOTED_ARGUMENTS.sub("", said)[:_MAX_TEXT]
+    printable = "".join(char if char.isprintable() else " " for char in said)
+    return StoreRefused(f"the store refused: {code} {printable}".rstrip(), server_code=code, hint=_HINTS.get(code, ""))

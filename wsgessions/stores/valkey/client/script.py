@@ -1,0 +1,43 @@
+"""One Lua script: what runs at the server in one step, known there by the digest of its text."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib import resources
+
+__all__ = ["Script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script for `Commands.call`. Keys and values reach it as arguments only, never as part of its text (S-89)."""
+
+    name: str
+    """What error texts call it."""
+    source: str = field(repr=False)
+    sha1: str = field(init=False)
+    """The server's name for it: 40 hex digits."""
+    by_name: bytes = field(init=False, repr=False)
+    """The first two words of a call by `sha1`, as they go over the wire, from the end of what is before them."""
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha1", digest)
+        object.__setattr__(self, "by_name", b"\r\n$7\r\nEVALSHA\r\n$40\r\n%b" % digest.encode())
+
+    @classmethod
+    def load(cls, name: str, *heads: str) -> Script:
+        """Read ``scripts/<name>.lua`` of this package.
+
+        Args:
+            name: of the file. Its first line names it a script and says what it does to the store.
+            heads: other files, which come behind that line.
+        """
+        shebang, _, body = _text_of(name).partition("\n")
+        return cls(name, "".join([shebang, "\n", *map(_text_of, heads), body]))
+
+
+def _text_of(name: str) -> str:
+    file = resources.files("wsgessions.stores.valkey") / "scripts" / f"{name}.lua"
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,296 @@
+"""The heartbeat: proves again and again that what a node holds is fresh, and lists the node in the store (C-4 to C-6).
+
+One beat is one pipeline on the link that fills the cache:
+
+```
+CLIENT INFO                  how many bytes the server has sent: no push since the last beat is missing (C-22)
+heartbeat.lua                the keyed write, also of the canary, which this node has watched since its last beat;
+                             the push about that comes right behind the reply, or pushes are being lost (F-13)
+CLIENT CACHING YES
+MGET canary hint             both are watched from here on
+```
+
+A reply proves more than that the connection lives: the server may write, so it is the primary; its history and its
+list of members are those of the beat before; and all that it had pushed until then has arrived, since replies and
+pushes come in one order. The hint is what a barrier, which waits for all nodes, changes, so that they beat at once
+(C-15).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from ....cache.lease import Lease
+from ....cache.listener import Feed, Loss
+from ....errors import StoreRefused, StoreUnavailable
+from ....internal.background import BackgroundTask
+from ....internal.jitter import chance
+from ....internal.log_throttle import LogThrottle
+from ....store.constants import TRACKED_KEYS
+from ..agreement import REPLACED
+from ..client.commands import ScriptCall
+from ..client.replies import Reply
+from ..client.script import Script
+from .byte_count import CLIENT_INFO, Verdict
+from .tracking import CACHING_YES
+
+if TYPE_CHECKING:
+    from ..store import ValkeyStore
+
+__all__ = ["Heartbeat"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
+
+HEARTBEAT: Final = Script.load("heartbeat", "clock", "member_list")
+"""Record that a node is there."""
+_BEATS_PER_SWEEP: Final = 128
+"""Once in so many beats a node removes those from the list that have been silent for long, and looks at the table."""
+_JITTER: Final = 50e-6
+"""Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
+_LEAST_PAUSE: Final = 0.002
+"""Seconds between a hint and the beat, so that many hints at once are answered by one."""
+_SOON: Final = 0.001
+"""Seconds between a beat that could not be counted and the next; twice as many after each in a row."""
+_ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
+"""Refusals after which the connection leads to the wrong server."""
+
+
+_NEARLY_FULL: Final = 0.9
+
+
+class Heartbeat:
+    """The beats of one store object.
+
+    Args:
+        store: over whose link they go.
+        cache: told of every renewal and of every loss.
+        lease: the lease that the cache serves under; only its length and clock are used here.
+        interval: seconds between two beats (the setting `heartbeat`, *h*).
+        tracked_keys: how many keys the server can watch (the setting `tracking_table_max_keys`); 0 for any number.
+    """
+
+    def __init__(
+        self, store: ValkeyStore, cache: Feed, lease: Lease, *, interval: float, tracked_keys: int = TRACKED_KEYS
+    ) -> None:
+        self.node: bytes = b""
+        """This node's name in the list of members, drawn at each start (C-21)."""
+        self.replicas: int = 0
+        """How many replicas the primary had at the last beat."""
+        self._store = store
+        self._cache = cache
+        self._lease = lease
+        self._interval = interval
+        self._tracked_keys = tracked_keys
+        self._task = BackgroundTask("wsgessions heartbeat", self._run)
+        self._hinted = asyncio.Event()
+        self._urgent = 0
+        self._acknowledged_ms = 0
+        self._timeline: bytes = b""
+        self._members = 1
+        self._watching = False
+        self._canary_seen = False
+        self._pushes_arrive = True
+        self._counted = True
+        self._counted_at = 0.0
+        """When the last count that was judged was asked for, by the lease's clock: the lease counts from it."""
+        self._uncounted = 0
+        """Beats in a row that could not be counted."""
+        self._replaced = False
+        self._beats = 0
+
+    def start(self) -> None:
+        """Begin to beat; does nothing if it does already."""
+        if not self._task.running:
+            self.node, self._acknowledged_ms = secrets.token_bytes(8), 0
+            self._task.start()
+
+    async def stop(self) -> None:
+        """End, and leave the list of members, if the store answers."""
+        if not await self._task.stop():
+            return
+        self._cache.suspend()
+        if self._store.link.connected and self._store.segments is not None:
+            segment = next(iter(self._store.segments))
+            try:
+                deadline = time.monotonic() + self._interval
+                await self._store.link.request(b"HDEL", segment.members, self.node, deadline=deadline)
+            except StoreUnavailable as error:
+                _log.info("not_signed_off", "the list of members keeps this node until its lease is over: %s", error)
+
+    def connect(self) -> None:
+        """A fresh connection is being made; nothing of it is missing yet."""
+        self._counted_at = self._lease.clock()
+
+    def lose(self) -> None:
+        """The connection has ended: nothing is watched any more."""
+        self._watching, self._pushes_arrive, self._counted = False, True, True
+        self._acknowledged_ms = 0  # what comes over the next connection may be of another store
+        self._cache.statistics.tracking = False
+
+    # Beating
+
+    async def _run(self) -> None:
+        while True:
+            began = self._lease.clock()
+            try:
+                await self._beat()
+            except StoreUnavailable as error:
+                self._cache.suspend()
+                _log.warning("heartbeat_failed", "a heartbeat failed, so nothing is served from memory: %s", error)
+            except Exception as error:  # noqa: BLE001 - without beats the cache would be useless for ever, silently
+                self._cache.suspend()
+                _log.error("heartbeat_broke", "a heartbeat broke off: %s", type(error).__name__)
+            await self._pause(began + self._next_in() - self._lease.clock())
+
+    def _next_in(self) -> float:
+        self._uncounted = 0 if self._counted else self._uncounted + 1
+        return self._interval if self._counted else min(_SOON * 2.0**self._uncounted, self._interval)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next beat is due, or somebody asks for one: twice then, the second to confirm the first (C-15)."""
+        if self._urgent:
+            self._urgent -= 1
+            return
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._hinted.wait()
+        except TimeoutError:
+            return
+        self._hinted.clear()
+        self._urgent = 1
+        await asyncio.sleep(_LEAST_PAUSE + chance.uniform(0, self._members * _JITTER))  # spreads nodes
+
+    async def _beat(self) -> None:
+        segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
+        canary = segment.canary_prefix + self.node
+        self._store.tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
+        self._replaced, self._counted = False, True
+        beat = _Beat(self, self._lease.clock(), time.monotonic(), counts=self._store.tracking.count is not None)
+        await self._store.link.pipeline(
+            (
+                *((CLIENT_INFO,) if beat.counts else ()),
+                ScriptCall(HEARTBEAT, (segment.members, canary), self._arguments()),
+                CACHING_YES,
+                (b"MGET", canary, segment.hint),
+            ),
+            deadline=time.monotonic() + max(self._lease.length, self._interval),
+            on_reply=beat.take,
+        )
+        if self._replaced:  # all that nodes agree on is read again over a fresh connection (C-25)
+            self._store.link.abandon(REPLACED)
+        if beat.refused is not None:
+            if beat.refused.server_code in _ROLE_LOST:
+                self._store.link.abandon(f"the server is not the primary any more ({beat.refused.server_code})")
+            raise beat.refused
+
+    def _arguments(self) -> tuple[bytes | int, ...]:
+        sweep, self._beats = self._beats % _BEATS_PER_SWEEP == 0, self._beats + 1
+        return self.node, self._acknowledged_ms, round(self._lease.length * 1000), int(sweep)
+
+    def _see_canary(self) -> None:
+        self._canary_seen = True
+
+    # In the parser
+
+    def take_refusal(self) -> None:
+        """The lease ends at once (C-5)."""
+        self._cache.statistics.tracking = False
+        self._cache.suspend()
+
+    def take_count(self, info: Reply, sent_at: float) -> None:
+        """The reply to the question how many bytes the server has sent."""
+        count = self._store.tracking.count
+        if count is not None:
+            count.take(info, self._store.link)
+        self._counted = count is not None and count.verdict is not Verdict.UNCOUNTED
+        if self._counted:
+            self._counted_at = sent_at
+        if count is not None and count.verdict is Verdict.MISSING:
+            self._lose_pushes("some of the store's invalidations have not arrived; all copies of sessions are dropped")
+
+    def take_beat(self, beat: Reply, sent_at: float) -> None:
+        """The reply to the write, which was sent at this monotonic instant, and the push behind it, if it has come."""
+        now_ms, timeline, self.replicas, self._members, origin, before_ms, *table = beat
+        self._store.clock.observe(now_ms, sent_at=sent_at)
+        if self._canary_seen and not self._pushes_arrive:
+            self._pushes_arrive = True
+            self._lose_pushes("the store's invalidations arrive again; copies made meanwhile are dropped")
+        elif self._watching and not self._canary_seen:
+            self._pushes_arrive = False
+            self._lose_pushes("the store's invalidations do not arrive, so nothing is served from memory")
+        if timeline != self._timeline:
+            if self._timeline:
+                _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
+                self._cache.reset(Loss.TIMELINE)
+            self._timeline = timeline
+        if self._store.agreement.is_replaced(origin) or before_ms < self._acknowledged_ms:
+            _log.warning("replaced", f"{REPLACED}; all copies are dropped")
+            self._replaced = True
+            self._cache.reset(Loss.REPLACED)
+        if self._counted:  # only then has all been heard that was pushed before, which a barrier waits for
+            self._acknowledged_ms = now_ms
+        self._store.revocations.see_timeline(timeline)
+        if table:
+            self._see_table(*table)
+
+    def _lose_pushes(self, what: str) -> None:
+        """What was cached since the last proof that pushes arrive may be stale for good (C-22)."""
+        _log.error("pushes_lost", what)
+        self._cache.reset(Loss.PUSHES_LOST)
+
+    def _see_table(self, keys: int, items: int) -> None:
+        """A full table costs hits: the server then forgets keys at random, and says so (fact 10)."""
+        statistics = self._cache.statistics
+        statistics.tracked_keys, statistics.tracked_items = keys, items
+        if self._tracked_keys and keys >= _NEARLY_FULL * self._tracked_keys:
+            _log.warning(
+                "tracking_table",
+                "the store watches %d sessions for all servers, of %d that it can; beyond that copies are lost before "
+                "their time: raise its tracking-table-max-keys, and tracking_table_max_keys here, or lower "
+                "max_bytes_on_heap",
+                keys,
+                self._tracked_keys,
+            )
+
+    def take_watch(self, allowed: Reply, sent_at: float) -> None:
+        """The replies that end a beat: canary and hint are watched again."""
+        self._watching, self._canary_seen = allowed == b"OK", False
+        self._cache.statistics.tracking = self._watching and self._pushes_arrive
+        if self._cache.statistics.tracking and not self._replaced:
+            self._cache.renew(sent_at if self._store.tracking.count is None else self._counted_at)
+
+
+class _Beat:
+    """Follows the replies to one beat, also when it is sent again."""
+
+    __slots__ = ("_heartbeat", "_replies", "_sent_at", "_sent_monotonic", "counts", "refused")
+
+    def __init__(self, heartbeat: Heartbeat, sent_at: float, sent_monotonic: float, *, counts: bool) -> None:
+        self.counts: bool = counts
+        """Whether it begins with a count of bytes."""
+        self.refused: StoreRefused | None = None
+        self._heartbeat = heartbeat
+        self._sent_at = sent_at
+        self._sent_monotonic = sent_monotonic
+        self._replies: list[Reply] = []
+
+    def take(self, reply: Reply) -> None:
+        if not self._replies:
+            self.refused = None
+            if self.counts:
+                self._heartbeat.take_count(reply, self._sent_at)
+        self._replies.append(reply)
+        if isinstance(reply, StoreRefused):
+            self.refused = reply
+            self._heartbeat.take_refusal()
+        done = len(self._replies) - self.counts
+        if done == 2 and self.refused is None:  # the push comes between the two
+            self._heartbeat.take_beat(self._replies[-2], self._sent_monotonic)
+        elif done == 3:
+            allowed, self._replies = self._replies[-2], []
+            if self.refused is None:
+                self._heartbeat.take_watch(allowed, self._sent_at)

@@ -1,0 +1,74 @@
+"""Looks for the store that a process without copies knows to be emptied, swapped or replaced (C-25).
+
+A process with copies learns it by its heartbeat. This one asks as often, and nothing but since when the list of members
+has been kept. The answers also keep its estimate of the store's time close to the truth (C-16, C-20).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from ....errors import StoreUnavailable
+from ....internal.background import BackgroundTask
+from ....internal.log_throttle import LogThrottle
+from ..agreement import REPLACED
+from .members import list_members
+
+if TYPE_CHECKING:
+    from ..store import ValkeyStore
+
+__all__ = ["OriginWatch"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
+
+
+class OriginWatch:
+    """A background task of one store object.
+
+    Args:
+        store: the store; its link is given up when the list of members is another one than before.
+        interval: seconds between two looks.
+    """
+
+    def __init__(self, store: ValkeyStore, *, interval: float) -> None:
+        self._store = store
+        self._interval = interval
+        self._task = BackgroundTask("wsgessions origin", self._run)
+
+    def start(self) -> None:
+        """Begin to look; does nothing if it does already."""
+        if not self._task.running:
+            self._task.start()
+
+    async def stop(self) -> None:
+        """Stop."""
+        await self._task.stop()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.look()
+            except StoreUnavailable as error:
+                _log.info("origin_unknown", "the store could not be asked whether it is the same as before: %s", error)
+            except Exception as error:  # noqa: BLE001 - a watch that died would leave a swapped store unnoticed for ever
+                _log.error("origin_watch_broke", "a look at the list of members broke off: %s", type(error).__name__)
+
+    async def look(self) -> None:
+        """Look once.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        store, sent_at = self._store, time.monotonic()
+        generation = store.link.generation
+        listed = await list_members(store, hint=False, deadline=sent_at + max(self._interval, 1.0))
+        if generation != store.link.generation:
+            return  # the answer may be of the store that was there before
+        store.clock.observe(listed.now_ms, sent_at=sent_at)
+        if store.agreement.is_replaced(listed.origin_ms):
+            _log.warning("replaced", f"{REPLACED}; what is shared is read again")
+            store.link.abandon(REPLACED)

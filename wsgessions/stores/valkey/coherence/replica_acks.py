@@ -1,0 +1,136 @@
+"""The fence: waits until replicas have what the primary has acknowledged (C-15b).
+
+``WAIT`` blocks the connection that it comes over, and covers what others have written before (fact 15). So one small
+connection beside the link goes round and round while anybody waits: it writes, and waits for the replicas to confirm
+that. Whoever had his acknowledgement before a round began is covered by it, so all of them share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ....errors import StoreRefused, StoreUnavailable
+from ....internal.log_throttle import LogThrottle
+from ....internal.own_context import begin_task
+from ....store.address import Address
+from ....store.contract import NEVER
+from ..client.commands import ScriptCall
+from ..client.link import Link
+from ..client.script import Script
+
+if TYPE_CHECKING:
+    from ..store import ValkeyStore
+
+__all__ = ["Fence"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.replication"))
+
+FENCE: Final = Script.load("fence")
+"""Write something, and tell the replication id."""
+_ROUND: Final = 0.25
+"""Seconds that one ``WAIT`` takes at most; who still waits then is part of the next round."""
+_ANSWER: Final = 1.0
+"""Seconds beyond that for its answer, and for a connection if there is none."""
+
+
+class _Waiter(NamedTuple):
+    timeline: bytes
+    replicas: int
+    passed: asyncio.Future[bool]
+
+    def judge(self, timeline: bytes, replicas: int) -> bool:
+        """Settle it, if a round with this outcome does; says whether it did."""
+        reached = replicas >= self.replicas
+        if not self.passed.done() and (reached or timeline != self.timeline):
+            self.passed.set_result(reached and timeline == self.timeline)
+        return self.passed.done()
+
+
+class Fence:
+    """Belongs to the event loop of its store. Connects when first needed, to the server that the store's link is at."""
+
+    def __init__(self, store: ValkeyStore) -> None:
+        self._store = store
+        self._link: Link | None = None
+        self._beside = 0
+        self._waiting: list[_Waiter] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def passed(self, timeline: bytes, replicas: int, *, deadline: float) -> bool:
+        """Wait until replicas have all that the primary acknowledged before this call.
+
+        Args:
+            timeline: the replication id under which it was acknowledged. What another history has is worth nothing.
+            replicas: so many of them.
+            deadline: see `Store`.
+
+        Returns:
+            Whether they have. If not, for whatever reason, nothing is known: they may have it nevertheless.
+        """
+        waiter = _Waiter(timeline, replicas, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        if self._task is None:
+            self._task = begin_task(self._run(), name="wsgessions fence")
+        try:
+            async with asyncio.timeout(None if deadline == NEVER else max(0.0, deadline - time.monotonic())):
+                return await waiter.passed
+        except TimeoutError:
+            return False
+
+    async def close(self) -> None:
+        """Let go of the connection; who still waits is told that it was not reached."""
+        task, link = self._task, self._link
+        self._task = self._link = None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if link is not None:
+            await link.close()
+
+    async def _run(self) -> None:
+        group: list[_Waiter] = []
+        try:
+            while self._waiting:
+                group, self._waiting = [each for each in self._waiting if not each.passed.done()], []
+                timeline, replicas = await self._round(max((each.replicas for each in group), default=0))
+                self._waiting += [each for each in group if not each.judge(timeline or each.timeline, replicas)]
+        finally:
+            for each in (*group, *self._waiting):
+                each.judge(b"", 0)
+            self._waiting.clear()
+            self._task = None
+
+    async def _round(self, replicas: int) -> tuple[bytes, int]:
+        """The history that was written to, empty if that is not known, and how many replicas have confirmed it."""
+        if not replicas:
+            return b"", 0
+        deadline = time.monotonic() + _ROUND + _ANSWER
+        wait = (b"WAIT", replicas, round(_ROUND * 1000))
+        try:
+            segment = next(iter(await self._store.known_segments(deadline)))
+            answers = await self._at_primary().pipeline((ScriptCall(FENCE, (segment.fence,)), wait), deadline=deadline)
+        except StoreUnavailable as error:
+            _log.info("fence_interrupted", "the replicas could not be asked, and are asked again: %s", error)
+            return b"", 0
+        for answer in answers:
+            if isinstance(answer, StoreRefused):
+                _log.warning("fence_refused", "what replicas have cannot be found out: %s", answer)
+                return b"refused", 0
+        return answers[0], answers[1]
+
+    def _at_primary(self) -> Link:
+        if self._link is None:
+            self._link = Link(self._locate, name="wsgessions-fence")
+        elif self._beside != self._store.link.generation:
+            self._link.abandon("the store's link was made anew, perhaps to another server")
+        self._beside = self._store.link.generation
+        return self._link
+
+    async def _locate(self) -> Address:
+        address = self._store.link.address
+        if address is None:
+            raise StoreUnavailable("the store is not connected")
+        return await address.with_credentials()

@@ -1,0 +1,215 @@
+"""Tells a near cache what comes over a tracked link, in stream order (C-1 to C-3b).
+
+The server remembers which records this connection has read, and pushes when one of them changes. It does so for a
+command that follows ``CLIENT CACHING YES`` and for no other (OPTIN).
+
+It pushes our own changes too. NOLOOP would spare us that, but hides more than it says: whatever the server does to keys
+while it carries out our command, as throwing them out of a full tracking table or finding them expired, is then hidden
+as well (fact 10). So scripts that write begin and end with a read of the record. The first makes sure that there is
+exactly one push for it, which comes right behind the reply (fact 6) and says nothing that the reply has not said; the
+second has it tracked again (facts 3 and 5).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, TypeAlias
+
+from ....cache.listener import Feed, Loss
+from ....errors import StoreRefused
+from ....internal.log_throttle import LogThrottle
+from ....record import APPLIED, CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
+from ..client.commands import Argument, Commands, ScriptCall
+from ..client.connection import Ticket
+from ..client.replies import DOUBTFUL, Reply
+from .byte_count import ByteCount
+
+__all__ = ["CACHING_YES", "Note", "Permitted", "Tracking"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.coherence"))
+
+CACHING_YES: Final = (b"CLIENT", b"CACHING", b"YES")
+"""Spent by the next command, even if that fails: the two travel, and are sent again, as one piece (fact 5b)."""
+
+_PERMISSION: Final = b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"
+"""The same as it goes over the wire."""
+
+Note: TypeAlias = Callable[[Reply, bool], bool]
+"""Called by the parser with a script's reply, refusals included, and whether its record is tracked now; says whether
+the script has certainly written, so that a push about that is on its way."""
+
+_DIGEST_SIZE: Final = 16
+
+
+class Tracking:
+    """The tracking of one link's connections. Without a cache to tell, nothing is tracked."""
+
+    def __init__(self) -> None:
+        self.cache: Feed | None = None
+        self.on: bool = False
+        """Whether the server tracks what the present connection reads."""
+        self.count: ByteCount | None = None
+        """Counts the bytes of the present connection, where the server does."""
+        self.watched: dict[bytes, Callable[[], None]] = {}
+        """Keys that are tracked and are no records, and whom to tell when they change."""
+        self.position: Callable[[], int] = int
+        """Where the stream is, see `Link.position`."""
+        self._own_writes: set[Argument] = set()
+        self._own_writes_at = -1
+
+    async def begin(self, commands: Commands) -> None:
+        """Have the server track a fresh connection; where it cannot, each request is answered by a conditional read."""
+        self.on, self.count = False, None
+        if self.cache is None:
+            return
+        try:
+            await commands.request(b"CLIENT", b"TRACKING", b"ON", b"OPTIN")
+        except StoreRefused as error:
+            _log.warning("no_tracking", "the store, or a proxy before it, tracks no reads; each one asks it: %s", error)
+        else:
+            self.on, self.count = True, await self._counting(commands)
+
+    async def _counting(self, commands: Commands) -> ByteCount | None:
+        try:
+            count = await ByteCount.begun(commands)
+        except StoreRefused as error:
+            _log.warning("not_counted", "the store tells nothing about its client, as CLIENT INFO does: %s", error)
+            return None
+        if count is None:
+            _log.info("not_counted", "the store does not count what it sends, so a short loss of pushes is not noticed")
+        return count
+
+    def lose(self) -> None:
+        """The connection has ended."""
+        self.on = False
+        self._own_writes.clear()
+        if self.cache is not None:
+            self.cache.reset(Loss.CONNECTION)
+
+    def take_refusal(self, refused: StoreRefused) -> None:
+        """Whoever was refused, one word of a lost role ends the lease (C-5)."""
+        if self.cache is not None and refused.server_code in DOUBTFUL:
+            self.cache.suspend()
+
+    def take_push(self, push: Sequence[Reply]) -> None:
+        """A push message, see `OnPush`."""
+        if self.cache is None or push[0] != b"invalidate":
+            return
+        names = push[1]
+        if names is None:
+            self.cache.reset(Loss.FLUSHED)
+            for tell in self.watched.values():
+                tell()
+            return
+        for name in names:
+            if name in self.watched:
+                self.watched[name]()
+            elif name in self._own_writes and self._own_writes_at == self.position():
+                self._own_writes.discard(name)
+            else:
+                self.cache.changed(name[-_DIGEST_SIZE:])
+
+    @property
+    def generation(self) -> int:
+        """See `Feed.generation`."""
+        return 0 if self.cache is None else self.cache.generation
+
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """What a conditional read of this session may rest on."""
+        return None if self.cache is None else self.cache.held(key)
+
+    def call(self, commands: Commands, script: ScriptCall, note: Note, *, deadline: float) -> Awaitable[Reply]:
+        """Run a script and have what it reads tracked, if there is a cache.
+
+        Args:
+            commands: where to send it.
+            script: it must read no key but records; those it writes it reads before and after (C-3, C-3b). Its keys are
+                a record, an index, and other records.
+            note: see `Note`.
+            deadline: see `Commands`.
+        """
+        if not self.on:
+            return commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
+        return commands.run(script, lambda wire: Permitted(self, script, note, wire, deadline), deadline=deadline)
+
+    def expect_own(self, names: Iterable[Argument]) -> None:
+        """The reply that is being parsed is to a change of these; a push for each comes before the next reply."""
+        self._own_writes = set(names)
+        self._own_writes_at = self.position()
+
+    def note_record(self, key: SessionKey, record: SessionRecord | None, *, tracked: bool) -> None:
+        """A session is in this state, or there is none."""
+        if self.cache is None:
+            return
+        if record is None:
+            self.cache.removed(key)
+        elif tracked:
+            self.cache.install(record)
+        else:
+            self.cache.keep(record)
+
+    def note_commit(
+        self, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome | None, *, tracked: bool
+    ) -> SessionRecord | None:
+        """How a commit ended; None for a refusal. Each reply to an own write replaces or removes the entry (C-9).
+
+        Returns:
+            The session's state after the commit, if what is held led to it.
+        """
+        if self.cache is None:
+            return None
+        held = self.cache.held(delta.key)
+        after = None if held is None or outcome is None else _state_after(held, delta, successor, outcome)
+        if after is None or successor is not None:
+            self.cache.removed(delta.key)
+        if after is not None:
+            self.note_record(after.key, after, tracked=tracked)
+        return after
+
+
+def _note_untracked(note: Note, reply: Reply) -> None:
+    note(reply, False)
+
+
+class Permitted(Ticket):
+    """A script with ``CLIENT CACHING YES`` before it, in one piece."""
+
+    __slots__ = ("_note", "_permitted", "_script", "_tracking")
+
+    def __init__(self, tracking: Tracking, script: ScriptCall, note: Note, wire: bytes, deadline: float) -> None:
+        super().__init__(_PERMISSION + wire, deadline, None)
+        self._tracking = tracking
+        self._script = script
+        self._note = note
+        self._permitted: bool | None = None
+
+    def take(self, reply: Reply) -> bool:
+        """See `Ticket.take`. Of the first reply nobody is told but us."""
+        if self._permitted is None:
+            self._permitted = reply == b"OK"
+            return False
+        if self._note(reply, self._permitted) and self._permitted:
+            self._tracking.expect_own(self._script.keys)  # the index is not tracked: none comes for that
+        self.answer(reply)
+        return True
+
+
+def _state_after(
+    held: SessionRecord, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome
+) -> SessionRecord | None:
+    """The session's state after a commit, if it follows from what is held (hazard 8 of merging, C-9).
+
+    The changes lead from the commit's base to the state before the commit. A copy that is anywhere else may be of
+    a history that the server has lost, even if its version lies between the two (C-12).
+    """
+    changes = outcome.changes
+    if held.incarnation != delta.incarnation or held.version not in (delta.base, outcome.previous):
+        return None
+    if outcome.status is APPLIED and held.version != outcome.previous and outcome.is_incomplete(delta):
+        return None
+    if outcome.status is APPLIED:
+        late = changes is not None and changes.version > outcome.version  # a resend, answered after others' commits
+        return None if late else held.after(delta, outcome, successor)
+    return held.merged(changes) if outcome.status is CommitStatus.CONFLICT and changes is not None else None

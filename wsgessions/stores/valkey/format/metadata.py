@@ -1,0 +1,86 @@
+"""The fixed part of a record's metadata, and why a record may be none (C-7, R-20 to R-22)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import Final, NamedTuple
+
+from ....internal.masked import masked
+from ....store.constants import COMMITS_REMEMBERED, EXACT
+from ..client.replies import Reply
+from .remembered_commits import REMEMBERED
+
+__all__ = ["HEAD", "Head", "Refusal", "is_too_late", "read_head"]
+
+HEAD: Final = Struct(">BB8sQQQQQQB")
+"""The fixed part of a record's metadata; see `Head`."""
+
+_MAGIC: Final = b"w"
+"""Begins the metadata of records of every release; what begins otherwise is no record."""
+_FORMAT: Final = b"\x02"
+"""The format of records that this release writes, and the highest that it reads. Format 1 lay under the names of
+applications that were 32 bits long (S-12), and no release that was published has written it."""
+_DAY_MS: Final = 86_400_000
+
+
+class Refusal(IntEnum):
+    """Why a script did nothing. 0 means that it did what it was asked; the first four are a `CommitStatus`, too."""
+
+    GONE = 1
+    CONFLICT = 2
+    NOT_A_NUMBER = 3
+    UNKNOWN = 4
+    TOO_NEW = 5
+    UNREADABLE = 6
+    FORWARDED = 7
+    REVOKED = 8
+    """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
+    TOO_LATE = 9
+    """The caller has given up before the script ran (C-20)."""
+
+
+def is_too_late(reply: Reply) -> bool:
+    """Whether this is the answer of a script that ran after its caller had given up, and changed nothing (C-20)."""
+    return type(reply) is list and len(reply) == 2 and reply[0] == Refusal.TOO_LATE
+
+
+@masked
+class Head(NamedTuple):
+    """The metadata of a record; times in milliseconds, versions in microseconds."""
+
+    magic: int
+    format: int
+    incarnation: bytes
+    version: int
+    created: int
+    interval: int
+    deadline: int
+    removed: int
+    """The version of the latest removal of an attribute, or 0."""
+    floor: int
+    """The version before the oldest remembered commit."""
+    commits: int
+    """How many commits are remembered behind this head."""
+
+    def idle_end(self) -> int:
+        """When idling ends a session of which no use is known but its last commit (C-16)."""
+        return min(self.version // 1000 + self.interval, self.deadline) if self.interval else self.deadline
+
+
+def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
+    """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
+
+    Args:
+        metadata: the field; empty if the record lacks it.
+        now_ms: the store's time. A creation far in the future would carry the session beyond any deadline.
+    """
+    if metadata[:1] == _MAGIC and metadata[1:2] > _FORMAT:
+        return Refusal.TOO_NEW
+    if metadata[:2] != _MAGIC + _FORMAT or len(metadata) < HEAD.size:
+        return Refusal.UNREADABLE
+    head = Head._make(HEAD.unpack_from(metadata))
+    whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * REMEMBERED.size
+    in_range = max(head.version, head.interval, head.deadline) < EXACT
+    in_order = head.created <= min(now_ms + _DAY_MS, head.deadline)
+    return head if whole and in_range and in_order else Refusal.UNREADABLE

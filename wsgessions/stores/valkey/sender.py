@@ -1,0 +1,109 @@
+"""Sends requests as often as they bear it, and says what became of them when no answer comes (C-9, C-20, F-26)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from ...errors import NonStopTimeout, StoreRefused, StoreUnavailable
+from ...record.clock import StoreClock
+from .client.commands import Argument, ScriptCall
+from .client.link import Link
+from .client.replies import LinkLost, Reply
+from .diagnostics import Trouble
+from .format.metadata import is_too_late
+
+__all__ = ["Sender"]
+
+_SENDINGS: Final = 3
+"""So often is a request sent, counting the first time, before the link is taken to be no good (F-00b)."""
+_UNKNOWN: Final = "the store has not confirmed the request, which may or may not have been carried out"
+
+
+class Sender:
+    """The way of one store object to its server.
+
+    Args:
+        link: the connection.
+        clock: the store's time.
+        trouble: counts what is sent again.
+    """
+
+    def __init__(self, link: Link, clock: StoreClock, trouble: Trouble) -> None:
+        self._link = link
+        self._clock = clock
+        self._trouble = trouble
+
+    async def answers(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
+        """The replies to several commands, none of which was refused."""
+        replies: list[Reply] = await self.send(lambda _: self._link.pipeline(commands, deadline=deadline))
+        for reply in replies:
+            if isinstance(reply, StoreRefused):
+                raise reply
+        return replies
+
+    async def send(self, send: Callable[[bool], Awaitable[Reply]]) -> Reply:
+        """Send a request, and send it again, marked as a resend, when the link is lost before the reply (C-9, F-26).
+
+        Raises:
+            NonStopTimeout: the deadline has passed, or it was sent and no reply will come; see its `unknown`.
+        """
+        resend = False
+        for _ in range(_SENDINGS):
+            try:
+                return await send(resend)
+            except NonStopTimeout:
+                raise
+            except StoreUnavailable as error:
+                if isinstance(error, LinkLost) and error.sent:
+                    resend = True
+                    self._trouble.resent += 1
+                elif resend:
+                    raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {error}", unknown=True) from error
+                elif isinstance(error, LinkLost):
+                    raise StoreUnavailable("the store is closed", hint="start it again") from error
+                else:
+                    raise
+        raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times", unknown=True)
+
+    async def change(
+        self, send: Callable[[bool, int], Awaitable[Reply]], deadline: float, doubt: Callable[[], None] | None = None
+    ) -> Reply:
+        """Send a change of the store, which is carried out before the deadline or not at all (C-20).
+
+        A change that the store came to too late by its own clock is sent again while there is time: the clock was not
+        known well enough. An outcome that stays unknown is told at the deadline, when nothing can come of the change
+        any more: what the application then tells its client is true from that moment on.
+
+        Args:
+            send: given whether this is a resend, and the store's time after which the script must change nothing.
+            deadline: see `Store`.
+            doubt: called where the outcome stays unknown, to drop the copy that is held here: otherwise the next read
+                could be answered by it, and would not tell what became of the change.
+
+        Raises:
+            NonStopTimeout: the change was not carried out, or may have been; see its `unknown`.
+        """
+        not_after, clock = self._clock.not_after, self._clock
+        for _ in range(_SENDINGS):
+            sent_at = time.monotonic()
+            try:
+                reply = await self.send(lambda resend: send(resend, not_after(deadline)))
+            except NonStopTimeout as error:
+                if error.unknown:
+                    await self.outlast(deadline)
+                    if doubt is not None:
+                        doubt()
+                raise
+            if type(reply) is bytes or not is_too_late(reply):
+                return reply
+            clock.observe(reply[1], sent_at=sent_at)
+            if time.monotonic() >= deadline:
+                break
+        raise NonStopTimeout("the store came to a change too late; nothing was changed")
+
+    async def outlast(self, deadline: float) -> None:
+        """Wait until nothing can come any more of a change that was sent with this deadline (C-20)."""
+        await asyncio.sleep(self._clock.patience(deadline))

@@ -1,0 +1,1 @@
+"""Reads, commits and lists of sessions."""

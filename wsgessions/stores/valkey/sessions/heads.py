@@ -1,0 +1,71 @@
+"""What lists tell of sessions: read without their values, but for the attributes that were asked for (E-8, E-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+from ....errors import RecordTooNew, StoreRefused
+from ....record import SessionKey, SessionRecord
+from ....record.names import field_of
+from ..client.commands import Argument
+from ..client.replies import Reply
+from ..format import scripts
+from ..format.forward import Forward, state_in
+from ..format.metadata import Refusal
+from ..format.principal import BOUND
+
+if TYPE_CHECKING:
+    from ....store.listing import Names
+    from ..store import ValkeyStore
+
+__all__ = ["Found", "fields_for", "found_in", "note", "read_heads"]
+
+Found: TypeAlias = SessionRecord | Forward | Refusal | None
+"""A session with no more attributes than were asked for, or why there is none; None if it has expired."""
+
+
+def fields_for(names: Names) -> Sequence[bytes]:
+    """The fields of a record to read."""
+    return (b"m", scripts.TOMBSTONE, scripts.FORWARD, BOUND, *map(field_of, names))
+
+
+def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int | None, now_ms: int) -> Found:
+    """What the answer to ``HMGET`` of these fields says.
+
+    Raises:
+        StoreRefused: the server did not read, and not because this is no hash.
+    """
+    if isinstance(reply, StoreRefused):
+        if reply.server_code != "WRONGTYPE":
+            raise reply
+        return Refusal.UNREADABLE
+    found = {name: value for name, value in zip(fields, reply, strict=True) if value is not None}
+    state = state_in(key, found, score, now_ms)
+    expired = isinstance(state, SessionRecord) and min(state.expires_ms, state.deadline_ms) <= now_ms
+    return None if expired else state
+
+
+async def read_heads(
+    store: ValkeyStore, keys: Collection[SessionKey], names: Names, deadline: float
+) -> dict[SessionKey, Found]:
+    """What is under these keys, in one round trip."""
+    fields, commands = fields_for(names), list[Sequence[Argument]]([(b"TIME",)])
+    for key in keys:
+        segment = await store.segment(key, deadline)
+        commands += [(b"ZSCORE", segment.expiries, key.digest), (b"HMGET", segment.record(key), *fields)]
+    clock, *replies = await store.sender.send(lambda _: store.link.pipeline(commands, deadline=deadline))
+    now_ms = scripts.milliseconds(clock)
+    scores, records = iter(replies[::2]), iter(replies[1::2])
+    found = {key: found_in(key, fields, next(records), scripts.instant(next(scores)), now_ms) for key in keys}
+    for key, each in found.items():
+        note(store, key, each)
+    return found
+
+
+def note(store: ValkeyStore, key: SessionKey, found: Found) -> None:
+    """Take note of what is wrong with a record. What this release cannot read does not hide the others (R-22)."""
+    if isinstance(found, Refusal):
+        with suppress(RecordTooNew):
+            store.note_refusal(found, key)

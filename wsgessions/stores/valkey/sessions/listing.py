@@ -1,0 +1,162 @@
+"""All sessions of an application: how many there are, and which, by the indexes of its segments (E-7, E-8).
+
+A list never goes through the key space. A page of it is a few round trips, however many segments and sessions there
+are: what time it is, how many sessions each of the next segments has, which of them are on the page, and what their
+records say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from ....errors import StoreRefused
+from ....record import SessionKey, SessionRecord
+from ....store.constants import EXACT
+from ....store.listing import Names, Position, SessionHead, SessionPage, is_ref
+from ..client.commands import Argument
+from ..client.replies import Reply
+from ..format.principal import BOUND, prefix_in
+from ..format.scripts import instant, milliseconds
+from ..format.segments import Segment
+from .heads import Found, fields_for, found_in, note
+
+if TYPE_CHECKING:
+    from ..store import ValkeyStore
+
+__all__ = ["count", "page", "with_ref"]
+
+_SEGMENTS_AT_ONCE: Final = 256
+_MEMBERS_PER_SCAN: Final = 1_000
+_NAMED_BYTES: Final = 4
+"""A ref names so many whole bytes of KEY, and half of one more."""
+_BEYOND_ALL: Final = b"(%d" % EXACT
+"""No session ends later: what has a higher score was not put there by us, and is not listed."""
+_SPECIAL: Final = re.compile(rb"([*?\[\]\\^-])")
+
+
+class _Listed(NamedTuple):
+    """A session as an index has it."""
+
+    segment: int
+    score: int
+    digest: bytes
+
+    @property
+    def position(self) -> Position:
+        return Position.at(*self)
+
+
+async def count(store: ValkeyStore, deadline: float) -> int:
+    """See `Countable.count`."""
+    look = await _Look.now(store, deadline)
+    return sum(await look.sizes(look.segments))
+
+
+async def page(store: ValkeyStore, cursor: str | None, limit: int, names: Names, deadline: float) -> SessionPage:
+    """See `Listing.page`. The indexes are complete but for moments (R-28)."""
+    after = Position.read(cursor, segments=len(await store.known_segments(deadline)))
+    look = await _Look.now(store, deadline)
+    listed = await look.beyond(after, limit + 1)
+    heads = await look.read(listed[:limit], names)
+    return SessionPage(heads, listed[limit - 1].position.cursor if len(listed) > limit else None)
+
+
+async def with_ref(store: ValkeyStore, ref: str, names: Names, deadline: float) -> list[SessionHead]:
+    """See `Listing.with_ref`. The ref names the segment, and the index of that alone is gone through."""
+    if not is_ref(ref):
+        return []
+    look = await _Look.now(store, deadline)
+    listed = await look.beginning(int(ref[:3], 16), bytes.fromhex(ref[3:][: 2 * _NAMED_BYTES]))
+    return [head for head in await look.read(listed, names) if head.key.ref == ref]
+
+
+class _Look(NamedTuple):
+    """What is looked at, at one instant of the store's time."""
+
+    store: ValkeyStore
+    segments: Sequence[Segment]
+    now_ms: int
+    deadline: float
+
+    @classmethod
+    async def now(cls, store: ValkeyStore, deadline: float) -> Self:
+        segments = tuple(await store.known_segments(deadline))
+        time = await store.sender.send(lambda _: store.link.request(b"TIME", deadline=deadline))
+        return cls(store, segments, milliseconds(time), deadline)
+
+    async def ask(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
+        return await self.store.sender.answers(commands, self.deadline)
+
+    async def sizes(self, segments: Sequence[Segment]) -> list[int]:
+        """How many live sessions each of these has."""
+        return await self.ask([(b"ZCOUNT", each.expiries, f"({self.now_ms}", _BEYOND_ALL) for each in segments])
+
+    async def beyond(self, after: Position, limit: int) -> list[_Listed]:
+        """The next sessions behind a position, in order: ``limit`` of them or more, unless there are no more."""
+        found = await self.beyond_in_segment(after, limit)
+        at = after.segment + 1
+        while len(found) < limit and at < len(self.segments):
+            missing = limit - len(found)
+            sizes = await self.sizes(self.segments[at : at + _SEGMENTS_AT_ONCE])
+            sizes = sizes[: 1 + sum(total < missing for total in accumulate(sizes))]
+            wanted = [number for number, size in enumerate(sizes, at) if size]
+            # Some may end before they are listed: the last of these segments may have to make up for it.
+            ranges = await self.ask([self.later(number, self.now_ms, missing) for number in wanted])
+            for number, reply in zip(wanted, ranges, strict=True):
+                found += _listed(number, reply)
+            at += len(sizes)
+        return found
+
+    async def beyond_in_segment(self, after: Position, limit: int) -> list[_Listed]:
+        """Those with the very same score come first: no more of them than the store can be told of in a millisecond."""
+        segment, score = self.segments[after.segment], after.score
+        same = (b"ZRANGE", segment.expiries, score, score, b"BYSCORE", b"WITHSCORES")
+        first, then = await self.ask([same, self.later(after.segment, max(score, self.now_ms), limit)])
+        beside = [each for each in _listed(after.segment, first) if each.position > after and each.score > self.now_ms]
+        return beside + _listed(after.segment, then)
+
+    def later(self, number: int, after_ms: int, most: int) -> Sequence[Argument]:
+        limit = (b"BYSCORE", b"LIMIT", 0, most, b"WITHSCORES")
+        return (b"ZRANGE", self.segments[number].expiries, f"({after_ms}", _BEYOND_ALL, *limit)
+
+    async def beginning(self, prefix: int, begin: bytes) -> set[_Listed]:
+        """The sessions of one segment whose KEYs begin so."""
+        number, link = prefix % len(self.segments), self.store.link
+        index, pattern = self.segments[number].expiries, _SPECIAL.sub(rb"\\\1", begin) + b"*"
+        found: set[_Listed] = set()
+        at, generation = b"", link.generation
+        while at != b"0":
+            scan = (b"ZSCAN", index, at or b"0", b"MATCH", pattern, b"COUNT", _MEMBERS_PER_SCAN)
+            [(at, flat)] = await self.ask([scan])
+            found.update(_listed(number, zip(flat[::2], flat[1::2], strict=True)))
+            if generation != link.generation:  # perhaps another server, to which the cursor means nothing
+                at, generation = b"", link.generation
+        return {each for each in found if each.score > self.now_ms}
+
+    async def read(self, listed: Collection[_Listed], names: Names) -> list[SessionHead]:
+        """What the records of these sessions say. One that has left its place since, or cannot be read, is left out."""
+        if not listed:
+            return []
+        fields = fields_for(names)
+        reads = [(b"HMGET", self.segments[each.segment].record_prefix + each.digest, *fields) for each in listed]
+        replies = await self.store.sender.send(lambda _: self.store.link.pipeline(reads, deadline=self.deadline))
+        records = [_record(each, fields, reply, self.now_ms) for each, reply in zip(listed, replies, strict=True)]
+        for each, record in zip(listed, records, strict=True):
+            note(self.store, SessionKey(each.segment, each.digest), record)
+        living = (each for each in records if isinstance(each, SessionRecord))
+        return [SessionHead.of(record, record.attributes) for record in living]
+
+
+def _listed(number: int, scored: Iterable[tuple[bytes, Reply]]) -> list[_Listed]:
+    return [_Listed(number, instant(score) or 0, digest) for digest, score in scored]
+
+
+def _record(listed: _Listed, fields: Sequence[bytes], reply: Reply, now_ms: int) -> Found:
+    """The session. The index of a segment does not tell the first bits of its id, and its record does."""
+    bound = None if isinstance(reply, StoreRefused) else reply[fields.index(BOUND)]
+    prefix = prefix_in(bound or b"")
+    key = SessionKey(listed.segment if prefix is None else prefix, listed.digest)
+    return found_in(key, fields, reply, listed.score, now_ms)

@@ -1,0 +1,1 @@
+"""What goes on beside requests: expired sessions are removed, indexes are repaired."""

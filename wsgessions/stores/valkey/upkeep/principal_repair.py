@@ -1,0 +1,89 @@
+"""Makes the indexes of principals and the sessions agree again, although they are not used (E-9, F-17, T-13).
+
+Sessions may be missing in an index, as after a failover: the server that has the index may have lost its latest writes
+while the one that has the session has not. And entries may have no session, as after the death of a process that had
+ended a session and not yet said so, or had announced one and not yet created it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from ....record import SessionRecord
+from ..format.principal import BOUND, key_of, member_of, owner_of
+from ..sessions.principal_index import forget_in, scored
+from ..sessions.principals import look_after
+
+if TYPE_CHECKING:
+    from ..store import ValkeyStore
+
+__all__ = ["drop_orphans", "repair_principals"]
+
+_DIGEST_SIZE: Final = 16
+_PATIENCE: Final = 1.0
+_ENTRIES: Final = 100
+"""Of an index so many entries are looked at in one go; those that move past meanwhile, as by a logout, are left to the
+next pass."""
+
+
+async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int:
+    """Look after sessions that are somebody's.
+
+    Args:
+        store: the store.
+        records: names of records; those that are nobody's are passed over.
+
+    Returns:
+        How many were missing.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    names, segments = list(records), await store.known_segments(_soon())
+    fields = await store.link.pipeline([(b"HGET", name, BOUND) for name in names], deadline=_soon())
+    # What is no hash is no session of ours, and a refusal says so (R-21).
+    owned = [
+        owner_of(field, name[-_DIGEST_SIZE:])
+        for name, field in zip(names, fields, strict=True)
+        if isinstance(field, bytes)
+    ]
+    members = [(principal, member_of(key)) for principal, key in filter(None, owned)]
+    lookups = [(b"ZSCORE", segments.index_of(principal), member) for principal, member in members]
+    scores = await store.link.pipeline(lookups, deadline=_soon())
+    missing: defaultdict[str, dict[bytes, int]] = defaultdict(dict)
+    for (principal, member), score in zip(members, scores, strict=True):
+        if score is None:
+            missing[principal][member] = 0
+    looks = [await look_after(store, principal, lost, (), _soon()) for principal, lost in missing.items()]
+    return sum(isinstance(found, SessionRecord) for look in looks for found in look.values())
+
+
+async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
+    """Take the entries out of these indexes that have no session.
+
+    Raises:
+        StoreUnavailable: the store did not answer.
+    """
+    for index in indexes:
+        at: int | None = 0
+        while at is not None:
+            at = await _drop_orphans_from(store, index, at)
+
+
+async def _drop_orphans_from(store: ValkeyStore, index: bytes, at: int) -> int | None:
+    """Look at some entries from this place on; the next place, now that some have been taken out, or None."""
+    reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
+    members, segments = scored(reply), await store.known_segments(_soon())
+    looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in map(key_of, members)]
+    there = await store.link.pipeline(looks, deadline=_soon())
+    # What is no hash is no session of ours, and a refusal says so (R-21): it is left for inspection (R-20).
+    missing = {member: members[member] for member, has in zip(members, there, strict=True) if has == 0}
+    forgotten = await forget_in(store, index, missing, _soon())
+    return at + len(reply) - forgotten if len(reply) == _ENTRIES else None
+
+
+def _soon() -> float:
+    return time.monotonic() + _PATIENCE

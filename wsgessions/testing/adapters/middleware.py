@@ -1,0 +1,159 @@
+"""Middleware such as applications have beside their sessions, in bare ASGI so that any framework takes it (R-51)."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from ...web import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["LAYERS", "Layer", "compressing", "counting", "handling_errors", "in_a_task", "sharing"]
+
+Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
+"""Puts a middleware around an application."""
+
+ORIGIN: Final = "https://other"
+
+
+def compressing(app: ASGIApp) -> ASGIApp:
+    """Compresses what comes from within, as a GZip middleware does."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        parts: list[bytes] = []
+        start: Message = {}
+
+        async def gather(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            parts.append(message.get("body", b""))
+            if not message.get("more_body"):
+                body = gzip.compress(b"".join(parts))
+                await send(_with_headers(start, content_encoding=b"gzip", content_length=str(len(body)).encode()))
+                await send({"type": "http.response.body", "body": body})
+
+        await app(scope, receive, gather)
+
+    return _varying(b"Accept-Encoding", middleware)
+
+
+def sharing(app: ASGIApp) -> ASGIApp:
+    """Allows another origin, and answers its preflights itself, as a CORS middleware does."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        preflight = scope.get("method") == "OPTIONS" and any(
+            name == b"access-control-request-method" for name, _ in scope["headers"]
+        )
+        if preflight:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+            return
+
+        async def allow(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = _with_headers(
+                    message,
+                    access_control_allow_origin=ORIGIN.encode(),
+                    access_control_allow_credentials=b"true",
+                )
+            await send(message)
+
+        await app(scope, receive, allow)
+
+    return _varying(b"Origin", middleware)
+
+
+def in_a_task(app: ASGIApp) -> ASGIApp:
+    """Runs what is within in a task of its own and hands its messages on, as Starlette's `BaseHTTPMiddleware` does."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        messages: asyncio.Queue[Message | None] = asyncio.Queue(1)
+
+        async def run() -> None:
+            try:
+                await app(scope, receive, messages.put)
+            finally:
+                await messages.put(None)
+
+        task = asyncio.create_task(run())
+        try:
+            while (message := await messages.get()) is not None:
+                await send(message)
+        finally:
+            if not task.done():
+                task.cancel()
+            await asyncio.wait([task])
+        task.result()
+
+    return middleware
+
+
+def counting(app: ASGIApp) -> ASGIApp:
+    """Reads the session before what is within, and writes it before the response leaves."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        seen = scope["session"].get("requests", 0)
+
+        async def count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["session"]["requests"] = seen + 1
+                message = _with_headers(message, x_requests=str(seen).encode())
+            await send(message)
+
+        await app(scope, receive, count)
+
+    return middleware
+
+
+def handling_errors(status: int) -> Layer:
+    """Makes a response with this status of any error, and notes it in the session, as an error handler may."""
+
+    def layer(app: ASGIApp) -> ASGIApp:
+        async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except RuntimeError as error:
+                scope["session"]["error"] = str(error)
+                await send({"type": "http.response.start", "status": status, "headers": []})
+                await send({"type": "http.response.body", "body": b"an error page"})
+
+        return middleware
+
+    return layer
+
+
+LAYERS: Final[dict[str, Layer]] = {"compressing": compressing, "sharing": sharing, "in_a_task": in_a_task}
+"""Those that do not use the session, so that they may be on either side of it."""
+
+
+def _varying(field: bytes, app: ASGIApp) -> ASGIApp:
+    """Merges a field into Vary, as such middleware does."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        async def vary(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
+                said = [value for name, value in headers if name.lower() == b"vary"]
+                kept = [header for header in headers if header[0].lower() != b"vary"]
+                message = {**message, "headers": [*kept, (b"vary", b", ".join([*said, field]))]}
+            await send(message)
+
+        await app(scope, receive, vary)
+
+    return middleware
+
+
+def _with_headers(message: Message, **headers: bytes) -> Message:
+    """A copy of a response's start with these headers in place of those of their names."""
+    ours = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+    kept = [header for header in message.get("headers") or () if header[0].lower() not in ours]
+    return {**message, "headers": [*kept, *ours.items()]}

@@ -1,0 +1,63 @@
+"""A layer over a store that counts what passes through it, and can be cut off."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeVar, cast
+
+from ...cache.statistics import CacheStatistics
+from ...errors import StoreUnavailable
+from ...record import Seen, SessionKey, SessionRecord
+from ...store.contract import Recalling, Store, find_power
+from .store_layer import StoreLayer
+
+__all__ = ["WatchedStore"]
+
+T = TypeVar("T")
+
+
+class WatchedStore(StoreLayer):
+    """Passes every call on to ``below``, and serves from memory where that does.
+
+    Args:
+        below: the store.
+    """
+
+    def __new__(cls, below: Store) -> Self:
+        cache = find_power(below, Recalling)
+        return super().__new__(cls if cache is None else cast("type[Self]", _WatchedCache))
+
+    def __init__(self, below: Store) -> None:
+        super().__init__(below)
+        self.calls: Counter[str] = Counter()
+        """How often each method was called, `start` and `close` left out."""
+        self.stopped = False
+        """While True, every call fails as if there had been no server for so long that no copy is fresh any more."""
+
+    def forget(self) -> None:
+        """Count from nothing again."""
+        self.calls.clear()
+        self.deltas.clear()
+
+    async def _pass(self, call: str, do: Callable[[], Awaitable[T]]) -> T:
+        if call != "start":
+            self.calls[call] += 1
+        if self.stopped:
+            raise StoreUnavailable("the store was stopped by the test")
+        return await do()
+
+
+class _WatchedCache(WatchedStore):
+    """Before a store that can serve from memory."""
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        return self._cache.statistics
+
+    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        return None if self.stopped else self._cache.recall(key, mark)
+
+    @property
+    def _cache(self) -> Recalling:
+        return cast("Recalling", find_power(self.below, Recalling))

@@ -1,0 +1,76 @@
+"""What the cases of `StoreSuite` stand on: a store, a way to let time pass, and short names for the usual values."""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from ... import codec
+from ...record import NewSession, SessionDelta, SessionKey, SessionRecord, Successor, new_incarnation
+from ...store.contract import Store
+
+__all__ = ["DAY", "IDLE", "StoreHarness", "stored", "change", "created", "new_key", "number", "successor_of"]
+
+IDLE = 600
+"""Seconds: the idle timeout of sessions in the cases."""
+DAY = 86_400
+"""Seconds: their life."""
+
+
+class StoreHarness(ABC):
+    """Gives the cases their store."""
+
+    @abstractmethod
+    def opened(self) -> AbstractAsyncContextManager[Store]:
+        """A started store, closed on leaving. Two stores opened one after the other may keep the same sessions."""
+
+    @abstractmethod
+    async def advance(self, store: Store, seconds: float) -> None:
+        """Let time pass for all sessions in the store, by the clock or by moving the times that it keeps."""
+
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[Store]:
+        """The store of one test."""
+        async with self.opened() as store:
+            yield store
+
+
+def new_key(prefix: int | None = None) -> SessionKey:
+    """A key that nobody has used."""
+    return SessionKey(secrets.randbelow(4096) if prefix is None else prefix, secrets.token_bytes(16))
+
+
+def successor_of(key: SessionKey) -> Successor:
+    """What a session under ``key`` may be rotated to."""
+    return Successor(new_key(key.prefix), new_incarnation())
+
+
+def number(value: float) -> bytes:
+    """The bytes of an attribute that is a number."""
+    return codec.encode(value, name="number")
+
+
+async def created(
+    store: Store, attributes: Mapping[str, bytes] | None = None, *, idle: float = IDLE, life: float = DAY
+) -> SessionRecord:
+    """A session just created; times in seconds, no idle timeout if ``idle`` is 0."""
+    new = NewSession(new_key(), attributes or {}, interval_ms=round(idle * 1000), lifetime_ms=round(life * 1000))
+    record = await store.create(new)
+    assert record is not None, "a new key must be free"
+    return record
+
+
+def change(record: SessionRecord, **changed: bytes) -> SessionDelta:
+    """A commit by somebody who has seen ``record``."""
+    return SessionDelta(record.key, record.incarnation, record.version, changed)
+
+
+async def stored(store: Store, record: SessionRecord) -> SessionRecord:
+    """The session as it is now in the store, which must have it."""
+    now = await store.load(record.key)
+    assert isinstance(now, SessionRecord), "the session must be there"
+    return now

@@ -1,0 +1,46 @@
+"""What a session ought to be, for the model that a store is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ... import codec
+from ...record import CommitOutcome, SessionDelta, SessionRecord, Successor
+from .harness import number
+
+__all__ = ["Modelled", "sums_of"]
+
+
+@dataclass
+class Modelled:
+    """What a session ought to be."""
+
+    record: SessionRecord
+    """As somebody would have it who has read it after the latest commit."""
+    idle: int
+    used_at: int
+    ends_at: int
+    """The absolute deadline."""
+    history: list[SessionRecord] = field(default_factory=list[SessionRecord])
+    """All its states, oldest first."""
+    written: dict[str, int] = field(default_factory=dict[str, int])
+    """The version that wrote each present attribute."""
+    removed: int = 0
+    """The version of the latest removal."""
+    sent: list[tuple[SessionDelta, Successor | None, CommitOutcome]] = field(
+        default_factory=list[tuple[SessionDelta, Successor | None, CommitOutcome]]
+    )
+    gone: bool = False
+    """Deleted, or moved away by a rotation."""
+
+    def alive(self, now: int) -> bool:
+        idle_end = self.used_at + self.idle if self.idle else self.ends_at
+        return not self.gone and now < min(idle_end, self.ends_at)
+
+
+def sums_of(attributes: dict[str, bytes], increments: dict[str, int | float]) -> dict[str, int | float] | None:
+    """What a dict of numbers would make of the increments; None if something is no number."""
+    values = {name: codec.decode(attributes.get(name, number(0)), name=name) for name in increments}
+    if any(type(value) not in (int, float) for value in values.values()):
+        return None
+    return {name: values[name] + by for name, by in increments.items()}

@@ -1,0 +1,110 @@
+"""The contract of `wsgessions.store.contract.Store` as tests: a new store is a few lines of test.
+
+```python
+class TestMyStore(StoreSuite, CountableSuite):
+    @asynccontextmanager
+    async def opened(self):
+        store = MyStore(...)
+        await store.start()
+        yield store
+        await store.close()
+
+    async def advance(self, store, seconds):
+        store.clock_of_the_test += seconds
+```
+
+It needs pytest, hypothesis, and pytest-asyncio with ``asyncio_mode = "auto"``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import weakref
+
+from ...store.contract import Ability, Countable, Indexing, Limited, Recalling, SecretKeeping, Store, find_power
+from ...store.listing import Listing
+from .commits import CommitCases
+from .harness import IDLE, StoreHarness, change, created, successor_of
+from .life import LifeCases
+from .lineage import LineageCases
+from .listing import ListingSuite
+from .model import ModelCases
+from .principals import IndexingSuite, PrincipalCases
+from .renewal import RenewalCases
+
+__all__ = ["CountableSuite", "IndexingSuite", "LimitedSuite", "ListingSuite", "SecretKeepingSuite", "StoreSuite"]
+
+
+_POWERS = {
+    Ability.COUNTING: Countable,
+    Ability.LISTING: Listing,
+    Ability.INDEXING: Indexing,
+    Ability.NEAR_CACHE: Recalling,
+}
+
+
+class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, PrincipalCases, ModelCases):
+    """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
+
+
+class CountableSuite(StoreHarness):
+    """What holds for a store that counts its sessions (E-7, K-10)."""
+
+    async def test_the_count_is_that_of_the_living(self, store: Store) -> None:
+        counter = find_power(store, Countable)
+        assert counter is not None
+        before = await counter.count()
+        records = [await created(store) for _ in range(5)]
+        assert await counter.count() == before + 5
+        await store.delete(records[0].key)
+        await store.rotate(change(records[1]), successor_of(records[1].key))
+        assert await counter.count() == before + 4
+        await self.advance(store, IDLE - 60)
+        await store.touch([records[2].key])
+        await self.advance(store, 120)
+        assert await counter.count() == 1
+
+
+class _Follower:
+    def learn(self, secret: bytes) -> None:
+        """Nothing is done with it."""
+
+
+class SecretKeepingSuite(StoreHarness):
+    """What holds for a store that keeps the common secret (C-11)."""
+
+    async def test_the_first_proposal_is_the_secret_for_everybody(self, store: Store) -> None:
+        keeper = find_power(store, SecretKeeping)
+        assert keeper is not None
+        proposals = [secrets.token_bytes(32) for _ in range(10)]
+        answers = await asyncio.gather(*map(keeper.shared_secret, proposals))
+        assert len(set(answers)) == 1
+        assert answers[0] in proposals
+        assert await keeper.shared_secret(secrets.token_bytes(32)) == answers[0]
+
+    async def test_a_follower_is_held_weakly(self, store: Store) -> None:
+        keeper = find_power(store, SecretKeeping)
+        assert keeper is not None
+        secret, follower = await keeper.shared_secret(secrets.token_bytes(32)), _Follower()
+        keeper.follow_secret(secret, follower.learn)
+        alive = weakref.ref(follower)
+        del follower
+        gc.collect()
+        assert alive() is None
+
+
+class LimitedSuite(StoreHarness):
+    """What holds for a store that says what it lacks: it says so of nothing that it has.
+
+    What such a store lacks costs speed, or is missing where the contract does not ask for it; no case of `StoreSuite`
+    is left out for it.
+    """
+
+    async def test_what_it_says_to_lack_it_has_not(self, store: Store) -> None:
+        limited = find_power(store, Limited)
+        assert limited is not None
+        assert limited.lacks <= set(Ability)
+        for ability, power in _POWERS.items():
+            assert (ability in limited.lacks) == (find_power(store, power) is None)

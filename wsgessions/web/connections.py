@@ -1,0 +1,294 @@
+"""Ends connections whose session has ended: WebSockets are closed, streams are cut (C-17, S-54).
+
+The application learns of it as it learns of a client that has gone: a WebSocket receives ``websocket.disconnect``, and
+sending raises an `OSError`. The call of a stream is cancelled, since it may wait for something else for ever; and as
+its body is not completed, the client can tell a stream that was cut from one that came to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import CodecError, SessionGone
+from .connection_watch import SessionWatch
+from .error_responses import INTERNAL_ERROR, close_message, refusal_for, send_refusal
+from .late_commit import keep_changes
+from .types import Message, Receive, Scope, Send, octets
+
+if TYPE_CHECKING:
+    from ..manager import SessionManager
+    from ..session import Session
+
+__all__ = ["LongConnection", "OpenSocket", "OpenStream", "SessionOver", "ancestry", "is_open_ended"]
+
+_log = logging.getLogger("wsgessions.connections")
+_REFUSAL: Final = refusal_for(SessionGone("the session of a connection has ended"))
+
+
+class SessionOver(ConnectionAbortedError):
+    """Raised to an application that sends on: the connection was ended, because its session was."""
+
+
+def ancestry(error: BaseException) -> Iterator[BaseException]:
+    """An error and those on whose account it was raised: frameworks have own words for a lost client."""
+    met: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in met:
+        met.add(id(at))
+        yield at
+        at = at.__cause__ or at.__context__
+
+
+class LongConnection:
+    """What WebSockets and streams have in common.
+
+    Args:
+        manager: the manager of the session.
+        session: its session.
+    """
+
+    cut: bool = False
+    """Whether the application's call was cancelled."""
+
+    def __init__(self, manager: SessionManager, session: Session) -> None:
+        self._manager = manager
+        self._session = session
+        self._watch = SessionWatch(manager, session, self._end)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was ended because its session was."""
+        return self._watch.gone
+
+    @property
+    def counts_uses(self) -> bool:
+        """Whether the uses of the session were noted when they happened, so that the end is none (C-16)."""
+        return self._watch.begun
+
+    async def opened(self, message: Message) -> None:
+        """The headers leave by this message."""
+
+    async def admit(self, message: Message) -> bool:
+        """Whether a message of the application, after the headers, is to be sent.
+
+        Raises:
+            SessionOver: the session has ended, and the connection with it.
+        """
+        if not await self._watch.allows(from_client=False):
+            raise SessionOver("the session of this connection has ended")
+        return True
+
+    def _end(self) -> None:
+        """The session is gone, and no message is there by which the application could be told."""
+
+    def stop(self) -> None:
+        """The call is over, or cancelled: nothing is left behind."""
+        self._watch.stop()
+
+    async def conclude(self, error: Exception | None) -> None:
+        """The application's call is over. What it changed and did not commit has no session to go to (S-62).
+
+        Args:
+            error: what came out of the application; raised again unless it comes of the session's end.
+        """
+        self._watch.stop()
+        if not self.ended:
+            return
+        lost = _has_changes(self._session)
+        self._session._drop_changes()
+        _log.log(
+            logging.WARNING if lost else logging.INFO,
+            "a connection was ended, because session %s was%s",
+            self._session.ref,
+            "; what it had changed and not committed is lost" if lost else "",
+            extra={"event": "connection_ended"},
+        )
+        if error is not None and not any(isinstance(each, SessionOver | SessionGone) for each in ancestry(error)):
+            raise error
+
+
+class OpenStream(LongConnection):
+    """An HTTP response that is sent part by part and does not say how long it will be.
+
+    Args:
+        manager: the manager of the session.
+        session: its session.
+        host: the task in which the server called the application.
+    """
+
+    def __init__(self, manager: SessionManager, session: Session, host: asyncio.Task[Any]) -> None:
+        super().__init__(manager, session)
+        self._host = host
+        self._cancelling = 0
+
+    async def admit(self, message: Message) -> bool:
+        """See `LongConnection.admit`. After the last part, background work may take as long as it likes."""
+        admitted = await super().admit(message)
+        if not message.get("more_body"):
+            self._watch.stop()
+        return admitted
+
+    def _end(self) -> None:
+        self.cut = True
+        self._cancelling = self._host.cancelling()
+        self._host.cancel()
+
+    async def conclude(self, error: Exception | None) -> None:
+        """See `LongConnection.conclude`. Takes its own cancellation back, and no other."""
+        self._watch.stop()
+        if self.cut:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)  # the call may have ended before its cancellation reached it
+            if self._host.uncancel() > self._cancelling:
+                raise asyncio.CancelledError
+        await super().conclude(error)
+
+
+class OpenSocket(LongConnection):
+    """A WebSocket.
+
+    Args:
+        manager: the manager of the session.
+        session: its session.
+        scope: its scope.
+        receive: the server's channel.
+        send: the server's channel.
+    """
+
+    def __init__(self, manager: SessionManager, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(manager, session)
+        self.closed: bool = False
+        """Whether this side has closed it."""
+        self._left = False
+        self._keeps_failed = manager.settings.save_on_error
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._accepted = False
+        self._waiting: set[asyncio.Timeout] = set()
+        self._keeping = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
+
+    async def opened(self, message: Message) -> None:
+        """See `LongConnection.opened`."""
+        if message["type"] == "websocket.accept":
+            self._accepted = True
+            await self._watch.begin()
+
+    async def receive(self) -> Message:
+        """The application's receive channel. Who asks for a message is done with the one before (R-42)."""
+        if not self._accepted:
+            return await self._receive()
+        await self._watch.begin()
+        await self._keep()
+        message = await self._next()
+        if message["type"] == "websocket.disconnect":
+            self._left = True
+            self._watch.stop()
+        elif message["type"] == "websocket.receive" and not await self._watch.allows(from_client=True):
+            self._end()
+            return _disconnect()
+        return message
+
+    async def _next(self) -> Message:
+        """The next message; the end of the session comes in between."""
+        if self.ended:
+            return _disconnect()
+        waiting = asyncio.timeout(None)
+        self._waiting.add(waiting)
+        try:
+            async with waiting:
+                return await self._receive()
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            return _disconnect()
+        finally:
+            self._waiting.discard(waiting)
+
+    async def admit(self, message: Message) -> bool:
+        """See `LongConnection.admit`."""
+        if message["type"] != "websocket.close":
+            return not self._accepted or await self._admit_more(message)
+        self._watch.stop()
+        was_closed, self.closed = self.closed, True
+        return not (was_closed and self.ended) and not await self._explain(message)
+
+    async def _explain(self, close: Message) -> bool:
+        """Whether a close by which the application tells of an error of ours was replaced by one that says what it is.
+
+        Some frameworks handle errors themselves. A close with 1011 is what a 500 is to a request (R-32, R-33).
+        """
+        failed = close.get("code") == INTERNAL_ERROR
+        if failed and not self._keeps_failed:
+            self._session._drop_changes()
+        trouble = self._session._trouble
+        refusal = None if trouble is None else refusal_for(trouble)
+        if refusal is None or not refusal.operational or (self._accepted and not failed):
+            return False
+        if self._accepted:
+            await self._send(close_message(refusal))
+        else:
+            await send_refusal(refusal, self._scope, self._send)
+        return True
+
+    async def _admit_more(self, message: Message) -> bool:
+        try:
+            admitted = await super().admit(message)
+        except SessionOver:
+            self._end()
+            raise
+        await self._keep()
+        return admitted
+
+    async def _keep(self) -> None:
+        """Commit what has changed: once for all tasks that send or receive at the same time."""
+        if self._session._is_pending():
+            async with self._keeping:
+                await keep_changes(self._manager, self._session)
+
+    def _end(self) -> None:
+        if self.closed or self._left:
+            return
+        loop = asyncio.get_running_loop()
+        self.closed = True
+        self._closing = loop.create_task(self._close(), name="wsgessions close")
+        for waiting in self._waiting:
+            waiting.reschedule(loop.time())
+
+    async def _close(self) -> None:
+        with suppress(OSError):  # the client was faster
+            await self._send(close_message(_REFUSAL))
+
+    def stop(self) -> None:
+        """See `LongConnection.stop`."""
+        super().stop()
+        if self._closing is not None:
+            self._closing.cancel()
+
+    async def conclude(self, error: Exception | None) -> None:
+        """See `LongConnection.conclude`. The close is sent before the server sees that the call is over."""
+        self._watch.stop()
+        if self._closing is not None:
+            await self._closing
+        await super().conclude(error)
+
+
+def _has_changes(session: Session) -> bool:
+    try:
+        return session._is_pending() and session._changed
+    except CodecError:
+        return True  # and could not have been stored
+
+
+def _disconnect() -> Message:
+    return {"type": "websocket.disconnect", "code": _REFUSAL.close_code, "reason": _REFUSAL.text}
+
+
+def is_open_ended(start: Message) -> bool:
+    """Whether a response does not say how long it is. One that does is the answer to one request, however long."""
+    return not any(octets(name).lower() == b"content-length" for name, *_ in start.get("headers") or ())

@@ -1,0 +1,184 @@
+"""The two cookies: reading them from a request in one scan, and writing them (C-11, S-20..S-33).
+
+The id cookie holds the plain id; the watermark cookie, named like it with ``-v`` behind, holds what the browser has
+seen. They are apart so that a late response of an old id can never overwrite the credential of a newer login (S-209).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..credentials.identity import ID_LENGTH, is_well_formed
+from ..credentials.presented import PRESENT, CookieFinding, Presented
+from ..internal.two_generation_cache import Recent
+from . import octets
+
+if TYPE_CHECKING:
+    from ..settings import CookieSettings
+
+__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "MAX_RIVALS", "SessionCookies"]
+
+MAX_COOKIE_BYTES: Final = 16 * 1024
+"""Of all Cookie header fields together; beyond, the request has no session (S-31)."""
+MAX_COOKIE_PAIRS: Final = 200
+MAX_RIVALS: Final = 4
+"""So many ids of one request the store is asked for, one after the other; of more, none counts (S-29)."""
+_RECENT_BYTES: Final = 2048
+"""Longer headers are read anew each time."""
+_INITIALS: Final = frozenset({*b"cC", *"cC"})
+_COOKIE_LENGTH: Final = len(b"cookie")
+
+_ABSENT: Final = Presented()
+_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED, strays=True)
+_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING, strays=True)
+_OVERSIZED: Final = Presented(finding=CookieFinding.OVERSIZED)
+
+
+class SessionCookies:
+    """Reads and writes the cookies of one configuration.
+
+    No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between
+    semicolons, and our names either match exactly or not at all (S-30).
+
+    Args:
+        settings: name and attributes.
+        id_length: characters of an id (S-01).
+        remembered: a browser sends the same cookies with each of a page's many requests, so as many of the last headers
+            are remembered, and at most twice as many.
+    """
+
+    __slots__ = (
+        "_id_length",
+        "_id_needle",
+        "_id_prefix",
+        "_mark_needle",
+        "_mark_prefix",
+        "_name",
+        "_ours",
+        "_recent",
+        "_stray_deletions",
+        "_suffix",
+    )
+
+    def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH, remembered: int = 512) -> None:
+        self._id_length = id_length
+        name = settings.name.encode("ascii")
+        self._name, self._id_needle, self._mark_needle = name, name + b"=", name + b"-v="
+        # A pair begins at the beginning or behind a semicolon; its name ends at the first equals sign.
+        self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
+        self._id_prefix = settings.name + "="
+        self._mark_prefix = settings.name + "-v="
+        self._recent: Recent[bytes, Presented] = Recent(remembered)
+        self._suffix = _attributes(settings, settings.domain)
+        self._stray_deletions = self._clear(_attributes(settings, None)) if settings.domain else []
+
+    def read(self, headers: Iterable[Any]) -> Presented:
+        """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
+        header: bytes | None = None
+        for name, value in headers:
+            # Length and first letter settle it for most header fields without another call.
+            if len(name) == _COOKIE_LENGTH and name[0] in _INITIALS and (name == b"cookie" or _is_cookie(name)):
+                octet = value if type(value) is bytes else octets(value, "replace")
+                header = octet if header is None else b"%b;%b" % (header, octet)
+        if header is None:
+            return _ABSENT
+        recent = self._recent.get(header)
+        return self._read_header(header) if recent is None else recent
+
+    def _read_header(self, header: bytes) -> Presented:
+        if len(header) > MAX_COOKIE_BYTES:
+            return _OVERSIZED
+        if header.count(b";") >= MAX_COOKIE_PAIRS:
+            return _OVERSIZED
+        if self._id_needle not in header:
+            return _ABSENT
+        presented = self._read_plain(header) or self._scan(header)
+        if presented.id is not None and len(header) <= _RECENT_BYTES:
+            self._recent.put(header, presented)
+        return presented
+
+    def _scan(self, header: bytes) -> Presented:
+        ids: list[str] = []
+        marks: list[str] = []
+        for mark, value in self._ours(header):
+            (marks if mark else ids).append(value.rstrip(b" \t").decode("latin-1"))
+        if not ids:
+            return _ABSENT
+        # A value of another shape is nothing that we have set; it does not cost the session beside it.
+        fitting = tuple(dict.fromkeys(each for each in ids if is_well_formed(each, self._id_length)))
+        if not fitting:
+            return _MALFORMED
+        watermark, strays = marks[0] if len(set(marks)) == 1 else None, len(ids) > 1 or len(marks) > 1
+        if len(fitting) == 1:
+            return Presented(fitting[0], watermark, PRESENT, strays=strays)
+        if len(fitting) > MAX_RIVALS:
+            return _CONFLICTING
+        return Presented(None, watermark, CookieFinding.CONFLICTING, rivals=fitting, strays=True)
+
+    def _read_plain(self, header: bytes) -> Presented | None:
+        """What `_scan` finds in a header as browsers write it, at a third of the cost; None if it is any other.
+
+        It names each of our cookies once, at the beginning of a pair, and so in no other place.
+        """
+        at, mark_at = header.find(self._id_needle), header.find(self._mark_needle)
+        if mark_at < 0 or header.count(self._name) != 2:
+            return None
+        if (at and header[at - 2 : at] != b"; ") or (mark_at and header[mark_at - 2 : mark_at] != b"; "):
+            return None
+        end, mark_end = header.find(b";", at), header.find(b";", mark_at)
+        session_id = header[at + len(self._id_needle) : end if end > 0 else None].decode("latin-1")
+        if not is_well_formed(session_id, self._id_length):
+            return None
+        mark = header[mark_at + len(self._mark_needle) : mark_end if mark_end > 0 else None]
+        return Presented(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
+
+    def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
+        """The Set-Cookie value that gives the client its id.
+
+        Args:
+            session_id: the id.
+            max_age: seconds the browser shall keep it; None for as long as the browser runs.
+        """
+        return self._set(self._id_prefix + session_id, max_age)
+
+    def set_watermark(self, watermark: str, *, max_age: int | None = None) -> bytes:
+        """The Set-Cookie value that tells the client what it has seen; arguments as for `set_id`."""
+        return self._set(self._mark_prefix + watermark, max_age)
+
+    def clear(self) -> list[bytes]:
+        """The Set-Cookie values that remove both cookies, with the attributes they were set with (S-32)."""
+        return self._clear(self._suffix)
+
+    def clear_strays(self) -> list[bytes]:
+        """The Set-Cookie values that remove cookies of our names which a browser keeps beside ours (S-29).
+
+        Where ours have a domain these are the ones of the host alone, as a release without that setting has set them.
+        """
+        return self._stray_deletions
+
+    def _clear(self, suffix: str) -> list[bytes]:
+        return [f"{prefix}; Max-Age=0{suffix}".encode("ascii") for prefix in (self._id_prefix, self._mark_prefix)]
+
+    def _set(self, pair: str, max_age: int | None) -> bytes:
+        age = "" if max_age is None else f"; Max-Age={max_age}"
+        return f"{pair}{age}{self._suffix}".encode("ascii")
+
+
+def _attributes(settings: CookieSettings, domain: str | None) -> str:
+    parts = [f"Path={settings.path}"]
+    if domain:
+        parts.append(f"Domain={domain}")
+    if settings.secure:
+        parts.append("Secure")
+    if settings.httponly:
+        parts.append("HttpOnly")
+    parts.append(f"SameSite={settings.samesite.capitalize()}")
+    if settings.partitioned:
+        parts.append("Partitioned")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _is_cookie(name: bytes | str) -> bool:
+    return octets(name, "replace").lower() == b"cookie"

@@ -1,0 +1,136 @@
+"""How ids come in and go out: by cookies, and by a header where that is set; the answer goes as the id came (S-05)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, Carrier, Presented
+from ..internal.log_throttle import LogThrottle
+from ..session.owner import FROM_NEW
+from .cookies import SessionCookies
+from .id_header import SessionHeader
+from .path_prefixes import PathPrefixes
+from .response_headers import VARY, Header
+from .types import Scope
+
+if TYPE_CHECKING:
+    from ..manager import SessionManager
+    from ..session import Session
+    from ..settings import SessionSettings
+
+__all__ = ["Transport"]
+
+_log_once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
+_PLAIN: Final = frozenset({"http", "ws"})
+
+
+class Transport:
+    """The ways of one configuration.
+
+    Args:
+        settings: the settings `cookie`, `header`, `id_length` and `no_store` of these.
+    """
+
+    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "unstored", "vary")
+
+    def __init__(self, settings: SessionSettings) -> None:
+        self._secure = settings.cookie.secure
+        self._cookies = SessionCookies(
+            settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
+        )
+        self._strays: list[Header] = [(b"set-cookie", cookie) for cookie in self._cookies.clear_strays()]
+        self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
+        self.read: Final[Callable[[Iterable[Any]], Presented]] = (
+            self._cookies.read if self._header is None else self._read_both
+        )
+        """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
+        self.unstored: Final = PathPrefixes(settings.no_store)
+        """The paths whose responses no cache keeps, where they used the session (S-42)."""
+        self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
+        """The field that names those of the request on which a response depends that looked at the session (S-40)."""
+
+    def _read_both(self, headers: Iterable[Any]) -> Presented:
+        headers = list(headers)
+        by_cookie = self._cookies.read(headers)
+        return by_cookie if self._header is None else self._header.weigh(by_cookie, headers)
+
+    def fields_for(
+        self, session: Session, presented: Presented, manager: SessionManager, scope: Scope
+    ) -> tuple[list[Header], bool]:
+        """The response's fields that tell the client of its session, and whether they concern the id itself (S-33).
+
+        Args:
+            session: the session as it is when the response starts.
+            presented: what the request has presented.
+            manager: the manager of the session.
+            scope: the request.
+        """
+        carrier = presented.carrier
+        if session._id is None:
+            sent = presented.finding is not ABSENT
+            return (self._clear_all(presented), True) if session._ended and sent else ([], False)
+        max_age = manager.cookie_max_age(session) if carrier is BY_COOKIE else None
+        fields: list[Header] = []
+        untold = session._presented.finding is UNTOLD and session._id == session._presented.id
+        credential = not untold and session._id != presented.id and session._id not in presented.rivals
+        if credential and carrier is BY_COOKIE:
+            self._look_for_plain_http(scope)
+        says_how_long = max_age is not None or session._cookie_seconds is not None
+        if credential or (says_how_long and session._committed and not untold):
+            fields.append(self.set_id(carrier, session._id, max_age=max_age))
+        watermark = manager.move_of(session) or manager.watermark_of(session)
+        if watermark is not None:
+            fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
+        if credential and self._leaves_strays(session, presented):
+            fields += self._strays
+        return fields, credential
+
+    def _leaves_strays(self, session: Session, presented: Presented) -> bool:
+        """Whether the browser would go on to send other cookies beside the new id, which takes the place of one only.
+
+        So it is with an id that is not known: it may have been set with other attributes than ours have now.
+        """
+        unknown = presented.id is not None and session._served_from is FROM_NEW
+        return presented.carrier is BY_COOKIE and (presented.strays or unknown)
+
+    def _clear_all(self, presented: Presented) -> list[Header]:
+        fields = self.clear(presented.carrier)
+        return [*fields, *self._strays] if presented.strays else fields
+
+    def set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
+        """The response's field that gives the client its id.
+
+        Args:
+            carrier: how the client presented itself.
+            session_id: the id.
+            max_age: seconds that a cookie shall live; None for as long as the browser runs.
+        """
+        if carrier is BY_HEADER and self._header is not None:
+            return self._header.set_id(session_id)
+        return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
+
+    def _set_watermark(self, carrier: Carrier, watermark: str, *, max_age: int | None) -> Header:
+        """The field that tells the client what it has seen; arguments as for `set_id`."""
+        if carrier is BY_HEADER and self._header is not None:
+            return self._header.set_watermark(watermark)
+        return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
+
+    def clear(self, carrier: Carrier) -> list[Header]:
+        """The fields that tell the client that it has no session any more."""
+        if carrier is BY_HEADER and self._header is not None:
+            return self._header.clear()
+        return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
+
+    def _look_for_plain_http(self, scope: Scope) -> None:
+        """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
+        if scope.get("scheme") not in _PLAIN or not self._secure:
+            return
+        _log_once.warning(
+            "plain_http",
+            "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
+            "that is in order behind a proxy that speaks TLS, and on other loopback names, or for a browser that makes "
+            "no exception, there is the setting cookie.insecure",
+        )

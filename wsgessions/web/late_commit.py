@@ -1,0 +1,59 @@
+"""Keeps what is changed after the headers have left: in a stream, in background work, by a WebSocket (C-13).
+
+The browser carries no watermark for it, so elsewhere it may be seen a moment later; ``late_commit = "barrier"`` waits
+until no server can show the state before.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from ..errors import StoreUnavailable
+from ..internal.log_throttle import LogThrottle
+from ..session.unit_of_work import too_late_to_change
+
+if TYPE_CHECKING:
+    from ..manager import SessionManager
+    from ..session import Session
+
+__all__ = ["commit_late", "keep_changes"]
+
+_log: Final = LogThrottle(logging.getLogger("wsgessions.connections"))
+
+
+async def commit_late(manager: SessionManager, session: Session, *, refuses: bool = False) -> None:
+    """Commit; a session cannot be created any more.
+
+    Args:
+        manager: the manager of the session.
+        session: the session.
+        refuses: whether the headers are out and ``late_commit = "refuse"`` is set.
+
+    Raises:
+        SessionClosed: it has changed, and that is refused.
+        WsgessionsError: as `Session.commit`.
+    """
+    if refuses and session._record is not None and session._changed:
+        raise too_late_to_change()
+    before = session._record
+    await manager.commit(session, create=False)
+    if manager.settings.late_commit == "barrier" and session._record is not before:
+        await manager.owner.barrier(manager.owner.deadline())
+
+
+async def keep_changes(manager: SessionManager, session: Session) -> None:
+    """Commit what has changed while a WebSocket is open: before it sends, and when it asks for a message (R-42).
+
+    While the store cannot be reached the changes stay, and are sent with those of a later message, or at the end.
+
+    Raises:
+        WsgessionsError: as `Session.commit`, but for `StoreUnavailable`.
+    """
+    if not session._is_pending():
+        return
+    try:
+        await commit_late(manager, session, refuses=not manager.takes_late_changes)
+    except StoreUnavailable as error:
+        session._trouble = None
+        _log.warning("changes_not_kept", "what a WebSocket changed will be sent again: %s", error)

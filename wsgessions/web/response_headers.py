@@ -1,0 +1,135 @@
+"""What a session adds to the headers of a response: the id, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from ..internal.log_throttle import LogThrottle
+from .types import Message, octets
+
+__all__ = ["VARY", "Header", "octet_pairs", "with_session_headers", "with_unknown_use"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.response"))
+_NO_STORE: Final = b"no-store"
+_PRIVATE: Final = b"private, no-cache"
+_SHARED: Final = frozenset({b"public", b"s-maxage"})
+_MERGED: Final = frozenset({b"vary", b"cache-control"})
+_MOST_NAMES: Final = 1024
+_harmless: Final[set[bytes]] = set()
+
+Header: TypeAlias = tuple[bytes, bytes]
+Headers: TypeAlias = list[Header]
+
+VARY: Final[Header] = (b"vary", b"Cookie")
+"""Of a response for which a session was looked at that came by cookie."""
+
+
+def with_session_headers(
+    message: Message, fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
+) -> Message:
+    """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
+
+    Args:
+        message: the opening message.
+        fields: what tells the client its id and watermark.
+        no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
+        says so.
+        vary: the field ``Vary`` that names the request's fields which tell whose session it is.
+        private: whether the response has such fields already.
+    """
+    demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
+    headers: list[Any] = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
+    if _say_nothing_of_caching(headers, fields):
+        headers.append(vary)
+        if demand is not None:
+            headers.append((b"cache-control", demand))
+    else:
+        headers = _vary_by(octet_pairs(headers), vary[1])
+        if demand is not None:
+            ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
+            headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
+    return {**message, "headers": headers + fields if fields else headers}
+
+
+def with_unknown_use(message: Message, *, private: bool, vary: Header = VARY) -> Message:
+    """A copy of a response's opening message for a response whose body may still look at the session.
+
+    Args:
+        message: the opening message.
+        private: whether it may be the page of one visitor, which no shared cache keeps.
+        vary: as for `with_session_headers`.
+    """
+    headers = _vary_by(octet_pairs(message.get("headers") or ()), vary[1])
+    return {**message, "headers": _kept_private(headers) if private else headers}
+
+
+def _kept_private(headers: Headers) -> Headers:
+    headers = [header for header in headers if not _overrules_cache_control(header[0].lower())]
+    said = [part.strip() for name, value in headers if name.lower() == b"cache-control" for part in value.split(b",")]
+    if {part.lower() for part in said} & {b"private", b"no-store"}:
+        return headers
+    kept = [part for part in said if part and part.partition(b"=")[0].lower() not in _SHARED]
+    others = [header for header in headers if header[0].lower() != b"cache-control"]
+    return [*others, (b"cache-control", b", ".join([b"private", *kept]))]
+
+
+def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
+    """Whether nothing has to be merged, as far as is known of the names: nearly always that is so."""
+    for name, _ in theirs:
+        if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
+            return False
+    return not ours or ours[0][0] == b"set-cookie"  # all of them come by cookie, or none
+
+
+def _is_harmless(name: bytes) -> bool:
+    """Whether a field of this name says nothing of caching. An application has few such names, so they are learned."""
+    lower = name.lower()
+    if lower in _MERGED or _overrules_cache_control(lower):
+        return False
+    if len(_harmless) < _MOST_NAMES:
+        _harmless.add(name)
+    return True
+
+
+def _vary_by(headers: Headers, fields: bytes) -> Headers:
+    present = _values_of(headers, b"vary")
+    missing = b", ".join(field for field in fields.split(b", ") if field.lower() not in present)
+    if b"*" in present or not missing:
+        return headers
+    for index, (name, value) in enumerate(headers):
+        if name.lower() == b"vary" and value.strip():
+            return [*headers[:index], (name, value + b", " + missing), *headers[index + 1 :]]
+    return [*headers, (b"vary", missing)]
+
+
+def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
+    present = _values_of(headers, b"cache-control")
+    headers = [header for header in headers if not _overrules_cache_control(header[0].lower())]
+    if b"no-store" in present or (demand is _PRIVATE and {b"private", b"no-cache"} <= present):
+        return headers
+    if {directive.partition(b"=")[0] for directive in present} & _SHARED:
+        _log.warning(
+            "shared_caching_overridden",
+            "a response of one visitor's session was marked for shared caches; Cache-Control is now %s",
+            demand.decode(),
+        )
+    kept = [header for header in headers if header[0].lower() != b"cache-control"]
+    return [*kept, (b"cache-control", demand)]
+
+
+def _overrules_cache_control(name: bytes) -> bool:
+    """Whether caches that know this field do not look at Cache-Control (RFC 9213, section 2.1)."""
+    return name == b"surrogate-control" or name.endswith(b"-cache-control")
+
+
+def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
+    """The comma-separated parts of all fields of one name, in lower case."""
+    values = (value for name, value in headers if name.lower() == wanted)
+    return {part.strip().lower() for value in values for part in value.split(b",")} - {b""}
+
+
+def octet_pairs(headers: Iterable[Any]) -> Headers:
+    """Header fields of an application, whatever its spelling of names and types (R-54)."""
+    return [(octets(name), octets(value)) for name, value in headers]
