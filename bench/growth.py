@@ -13,7 +13,7 @@ from typing import Final
 from wsgessions import SessionMiddleware
 from wsgessions.codec import encode
 from wsgessions.credentials.identity import Identity, new_session_id
-from wsgessions.credentials.presented import Carrier
+from wsgessions.credentials.presented import CredentialChannel
 from wsgessions.record import NewSession
 
 from .asgi_client import AsgiClient, serving
@@ -122,7 +122,7 @@ async def _create(app: SessionMiddleware) -> str:
 
 
 def _cookies_of(app: SessionMiddleware, session_id: str) -> dict[bytes, bytes]:
-    _, field = app.transport.set_id(Carrier.COOKIE, session_id, max_age=None)
+    _, field = app.transport.set_id(CredentialChannel.COOKIE, session_id, max_age=None)
     name, _, value = field.partition(b";")[0].partition(b"=")
     return {name: value}
 

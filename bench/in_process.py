@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Final
 
 from wsgessions import SessionMiddleware
-from wsgessions.cache.statistics import CacheStatistics
-from wsgessions.store.contract import Recalling, find_power
+from wsgessions.store.cache_statistics import CacheStatistics
+from wsgessions.store.contract import CacheLookup, find_capability
 
 from .asgi_client import AsgiClient, serving
 from .run import Run
@@ -157,7 +157,7 @@ async def _rotation(app: Callable[..., Any], run: Run) -> itertools.cycle[AsgiCl
 
 def statistics_of(app: SessionMiddleware) -> CacheStatistics:
     """The counters of an application's near cache."""
-    cache = find_power(app.manager.store, Recalling)
+    cache = find_capability(app.manager.store, CacheLookup)
     if cache is None:
         raise RuntimeError("this application has no near cache")
     return cache.statistics

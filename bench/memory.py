@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from wsgessions.cache.heap import Snapshots
 from wsgessions.codec import encode
 from wsgessions.record import SessionRecord, StoredAttributes
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 
 from .hit_ratio import session_record
 from .run import Run
@@ -82,7 +82,7 @@ def _use(tier: Snapshots, records: Iterator[SessionRecord]) -> None:
     for record in records:
         tier.put(record)
         tier.get(record.key.digest)
-        record.attributes.placeholders(Undecoded.of)
+        record.attributes.placeholders(LazyValue.of)
 
 
 def _sessions(count: int, length: int, *, twice: int) -> Iterator[SessionRecord]:

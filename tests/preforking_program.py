@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.two_managers import valkey_of
 from wsgessions import SessionManager
-from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.internal.jitter import chance
 from wsgessions.record import new_commit_id, new_incarnation
 
@@ -23,7 +23,7 @@ WORKERS = 2
 
 async def store_one(manager: SessionManager) -> str:
     """A session; its watermark."""
-    session = manager.begin(Presented())
+    session = manager.begin(PresentedCredentials())
     session["a"] = 1
     await manager.commit(session)
     mark = manager.watermark_of(session)

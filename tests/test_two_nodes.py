@@ -20,7 +20,7 @@ from tests.two_managers import Managers, manager_at, managers
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.store.contract import Recalling
+from wsgessions.store.contract import CacheLookup
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.web import Receive, Scope, Send
 
@@ -443,5 +443,5 @@ async def _until_served_from_memory(manager: SessionManager, browser: Browser) -
 
 
 def _hits(manager: SessionManager) -> int:
-    assert isinstance(manager.store, Recalling)
+    assert isinstance(manager.store, CacheLookup)
     return manager.store.statistics.heap_hits

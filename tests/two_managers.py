@@ -18,7 +18,7 @@ from tests.stores.valkey.raw_server import RawServer
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
-from wsgessions.store.contract import SecretKeeping, find_power
+from wsgessions.store.contract import SecretKeeping, find_capability
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
@@ -41,7 +41,7 @@ def manager_at(url: str, namespace: str | None = None, **settings: Any) -> Sessi
 
 def valkey_of(manager: SessionManager) -> ValkeyStore:
     """What is behind the layers of the store of a manager on Valkey."""
-    store = find_power(manager.store._store, SecretKeeping)  # type: ignore[attr-defined]  # of the `HomedStore`
+    store = find_capability(manager.store._store, SecretKeeping)  # type: ignore[attr-defined]  # of the `LoopBoundStore`
     assert isinstance(store, ValkeyStore)
     return store
 

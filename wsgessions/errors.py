@@ -6,7 +6,7 @@ WsgessionsError
 ├── CodecError             a value cannot be stored, or stored bytes cannot be read
 │   └── SessionTooLarge    a limit on bytes, attributes or names would be exceeded
 ├── SessionClosed          the session was used when nothing could become of it
-│   ├── SessionNotLoaded   the path is excluded from loading, and nobody called ``await session.load()``
+│   ├── SessionNotLoaded   the path is excluded from loading, and ``await session.load()`` was not called
 │   └── CookiesOversized   the request has more cookies than are read, so that nothing is changed
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first

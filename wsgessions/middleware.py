@@ -16,7 +16,7 @@ from .session import Session
 from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
-from .web.id_resolver import Transport
+from .web.id_resolver import SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
 from .web.unstored import exchange_of
@@ -58,14 +58,14 @@ class SessionMiddleware:
         del overrides  # before anything can fail: no frame shows a secret (S-79)
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, given, store)
-        self.transport: Transport = Transport(self.manager.settings)
+        self.transport: SessionIdResolver = SessionIdResolver(self.manager.settings)
         self._exchange = exchange_of(self.manager.settings)
         self._excluded = PathPrefixes(self.manager.settings.exclude)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
-                "cookie.insecure is set, so whoever can listen on the way can take over sessions: for plain http on "
-                "loopback only",
+                "cookie.insecure is set, so an attacker that listens on the way can take over sessions: for plain http "
+                "on loopback only",
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

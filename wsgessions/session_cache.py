@@ -69,7 +69,7 @@ class SessionCache(BaseCache):
     Args:
         max_entries: so many results are kept in one session; the oldest go first. By default 32.
         max_bytes: so many bytes they may have together. By default 64 KiB.
-        creates: whether to make a session for a visitor who has none. By default not: whoever has no session is no
+        creates: whether to make a session for a visitor who has none. By default not: a visitor without a session is no
             visitor to remember, and each new one costs a place in the store.
         options: those of every cache of aiocache: ``ttl`` in seconds, ``namespace``, ``serializer`` and others.
     """

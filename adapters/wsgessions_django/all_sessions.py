@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from wsgessions.manager import LivePage, LiveSession
-from wsgessions.store.contract import Countable, find_power
+from wsgessions.store.contract import Countable, find_capability
 
 from .configuration import current_manager
 from .devices import USER_AGENT, principal_of
@@ -30,7 +30,7 @@ async def page_of_all(cursor: str | None, limit: int) -> tuple[LivePage, int | N
     """
     manager = current_manager()
     page = await manager.live_sessions(cursor, limit=limit, attributes=[USER_AGENT])
-    counting = find_power(manager.store, Countable)
+    counting = find_capability(manager.store, Countable)
     return page, None if counting is None else await counting.count(deadline=manager.owner.deadline())
 
 

@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 
 from wsgessions import Session, SessionManager
 from wsgessions.credentials.identity import is_well_formed, new_session_id
-from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionNotLoaded
 from wsgessions.session.changes import Gate
@@ -56,7 +56,7 @@ class SessionContent(SessionBase):
 
     def _start(self, session_key: str | None) -> None:
         known = session_key is not None and self._validate_session_key(session_key)
-        self._core = self._manager.begin(Presented(session_key if known else None))
+        self._core = self._manager.begin(PresentedCredentials(session_key if known else None))
         if known:
             self._manager.leave_unloaded(self._core)
 
@@ -128,7 +128,7 @@ class SessionContent(SessionBase):
 
     def show_nothing(self) -> None:
         """The session has ended elsewhere: be empty, for the page that tells the visitor, and never saved again."""
-        self._core = self._manager.begin(Presented())
+        self._core = self._manager.begin(PresentedCredentials())
         self._is_gone = True
 
     def load(self) -> Session:

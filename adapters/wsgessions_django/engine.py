@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
 from wsgessions import Session
-from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionGone
 
@@ -60,7 +60,7 @@ class SessionStore(SessionContent):
     def _begun(self, session_key: AnyId | None) -> Session:
         """The session of this id, not loaded yet; a new one if it can be none."""
         text = "" if session_key is None else bare(session_key)
-        return self._manager.begin(Presented(text if self._validate_session_key(text) else None))
+        return self._manager.begin(PresentedCredentials(text if self._validate_session_key(text) else None))
 
     def create(self) -> None:
         """Store a session now, even an empty one, under a new id; one that exists moves to the new id."""

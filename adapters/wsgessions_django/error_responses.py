@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from wsgessions.errors import WsgessionsError
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.web import Message
-from wsgessions.web.error_responses import refusal_for, refusal_messages
+from wsgessions.web.error_responses import error_response_for, refusal_messages
 
 __all__ = ["interruption", "refusal_of", "response_of"]
 
@@ -29,7 +29,7 @@ def interruption() -> SessionInterrupted:
 
 def refusal_of(error: WsgessionsError) -> HttpResponse | None:
     """The answer that the rest of the project gives to this error (F-00a); None for faults of the application."""
-    refusal = refusal_for(error)
+    refusal = error_response_for(error)
     if not refusal.operational:
         return None
     _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)

@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 
 from wsgessions import Session, SessionManager
 from wsgessions.record import LONGEST_INTERVAL_MS
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 
 from .configuration import is_changed
 
@@ -94,7 +94,7 @@ def tell_cookie(manager: SessionManager, session: Session) -> None:
 def _expiry_of(session: Session) -> int | str | None:
     """The expiry, without looking into the session as an application does (S-40)."""
     value = dict.get(session, NAME)
-    return value.decoded() if isinstance(value, Undecoded) else value
+    return value.decoded() if isinstance(value, LazyValue) else value
 
 
 def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:

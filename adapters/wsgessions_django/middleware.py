@@ -18,7 +18,7 @@ from .asgi import CALL, Call
 from .configuration import current_manager
 from .engine import SessionStore
 from .error_responses import interruption, refusal_of
-from .request import InnerVisit, Ways, visit_of
+from .request import NestedRequest, Ways, visit_of
 from .waiting import wait
 
 __all__ = ["SessionMiddleware"]
@@ -87,7 +87,7 @@ class SessionMiddleware(StockMiddleware):
             await visit.touch()
         return response
 
-    def _begin(self, request: HttpRequest) -> InnerVisit:
+    def _begin(self, request: HttpRequest) -> NestedRequest:
         call = _call_of(request)
         if call is not None:
             call.request = request
@@ -114,7 +114,7 @@ def _call_of(request: HttpRequest) -> Call | None:
     return found
 
 
-async def _finish(request: HttpRequest, visit: InnerVisit, response: HttpResponseBase) -> HttpResponseBase:
+async def _finish(request: HttpRequest, visit: NestedRequest, response: HttpResponseBase) -> HttpResponseBase:
     try:
         await visit.commit(request.method, response.status_code)
     except SessionGone as error:

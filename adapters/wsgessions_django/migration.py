@@ -16,7 +16,7 @@ from wsgessions import Session, SessionManager
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.internal.masked import masked
-from wsgessions.migration import Takeover
+from wsgessions.migration import SessionImporter
 from wsgessions.migration.old_cookie import check_old_cookie
 
 from .engine import SessionStore
@@ -72,7 +72,7 @@ class TakeoverMiddleware(MiddlewareMixin):
         mask_old_cookie()
         self._keep = bool(plan.get("keep", False))
         self._old = OldEngine(plan["engine"], cookie=self._cookie)
-        self._takeover = Takeover(str(plan.get("secret") or django_settings.SECRET_KEY).encode())
+        self._takeover = SessionImporter(str(plan.get("secret") or django_settings.SECRET_KEY).encode())
 
     def __call__(self, request: HttpRequest) -> Any:
         """Run one request."""

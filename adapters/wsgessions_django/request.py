@@ -1,8 +1,8 @@
 """One request of a client, with its session: what is done before Django's view, and what after it.
 
 Where an ASGI middleware of the same sessions is outside, it has loaded the session and will write the cookies
-(`InnerVisit`). Elsewhere, under WSGI and in Django's test client, both are done here (`OwnVisit`). Either way changes
-are committed before the response leaves Django, so that a session that has ended meanwhile is Django's 400.
+(`NestedRequest`). Elsewhere, under WSGI and in Django's test client, both are done here (`StandaloneRequest`). Either
+way changes are committed before the response leaves Django, so that a session that has ended meanwhile is Django's 400.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from wsgessions.errors import WsgessionsError
 from wsgessions.web import Message, Scope
 from wsgessions.web.body_to_come import is_made_on_the_way
 from wsgessions.web.current_session import running
-from wsgessions.web.error_responses import refusal_for
-from wsgessions.web.id_resolver import Transport
+from wsgessions.web.error_responses import error_response_for
+from wsgessions.web.id_resolver import SessionIdResolver
 from wsgessions.web.path_prefixes import PathPrefixes
 from wsgessions.web.telling import Telling
 from wsgessions.web.unstored import exchange_of
@@ -31,7 +31,7 @@ from .login import heed_login
 from .response import headers_of, take_over
 from .waiting import wait
 
-__all__ = ["InnerVisit", "OwnVisit", "Ways", "visit_of"]
+__all__ = ["NestedRequest", "StandaloneRequest", "Ways", "visit_of"]
 
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
 
@@ -41,12 +41,12 @@ class Ways:
 
     def __init__(self, manager: SessionManager) -> None:
         self.manager: Final = manager
-        self.transport: Final = Transport(manager.settings)
+        self.transport: Final = SessionIdResolver(manager.settings)
         self.exchange: Final = exchange_of(manager.settings)
         self.excluded: Final = PathPrefixes(manager.settings.exclude)
 
 
-class InnerVisit:
+class NestedRequest:
     """A request whose session is in the scope already.
 
     Args:
@@ -134,7 +134,7 @@ class InnerVisit:
         """No response: an error came out of Django. Whoever is outside sees to the session (R-31)."""
 
 
-class OwnVisit(InnerVisit):
+class StandaloneRequest(NestedRequest):
     """A request that nobody outside has seen to.
 
     Args:
@@ -175,7 +175,7 @@ class OwnVisit(InnerVisit):
             )
         except Exception as end:  # noqa: BLE001 - it is raised again, or the answer
             trouble = end.__cause__
-            if not (self._sent and isinstance(trouble, WsgessionsError) and refusal_for(trouble).operational):
+            if not (self._sent and isinstance(trouble, WsgessionsError) and error_response_for(trouble).operational):
                 raise (trouble or end) from None
             return response_of(self._sent)
         if looked_at:
@@ -217,7 +217,7 @@ class OwnVisit(InnerVisit):
         await self._exchange._carry_out()
 
 
-def visit_of(request: HttpRequest, ways: Ways) -> InnerVisit:
+def visit_of(request: HttpRequest, ways: Ways) -> NestedRequest:
     """What is to be done for a request.
 
     Args:
@@ -229,14 +229,14 @@ def visit_of(request: HttpRequest, ways: Ways) -> InnerVisit:
     """
     scope: Any = getattr(request, "scope", None)
     if scope is None:
-        return OwnVisit(ways, _scope_of(request))
+        return StandaloneRequest(ways, _scope_of(request))
     session = scope.get("session")
     call: Call | None = scope.get(CALL)
     if isinstance(session, Session) and (call is not None or ways.manager.owns(session)):
         exchange = running.get()
         outside = exchange if exchange is not None and exchange.session is session else None
-        return InnerVisit(ways.manager if call is None else call.manager, session, outside)
-    return OwnVisit(ways, scope)
+        return NestedRequest(ways.manager if call is None else call.manager, session, outside)
+    return StandaloneRequest(ways, scope)
 
 
 def _scope_of(request: HttpRequest) -> Scope:

@@ -9,7 +9,7 @@ from litestar.stores.base import Store
 
 from wsgessions import SessionManager
 from wsgessions.errors import ConfigError, SessionGone
-from wsgessions.store.contract import find_power
+from wsgessions.store.contract import find_capability
 from wsgessions.store.listing import LARGEST_PAGE, Listing
 
 __all__ = ["SessionDocuments"]
@@ -79,7 +79,7 @@ class SessionDocuments(Store):
             ConfigError: the store cannot list its sessions.
             StoreUnavailable: the store did not answer.
         """
-        listing = find_power(self._manager.store, Listing)
+        listing = find_capability(self._manager.store, Listing)
         if listing is None:
             raise ConfigError("this store cannot list its sessions", setting="store_url", hint="end them one by one")
         await self._manager.start()

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
 from wsgessions.web import Message, Scope
-from wsgessions.web.error_responses import refusal_for
-from wsgessions.web.id_resolver import Transport
+from wsgessions.web.error_responses import error_response_for
+from wsgessions.web.id_resolver import SessionIdResolver
 from wsgessions.web.unstored import exchange_of
 
 __all__ = ["save_apart"]
@@ -42,7 +42,7 @@ async def save_apart(
 
 
 async def _commit_with(manager: SessionManager, scope: Scope, session: Session, response: Response) -> None:
-    transport = Transport(manager.settings)
+    transport = SessionIdResolver(manager.settings)
     sent: list[Message] = []
 
     async def collect(message: Message) -> None:
@@ -58,7 +58,7 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
         await exchange.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     except Exception as end:  # noqa: BLE001 - it is raised again, or the answer
         trouble = end.__cause__
-        if not (sent and isinstance(trouble, WsgessionsError) and refusal_for(trouble).operational):
+        if not (sent and isinstance(trouble, WsgessionsError) and error_response_for(trouble).operational):
             raise (trouble or end) from None
         response.set_data(b"".join(message.get("body", b"") for message in sent[1:]))
     response.status_code = sent[0]["status"]

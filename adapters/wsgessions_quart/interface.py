@@ -19,7 +19,7 @@ from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
-from wsgessions.web.id_resolver import Transport
+from wsgessions.web.id_resolver import SessionIdResolver
 
 from .configuration import check_no_effect, manager_of
 from .connections import Inside, ending_with_its_call
@@ -137,7 +137,7 @@ class WsgessionsSessionInterface(SessionInterface):
 
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
-    presented = Transport(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
+    presented = SessionIdResolver(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
     session = manager.begin(presented)
     if session._id is not None and not manager.recall(session):
         try:

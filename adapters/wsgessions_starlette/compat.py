@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 import wsgessions
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.credentials.presented import Carrier
+from wsgessions.credentials.presented import CredentialChannel
 from wsgessions.errors import ConfigError
 from wsgessions.manager import StoreOrClient, with_store
-from wsgessions.migration import Takeover, UserOf
+from wsgessions.migration import SessionImporter, UserOf
 from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
@@ -108,7 +108,7 @@ class SessionMiddleware:
         chosen = SessionSettings.load(base, _with_times(base, cookie, max_age))
         self.manager: SessionManager = _Manager(chosen, store=ready_made)
         self._until = _checked(signed_cookies_until)
-        self._takeover = Takeover(secret.get_secret_value().encode(), user_of=user_of)
+        self._takeover = SessionImporter(secret.get_secret_value().encode(), user_of=user_of)
         self._signed = None if self._until is None else _reader(session_cookie, secret.get_secret_value(), max_age)
         if self._signed is not None:
             self._takeover.watch(self.manager.owner)
@@ -139,7 +139,7 @@ class SessionMiddleware:
             if opens_response(message):
                 self._settle(session)
                 if was_signed and session.accessed and session.status is SessionStatus.INVALIDATED:
-                    gone = self._sessions.transport.clear(Carrier.COOKIE)
+                    gone = self._sessions.transport.clear(CredentialChannel.COOKIE)
                     message = {**message, "headers": [*message.get("headers", ()), *gone]}
             await send(message)
 

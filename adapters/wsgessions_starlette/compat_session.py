@@ -9,7 +9,7 @@ import wsgessions
 from wsgessions.internal.masked import forgetful
 
 if TYPE_CHECKING:
-    from wsgessions.session.owner import SessionOwner
+    from wsgessions.session.owner import SessionRepository
 
 __all__ = ["Session"]
 
@@ -27,7 +27,7 @@ class Session(wsgessions.Session):
 
     _marked: bool
 
-    def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
+    def _begin(self, owner: SessionRepository, session_id: str | None) -> None:
         super()._begin(owner, session_id)
         self._marked = False
 

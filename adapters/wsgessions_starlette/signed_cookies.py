@@ -80,11 +80,11 @@ class SignedCookies:
         return content if isinstance(content, dict) and content else None
 
     async def read(self, presented: str, scope: Scope) -> Mapping[str, Any] | None:
-        """See `wsgessions.migration.OldSessions.read`."""
+        """See `wsgessions.migration.LegacySessions.read`."""
         return self.verified(presented.encode("latin-1"))
 
     async def remove(self, presented: str) -> None:
-        """See `wsgessions.migration.OldSessions.remove`: there is nothing but the cookie."""
+        """See `wsgessions.migration.LegacySessions.remove`: there is nothing but the cookie."""
 
 
 class StarsessionsCookies(SignedCookies):

@@ -1,7 +1,7 @@
 """Who imports whom, between files and between parts: ``python -m tests.architecture.arrows`` counts it.
 
-A part is a module or package that lies directly in `wsgessions`, or the package of an adapter. All imports count, those
-inside functions and under TYPE_CHECKING too: a reader follows them all.
+A part is a module or package that lies directly in `wsgessions` or in its `stores`, or the package of an adapter. All
+imports count, those inside functions and under TYPE_CHECKING too: a reader follows them all.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ def between_parts() -> dict[str, set[str]]:
 
 
 def part_of(module: str) -> str:
-    """The part's name: "manager", "wsgessions_django"; what `wsgessions` itself has is "wsgessions"."""
+    """The part's name: "manager", "stores.valkey", "wsgessions_django"; `wsgessions` itself is "wsgessions"."""
     top, *inner = module.split(".")
-    return inner[0] if top == "wsgessions" and inner else top
+    if top != "wsgessions" or not inner:
+        return top
+    return ".".join(inner[:2]) if inner[0] == "stores" else inner[0]
 
 
 def _is_of_an_adapter(module: str) -> bool:

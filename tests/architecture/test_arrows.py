@@ -1,4 +1,4 @@
-"""Who may import whom. Arrows point inward: adapters -> middleware -> asgi -> manager -> session and stores -> record.
+"""Who may import whom. Arrows point inward: adapters -> middleware -> web -> manager -> session and stores -> record.
 
 `ratchets.toml` lists what is allowed, and the circles that there still are. A part that is not in the list,
 an arrow that is not and a new circle are refused; an allowed arrow or a known circle that is no more is taken off.

@@ -17,16 +17,15 @@ from tests.stores.valkey.caching_node import CachingNode, caching_node, node_of
 from tests.stores.valkey.links import until
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import age, shared_server, started, store_at
-from wsgessions.cache.listener import Loss
 from wsgessions.cache.near_cache import NearCache
-from wsgessions.cache.statistics import Miss
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.record.struct import replace
 from wsgessions.session import Session
-from wsgessions.store.contract import Recalling, Store
-from wsgessions.stores.loop.store import HomedStore
+from wsgessions.store.cache_statistics import Loss, Miss
+from wsgessions.store.contract import CacheLookup, Store
+from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created, new_key, stored
 from wsgessions.testing.stores.suite import StoreSuite
@@ -201,18 +200,18 @@ async def test_a_hit_of_a_loop_that_has_ended_is_a_hit() -> None:
 # -- from anywhere -----------------------------------------------------------------------------------------------------
 
 
-def homed(server: RawServer, nodes: list[CachingNode]) -> HomedStore:
+def homed(server: RawServer, nodes: list[CachingNode]) -> LoopBoundStore:
     def make() -> Store:
         nodes.append(node_of(store_at(server.url)))
         return nodes[-1].cache
 
-    return HomedStore(make)
+    return LoopBoundStore(make)
 
 
 def test_before_the_start_there_is_nothing_to_recall(shared_server: RawServer) -> None:
     nodes: list[CachingNode] = []
     store = homed(shared_server, nodes)
-    assert isinstance(store, Recalling)
+    assert isinstance(store, CacheLookup)
     record = asyncio.run(_record_of(store_at(shared_server.url)))
     assert store.recall(record.key, record.seen) is None
 
@@ -226,7 +225,7 @@ async def test_any_thread_recalls_without_a_loop(shared_server: RawServer) -> No
     """R-57."""
     nodes: list[CachingNode] = []
     store = homed(shared_server, nodes)
-    assert isinstance(store, Recalling)
+    assert isinstance(store, CacheLookup)
     await store.start()
     record = await created(store)
     await nodes[-1].may_serve()
@@ -243,7 +242,7 @@ async def test_after_a_fork_the_child_has_nothing_to_recall(shared_server: RawSe
     """F-25: nobody tells it of changes."""
     nodes: list[CachingNode] = []
     store = homed(shared_server, nodes)
-    assert isinstance(store, Recalling)
+    assert isinstance(store, CacheLookup)
     await store.start()
     record = await created(store)
     await nodes[-1].may_serve()
@@ -273,7 +272,7 @@ def on(manager: SessionManager, handler: Any) -> SessionMiddleware:
 
 
 def hits(manager: SessionManager) -> int:
-    assert isinstance(manager.store, Recalling)
+    assert isinstance(manager.store, CacheLookup)
     return manager.store.statistics.heap_hits
 
 
@@ -342,7 +341,7 @@ async def test_a_lost_history_is_accepted_said_counted_and_not_asked_for_again(
         old: bytes = await store.link.request(b"DUMP", segment.record(key))
         await browser.request(on(manager, lambda session: session.update(n=2)))
         ahead = browser.cookies["__Host-sid-v"]
-        assert isinstance(manager.store, Recalling)
+        assert isinstance(manager.store, CacheLookup)
         told, statistics = manager.store.statistics.invalidations, manager.store.statistics
         await store.link.request(b"RESTORE", segment.record(key), 0, old, b"REPLACE")
         await until(lambda: statistics.invalidations > told)

@@ -24,9 +24,9 @@ from tests.stores.valkey.shared_server import age, shared_server, store_at
 from wsgessions.cache.lease import Lease
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.cache.off_heap import OffHeap
+from wsgessions.manager.store_factory import open_store
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import Recalling, Store, find_power
-from wsgessions.stores.factory import open_store
+from wsgessions.store.contract import CacheLookup, Store, find_capability
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created
 
@@ -95,7 +95,7 @@ async def test_what_was_written_is_served_from_the_tiers_that_the_settings_ask_f
     monkeypatch.setattr("wsgessions.cache.off_heap.directory._SHARED_MEMORY", tmp_path)
     common = settings(shared_server, max_bytes_on_heap=heap, max_bytes_off_heap=off_heap)
     async with opened(common) as store:
-        cache = find_power(store, Recalling)
+        cache = find_capability(store, CacheLookup)
         assert cache is not None
         record = await created(store, {"a": b"1"})
         async with asyncio.timeout(PATIENCE):
@@ -111,7 +111,7 @@ async def test_what_was_written_is_served_from_the_tiers_that_the_settings_ask_f
 
 def test_without_any_memory_there_is_no_cache(shared_server: RawServer) -> None:
     store = open_store(settings(shared_server, max_bytes_on_heap=0, max_bytes_off_heap=0))
-    assert find_power(store, Recalling) is None
+    assert find_capability(store, CacheLookup) is None
 
 
 async def test_servers_on_one_host_lend_each_other_their_sessions() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from wsgessions.cache.heap import Snapshots
 from wsgessions.record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 from wsgessions.stores.valkey.format.scripts import HEAD, read_record
 
 PLENTY = 10**9
@@ -32,7 +32,7 @@ def record(attributes: int, size: int, *, own_names: bool = False, bound: bool =
         fields[b"p"] = bytes(10) + RANDOM.randbytes(16).hex().encode()
     read = read_record(SessionKey(RANDOM.randrange(4096), RANDOM.randbytes(16)), fields, NOW + 10**6, NOW)
     assert isinstance(read, SessionRecord)
-    read.attributes.placeholders(Undecoded.of)
+    read.attributes.placeholders(LazyValue.of)
     return read
 
 

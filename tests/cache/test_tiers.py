@@ -17,12 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.cache.off_heap.states import SMALL, Clock
 from wsgessions.cache.lease import Lease
-from wsgessions.cache.listener import Feed, Loss
+from wsgessions.cache.listener import InvalidationListener
 from wsgessions.cache.near_cache import FeedingStore, NearCache
 from wsgessions.cache.off_heap import OffHeap
-from wsgessions.cache.statistics import Miss
 from wsgessions.record import Seen, SessionKey, SessionRecord, StoredAttributes
 from wsgessions.record.clock import StoreClock
+from wsgessions.store.cache_statistics import Loss, Miss
 
 FAR_MS = 2**50
 INCARNATION = 7
@@ -36,7 +36,7 @@ class Behind:
     def __init__(self) -> None:
         self.clock = StoreClock()
 
-    def feed(self, cache: Feed, lease: Lease) -> None:
+    def feed(self, cache: InvalidationListener, lease: Lease) -> None:
         """It is fed by the tests."""
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.coherence.history import OWN, SCRIBBLE, Op
 from wsgessions import Session, SessionMiddleware
-from wsgessions.store.contract import Recalling, find_power
+from wsgessions.store.contract import CacheLookup, find_capability
 from wsgessions.web import Message, Receive, Scope, Send
 
 _SELDOM = frozenset(
@@ -168,7 +168,7 @@ class Node:
     def branches(self) -> dict[str, int]:
         """How often what happens seldom has happened here."""
         manager = self._middleware.manager
-        cache = find_power(manager.store, Recalling)
+        cache = find_capability(manager.store, CacheLookup)
         losses = {} if cache is None else {f"lost: {loss.value}": n for loss, n in cache.statistics.losses.items()}
         counted = {name: n for name, n in manager.statistics.snapshot().items() if name in _SELDOM}
         return {**counted, **losses}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode
 
 from wsgessions.credentials.identity import is_well_formed
-from wsgessions.credentials.presented import Carrier, CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialChannel, CredentialStatus, PresentedCredentials
 from wsgessions.credentials.watermark import Watermark, WatermarkSeal
 from wsgessions.errors import InvalidCursor
 from wsgessions.record import SessionKey
 from wsgessions.settings import CookieSettings, SessionSettings
 from wsgessions.store.listing import Position, is_ref
 from wsgessions.web.cookies import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, SessionCookies
-from wsgessions.web.id_resolver import Transport
+from wsgessions.web.id_resolver import SessionIdResolver
 
 from .inputs import joined, pieces
 
@@ -24,7 +24,7 @@ OLD = SessionKey(7, bytes(range(16)))
 _settings = CookieSettings()
 _name = _settings.name.encode()
 _seal = WatermarkSeal([KEY], node=7, remembered=1)
-_transport = Transport(SessionSettings(store_url="memory:", header="X-Session-Id"))
+_transport = SessionIdResolver(SessionSettings(store_url="memory:", header="X-Session-Id"))
 _names = (b"cookie", b"x-session-id", b"x-session-id-watermark", b"X-Session-Id", b"Cookie", b"accept")
 
 
@@ -66,14 +66,16 @@ def check_header(data: bytes) -> None:
     told = {value.strip(b" \t") for name, value in fields if name.lower() == b"x-session-id"}
     by_cookie = _ids_in([value for name, value in fields if name.lower() == b"cookie"])
     if presented.id is not None:
-        assert presented.id.encode() in (told if presented.carrier is Carrier.HEADER else by_cookie)
-    assert presented.carrier is Carrier.COOKIE or told
+        assert presented.id.encode() in (told if presented.carrier is CredentialChannel.HEADER else by_cookie)
+    assert presented.carrier is CredentialChannel.COOKIE or told
 
 
-def _check_presented(presented: Presented) -> None:
-    assert (presented.id is not None) == (presented.finding is CookieFinding.PRESENT)
+def _check_presented(presented: PresentedCredentials) -> None:
+    assert (presented.id is not None) == (presented.finding is CredentialStatus.PRESENT)
     assert presented.id is None or is_well_formed(presented.id)
-    conflicting = presented.finding is CookieFinding.CONFLICTING  # then the store decides which id it belongs to (S-29)
+    conflicting = (
+        presented.finding is CredentialStatus.CONFLICTING
+    )  # then the store decides which id it belongs to (S-29)
     assert presented.id is not None or presented.watermark is None or conflicting
 
 

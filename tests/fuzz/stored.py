@@ -19,8 +19,8 @@ from wsgessions.stores.aiocache.document import pack as pack_document
 from wsgessions.stores.aiocache.document import unpack as unpack_document
 from wsgessions.stores.valkey.format import principal as binding
 from wsgessions.stores.valkey.format import scripts as layout
-from wsgessions.stores.valkey.format.forward import Forward
-from wsgessions.stores.valkey.format.metadata import HEAD, Refusal
+from wsgessions.stores.valkey.format.forward import Redirect
+from wsgessions.stores.valkey.format.metadata import HEAD, ScriptStatus
 from wsgessions.stores.valkey.sessions import heads
 from wsgessions.stores.valkey.sessions import load as reading
 
@@ -44,12 +44,12 @@ def check_record_fields(data: bytes) -> None:
         if isinstance(found, tuple):
             check_record(_as_record(found[0]))
         else:
-            assert isinstance(found, Refusal | Forward)
+            assert isinstance(found, ScriptStatus | Redirect)
     wanted = heads.fields_for(("cart",))
     _check_found(heads.found_in(KEY, wanted, [fields.get(name) for name in wanted], at, NOW_MS))
     if not fields.get(b"m", b"").startswith(head()[:2]):  # magic and format
         assert layout.read_record(KEY, fields, at, NOW_MS) not in (None, KEY)
-        assert isinstance(layout.read_record(KEY, fields, at, NOW_MS), Refusal)
+        assert isinstance(layout.read_record(KEY, fields, at, NOW_MS), ScriptStatus)
 
 
 def _as_record(found: SessionRecord | SessionChanges) -> SessionRecord:
@@ -60,10 +60,10 @@ def _as_record(found: SessionRecord | SessionChanges) -> SessionRecord:
 def _check_found(found: heads.Found) -> None:
     if isinstance(found, SessionRecord):
         check_record(found)
-    elif isinstance(found, Forward):
+    elif isinstance(found, Redirect):
         assert len(found.key.digest) == 16
     else:
-        assert found is None or isinstance(found, Refusal)
+        assert found is None or isinstance(found, ScriptStatus)
 
 
 def _score(piece: bytes) -> float | None:
@@ -92,7 +92,7 @@ def check_outcome(data: bytes) -> None:
     found = reading._read(
         KEY, [0, numbers[1], numbers[5], numbers[4], numbers[3], changed, names or None, lineage], NOW_MS, None
     )
-    assert isinstance(found, tuple | Refusal)
+    assert isinstance(found, tuple | ScriptStatus)
 
 
 def check_members(data: bytes) -> None:

@@ -6,10 +6,18 @@ import struct
 from collections import deque
 
 from wsgessions.cache.off_heap import layout as off_heap
-from wsgessions.record import Binding, CommitOutcome, CommitStatus, Place, SessionKey, SessionRecord, StoredAttributes
+from wsgessions.record import (
+    CommitOutcome,
+    CommitStatus,
+    Place,
+    PrincipalBinding,
+    SessionKey,
+    SessionRecord,
+    StoredAttributes,
+)
 from wsgessions.stores.aiocache.document import Document
 from wsgessions.stores.aiocache.document import pack as pack_document
-from wsgessions.stores.memory.entry import Attribute, Commit, Entry
+from wsgessions.stores.memory.entry import Attribute, Commit, StoredSession
 
 from .inputs import joined
 from .judgement import NOW_MS
@@ -58,7 +66,7 @@ def _outcomes() -> dict[str, bytes]:
 
 
 def _documents() -> dict[str, Document]:
-    entry = Entry(
+    entry = StoredSession(
         key=KEY,
         incarnation=2**64 - 1,
         version=NOW_MS * 1000,
@@ -70,10 +78,12 @@ def _documents() -> dict[str, Document]:
         floor=NOW_MS * 1000 - 9,
         commits=deque([Commit(b"c" * 8, CommitOutcome(CommitStatus.APPLIED, NOW_MS * 1000, 1, 2, {"n": b"\x05"}))]),
         rotated=5,
-        binding=Binding("ada", 5),
+        binding=PrincipalBinding("ada", 5),
         renewed_from=OLD,
     )
-    tombstone = Entry(KEY, 1, 2, 3, 4, NOW_MS, 6, {}, tombstone_until=NOW_MS, moved=Place(SessionKey(1, OLD), 2, 3))
+    tombstone = StoredSession(
+        KEY, 1, 2, 3, 4, NOW_MS, 6, {}, tombstone_until=NOW_MS, moved=Place(SessionKey(1, OLD), 2, 3)
+    )
     return {"session": Document(entry), "moving": Document(tombstone, entry)}
 
 
@@ -88,6 +98,6 @@ def _state() -> SessionRecord:
         expires_ms=NOW_MS + 1,
         attributes=StoredAttributes({"cart": b"\x91\x01"}),
         lineage=STAMP * 2,
-        binding=Binding("ада", 5),
+        binding=PrincipalBinding("ада", 5),
         renewed_from=OLD,
     )

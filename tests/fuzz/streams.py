@@ -8,8 +8,8 @@ import socket
 from typing import Any, NamedTuple
 
 from wsgessions.errors import StoreRefused
-from wsgessions.stores.valkey.client.connection import Connection, Ticket
-from wsgessions.stores.valkey.client.replies import LinkLost, refusal
+from wsgessions.stores.valkey.client.connection import Connection, PendingRequest
+from wsgessions.stores.valkey.client.replies import LinkLost, server_error
 
 from .inputs import cuts
 
@@ -68,7 +68,7 @@ async def _hear(chunks: list[bytes]) -> Heard:
         )
         transport = _Transport(descriptor)
         connection.connection_made(transport)
-        tickets = [Ticket(b"", math.inf, lambda reply: events.append(_told(reply)), each) for each in TICKETS]
+        tickets = [PendingRequest(b"", math.inf, lambda reply: events.append(_told(reply)), each) for each in TICKETS]
         for ticket in tickets:
             ticket.future = asyncio.get_running_loop().create_future()
         connection.write(tickets, 0.0)
@@ -85,7 +85,7 @@ async def _hear(chunks: list[bytes]) -> Heard:
         return Heard(events, answers, lost)
 
 
-def _answer(ticket: Ticket) -> str:
+def _answer(ticket: PendingRequest) -> str:
     if not ticket.future.done():
         return "pending"
     error = ticket.future.exception()
@@ -102,7 +102,7 @@ def _told(reply: Any) -> str:
 
 def check_refusal(data: bytes) -> None:
     """Error texts become one printable line of bounded length."""
-    error = refusal(data.decode("utf-8", "replace"))
+    error = server_error(data.decode("utf-8", "replace"))
     assert len(str(error)) < 1000
     assert str(error).isprintable()
 
@@ -117,7 +117,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
             "verbatim": b"=8\r\ntxt:info\r\n-ERR no such thing\r\n",
             "refusals": b"*2\r\n-WRONGTYPE of a key\r\n+OK\r\n-MOVED 1 host:1\r\n",
         },
-        "refusal": {
+        "server_error": {
             "oom": b"OOM command not allowed",
             "quoting": b"ERR unknown command 'HELLO', with args beginning with: 's3cr3t' ",
         },

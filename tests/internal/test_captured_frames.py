@@ -16,7 +16,15 @@ from tests.nodes import Node, make_node
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, errors, install
 from wsgessions.codec import encode
-from wsgessions.record import Binding, CommitOutcome, CommitStatus, NewSession, SessionDelta, SessionKey, Successor
+from wsgessions.record import (
+    CommitOutcome,
+    CommitStatus,
+    NewSession,
+    PrincipalBinding,
+    RotationTarget,
+    SessionDelta,
+    SessionKey,
+)
 from wsgessions.session import Session as CoreSession
 from wsgessions.session.typed import TypedAttribute
 from wsgessions.stores.memory.store import MemoryStore
@@ -364,8 +372,8 @@ def test_what_is_stored_and_sent_shows_names_and_sizes() -> None:
         NewSession(KEY, attributes, 1, 2, principal=VALUE),
         SessionDelta(KEY, 1, 2, attributes, frozenset({"size"})),
         CommitOutcome(CommitStatus.APPLIED, computed=attributes, names=("color",)),
-        Binding(VALUE, 1),
-        Successor(KEY, 1, 2, VALUE, VALUE),
+        PrincipalBinding(VALUE, 1),
+        RotationTarget(KEY, 1, 2, VALUE, VALUE),
     ]
     texts = {}
     try:

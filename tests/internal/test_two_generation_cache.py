@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgessions.internal.two_generation_cache import Recent
+from wsgessions.internal.two_generation_cache import TwoGenerationCache
 
 
 @given(st.integers(1, 5), st.lists(st.tuples(st.booleans(), st.integers(0, 12)), max_size=60))
 def test_the_last_entries_are_kept_and_no_more_than_twice_as_many(size: int, steps: list[tuple[bool, int]]) -> None:
-    recent: Recent[int, int] = Recent(size)
+    recent: TwoGenerationCache[int, int] = TwoGenerationCache(size)
     used: list[int] = []
     for puts, key in steps:
         if puts:
@@ -22,4 +22,4 @@ def test_the_last_entries_are_kept_and_no_more_than_twice_as_many(size: int, ste
 
 
 def test_what_was_never_put_in_is_not_there() -> None:
-    assert Recent[str, int](3).get("a") is None
+    assert TwoGenerationCache[str, int](3).get("a") is None

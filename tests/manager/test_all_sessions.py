@@ -192,7 +192,7 @@ async def test_a_ref_of_several_sessions_shows_and_ends_none(monkeypatch: pytest
 
 async def test_a_store_that_cannot_list_says_so() -> None:
     class Plain:
-        """A store without that power."""
+        """A store without that capability."""
 
         def __init__(self) -> None:
             self._below = MemoryStore()

@@ -14,7 +14,7 @@ import pytest
 from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import errors
 from wsgessions.credentials.identity import new_session_id
-from wsgessions.credentials.presented import CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
 from wsgessions.credentials.session_id import AnyId
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager, commit_log, committer, creation
@@ -806,7 +806,7 @@ async def test_statistics_count_what_happened() -> None:
 
 
 def _presented(session_id: str) -> Any:
-    return Presented(session_id, None, CookieFinding.PRESENT)
+    return PresentedCredentials(session_id, None, CredentialStatus.PRESENT)
 
 
 # -- changes while a commit is on its way ------------------------------------------------------------------------------
@@ -918,7 +918,7 @@ async def test_only_the_latest_reports_are_kept(monkeypatch: pytest.MonkeyPatch)
 async def test_an_empty_session_is_created_when_that_is_asked_for() -> None:
     """S-50 says that nothing is created by itself."""
     one, other = two_nodes()
-    session = one.manager.begin(Presented())
+    session = one.manager.begin(PresentedCredentials())
     told = one.manager.owner.reserve_id(session)
     await one.manager.owner.create(session)
     assert session.id == told

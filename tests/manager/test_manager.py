@@ -14,7 +14,7 @@ from tests.spy_store import SpyStore
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
 from wsgessions import errors
-from wsgessions.credentials.presented import CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
 from wsgessions.manager import SessionManager
 from wsgessions.record.clock import StoreClock
 from wsgessions.session import Session
@@ -33,8 +33,8 @@ async def created(manager: SessionManager, **attributes: Any) -> str:
     return session.id.get_secret_value()
 
 
-def presented(session_id: str, watermark: str | None = None) -> Presented:
-    return Presented(session_id, watermark, CookieFinding.PRESENT)
+def presented(session_id: str, watermark: str | None = None) -> PresentedCredentials:
+    return PresentedCredentials(session_id, watermark, CredentialStatus.PRESENT)
 
 
 # -- sessions outside of requests --------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ async def test_a_start_that_fails_can_be_tried_again() -> None:
 async def test_operations_that_the_application_starts_start_the_store() -> None:
     """R-44: `commit` and `load` before anything else has."""
     node = make_node(MemoryStore())
-    session = node.manager.begin(Presented())
+    session = node.manager.begin(PresentedCredentials())
     session["a"] = 1
     await session.commit()
     assert node.store.calls == ["start", "create"]
@@ -221,7 +221,7 @@ async def test_a_manager_knows_its_own_sessions() -> None:
     """R-49."""
     shared = MemoryStore()
     one, same, other = make_node(shared), make_node(shared), make_node(shared, context_path="/shop")
-    session = one.manager.begin(Presented())
+    session = one.manager.begin(PresentedCredentials())
     assert one.manager.owns(session)
     assert same.manager.owns(session)
     assert not other.manager.owns(session)
@@ -278,7 +278,7 @@ async def test_a_store_that_keeps_no_secret_gives_each_node_its_own() -> None:
     """A watermark that is unknown elsewhere costs a read, and never a session."""
 
     class Plain:
-        """Passes on what every store can, and no power beyond."""
+        """Passes on what every store can, and no capability beyond."""
 
         def __init__(self, below: MemoryStore) -> None:
             self.clock: StoreClock = below.clock

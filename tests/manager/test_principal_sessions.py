@@ -20,7 +20,7 @@ from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionKey
 from wsgessions.session import Session
-from wsgessions.store.contract import Indexing, find_power
+from wsgessions.store.contract import Indexing, find_capability
 from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["managers", "shared_server"]
@@ -272,7 +272,7 @@ async def test_a_ref_of_several_sessions_ends_none(monkeypatch: pytest.MonkeyPat
 
 async def test_a_store_that_cannot_find_sessions_says_so() -> None:
     class Plain:
-        """A store without that power."""
+        """A store without that capability."""
 
         def __init__(self) -> None:
             self._below = MemoryStore()
@@ -285,7 +285,7 @@ async def test_a_store_that_cannot_find_sessions_says_so() -> None:
     manager = SessionManager(store_url="memory:", store=Plain())
     browser = await logged_in(manager)
     assert await user_of(manager, browser) == "ada"
-    assert find_power(manager.store, Indexing) is None
+    assert find_capability(manager.store, Indexing) is None
     for ask in (manager.sessions_of("ada"), manager.end_sessions_of("ada"), manager.end_session_of("ada", "x")):
         with pytest.raises(errors.ConfigError, match="principal"):
             await ask

@@ -13,12 +13,12 @@ from tests.spy_store import SpyStore
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.internal.peer_class import peer_class
-from wsgessions.manager import SessionManager, Suspicion, rejected_ids
+from wsgessions.manager import RejectedId, SessionManager, rejected_ids
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.stores.memory.store import MemoryStore
 
-Told = list[tuple[Suspicion, str | None]]
+Told = list[tuple[RejectedId, str | None]]
 
 
 @pytest.fixture(autouse=True)
@@ -34,19 +34,19 @@ def watched(told: Told, **settings: Any) -> SessionMiddleware:
 
 
 COOKIES = {
-    Suspicion.MALFORMED: "__Host-sid=short",
-    Suspicion.CONFLICTING: f"__Host-sid={'A' * 43}; __Host-sid={'B' * 43}",
-    Suspicion.OVERSIZED: "a=" + "b" * 20_000,
-    Suspicion.UNKNOWN: f"__Host-sid={'A' * 43}",
+    RejectedId.MALFORMED: "__Host-sid=short",
+    RejectedId.CONFLICTING: f"__Host-sid={'A' * 43}; __Host-sid={'B' * 43}",
+    RejectedId.OVERSIZED: "a=" + "b" * 20_000,
+    RejectedId.UNKNOWN: f"__Host-sid={'A' * 43}",
 }
 
 
-@pytest.mark.parametrize("finding", Suspicion)
-async def test_the_application_is_told_what_was_presented_and_by_whom(finding: Suspicion) -> None:
+@pytest.mark.parametrize("finding", RejectedId)
+async def test_the_application_is_told_what_was_presented_and_by_whom(finding: RejectedId) -> None:
     told: Told = []
     response = await Browser().request(watched(told), headers=[(b"cookie", COOKIES[finding].encode())])
     assert (response.status, response.data) == (200, {})
-    unknown = [(Suspicion.UNKNOWN, "192.0.2.1")] if finding is Suspicion.CONFLICTING else []
+    unknown = [(RejectedId.UNKNOWN, "192.0.2.1")] if finding is RejectedId.CONFLICTING else []
     assert told == [(finding, "192.0.2.1"), *unknown]
 
 
@@ -55,7 +55,7 @@ async def test_the_peer_is_what_the_server_knows_of_it(client: tuple[str, int] |
     """A unix socket has none."""
     told: Told = []
     await Browser(**{"__Host-sid": "short"}).request(watched(told), client=client)
-    assert told == [(Suspicion.MALFORMED, client[0] if client else None)]
+    assert told == [(RejectedId.MALFORMED, client[0] if client else None)]
 
 
 async def test_requests_without_ids_and_with_good_ones_are_not_suspicious() -> None:
@@ -80,7 +80,7 @@ async def test_an_id_that_is_loaded_late_is_told_too() -> None:
 
     app = SessionMiddleware(answering(read), manager=manager)
     assert (await Browser(**{"__Host-sid": new_session_id()}).request(app, "/static/x")).data is True
-    assert told == [(Suspicion.UNKNOWN, "192.0.2.1")]
+    assert told == [(RejectedId.UNKNOWN, "192.0.2.1")]
 
 
 async def test_a_thousand_unknown_ids_make_a_thousand_calls_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -91,7 +91,7 @@ async def test_a_thousand_unknown_ids_make_a_thousand_calls_and_one_line(caplog:
     with caplog.at_level(logging.DEBUG, "wsgessions"):
         for each in ids:
             await Browser(**{"__Host-sid": each}).request(app)
-    assert told == [(Suspicion.UNKNOWN, "192.0.2.1")] * 1000
+    assert told == [(RejectedId.UNKNOWN, "192.0.2.1")] * 1000
     assert app.manager.statistics.unknown_ids == 1000
     lines = [record for record in caplog.records if record.name == "wsgessions.suspicion"]
     assert [(line.levelname, line.__dict__["event"]) for line in lines] == [("INFO", "unknown_id")]
@@ -99,7 +99,7 @@ async def test_a_thousand_unknown_ids_make_a_thousand_calls_and_one_line(caplog:
 
 
 async def test_a_hook_that_raises_is_logged_and_breaks_no_request(caplog: pytest.LogCaptureFixture) -> None:
-    def hook(finding: Suspicion, peer: str | None) -> None:
+    def hook(finding: RejectedId, peer: str | None) -> None:
         raise ValueError(f"{finding} {peer}")
 
     app = SessionMiddleware(answering(dict), manager=SessionManager(store_url="memory:", on_suspicious=hook))
@@ -129,8 +129,8 @@ async def test_a_store_that_is_away_makes_nobody_suspicious() -> None:
     assert told == []
 
 
-@pytest.mark.parametrize("finding", Suspicion)
-async def test_one_attacker_does_not_hide_another(finding: Suspicion, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("finding", RejectedId)
+async def test_one_attacker_does_not_hide_another(finding: RejectedId, caplog: pytest.LogCaptureFixture) -> None:
     """S-11: neighbours of an address are one peer to the log, others have a line of their own."""
     app, cookie = watched([]), [(b"cookie", COOKIES[finding].encode())]
     with caplog.at_level(logging.DEBUG, "wsgessions.suspicion"):

@@ -14,9 +14,9 @@ from tests.spy_store import SpyStore
 from wsgessions.errors import StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager import touch_interval, touches
-from wsgessions.manager.touch_interval import TouchStep
-from wsgessions.manager.touches import TouchBatch
-from wsgessions.record import NewSession, SessionDelta, SessionKey, SessionRecord, Successor, new_incarnation
+from wsgessions.manager.touch_interval import TouchInterval
+from wsgessions.manager.touches import Touches
+from wsgessions.record import NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord, new_incarnation
 from wsgessions.stores.memory.store import MemoryStore
 
 ONE, OTHER = SessionKey(0, b"1" * 16), SessionKey(0, b"2" * 16)
@@ -52,14 +52,14 @@ async def below() -> Touched:
     return Touched()
 
 
-async def created(store: TouchBatch, key: SessionKey = ONE) -> SessionRecord:
+async def created(store: Touches, key: SessionKey = ONE) -> SessionRecord:
     record = await store.create(NewSession(key, {"a": b"\x01"}, 60_000, 60_000))
     assert record is not None
     return record
 
 
 async def test_a_touch_returns_at_once_and_takes_effect_in_a_batch(below: Touched) -> None:
-    store = TouchBatch(below, interval=0.01)
+    store = Touches(below, interval=0.01)
     await store.start()
     for _ in range(100):
         assert store.note_use(ONE)
@@ -72,7 +72,7 @@ async def test_a_touch_returns_at_once_and_takes_effect_in_a_batch(below: Touche
 
 async def test_a_touch_that_must_not_wait_goes_at_once(below: Touched) -> None:
     """K-09: near the end of its idle time a session in use would be over before the next batch."""
-    store = TouchBatch(below, interval=3600)
+    store = Touches(below, interval=3600)
     await store.start()
     assert store.note_use(ONE)
     await store.touch([ONE])
@@ -82,7 +82,7 @@ async def test_a_touch_that_must_not_wait_goes_at_once(below: Touched) -> None:
 
 
 async def test_a_busy_session_costs_one_touch_per_interval(below: Touched) -> None:
-    store = TouchBatch(below, interval=0.01)
+    store = Touches(below, interval=0.01)
     await store.start()
     for _ in range(3):
         assert store.note_use(ONE)
@@ -92,7 +92,7 @@ async def test_a_busy_session_costs_one_touch_per_interval(below: Touched) -> No
 
 
 async def test_closing_sends_what_is_gathered(below: Touched) -> None:
-    store = TouchBatch(below, interval=3600)
+    store = Touches(below, interval=3600)
     await store.start()
     assert store.note_use(ONE)
     await store.close()
@@ -101,7 +101,7 @@ async def test_closing_sends_what_is_gathered(below: Touched) -> None:
 
 
 async def test_closing_an_unused_store_sends_nothing(below: Touched) -> None:
-    store = TouchBatch(below)
+    store = Touches(below)
     await store.start()
     await store.close()
     await store.close()
@@ -110,7 +110,7 @@ async def test_closing_an_unused_store_sends_nothing(below: Touched) -> None:
 
 async def test_a_commit_makes_its_touch_needless(below: Touched) -> None:
     """It starts the idle time anew itself; and what has ended needs no touch."""
-    store = TouchBatch(below, interval=3600)
+    store = Touches(below, interval=3600)
     await store.start()
     record = await created(store)
     other = await created(store, OTHER)
@@ -124,11 +124,11 @@ async def test_a_commit_makes_its_touch_needless(below: Touched) -> None:
 
 
 async def test_a_rotation_makes_its_touch_needless(below: Touched) -> None:
-    store = TouchBatch(below, interval=3600)
+    store = Touches(below, interval=3600)
     await store.start()
     record = await created(store)
     assert store.note_use(ONE)
-    await store.rotate(SessionDelta(ONE, record.incarnation, record.version), Successor(OTHER, new_incarnation()))
+    await store.rotate(SessionDelta(ONE, record.incarnation, record.version), RotationTarget(OTHER, new_incarnation()))
     await store.close()
     assert below.batches == []
 
@@ -138,7 +138,7 @@ async def test_what_the_store_could_not_take_stays_in_the_batch(
 ) -> None:
     """And is logged once, not every second."""
     monkeypatch.setattr(touches, "_log", LogThrottle(logging.getLogger("wsgessions.touch")))
-    store = TouchBatch(below, interval=0.01)
+    store = Touches(below, interval=0.01)
     await store.start()
     below.down = True
     assert store.note_use(ONE)
@@ -153,7 +153,7 @@ async def test_what_the_store_could_not_take_stays_in_the_batch(
 
 
 async def test_a_store_that_is_down_does_not_keep_it_from_closing(below: Touched) -> None:
-    store = TouchBatch(below, interval=3600)
+    store = Touches(below, interval=3600)
     await store.start()
     below.down = True
     assert store.note_use(ONE)
@@ -170,7 +170,7 @@ async def test_a_fault_of_the_store_does_not_end_the_touches(below: Touched, cap
             raise faults.pop()
 
     below.before = fail
-    store = TouchBatch(below, interval=0.01)
+    store = Touches(below, interval=0.01)
     await store.start()
     assert store.note_use(ONE)
     await below.next_batch()
@@ -184,10 +184,10 @@ def test_a_use_after_the_event_loop_has_ended_is_left_to_the_caller() -> None:
     """R-57: in a test or a notebook, `asyncio.run` is called again and again; what was noted before is not lost."""
     below_of: list[Touched] = []
 
-    async def touch(store: TouchBatch | None, key: SessionKey) -> TouchBatch:
+    async def touch(store: Touches | None, key: SessionKey) -> Touches:
         if store is None:
             below_of.append(Touched())
-            store = TouchBatch(below_of[0], interval=3600)
+            store = Touches(below_of[0], interval=3600)
             await store.start()
             assert store.note_use(key)
         else:
@@ -203,7 +203,7 @@ def test_a_use_after_the_event_loop_has_ended_is_left_to_the_caller() -> None:
 async def test_a_batch_does_not_wait_longer_for_the_store_than_for_the_next_batch(below: Touched) -> None:
     import time
 
-    store = TouchBatch(below, interval=5)
+    store = Touches(below, interval=5)
     await store.start()
     assert store.note_use(ONE)
     before = time.monotonic()
@@ -220,7 +220,7 @@ class Stepping:
     def __init__(self, step: float, interval_ms: int = 1_200_000) -> None:
         self.time = Time()
         self.below = Touched(MemoryStore(clock=self.time.clock()))
-        self.store = TouchBatch(self.below, interval=0.001, step=step)
+        self.store = Touches(self.below, interval=0.001, step=step)
         self.interval_ms = interval_ms
 
     async def create(self, key: SessionKey = ONE) -> SessionRecord:
@@ -322,7 +322,7 @@ async def test_closing_sends_what_was_held_back() -> None:
 
 
 async def test_a_held_touch_leaves_by_itself(below: Touched) -> None:
-    store = TouchBatch(below, interval=0.01, step=0.2)
+    store = Touches(below, interval=0.01, step=0.2)
     await store.start()
     await created(store)
     assert store.note_use(ONE)
@@ -332,7 +332,7 @@ async def test_a_held_touch_leaves_by_itself(below: Touched) -> None:
 
 def test_a_clock_that_is_set_back_holds_nothing_back() -> None:
     time = Time()
-    step = TouchStep(60, time.clock().now_ms)
+    step = TouchInterval(60, time.clock().now_ms)
     now = time.clock().now_ms()
     step.learn(ONE, interval_ms=1_200_000, expires_ms=now + 1_200_000)
     assert step.due({ONE}) == set()
@@ -344,7 +344,7 @@ def test_what_is_kept_in_mind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     """Those that were forgotten, and those that are too many, are touched as without a step."""
     monkeypatch.setattr(touch_interval, "MAX_KNOWN", 100)
     time = Time()
-    step = TouchStep(60, time.clock().now_ms)
+    step = TouchInterval(60, time.clock().now_ms)
     keys = [SessionKey(0, number.to_bytes(16)) for number in range(150)]
     for key in keys:
         step.learn(key, interval_ms=1_200_000, expires_ms=time.clock().now_ms() + 1_200_000)
@@ -354,7 +354,7 @@ def test_what_is_kept_in_mind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_everything_else_passes_through(below: Touched) -> None:
-    store = TouchBatch(below)
+    store = Touches(below)
     await store.start()
     record = await created(store)
     assert await store.load(ONE) == record

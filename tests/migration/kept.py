@@ -13,7 +13,7 @@ __all__ = ["KeptSessions"]
 
 
 class KeptSessions:
-    """An `OldSessions`.
+    """An `LegacySessions`.
 
     Attributes:
         sessions: what is there, by id.

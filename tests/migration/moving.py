@@ -12,7 +12,7 @@ import redis.asyncio
 
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions.errors import ConfigError
-from wsgessions.migration import OldSessions
+from wsgessions.migration import LegacySessions
 from wsgessions.testing.fixtures.session_access import find_manager
 
 __all__ = ["HTTPS", "SECRET", "browser_of", "moving", "old_client", "removed"]
@@ -21,7 +21,7 @@ HTTPS: Final = "https://testserver"
 SECRET: Final = "a secret that all servers have and keep"
 
 
-def moving(source: OldSessions, **options: Any) -> dict[str, Any]:
+def moving(source: LegacySessions, **options: Any) -> dict[str, Any]:
     """The arguments of a `TakeoverMiddleware` that is in force."""
     return {"source": source, "until": datetime.now(UTC) + timedelta(days=1), "secret": SECRET, **options}
 

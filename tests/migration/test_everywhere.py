@@ -20,7 +20,7 @@ from tests.asgi_driver import answering
 from tests.migration.kept import KeptSessions
 from tests.migration.moving import HTTPS, browser_of, moving, removed
 from wsgessions import SessionMiddleware
-from wsgessions.migration import OldSessions, TakeoverMiddleware
+from wsgessions.migration import LegacySessions, TakeoverMiddleware
 from wsgessions.testing.fixtures.session_access import find_manager
 from wsgessions.web import Receive, Scope, Send
 from wsgessions_fastapi import FastAPIAdapter, SessionDep
@@ -31,7 +31,7 @@ from wsgessions_starlette import StarletteAdapter
 OLD = "0123456789abcdef0123456789abcdef"
 
 
-def bare(source: OldSessions) -> Any:
+def bare(source: LegacySessions) -> Any:
     show, login = answering(dict), answering(lambda session: session.update(user="bob"))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +41,7 @@ def bare(source: OldSessions) -> Any:
     return SessionMiddleware(inner, store_url="memory:")
 
 
-def starlette(source: OldSessions) -> Any:
+def starlette(source: LegacySessions) -> Any:
     async def show(request: StarletteRequest) -> JSONResponse:
         return JSONResponse(request.session)
 
@@ -55,7 +55,7 @@ def starlette(source: OldSessions) -> Any:
     return app
 
 
-def fastapi(source: OldSessions) -> Any:
+def fastapi(source: LegacySessions) -> Any:
     app = FastAPI()
     app.add_middleware(TakeoverMiddleware, **moving(source))
 
@@ -70,7 +70,7 @@ def fastapi(source: OldSessions) -> Any:
     return FastAPIAdapter(store_url="memory:").install(app)
 
 
-def quart(source: OldSessions) -> Any:
+def quart(source: LegacySessions) -> Any:
     app: Any = Quart(__name__)
 
     @app.get("/")  # type: ignore[untyped-decorator]  # of an app that is Any, for its `asgi_app`
@@ -86,7 +86,7 @@ def quart(source: OldSessions) -> Any:
     return QuartAdapter(store_url="memory:").install(app)
 
 
-def litestar(source: OldSessions) -> Any:
+def litestar(source: LegacySessions) -> Any:
     @get("/")
     async def show(request: Request[Any, Any, Any]) -> dict[str, Any]:
         return request.session
@@ -108,7 +108,7 @@ applications = pytest.mark.parametrize("make", [bare, starlette, fastapi, quart,
 
 
 @applications
-async def test_an_old_session_is_taken_over(make: Callable[[OldSessions], Any]) -> None:
+async def test_an_old_session_is_taken_over(make: Callable[[LegacySessions], Any]) -> None:
     source = KeptSessions(**{OLD: {"user": "ann"}})
     async with browser_of(make(source), {"session": OLD}) as browser:
         response = await browser.get("/")
@@ -121,7 +121,7 @@ async def test_an_old_session_is_taken_over(make: Callable[[OldSessions], Any]) 
 @applications
 @pytest.mark.parametrize("login", ["by the old cookie", "by the new id"])
 async def test_a_login_by_an_attribute_leaves_nothing_to_the_old_cookie(
-    make: Callable[[OldSessions], Any], login: str
+    make: Callable[[LegacySessions], Any], login: str
 ) -> None:
     """S-06, S-75: whoever was told the id that was made of it. No other id than the new one ever leads to the login."""
     app, planted = make(KeptSessions(**{OLD: {"cart": ["tea"]}})), {"session": OLD}

@@ -33,7 +33,7 @@ from wsgessions.credentials.identity import is_well_formed
 from wsgessions.errors import SessionClosed
 from wsgessions.migration import (
     FlaskSessions,
-    OldSessions,
+    LegacySessions,
     QuartSessions,
     Starsessions,
     TakeoverMiddleware,
@@ -61,7 +61,7 @@ class Move:
 
     node: Node
     time: Time
-    source: OldSessions
+    source: LegacySessions
     cookie: str
 
     def app(self, handler: Callable[[Session], Any], **options: Any) -> SessionMiddleware:
@@ -93,7 +93,7 @@ async def client(shared_server: RawServer) -> AsyncIterator[redis.asyncio.Redis]
         yield made
 
 
-async def planted(kind: str, client: redis.asyncio.Redis) -> tuple[OldSessions, str]:
+async def planted(kind: str, client: redis.asyncio.Redis) -> tuple[LegacySessions, str]:
     """The source, and the value of the cookie."""
     if kind == "starlette's cookies":
         return SignedCookies("session", KEY, max_age=3600), signed(CART)

@@ -368,9 +368,9 @@ async def test_no_id_is_ever_logged(
 
 def test_a_session_made_by_hand_is_left_as_it_is() -> None:
     """Nothing to do for a test that has no store."""
-    from wsgessions.migration import Takeover
+    from wsgessions.migration import SessionImporter
 
     session = Session(user="ann")
-    bringing = Takeover(SECRET.encode()).bring(session, b"x", {"user": "eve"}, remembered=timedelta(days=1))
+    bringing = SessionImporter(SECRET.encode()).bring(session, b"x", {"user": "eve"}, remembered=timedelta(days=1))
     assert asyncio.run(bringing) is False
     assert session == {"user": "ann"}

@@ -20,7 +20,7 @@ from starsessions.stores.redis import RedisStore
 from tests.migration.moving import browser_of, moving, old_client
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
-from wsgessions.migration import OldSessions, Starsessions, TakeoverMiddleware
+from wsgessions.migration import LegacySessions, Starsessions, TakeoverMiddleware
 from wsgessions_starlette import StarletteAdapter
 from wsgessions_starlette.signed_cookies import StarsessionsCookies
 
@@ -59,7 +59,7 @@ def before(store: Any, **options: Any) -> Starlette:
     return app
 
 
-def after(server: RawServer, source: OldSessions, **options: Any) -> Starlette:
+def after(server: RawServer, source: LegacySessions, **options: Any) -> Starlette:
     app = Starlette(routes=ROUTES)
     app.add_middleware(TakeoverMiddleware, **moving(source, **options))
     return StarletteAdapter(store_url=server.url).install(app)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from wsgessions.codec import encode
 from wsgessions.record import StoredAttributes
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 from wsgessions.session.mapping import Attributes
 
 
-def placeholders(stored: StoredAttributes) -> dict[str, Undecoded]:
-    return dict(stored.placeholders(Undecoded.of))
+def placeholders(stored: StoredAttributes) -> dict[str, LazyValue]:
+    return dict(stored.placeholders(LazyValue.of))
 
 
 def storage(attributes: Attributes) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_after_any_changes_placeholders_and_values_belong_together_in_one_order(
     state, expected = StoredAttributes(first), dict(first)
     for changed, removed in steps:
         if used_early:
-            state.placeholders(Undecoded.of)
+            state.placeholders(LazyValue.of)
         state = state.altered(changed, removed)
         expected = {name: raw for name, raw in expected.items() if name not in removed} | changed
     assert list(state.items()) == list(expected.items())

@@ -12,13 +12,13 @@ from wsgessions.record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
     StoredAttributes,
-    Successor,
     new_commit_id,
     new_incarnation,
 )
@@ -89,7 +89,7 @@ def test_an_outcome_that_comes_back_late_changes_nothing() -> None:
 
 def test_a_rotation_moves_to_its_successor() -> None:
     """S-06: creation and deadline are kept."""
-    after = record(a=b"1").after(SessionDelta(KEY, 7, 100), applied(), Successor(NEW_KEY, 8))
+    after = record(a=b"1").after(SessionDelta(KEY, 7, 100), applied(), RotationTarget(NEW_KEY, 8))
     assert (after.key, after.incarnation, after.version) == (NEW_KEY, 8, 200)
     assert (after.created_ms, after.deadline_ms, after.attributes) == (1000, 90_000, {"a": b"1"})
 

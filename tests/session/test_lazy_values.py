@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter
 from wsgessions.codec import encode
 from wsgessions.errors import CodecError
 from wsgessions.record import StoredAttributes
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 from wsgessions.session.mapping import Attributes
 
 SECRET = "correct horse battery staple"
@@ -37,8 +37,8 @@ class Storage(dict[str, Any]):
     keys = values = __iter__ = items
 
 
-def placeholder(name: str) -> Undecoded:
-    return Undecoded.of(encode(VALUES[name], name=name), name)
+def placeholder(name: str) -> LazyValue:
+    return LazyValue.of(encode(VALUES[name], name=name), name)
 
 
 def storage() -> Storage:
@@ -71,8 +71,10 @@ def test_serializers_in_c_write_the_value_and_not_the_placeholder(serializer: st
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 def test_unreadable_bytes_are_an_error_there_too_and_never_left_out(serializer: str) -> None:
     stored = Storage()
-    dict.update(stored, {"cart": Undecoded.of(b"\xc1", "cart")})
-    with pytest.raises((CodecError, pydantic_core.PydanticSerializationError, TypeError), match=r"Unreadable|corrupt"):
+    dict.update(stored, {"cart": LazyValue.of(b"\xc1", "cart")})
+    with pytest.raises(
+        (CodecError, pydantic_core.PydanticSerializationError, TypeError), match=r"CorruptValue|corrupt"
+    ):
         SERIALIZERS[serializer](stored)
 
 
@@ -85,7 +87,7 @@ def test_each_look_at_the_value_gives_an_object_of_its_own() -> None:
 
 def test_it_shows_its_name_and_nothing_of_the_value() -> None:
     user = placeholder("user")
-    assert repr(user) == str(user) == f"{user}" == "<Undecoded attribute 'user': dict(session) has its value>"
+    assert repr(user) == str(user) == f"{user}" == "<LazyValue attribute 'user': dict(session) has its value>"
     assert user.name == "user"
     assert user.raw == encode(VALUES["user"], name="user")
 
@@ -95,18 +97,18 @@ def test_it_is_equal_to_itself_only_and_belongs_to_no_list_of_members() -> None:
     assert one == one  # noqa: PLR0124 - that is the question
     assert one != other
     assert len({one, other}) == 2
-    posing: Any = Undecoded
+    posing: Any = LazyValue
     assert list(posing) == []
 
 
-def pickled(value: Undecoded) -> Undecoded:
+def pickled(value: LazyValue) -> LazyValue:
     twin = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
-    assert isinstance(twin, Undecoded)
+    assert isinstance(twin, LazyValue)
     return twin
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickled])
-def test_copies_hold_the_same_bytes(duplicate: Callable[[Undecoded], Undecoded]) -> None:
+def test_copies_hold_the_same_bytes(duplicate: Callable[[LazyValue], LazyValue]) -> None:
     assert duplicate(placeholder("cart")).value == VALUES["cart"]
 
 

@@ -18,7 +18,7 @@ from tests.nodes import Node, two_nodes
 from wsgessions import SessionId, errors
 from wsgessions.manager.opened_session import OpenedSession
 from wsgessions.session import Session
-from wsgessions.session.lazy_values import Undecoded
+from wsgessions.session.lazy_values import LazyValue
 
 T = TypeVar("T")
 
@@ -286,7 +286,7 @@ async def loaded(**attributes: Any) -> tuple[OpenedSession, Session]:
 
 
 def undecoded(session: Session) -> set[str]:
-    return {name for name, value in dict.items(session) if type(value) is Undecoded}
+    return {name for name, value in dict.items(session) if type(value) is LazyValue}
 
 
 async def test_attributes_are_decoded_when_somebody_looks() -> None:

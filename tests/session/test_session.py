@@ -12,10 +12,10 @@ import pytest
 
 from wsgessions import errors
 from wsgessions.codec import encode
-from wsgessions.credentials.presented import Presented
+from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.record import StoredAttributes
 from wsgessions.session import Session
-from wsgessions.session.owner import ALONE, ServedFrom, SessionStatus
+from wsgessions.session.owner import DETACHED, ServedFrom, SessionStatus
 
 
 def test_it_works_alone() -> None:
@@ -239,7 +239,7 @@ def test_every_kind_of_look_counts_as_an_access(look: Any) -> None:
 
 
 def test_a_serializer_counts_as_an_access() -> None:
-    session = Session._of(ALONE, Presented(), None)
+    session = Session._of(DETACHED, PresentedCredentials(), None)
     session._rest_on(StoredAttributes(a=encode(1, name="a")))
     assert not session.accessed
     assert json.dumps(session) == '{"a": 1}'

@@ -15,13 +15,13 @@ PASSWORD = "canary-password-55aa"
 
 JAR = """
 from wsgessions.errors import ConfigError
-from wsgessions.store.contract import Ability
+from wsgessions.store.contract import Capability
 from wsgessions.stores.memory.store import MemoryStore
 
 opened = []
 
 class Jar:
-    lacks = frozenset({Ability.KEEPING, Ability.NEAR_CACHE})
+    missing_capabilities = frozenset({Capability.KEEPING, Capability.NEAR_CACHE})
 
     def __init__(self, below):
         self.below = below
@@ -49,7 +49,7 @@ NUMBER = 7
 USE = """
 import asyncio
 from wsgessions import SessionManager
-from wsgessions.store.contract import Ability, Countable, Limited, find_power
+from wsgessions.store.contract import Capability, Countable, LimitedStore, find_capability
 import jar_of_this_test
 
 async def use():
@@ -60,8 +60,9 @@ async def use():
         there = session.id
     async with manager.open(there) as session:
         assert session == {"a": 1}
-    assert find_power(manager.store, Limited).lacks == {Ability.KEEPING, Ability.NEAR_CACHE}
-    assert await find_power(manager.store, Countable).count() == 1
+    limited = find_capability(manager.store, LimitedStore)
+    assert limited.missing_capabilities == {Capability.KEEPING, Capability.NEAR_CACHE}
+    assert await find_capability(manager.store, Countable).count() == 1
     await manager.close()
 
 asyncio.run(use())

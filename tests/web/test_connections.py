@@ -16,9 +16,9 @@ from tests.spy_store import SpyStore
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
+from wsgessions.manager.store_factory import open_store
 from wsgessions.session import Session
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.factory import open_store
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,7 +77,7 @@ def watchers() -> list[str]:
     return [
         name
         for name in names + timers
-        if "session watch" in name or "SessionWatch" in name or name == "wsgessions close"
+        if "session watch" in name or "ConnectionWatch" in name or name == "wsgessions close"
     ]
 
 

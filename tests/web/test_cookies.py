@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wsgessions.credentials.identity import new_session_id
-from wsgessions.credentials.presented import CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
 from wsgessions.settings import CookieSettings
 from wsgessions.web.cookies import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, MAX_RIVALS, SessionCookies
 
@@ -25,7 +25,7 @@ B = "B" * 43
 MARK = "m" * 48
 
 
-def read(*fields: str | bytes, cookies: SessionCookies = COOKIES) -> Presented:
+def read(*fields: str | bytes, cookies: SessionCookies = COOKIES) -> PresentedCredentials:
     """What these Cookie header fields present."""
     octets = [field if isinstance(field, bytes) else field.encode("latin-1") for field in fields]
     return cookies.read([(b"host", b"a.test"), *((b"cookie", field) for field in octets)])
@@ -36,24 +36,26 @@ def read(*fields: str | bytes, cookies: SessionCookies = COOKIES) -> Presented:
 
 def test_id_and_watermark_are_read() -> None:
     """C-11."""
-    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}") == Presented(A, MARK, CookieFinding.PRESENT)
+    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}") == PresentedCredentials(A, MARK, CredentialStatus.PRESENT)
 
 
 def test_an_id_without_watermark_is_an_id() -> None:
-    assert read(f"__Host-sid={A}") == Presented(A, None, CookieFinding.PRESENT)
+    assert read(f"__Host-sid={A}") == PresentedCredentials(A, None, CredentialStatus.PRESENT)
 
 
 def test_a_watermark_without_id_is_nothing() -> None:
-    assert read(f"__Host-sid-v={MARK}") == Presented(finding=CookieFinding.ABSENT)
+    assert read(f"__Host-sid-v={MARK}") == PresentedCredentials(finding=CredentialStatus.ABSENT)
 
 
 def test_a_request_without_cookies_presents_nothing() -> None:
-    assert COOKIES.read([]) == COOKIES.read([(b"host", b"a.test")]) == Presented()
+    assert COOKIES.read([]) == COOKIES.read([(b"host", b"a.test")]) == PresentedCredentials()
 
 
 def test_cookies_may_come_in_several_fields() -> None:
     """R-52: HTTP/2 splits them."""
-    assert read("a=b", f"__Host-sid={A}", "c=d", f"__Host-sid-v={MARK}") == Presented(A, MARK, CookieFinding.PRESENT)
+    assert read("a=b", f"__Host-sid={A}", "c=d", f"__Host-sid-v={MARK}") == PresentedCredentials(
+        A, MARK, CredentialStatus.PRESENT
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,80 +74,80 @@ def test_headers_may_be_of_any_sort(headers: Any) -> None:
 
 
 # Each header, and whether it presents the id A, something malformed, a conflict or nothing (S-30).
-NASTY: dict[str, CookieFinding] = {
-    f"__Host-sid={A}": CookieFinding.PRESENT,
-    f" __Host-sid={A} ": CookieFinding.PRESENT,
-    f"\t__Host-sid={A}\t": CookieFinding.PRESENT,
-    f"__Host-sid= {A}": CookieFinding.PRESENT,
-    f";;;__Host-sid={A};;;": CookieFinding.PRESENT,
-    f"a=b;__Host-sid={A}": CookieFinding.PRESENT,
-    f"a;__Host-sid={A}": CookieFinding.PRESENT,
-    f"=a; __Host-sid={A}": CookieFinding.PRESENT,
-    f"=; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=; __Host-sid={A}": CookieFinding.PRESENT,
-    f'a="; __Host-sid={A}': CookieFinding.PRESENT,
-    f'a="b\\"; __Host-sid={A}': CookieFinding.PRESENT,
-    f'a="; __Host-sid={A}; b="': CookieFinding.PRESENT,
-    f"a='; __Host-sid={A}; b='": CookieFinding.PRESENT,
-    f"a=\\; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=b=c=d; __Host-sid={A}": CookieFinding.PRESENT,
-    f"$Version=1; __Host-sid={A}; $Path=/": CookieFinding.PRESENT,
-    f"Path=/; Domain=x; HttpOnly; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=\xff\xfe; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=\0; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=%3B__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=b,__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=b __Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"a=__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"=__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"x__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sidx={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__HOST-SID={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"%5F_Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host%2Dsid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f'"__Host-sid"={B}; __Host-sid={A}': CookieFinding.PRESENT,
-    f"\xa0__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"\x0b__Host-sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sid\0={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"sid={B}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sid; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sid={A}; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sid={A};__Host-sid={A} ;__Host-sid= {A}": CookieFinding.PRESENT,
-    f"__Host-sid={A}; __Host-sid={B}": CookieFinding.CONFLICTING,
-    f"__Host-sid={B}; __Host-sid={A}": CookieFinding.CONFLICTING,
-    f"__Host-sid={A}; __Host-sid=": CookieFinding.PRESENT,
-    f"__Host-sid=x; __Host-sid={A}": CookieFinding.PRESENT,
-    f"__Host-sid=x; __Host-sid={A}; __Host-sid={A}A": CookieFinding.PRESENT,
-    f"__Host-sid=x; __Host-sid={A}; __Host-sid={B}": CookieFinding.CONFLICTING,
-    "__Host-sid=x; __Host-sid=y": CookieFinding.MALFORMED,
-    f"__Host-sid={A}; __Host-sid ={B}": CookieFinding.CONFLICTING,
-    "__Host-sid=": CookieFinding.MALFORMED,
-    "__Host-sid=;": CookieFinding.MALFORMED,
-    "__Host-sid==": CookieFinding.MALFORMED,
-    f'__Host-sid="{A}"': CookieFinding.MALFORMED,
-    f"__Host-sid={A[1:]}": CookieFinding.MALFORMED,
-    f"__Host-sid={A}A": CookieFinding.MALFORMED,
-    f"__Host-sid={A},": CookieFinding.MALFORMED,
-    f"__Host-sid={A}=": CookieFinding.MALFORMED,
-    f"__Host-sid={A}\n": CookieFinding.MALFORMED,
-    f"__Host-sid={A[1:]}\n": CookieFinding.MALFORMED,
-    f"__Host-sid={A[1:]}\0": CookieFinding.MALFORMED,
-    f"__Host-sid={A[1:]}\xff": CookieFinding.MALFORMED,
-    f"__Host-sid=%41{A[1:]}": CookieFinding.MALFORMED,
-    f"__Host-sid={A[:20]} {A[21:]}": CookieFinding.MALFORMED,
-    "__Host-sid=../../" + "A" * 37: CookieFinding.MALFORMED,
-    "__Host-sid=\r\n*1\r\n$4\r\nPING\r\n": CookieFinding.MALFORMED,
-    "__Host-sid=" + "A" * 10_000: CookieFinding.MALFORMED,
-    "": CookieFinding.ABSENT,
-    ";": CookieFinding.ABSENT,
-    "=": CookieFinding.ABSENT,
-    "__Host-sid": CookieFinding.ABSENT,
-    f"__Host-si={A}; d={A}": CookieFinding.ABSENT,
-    f"__HOST-SID={A}": CookieFinding.ABSENT,
-    f"x=__Host-sid={A}": CookieFinding.ABSENT,
-    f"sid={A}": CookieFinding.ABSENT,
-    f"__Host-sid-v={A}": CookieFinding.ABSENT,
+NASTY: dict[str, CredentialStatus] = {
+    f"__Host-sid={A}": CredentialStatus.PRESENT,
+    f" __Host-sid={A} ": CredentialStatus.PRESENT,
+    f"\t__Host-sid={A}\t": CredentialStatus.PRESENT,
+    f"__Host-sid= {A}": CredentialStatus.PRESENT,
+    f";;;__Host-sid={A};;;": CredentialStatus.PRESENT,
+    f"a=b;__Host-sid={A}": CredentialStatus.PRESENT,
+    f"a;__Host-sid={A}": CredentialStatus.PRESENT,
+    f"=a; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"=; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=; __Host-sid={A}": CredentialStatus.PRESENT,
+    f'a="; __Host-sid={A}': CredentialStatus.PRESENT,
+    f'a="b\\"; __Host-sid={A}': CredentialStatus.PRESENT,
+    f'a="; __Host-sid={A}; b="': CredentialStatus.PRESENT,
+    f"a='; __Host-sid={A}; b='": CredentialStatus.PRESENT,
+    f"a=\\; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=b=c=d; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"$Version=1; __Host-sid={A}; $Path=/": CredentialStatus.PRESENT,
+    f"Path=/; Domain=x; HttpOnly; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=\xff\xfe; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=\0; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=%3B__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=b,__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=b __Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"a=__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"=__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"x__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sidx={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__HOST-SID={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"%5F_Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host%2Dsid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f'"__Host-sid"={B}; __Host-sid={A}': CredentialStatus.PRESENT,
+    f"\xa0__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"\x0b__Host-sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sid\0={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"sid={B}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sid; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sid={A}; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sid={A};__Host-sid={A} ;__Host-sid= {A}": CredentialStatus.PRESENT,
+    f"__Host-sid={A}; __Host-sid={B}": CredentialStatus.CONFLICTING,
+    f"__Host-sid={B}; __Host-sid={A}": CredentialStatus.CONFLICTING,
+    f"__Host-sid={A}; __Host-sid=": CredentialStatus.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}": CredentialStatus.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}; __Host-sid={A}A": CredentialStatus.PRESENT,
+    f"__Host-sid=x; __Host-sid={A}; __Host-sid={B}": CredentialStatus.CONFLICTING,
+    "__Host-sid=x; __Host-sid=y": CredentialStatus.MALFORMED,
+    f"__Host-sid={A}; __Host-sid ={B}": CredentialStatus.CONFLICTING,
+    "__Host-sid=": CredentialStatus.MALFORMED,
+    "__Host-sid=;": CredentialStatus.MALFORMED,
+    "__Host-sid==": CredentialStatus.MALFORMED,
+    f'__Host-sid="{A}"': CredentialStatus.MALFORMED,
+    f"__Host-sid={A[1:]}": CredentialStatus.MALFORMED,
+    f"__Host-sid={A}A": CredentialStatus.MALFORMED,
+    f"__Host-sid={A},": CredentialStatus.MALFORMED,
+    f"__Host-sid={A}=": CredentialStatus.MALFORMED,
+    f"__Host-sid={A}\n": CredentialStatus.MALFORMED,
+    f"__Host-sid={A[1:]}\n": CredentialStatus.MALFORMED,
+    f"__Host-sid={A[1:]}\0": CredentialStatus.MALFORMED,
+    f"__Host-sid={A[1:]}\xff": CredentialStatus.MALFORMED,
+    f"__Host-sid=%41{A[1:]}": CredentialStatus.MALFORMED,
+    f"__Host-sid={A[:20]} {A[21:]}": CredentialStatus.MALFORMED,
+    "__Host-sid=../../" + "A" * 37: CredentialStatus.MALFORMED,
+    "__Host-sid=\r\n*1\r\n$4\r\nPING\r\n": CredentialStatus.MALFORMED,
+    "__Host-sid=" + "A" * 10_000: CredentialStatus.MALFORMED,
+    "": CredentialStatus.ABSENT,
+    ";": CredentialStatus.ABSENT,
+    "=": CredentialStatus.ABSENT,
+    "__Host-sid": CredentialStatus.ABSENT,
+    f"__Host-si={A}; d={A}": CredentialStatus.ABSENT,
+    f"__HOST-SID={A}": CredentialStatus.ABSENT,
+    f"x=__Host-sid={A}": CredentialStatus.ABSENT,
+    f"sid={A}": CredentialStatus.ABSENT,
+    f"__Host-sid-v={A}": CredentialStatus.ABSENT,
 }
 
 
@@ -154,7 +156,7 @@ def test_no_header_hides_or_breaks_our_cookie(header: str) -> None:
     """S-04, S-29, S-30: no decoding, no quoting, no completion; a pair is what stands between two semicolons."""
     presented = read(header)
     assert presented.finding is NASTY[header]
-    assert presented.id == (A if presented.finding is CookieFinding.PRESENT else None)
+    assert presented.id == (A if presented.finding is CredentialStatus.PRESENT else None)
 
 
 def test_the_corpus_of_nasty_headers_is_large_enough() -> None:
@@ -164,28 +166,28 @@ def test_the_corpus_of_nasty_headers_is_large_enough() -> None:
 @pytest.mark.parametrize("fields", [(f"__Host-sid={A}", f"__Host-sid={B}"), (f"__Host-sid={B}", f"__Host-sid={A}")])
 def test_ids_that_contradict_each_other_in_two_fields_are_a_conflict(fields: tuple[str, str]) -> None:
     """S-29."""
-    assert read(*fields).finding is CookieFinding.CONFLICTING
+    assert read(*fields).finding is CredentialStatus.CONFLICTING
 
 
 def test_conflicting_watermarks_are_none() -> None:
     """C-11."""
-    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}; __Host-sid-v=x") == Presented(
-        A, None, CookieFinding.PRESENT, strays=True
+    assert read(f"__Host-sid={A}; __Host-sid-v={MARK}; __Host-sid-v=x") == PresentedCredentials(
+        A, None, CredentialStatus.PRESENT, strays=True
     )
 
 
 def test_identical_watermarks_are_one() -> None:
     presented = read(f"__Host-sid-v={MARK}; __Host-sid={A}; __Host-sid-v={MARK}")
-    assert presented == Presented(A, MARK, CookieFinding.PRESENT, strays=True)
+    assert presented == PresentedCredentials(A, MARK, CredentialStatus.PRESENT, strays=True)
 
 
 def test_of_several_ids_all_are_told_up_to_a_number_that_the_store_may_be_asked_for() -> None:
     """S-29: each once, and what is no id is none of them."""
     ids = [new_session_id() for _ in range(MAX_RIVALS)]
     header = "; ".join(f"__Host-sid={each}" for each in [*ids, ids[0], "x"])
-    found = Presented(None, MARK, CookieFinding.CONFLICTING, rivals=tuple(ids), strays=True)
+    found = PresentedCredentials(None, MARK, CredentialStatus.CONFLICTING, rivals=tuple(ids), strays=True)
     assert read(f"{header}; __Host-sid-v={MARK}") == found
-    assert read(f"{header}; __Host-sid={A}") == Presented(finding=CookieFinding.CONFLICTING, strays=True)
+    assert read(f"{header}; __Host-sid={A}") == PresentedCredentials(finding=CredentialStatus.CONFLICTING, strays=True)
 
 
 def test_strays_are_removed_where_ours_are_not() -> None:
@@ -213,8 +215,8 @@ def test_foreign_cookies_never_hide_ours(others: list[str], place: int) -> None:
 
 @given(st.binary(max_size=300))
 def test_no_header_is_ever_an_error(header: bytes) -> None:
-    assert read(header).finding in CookieFinding
-    assert read(b"__Host-sid=" + header).finding in CookieFinding
+    assert read(header).finding in CredentialStatus
+    assert read(b"__Host-sid=" + header).finding in CredentialStatus
 
 
 ours = st.sampled_from(["__Host-sid", "__Host-sid-v", "__Host-sid-vv", "x__Host-sid", "sid"])
@@ -242,7 +244,7 @@ def test_a_header_that_is_read_at_a_glance_says_what_it_says_letter_by_letter(
 
 def test_what_browsers_write_is_read_at_a_glance() -> None:
     for header in (f"__Host-sid={A}; __Host-sid-v={MARK}", f"a=b; __Host-sid-v={MARK}; c=d; __Host-sid={A}; e=f"):
-        assert COOKIES._read_plain(header.encode()) == Presented(A, MARK, CookieFinding.PRESENT)
+        assert COOKIES._read_plain(header.encode()) == PresentedCredentials(A, MARK, CredentialStatus.PRESENT)
 
 
 # -- limits (S-31) -----------------------------------------------------------------------------------------------------
@@ -250,17 +252,17 @@ def test_what_browsers_write_is_read_at_a_glance() -> None:
 
 @pytest.mark.parametrize("padding", [MAX_COOKIE_BYTES, 1024 * 1024])
 def test_too_many_bytes_of_cookies_are_no_session(padding: int) -> None:
-    assert read(f"__Host-sid={A}; a=" + "b" * padding).finding is CookieFinding.OVERSIZED
+    assert read(f"__Host-sid={A}; a=" + "b" * padding).finding is CredentialStatus.OVERSIZED
 
 
 def test_bytes_are_counted_over_all_fields() -> None:
     half = "a=" + "b" * (MAX_COOKIE_BYTES // 2)
-    assert read(f"__Host-sid={A}; {half}", half).finding is CookieFinding.OVERSIZED
+    assert read(f"__Host-sid={A}; {half}", half).finding is CredentialStatus.OVERSIZED
 
 
 def test_too_many_cookies_are_no_session() -> None:
     others = "; a=b" * MAX_COOKIE_PAIRS
-    assert read(f"__Host-sid={A}{others}").finding is CookieFinding.OVERSIZED
+    assert read(f"__Host-sid={A}{others}").finding is CredentialStatus.OVERSIZED
 
 
 def test_as_many_as_are_allowed_are_read() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.asgi_driver import http_scope, websocket_scope
 from wsgessions import errors
 from wsgessions.web import Message
-from wsgessions.web.error_responses import close_message, refusal_for, send_refusal
+from wsgessions.web.error_responses import close_message, error_response_for, send_error_response
 
 CASES: list[tuple[errors.WsgessionsError, int, bool]] = [
     (errors.StoreUnavailable("secret"), 503, True),
@@ -34,7 +34,9 @@ async def sent(
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await send_refusal(refusal_for(error), scope, send, [(b"set-cookie", cookie) for cookie in cookies or ()])
+    await send_error_response(
+        error_response_for(error), scope, send, [(b"set-cookie", cookie) for cookie in cookies or ()]
+    )
     return messages
 
 
@@ -49,7 +51,7 @@ async def test_each_error_has_its_answer(error: errors.WsgessionsError, status: 
     assert (headers.get(b"retry-after") == b"1") == (status == 503)
     assert b"set-cookie" not in headers
     assert b"secret" not in body["body"]
-    assert refusal_for(error).operational is operational
+    assert error_response_for(error).operational is operational
 
 
 async def test_head_is_answered_without_body() -> None:
@@ -71,15 +73,15 @@ async def test_a_websocket_is_denied_or_closed() -> None:
 @pytest.mark.parametrize(("error", "status", "operational"), CASES, ids=lambda case: type(case).__name__)
 def test_a_close_is_as_long_as_a_close_may_be(error: errors.WsgessionsError, status: int, *, operational: bool) -> None:
     """RFC 6455, section 5.5: 125 bytes with the code."""
-    close = close_message(refusal_for(error))
+    close = close_message(error_response_for(error))
     assert close["code"] == {503: 1013, 409: close["code"], 431: 1008, 500: 1011}[status]
     assert len(close["reason"].encode()) <= 123
 
 
 def test_a_socket_whose_session_has_ended_is_told_so() -> None:
     """R-42: 1008, which clients do not answer by connecting again."""
-    assert close_message(refusal_for(errors.SessionGone("x")))["code"] == 1008
-    assert close_message(refusal_for(errors.SessionConflict("x", names=("a",))))["code"] == 1011
+    assert close_message(error_response_for(errors.SessionGone("x")))["code"] == 1008
+    assert close_message(error_response_for(errors.SessionConflict("x", names=("a",))))["code"] == 1011
 
 
 async def test_a_refusal_may_carry_cookies() -> None:

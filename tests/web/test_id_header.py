@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 from tests.asgi_driver import Browser, Call, Response, answering, logout, rotate, websocket_scope
 from tests.nodes import Node, make_node
 from wsgessions.credentials.identity import new_session_id
-from wsgessions.credentials.presented import Carrier, CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialChannel, CredentialStatus, PresentedCredentials
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.web import Receive, Scope, Send
-from wsgessions.web.id_resolver import Transport
+from wsgessions.web.id_resolver import SessionIdResolver
 
 ONE, OTHER = new_session_id(), new_session_id()
-ABSENT, PRESENT = CookieFinding.ABSENT, CookieFinding.PRESENT
-MALFORMED, CONFLICTING, OVERSIZED = CookieFinding.MALFORMED, CookieFinding.CONFLICTING, CookieFinding.OVERSIZED
-BY_COOKIE, BY_HEADER = Carrier.COOKIE, Carrier.HEADER
+ABSENT, PRESENT = CredentialStatus.ABSENT, CredentialStatus.PRESENT
+MALFORMED, CONFLICTING, OVERSIZED = CredentialStatus.MALFORMED, CredentialStatus.CONFLICTING, CredentialStatus.OVERSIZED
+BY_COOKIE, BY_HEADER = CredentialChannel.COOKIE, CredentialChannel.HEADER
 
-transport = Transport(SessionSettings(store_url="memory:", header="X-Session-Id"))
+transport = SessionIdResolver(SessionSettings(store_url="memory:", header="X-Session-Id"))
 
 
 def cookie(value: str) -> tuple[bytes, bytes]:
@@ -38,33 +38,36 @@ def header(value: str, name: str = "X-Session-Id") -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     ("headers", "presented"),
     [
-        ([], Presented()),
-        ([cookie(ONE)], Presented(ONE, None, PRESENT)),
-        ([header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([header(ONE, "x-session-id")], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([header(f" {ONE}\t")], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([header(ONE), header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([header(ONE), header("mark", "X-Session-Id-Watermark")], Presented(ONE, "mark", PRESENT, BY_HEADER)),
-        ([header("mark", "X-Session-Id-Watermark")], Presented()),
-        ([header("")], Presented(carrier=BY_HEADER)),
-        ([header("none")], Presented(carrier=BY_HEADER)),
-        ([header(ONE), header(OTHER)], Presented(finding=CONFLICTING, carrier=BY_HEADER)),
-        ([header(ONE), header("")], Presented(finding=CONFLICTING, carrier=BY_HEADER)),
-        ([header(f"{ONE}, {ONE}")], Presented(finding=MALFORMED, carrier=BY_HEADER)),
-        ([header("null")], Presented(finding=MALFORMED, carrier=BY_HEADER)),
-        ([cookie(ONE), header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([cookie(ONE), header(OTHER)], Presented(finding=CONFLICTING, carrier=BY_HEADER)),
-        ([cookie(ONE), header("x")], Presented(finding=MALFORMED, carrier=BY_HEADER)),
-        ([cookie("x"), header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([cookie("x"), header("none")], Presented(carrier=BY_HEADER)),
-        ([cookie(ONE), cookie("x"), header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
-        ([cookie("x"), header("x")], Presented(finding=MALFORMED, carrier=BY_HEADER)),
-        ([cookie(ONE), cookie(OTHER), header(ONE)], Presented(finding=CONFLICTING, carrier=BY_HEADER)),
-        ([(b"cookie", b"a" * 20_000), header(ONE)], Presented(finding=OVERSIZED)),
-        ([(b"cookie", b"foreign=1"), header(ONE)], Presented(ONE, None, PRESENT, BY_HEADER)),
+        ([], PresentedCredentials()),
+        ([cookie(ONE)], PresentedCredentials(ONE, None, PRESENT)),
+        ([header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([header(ONE, "x-session-id")], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([header(f" {ONE}\t")], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([header(ONE), header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        (
+            [header(ONE), header("mark", "X-Session-Id-Watermark")],
+            PresentedCredentials(ONE, "mark", PRESENT, BY_HEADER),
+        ),
+        ([header("mark", "X-Session-Id-Watermark")], PresentedCredentials()),
+        ([header("")], PresentedCredentials(carrier=BY_HEADER)),
+        ([header("none")], PresentedCredentials(carrier=BY_HEADER)),
+        ([header(ONE), header(OTHER)], PresentedCredentials(finding=CONFLICTING, carrier=BY_HEADER)),
+        ([header(ONE), header("")], PresentedCredentials(finding=CONFLICTING, carrier=BY_HEADER)),
+        ([header(f"{ONE}, {ONE}")], PresentedCredentials(finding=MALFORMED, carrier=BY_HEADER)),
+        ([header("null")], PresentedCredentials(finding=MALFORMED, carrier=BY_HEADER)),
+        ([cookie(ONE), header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([cookie(ONE), header(OTHER)], PresentedCredentials(finding=CONFLICTING, carrier=BY_HEADER)),
+        ([cookie(ONE), header("x")], PresentedCredentials(finding=MALFORMED, carrier=BY_HEADER)),
+        ([cookie("x"), header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([cookie("x"), header("none")], PresentedCredentials(carrier=BY_HEADER)),
+        ([cookie(ONE), cookie("x"), header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
+        ([cookie("x"), header("x")], PresentedCredentials(finding=MALFORMED, carrier=BY_HEADER)),
+        ([cookie(ONE), cookie(OTHER), header(ONE)], PresentedCredentials(finding=CONFLICTING, carrier=BY_HEADER)),
+        ([(b"cookie", b"a" * 20_000), header(ONE)], PresentedCredentials(finding=OVERSIZED)),
+        ([(b"cookie", b"foreign=1"), header(ONE)], PresentedCredentials(ONE, None, PRESENT, BY_HEADER)),
     ],
 )
-def test_what_cookies_and_header_say_together(headers: Any, presented: Presented) -> None:
+def test_what_cookies_and_header_say_together(headers: Any, presented: PresentedCredentials) -> None:
     """S-05, S-29: two ids are none."""
     assert transport.read(headers) == presented
     assert transport.read(iter(headers)) == presented
@@ -73,7 +76,7 @@ def test_what_cookies_and_header_say_together(headers: Any, presented: Presented
 @pytest.mark.parametrize("asking", ["", "none"])
 def test_who_has_a_cookie_gets_no_id_that_scripts_can_read(asking: str) -> None:
     """S-20: else HttpOnly would keep the id from nobody."""
-    assert transport.read([cookie(ONE), header(asking)]) == Presented(ONE, None, PRESENT, BY_COOKIE)
+    assert transport.read([cookie(ONE), header(asking)]) == PresentedCredentials(ONE, None, PRESENT, BY_COOKIE)
 
 
 @given(st.binary(max_size=100))
@@ -85,8 +88,8 @@ def test_no_value_makes_an_error(value: bytes) -> None:
 
 
 def test_without_the_setting_only_cookies_are_read() -> None:
-    off = Transport(SessionSettings(store_url="memory:"))
-    assert off.read([header(ONE)]) == Presented()
+    off = SessionIdResolver(SessionSettings(store_url="memory:"))
+    assert off.read([header(ONE)]) == PresentedCredentials()
     assert off.vary == (b"vary", b"Cookie")
 
 

@@ -13,9 +13,9 @@ from ..internal.log_throttle import LogThrottle
 from ..internal.own_context import begin_task
 from ..record import SessionKey, SessionRecord
 from ..record.clock import StoreClock
+from ..store.cache_statistics import CacheStatistics
 from .lease import Lease
 from .listener import Feeding
-from .statistics import CacheStatistics
 from .tiers import Tiers
 
 __all__ = ["CacheAudit"]
@@ -100,7 +100,7 @@ class CacheAudit:
             _log.info("audit_failed", "a copy could not be compared with the store: %s", error)
 
     def compare(self, key: SessionKey, stored: SessionRecord | None) -> None:
-        """See `Feed.audited`: every push up to this answer has been heard."""
+        """See `InvalidationListener.audited`: every push up to this answer has been heard."""
         held, lent = self._tiers.current(key), self._lent.pop(key.digest, None)
         if held is None and (lent is None or stored is None):
             return  # what was served then is known to be over by now, as it should be

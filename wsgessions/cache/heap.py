@@ -2,7 +2,7 @@
 
 Which ones stay is decided by S3-FIFO, measured in ``docs/design/near-cache.md``: a state enters a small queue, and only
 one that is used again while it waits there, or soon after it left, comes into the main queue. So a crawler that shows
-each session once pushes out nobody's working set. A use only counts; nothing is moved, so it needs no lock.
+each session once pushes out no working set. A use only counts; nothing is moved, so it needs no lock.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Snapshot(_Link):
 
     record: SessionRecord
     current: bool
-    """False once somebody else has written: never served any more, still the base of a conditional read."""
+    """False once another process has written: never served any more, still the base of a conditional read."""
     size: int
     """What the process pays for it, in bytes."""
     uses: int
@@ -162,7 +162,7 @@ class Snapshots:
         self._make_room()
 
     def outdate(self, digest: bytes) -> bool:
-        """Somebody else has written to this session: whether its snapshot was there and current until now."""
+        """Another process has written to this session: whether its snapshot was there and current until now."""
         snapshot = self._by_digest.get(digest)
         if snapshot is None or not snapshot.current:
             return False

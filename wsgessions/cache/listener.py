@@ -1,41 +1,21 @@
-"""How a near cache is filled and emptied: by the parser of a link, in stream order, and by nobody else (C-2).
+"""How a near cache is filled and emptied: by the parser of a link, in stream order, and by nothing else (C-2).
 
-A store that answers over a tracked link tells its `Feed` what each reply and each push means the moment it is parsed.
-Nothing awaits in between, so that what the feed holds is at any instant what the stream has said so far.
+A store that answers over a tracked link tells its `InvalidationListener` what each reply and each push means the moment
+it is parsed. Nothing awaits in between, so that what the listener holds is at any instant what the stream has said.
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from ..record import SessionKey, SessionRecord
+from ..store.cache_statistics import CacheStatistics, Loss
 from .lease import Lease
 
-if TYPE_CHECKING:
-    from .statistics import CacheStatistics
-
-__all__ = ["Feed", "Feeding", "Loss"]
+__all__ = ["Feeding", "InvalidationListener"]
 
 
-class Loss(Enum):
-    """Why everything that was learned over a link became worthless at once (C-1)."""
-
-    CONNECTION = "connection"
-    """The connection ended, and with it the server's memory of what we hold."""
-    FLUSHED = "flushed"
-    """The server said that all keys may have changed: FLUSHALL, or a full resync."""
-    TIMELINE = "timeline"
-    """The replication id has changed: another history goes on from here."""
-    PUSHES_LOST = "pushes_lost"
-    """A push that had to come has not: the server, or something between, swallows them (F-13)."""
-    REPLACED = "replaced"
-    """The store has not the data any more that it had: it was emptied, swapped, or restarted without them (C-25)."""
-    AUDIT = "audit"
-    """A copy was found to be wrong (C-19)."""
-
-
-class Feed(Protocol):
+class InvalidationListener(Protocol):
     """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
 
     @property
@@ -60,11 +40,11 @@ class Feed(Protocol):
         ...
 
     def keep(self, record: SessionRecord) -> None:
-        """The session was in this state, and nobody tells when that changes: a base for the next read, no more."""
+        """The session was in this state, and no push tells when that changes: a base for the next read, no more."""
         ...
 
     def changed(self, digest: bytes) -> None:
-        """Somebody else has written to the session with this digest, or the server no longer tracks it."""
+        """Another process has written to the session with this digest, or the server no longer tracks it."""
         ...
 
     def removed(self, key: SessionKey) -> None:
@@ -90,9 +70,9 @@ class Feed(Protocol):
 
 @runtime_checkable
 class Feeding(Protocol):
-    """The power of a store to feed a near cache."""
+    """The capability of a store to feed a near cache."""
 
-    def feed(self, cache: Feed, lease: Lease) -> None:
+    def feed(self, cache: InvalidationListener, lease: Lease) -> None:
         """Tell ``cache`` everything from now on. Called once, before the store is started.
 
         Args:
@@ -102,5 +82,5 @@ class Feeding(Protocol):
         ...
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
-        """Read a session and tell only the cache: `Feed.audited`, in stream order."""
+        """Read a session and tell only the cache: `InvalidationListener.audited`, in stream order."""
         ...

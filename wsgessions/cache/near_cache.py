@@ -7,7 +7,7 @@ request     -> recall                                              serves, never
             -> load, apply, ...                                    the store behind, one round trip
 ```
 
-A copy is served if the lease is fresh, if nobody has changed the session as far as the stream says, if the client has
+A copy is served if the lease is fresh, if the session has not changed as far as the stream says, if the client has
 seen nothing newer, and if the session cannot be over by the store's time (C-11, C-16). Otherwise the store is asked,
 by a read that rests on the copy and so carries what has changed since.
 """
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ..internal.jitter import chance
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
-from ..store.contract import NEVER, Mark, Store
+from ..store.cache_statistics import CacheStatistics, Loss, Miss
+from ..store.contract import NEVER, SeenState, Store
 from ..store.layer import Layer
 from .audit import CacheAudit
 from .heap import Snapshots
 from .lease import Lease
-from .listener import Feeding, Loss
+from .listener import Feeding
 from .single_flight import SingleFlight
-from .statistics import CacheStatistics, Miss
 from .tiers import Tiers
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class FeedingStore(Store, Feeding, Protocol):
 
 
 class NearCache(Layer[FeedingStore]):
-    """A `Store` in front of a store, with the power of `Recalling`; also the `Feed` of the store behind.
+    """A `Store` in front of a store, with the capability `CacheLookup`; the `InvalidationListener` of the store behind.
 
     Belongs to the event loop of the store behind, but for `recall`, which any thread may call.
 
@@ -58,7 +58,7 @@ class NearCache(Layer[FeedingStore]):
         max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
         off_heap: a second tier, of encoded bytes that the workers of this host share; closed with the cache.
         margin: seconds before its end from which a session is not served from memory any more: what the store's time
-            is uncertain by, and what a use may be reported late by, so that who serves a hit need not look (K-09).
+            is uncertain by, and what a use may be reported late by, so that a hit needs no look at it (K-09).
         audit_share: share of the hits that are compared with the store afterwards.
     """
 
@@ -77,7 +77,7 @@ class NearCache(Layer[FeedingStore]):
         self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
         self.heap: Final = self.tiers.heap
         self.generation: int = 0
-        """See `Feed.generation`."""
+        """See `InvalidationListener.generation`."""
         self._lease = lease
         self._clock = lease.clock
         self._now_ms = store.clock.now_ms
@@ -97,8 +97,8 @@ class NearCache(Layer[FeedingStore]):
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
-    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
-        """See `Recalling.recall`."""
+    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
+        """See `CacheLookup.recall`."""
         if mark is None:
             return self._miss(Miss.UNKNOWN)
         if self._clock() >= self._lease.fresh_until:
@@ -121,7 +121,7 @@ class NearCache(Layer[FeedingStore]):
             self._call_later(self._audit.begin, record)
         return record
 
-    def _recall_off_heap(self, key: SessionKey, mark: Mark, reason: Miss) -> SessionRecord | None:
+    def _recall_off_heap(self, key: SessionKey, mark: SeenState, reason: Miss) -> SessionRecord | None:
         generation = self.generation
         record = self.tiers.find_off_heap(key, mark)
         if record is None:
@@ -149,44 +149,44 @@ class NearCache(Layer[FeedingStore]):
     # -- what the parser tells -----------------------------------------------------------------------------------------
 
     def held(self, key: SessionKey) -> SessionRecord | None:
-        """See `Feed.held`."""
+        """See `InvalidationListener.held`."""
         return self.tiers.held(key)
 
     def install(self, record: SessionRecord) -> None:
-        """See `Feed.install`."""
+        """See `InvalidationListener.install`."""
         self.tiers.put(record)
 
     def keep(self, record: SessionRecord) -> None:
-        """See `Feed.keep`."""
+        """See `InvalidationListener.keep`."""
         self.tiers.keep(record)
 
     def changed(self, digest: bytes) -> None:
-        """See `Feed.changed`. On the heap the copy stays, as the base of the next read."""
+        """See `InvalidationListener.changed`. On the heap the copy stays, as the base of the next read."""
         self.statistics.invalidations += self.tiers.outdate(digest)
 
     def removed(self, key: SessionKey) -> None:
-        """See `Feed.removed`."""
+        """See `InvalidationListener.removed`."""
         self.tiers.end(key.digest)
 
     def reset(self, loss: Loss) -> None:
-        """See `Feed.reset`."""
+        """See `InvalidationListener.reset`."""
         self.statistics.losses[loss] += 1
         self.generation += 1
         self.suspend()
         self.tiers.clear()
 
     def renew(self, sent_at: float) -> None:
-        """See `Feed.renew`."""
+        """See `InvalidationListener.renew`."""
         self._lease.renew(sent_at)
         self.tiers.trust_until(self._lease.fresh_until)
 
     def suspend(self) -> None:
-        """See `Feed.suspend`."""
+        """See `InvalidationListener.suspend`."""
         self.statistics.lease_losses += self._lease.end()
         self.tiers.trust_until(0.0)
 
     def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:
-        """See `Feed.audited`."""
+        """See `InvalidationListener.audited`."""
         self._audit.compare(key, stored)
 
     def _call_later(self, call: Callable[[SessionRecord], None], record: SessionRecord) -> None:

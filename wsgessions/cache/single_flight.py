@@ -1,4 +1,4 @@
-"""One read for all who want the same session at the same time (C-2, F-22)."""
+"""One read for all callers that want the same session at the same time (C-2, F-22)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class _Flight(Generic[T]):
 
     def __init__(self, boarded: list[asyncio.Future[object]]) -> None:
         self.boarded = boarded
-        """Who came before it began, and shares its answer."""
+        """The callers from before it began, which share its answer."""
         self.late: list[asyncio.Future[object]] = []
-        """Who came after, and waits for the next one."""
+        """The callers from after that, which wait for the next one."""
 
 
 class SingleFlight(Generic[T]):
-    """Runs at most one read for each key at a time, and gives its answer to all who came before it began.
+    """Runs at most one read for each key at a time, and gives its answer to all callers from before it began.
 
-    Who comes while a read is under way cannot use its answer: the store may have given it before their own last write.
-    They wait for its end, and one of them reads again for all of them. So 500 first reads at once are two.
+    A caller that comes while a read is under way cannot use its answer: the store may have given it before the caller's
+    last write. Such callers wait for its end, and one of them reads again for all. So 500 first reads at once are two.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class SingleFlight(Generic[T]):
             raise
 
     def _pass_on(self, key: bytes) -> _Flight[T]:
-        """The turn came to one who has just left: whoever waits behind takes it."""
+        """The turn came to a caller that has just left: the next one that waits takes it."""
         flight = self._flights[key]
         flight.late[:0] = flight.boarded
         return flight

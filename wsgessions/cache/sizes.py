@@ -23,7 +23,7 @@ _VALUE: Final = 41
 """The bytes object around a value, and on average what rounding adds to it."""
 _PLACEHOLDER: Final = 48
 _BINDING: Final = 112
-"""Whose session it is, but for the text: a tuple of two, its number, and rounding."""
+"""The binding to a principal, but for the text: a tuple of two, its number, and rounding."""
 _RENEWED: Final = 64
 """The bytes object around a digest, rounded up."""
 _BYTES: Final = 40

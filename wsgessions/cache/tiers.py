@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..record import Seen, SessionKey, SessionRecord
 from ..record.struct import replace
-from ..store.contract import Mark
+from ..store.contract import SeenState
 from .heap import Snapshots
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Tiers:
             return snapshot.record if snapshot.current else None
         return None if self.off_heap is None else self.off_heap.get_own(key)
 
-    def find_off_heap(self, key: SessionKey, mark: Mark) -> SessionRecord | None:
+    def find_off_heap(self, key: SessionKey, mark: SeenState) -> SessionRecord | None:
         """A state that the heap does not have: not older than ``mark``, not known to be over, and under a fresh lease.
 
         Any thread may call it, while the lease of this process is fresh.
@@ -97,13 +97,13 @@ class Tiers:
             self._over.pop(record.key.digest, None)
 
     def keep(self, record: SessionRecord) -> None:
-        """Keep this state as a base for reads, to be served by nobody."""
+        """Keep this state as a base for reads; it is never served."""
         if self.off_heap is not None:
             self.off_heap.discard(record.key.digest)
         self.heap.put_base(record)
 
     def outdate(self, digest: bytes) -> bool:
-        """Somebody else has written: whether there was a state to be outdated."""
+        """Another process has written: whether there was a state to be outdated."""
         if self.off_heap is None:
             return self.heap.outdate(digest)
         snapshot = self.heap.peek(digest)

@@ -29,7 +29,7 @@ import msgspec
 from ..errors import CodecError, SessionTooLarge
 from ..internal.masked import forget_variables
 from .containers import CONTAINERS, Packer, check_depth, count_members, read
-from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, Refusal
+from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, UnsupportedValue
 from .scan import members_in, needs_scan, starts_in
 
 __all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
@@ -105,7 +105,7 @@ def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> by
     """
     try:
         raw = _encode_exactly(value)
-    except Refusal as refusal:
+    except UnsupportedValue as refusal:
         del value  # from here on no frame of the error holds it (S-80)
         forget_variables(refusal)
         path = f"{name}{refusal.path}"
@@ -165,7 +165,7 @@ def decode(raw: bytes, *, name: str) -> Any:
     """
     try:
         return _decode_exactly(raw)
-    except Refusal as refusal:
+    except UnsupportedValue as refusal:
         del raw
         forget_variables(refusal)
         raise CodecError(refusal.message, path=name, hint=refusal.hint) from None
@@ -177,7 +177,7 @@ def decode(raw: bytes, *, name: str) -> Any:
 
 def _decode_exactly(raw: bytes) -> Any:
     if len(raw) > MAX_ATTRIBUTE_BYTES:
-        raise Refusal(f"the stored bytes are more than {MAX_ATTRIBUTE_BYTES}")
+        raise UnsupportedValue(f"the stored bytes are more than {MAX_ATTRIBUTE_BYTES}")
     if needs_scan(raw):
         members_in(raw)
     value = read(raw)
@@ -186,7 +186,7 @@ def _decode_exactly(raw: bytes) -> Any:
             check_depth(value)
         # Duplicate keys vanish while decoding. Plain data proves itself by the bytes it would be written as.
         if not _is_written_as(value, raw) and members_in(raw) != count_members(value):
-            raise Refusal("the stored bytes hold a dict with duplicate keys")
+            raise UnsupportedValue("the stored bytes hold a dict with duplicate keys")
     return value
 
 

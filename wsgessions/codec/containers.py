@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.msgpack import Ext
 
-from .limits import MAX_ALIKE, MAX_DEPTH, MAX_ITEMS, Refusal
+from .limits import MAX_ALIKE, MAX_DEPTH, MAX_ITEMS, UnsupportedValue
 from .refusals import key_step, unsupported
 from .scalars import SCALAR_PACKERS, SCALAR_READERS
 from .tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
@@ -41,7 +41,7 @@ class Packer:
             depth: the number of containers around it.
 
         Raises:
-            Refusal: it, or something in it, cannot be stored; says where.
+            UnsupportedValue: it, or something in it, cannot be stored; says where.
         """
         kind = type(value)
         if kind is str:
@@ -57,10 +57,10 @@ class Packer:
 
     def _container(self, kind: type, value: Any, depth: int) -> Any:
         if depth >= MAX_DEPTH:
-            raise Refusal(_TOO_DEEP, "does it contain itself?")
+            raise UnsupportedValue(_TOO_DEEP, "does it contain itself?")
         self._members += 2 * len(value) if kind is dict else len(value)
         if self._members > MAX_ITEMS:
-            raise Refusal(f"it holds more than {MAX_ITEMS} items", "keep large collections in a database")
+            raise UnsupportedValue(f"it holds more than {MAX_ITEMS} items", "keep large collections in a database")
         return _PACKERS[kind](self, value, depth + 1)
 
     def sequence(self, value: Iterable[Any], depth: int) -> list[Any]:
@@ -86,7 +86,7 @@ class Packer:
     def _member(self, value: Any, depth: int, step: str) -> Any:
         try:
             return self.pack(value, depth)
-        except Refusal as refusal:
+        except UnsupportedValue as refusal:
             raise refusal.inside(step) from None
 
 
@@ -103,26 +103,30 @@ def _checked(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise Refusal("a str with a lone surrogate cannot be stored", "store bytes, or clean the text") from None
+        raise UnsupportedValue(
+            "a str with a lone surrogate cannot be stored", "store bytes, or clean the text"
+        ) from None
     return text
 
 
 def _check_hashes(members: Collection[Any]) -> None:
     """Refuse to put so many members of equal hashes into one set or dict: ints can be chosen so."""
     if len(members) > MAX_ALIKE and max(Counter(map(hash, members)).values()) > MAX_ALIKE:
-        raise Refusal(f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list")
+        raise UnsupportedValue(
+            f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list"
+        )
 
 
 def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
     if (scalar := SCALAR_READERS.get(code)) is not None:
         return scalar(bytes(payload))
     if code not in NESTING_TAGS:
-        raise Refusal(f"its type, extension code {code}, is not known to this release", "upgrade wsgessions")
+        raise UnsupportedValue(f"its type, extension code {code}, is not known to this release", "upgrade wsgessions")
     if depth >= MAX_DEPTH:
-        raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+        raise UnsupportedValue(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
     members = _DECODERS[depth + 1].decode(payload)
     if type(members) is not list:
-        raise Refusal("the stored bytes hold a malformed container")
+        raise UnsupportedValue("the stored bytes hold a malformed container")
     return _READERS[code](members)
 
 
@@ -130,7 +134,7 @@ def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any
     _check_hashes(members)
     value = kind(members)
     if len(value) != len(members):
-        raise Refusal("the stored bytes hold a set with duplicates")
+        raise UnsupportedValue("the stored bytes hold a set with duplicates")
     return value
 
 
@@ -138,7 +142,7 @@ def _read_mapping(members: list[Any]) -> dict[Any, Any]:
     _check_hashes(members[::2])
     value = dict(zip(members[::2], members[1::2], strict=True))
     if 2 * len(value) != len(members):
-        raise Refusal("the stored bytes hold a dict with duplicate keys")
+        raise UnsupportedValue("the stored bytes hold a dict with duplicate keys")
     return value
 
 
@@ -153,13 +157,13 @@ _READERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
 _DECODERS: Final = [msgspec.msgpack.Decoder(ext_hook=partial(_read_extension, depth)) for depth in range(MAX_DEPTH + 1)]
 
 read: Final = _DECODERS[0].decode
-"""Decode bytes that `wsgessions.codec.scan.needs_scan` trusts. Raises `Refusal`, or what a constructor raises."""
+"""Decode bytes that `codec.scan.needs_scan` trusts. Raises `UnsupportedValue`, or what a constructor raises."""
 
 
 def check_depth(value: Any, depth: int = 1) -> None:
     """Refuse a decoded container that nests deeper than `MAX_DEPTH`; a tuple may be a key."""
     if depth > MAX_DEPTH:
-        raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+        raise UnsupportedValue(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
     for item in (*value, *value.values()) if type(value) is dict else value:
         if type(item) in CONTAINERS:
             check_depth(item, depth + 1)

@@ -12,7 +12,7 @@ __all__ = [
     "MAX_INT_BITS",
     "MAX_ITEMS",
     "MAX_NAME_BYTES",
-    "Refusal",
+    "UnsupportedValue",
 ]
 
 MAX_NAME_BYTES: Final = 256
@@ -32,7 +32,7 @@ MAX_DECIMAL_CHARACTERS: Final = 2_500
 """The longest text form of a `decimal.Decimal`."""
 
 
-class Refusal(Exception):
+class UnsupportedValue(Exception):
     """A value or its bytes are refused. Never leaves the codec; on its way out of the containers it gathers where."""
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -41,7 +41,7 @@ class Refusal(Exception):
         self.hint = hint
         self.steps: list[str] = []
 
-    def inside(self, step: str) -> Refusal:
+    def inside(self, step: str) -> UnsupportedValue:
         """The same refusal, seen from the container that holds the refused value at ``step``."""
         self.steps.append(step)
         return self

@@ -10,7 +10,7 @@ import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from .limits import Refusal
+from .limits import UnsupportedValue
 
 __all__ = ["SUPPORTED", "key_step", "type_name", "unsupported"]
 
@@ -25,10 +25,10 @@ _LONGEST_KEY_SHOWN: Final = 40
 _BUILT_INS: Final = (bool, int, float, str, bytes, list, dict, tuple, set, frozenset)
 
 
-def unsupported(value: Any) -> Refusal:
+def unsupported(value: Any) -> UnsupportedValue:
     """The refusal of a value whose type does not round-trip."""
     kind = type(value)
-    return Refusal(f"a value of type {type_name(kind)} cannot be stored", _remedy(kind))
+    return UnsupportedValue(f"a value of type {type_name(kind)} cannot be stored", _remedy(kind))
 
 
 def type_name(kind: type) -> str:

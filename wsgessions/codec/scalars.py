@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from .limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, Refusal
+from .limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, UnsupportedValue
 from .refusals import type_name
 from .tags import DATE, DATETIME, DECIMAL, INT, INT64, TIME, TIMEDELTA, UUID_CODE
 
@@ -30,20 +30,22 @@ def _int_bytes(value: int) -> bytes:
 def _read_int(payload: bytes) -> int:
     value = int.from_bytes(payload, signed=True)
     if value.bit_length() > MAX_INT_BITS or len(payload) != value.bit_length() // 8 + 1:
-        raise Refusal("the stored bytes hold a malformed int")
+        raise UnsupportedValue("the stored bytes hold a malformed int")
     return value
 
 
 def _pack_int(value: int) -> bytes:
     if value.bit_length() > MAX_INT_BITS:
-        raise Refusal(f"an int of more than {MAX_INT_BITS} bits cannot be stored", "store it as bytes or as text")
+        raise UnsupportedValue(
+            f"an int of more than {MAX_INT_BITS} bits cannot be stored", "store it as bytes or as text"
+        )
     return _int_bytes(value)
 
 
 def _read_large_int(payload: bytes) -> int:
     value = _read_int(payload)
     if value in INT64:
-        raise Refusal("the stored bytes hold a malformed int")
+        raise UnsupportedValue("the stored bytes hold a malformed int")
     return value
 
 
@@ -51,7 +53,9 @@ def _pack_decimal(value: Decimal) -> bytes:
     # The current context decides about "e" or "E"; the stored text must not depend on it.
     text = str(value).upper()
     if len(text) > MAX_DECIMAL_CHARACTERS:
-        raise Refusal(f"a Decimal of more than {MAX_DECIMAL_CHARACTERS} characters cannot be stored", "store its text")
+        raise UnsupportedValue(
+            f"a Decimal of more than {MAX_DECIMAL_CHARACTERS} characters cannot be stored", "store its text"
+        )
     return text.encode("ascii")
 
 
@@ -61,7 +65,7 @@ def _read_decimal(payload: bytes) -> Decimal:
         value = Decimal(text)
         if str(value).upper() == text:
             return value
-    raise Refusal("the stored bytes hold a malformed Decimal")
+    raise UnsupportedValue("the stored bytes hold a malformed Decimal")
 
 
 def _pack_uuid(value: UUID) -> bytes:
@@ -78,7 +82,7 @@ def _pack_date(value: dt.date) -> bytes:
 
 def _read_date(payload: bytes) -> dt.date:
     if len(payload) != _DATE_BYTES:
-        raise Refusal("the stored bytes hold a malformed date")
+        raise UnsupportedValue("the stored bytes hold a malformed date")
     return dt.date.fromordinal(int.from_bytes(payload))
 
 
@@ -110,7 +114,7 @@ def _read_time(payload: bytes) -> dt.time:
     microseconds, fold = _read_wall(payload)
     wall = _YEAR_ONE + dt.timedelta(microseconds=microseconds)
     if wall.toordinal() != 1:
-        raise Refusal("the stored bytes hold a malformed time")
+        raise UnsupportedValue("the stored bytes hold a malformed time")
     return wall.time().replace(fold=fold, tzinfo=_read_zone(payload[_WALL_BYTES:]))
 
 
@@ -120,7 +124,7 @@ def _wall_bytes(microseconds: int, fold: int) -> bytes:
 
 def _read_wall(payload: bytes) -> tuple[int, int]:
     if len(payload) < _WALL_BYTES:
-        raise Refusal("the stored bytes hold a malformed time")
+        raise UnsupportedValue("the stored bytes hold a malformed time")
     return divmod(int.from_bytes(payload[:_WALL_BYTES]), 2)
 
 
@@ -132,7 +136,7 @@ def _pack_zone(zone: dt.tzinfo | None) -> bytes:
     if type(zone) is ZoneInfo and zone.key:
         return _KEYED_ZONE + zone.key.encode()
     message = f"a time zone of type {type_name(type(zone))} cannot be stored"
-    raise Refusal(message, "use datetime.timezone or zoneinfo.ZoneInfo(key)")
+    raise UnsupportedValue(message, "use datetime.timezone or zoneinfo.ZoneInfo(key)")
 
 
 def _pack_fixed_zone(zone: dt.timezone) -> bytes:
@@ -155,14 +159,14 @@ def _read_zone(payload: bytes) -> dt.tzinfo | None:
         return dt.timezone(offset)
     if kind == _NAMED_ZONE and len(rest) >= _OFFSET_BYTES:
         return dt.timezone(offset, rest[_OFFSET_BYTES:].decode())
-    raise Refusal("the stored bytes hold a malformed time zone")
+    raise UnsupportedValue("the stored bytes hold a malformed time zone")
 
 
 def _read_keyed_zone(key: str) -> ZoneInfo:
     try:
         return ZoneInfo(key)
     except (KeyError, ValueError, OSError):
-        raise Refusal("its time zone is not known on this machine", "install the package tzdata") from None
+        raise UnsupportedValue("its time zone is not known on this machine", "install the package tzdata") from None
 
 
 SCALAR_PACKERS: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
@@ -185,4 +189,4 @@ SCALAR_READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     TIME: _read_time,
     TIMEDELTA: _read_timedelta,
 }
-"""By code: the function that reads the payload. It raises `Refusal` or what the type's own constructor raises."""
+"""By code: the function that reads the payload. It raises `UnsupportedValue`, or what the type's constructor raises."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .limits import MAX_DEPTH, MAX_ITEMS, Refusal
+from .limits import MAX_DEPTH, MAX_ITEMS, UnsupportedValue
 from .tags import NESTING_TAGS
 
 __all__ = ["members_in", "needs_scan", "starts_in"]
@@ -45,13 +45,13 @@ def members_in(raw: bytes) -> int:
     """The number of members of all containers in ``raw``, a pair of a map counted as two.
 
     Raises:
-        Refusal: a limit on depth or members is exceeded, a map has a key that `encode` never writes there, or the bytes
-            are truncated.
+        UnsupportedValue: a limit on depth or members is exceeded, a map has a key that `encode` never writes there, or
+            the bytes are truncated.
     """
     try:
         return _scan(raw)
     except IndexError:
-        raise Refusal("the stored bytes are truncated") from None
+        raise UnsupportedValue("the stored bytes are truncated") from None
 
 
 def _scan(raw: bytes) -> int:
@@ -64,15 +64,15 @@ def _scan(raw: bytes) -> int:
             continue
         head = raw[position]
         if maps[-1] and left[-1] % 2 == 0 and head in _STARTS:
-            raise Refusal("the stored bytes hold a malformed dict")  # its keys would reach a dict uncounted
+            raise UnsupportedValue("the stored bytes hold a malformed dict")  # its keys would reach a dict uncounted
         left[-1] -= 1
         position, members = _token(raw, position)
         if members != _LEAF:
             total += members
             if len(left) > MAX_DEPTH:
-                raise Refusal(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
+                raise UnsupportedValue(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
             if total > MAX_ITEMS:
-                raise Refusal(f"the stored bytes hold more than {MAX_ITEMS} items")
+                raise UnsupportedValue(f"the stored bytes hold more than {MAX_ITEMS} items")
             left.append(members)
             maps.append(head in _MAPS)
     return total

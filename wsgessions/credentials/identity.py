@@ -13,7 +13,7 @@ import hmac
 import secrets
 from typing import Final
 
-from ..internal.two_generation_cache import Recent
+from ..internal.two_generation_cache import TwoGenerationCache
 from ..record import SessionKey
 
 __all__ = [
@@ -79,7 +79,7 @@ class Identity:
         for part in (namespace.encode(), context_path.encode()):
             self._seed.update(len(part).to_bytes(4))
             self._seed.update(part)
-        self._lately: Recent[str, SessionKey] = Recent(remembered)
+        self._lately: TwoGenerationCache[str, SessionKey] = TwoGenerationCache(remembered)
 
     def key(self, session_id: str) -> SessionKey:
         """The store key of a well-formed id."""

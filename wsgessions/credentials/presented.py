@@ -1,4 +1,4 @@
-"""What a client presents of its session, and by what it does so: said by who reads requests, used by all others."""
+"""What a client presents of its session, and through which channel."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = [
     "OVERSIZED",
     "PRESENT",
     "UNTOLD",
-    "Carrier",
-    "CookieFinding",
-    "Presented",
-    "Recognized",
+    "CredentialChannel",
+    "CredentialStatus",
+    "PresentedCredentials",
+    "ResolvedCredentials",
 ]
 
 
-class Carrier(Enum):
+class CredentialChannel(Enum):
     """What a client's id comes and goes by."""
 
     COOKIE = "cookie"
@@ -33,7 +33,7 @@ class Carrier(Enum):
     """The field that the setting `header` names (S-05)."""
 
 
-class CookieFinding(Enum):
+class CredentialStatus(Enum):
     """What a request's Cookie header, or the header of S-05, says about its session."""
 
     ABSENT = "absent"
@@ -50,19 +50,19 @@ class CookieFinding(Enum):
     """No id, but the credential of another library, and another response tells the id of its session (S-75)."""
 
 
-BY_COOKIE: Final = Carrier.COOKIE
-BY_HEADER: Final = Carrier.HEADER
-ABSENT: Final = CookieFinding.ABSENT
-PRESENT: Final = CookieFinding.PRESENT
-OVERSIZED: Final = CookieFinding.OVERSIZED
-UNTOLD: Final = CookieFinding.UNTOLD
+BY_COOKIE: Final = CredentialChannel.COOKIE
+BY_HEADER: Final = CredentialChannel.HEADER
+ABSENT: Final = CredentialStatus.ABSENT
+PRESENT: Final = CredentialStatus.PRESENT
+OVERSIZED: Final = CredentialStatus.OVERSIZED
+UNTOLD: Final = CredentialStatus.UNTOLD
 
 
-class Recognized(Struct, frozen=True, gc=False):
-    """What can be worked out from an id and a watermark without asking anybody."""
+class ResolvedCredentials(Struct, frozen=True, gc=False):
+    """What can be worked out from an id and a watermark without a call to the store."""
 
     seal: WatermarkSeal
-    """By whose keys."""
+    """The seal by whose keys this was worked out."""
     key: SessionKey
     carried: Watermark | None
     """The watermark, if one of those keys has made it."""
@@ -70,19 +70,19 @@ class Recognized(Struct, frozen=True, gc=False):
     """Where the session may be since a rotation of unknown outcome, if the client has been told so (C-23)."""
 
 
-class Presented(Struct, gc=False):
+class PresentedCredentials(Struct, gc=False):
     """What a client presented. One object serves all requests that present the same."""
 
     id: str | None = None
     """The well-formed id; None if there is none, or more than one."""
     watermark: str | None = None
     """The watermark as it came, not verified yet."""
-    finding: CookieFinding = CookieFinding.ABSENT
-    carrier: Carrier = Carrier.COOKIE
+    finding: CredentialStatus = CredentialStatus.ABSENT
+    carrier: CredentialChannel = CredentialChannel.COOKIE
     """What the answer goes by."""
     rivals: tuple[str, ...] = ()
     """The well-formed ids, if there are several of them, and not more than the store is asked for."""
     strays: bool = False
     """Whether there are more cookies of our names than one of each, which no response of ours has set side by side."""
-    recognized: Recognized | None = None
+    recognized: ResolvedCredentials | None = None
     """Worked out by the first request that needs it."""

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..internal.after_fork import renew_in_children
-from ..internal.two_generation_cache import Recent
+from ..internal.two_generation_cache import TwoGenerationCache
 from ..record import SessionKey
 from ..record.struct import Struct
 from .identity import MIN_ID_LENGTH, is_well_formed
@@ -72,7 +72,7 @@ class WatermarkSeal:
         self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
         self._sign = self._ring[self._signing_id]
-        self._made_lately: Recent[str, Watermark] = Recent(remembered)
+        self._made_lately: TwoGenerationCache[str, Watermark] = TwoGenerationCache(remembered)
 
     def renew_after_fork(self) -> None:
         """Another process is another node: its hint is drawn anew (C-21)."""

@@ -1,4 +1,4 @@
-"""Peers that are taken for one: an attacker who has one address usually has those beside it."""
+"""Peers that are taken for one: an attacker with one address usually has those beside it."""
 
 from __future__ import annotations
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-__all__ = ["Recent"]
+__all__ = ["TwoGenerationCache"]
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class TwoGenerationCache(Generic[K, V]):
     """A mapping that keeps at least the last ``size`` entries that were put in or used, and at most twice as many.
 
     Two dicts take turns, so that a look costs no more than one of them, and no entry is ever moved but to be kept.

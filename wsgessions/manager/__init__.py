@@ -1,7 +1,7 @@
 """The sessions of one application: opened for what a client presented, committed, renewed, listed and ended.
 
-Begin with `manager`. What its sessions ask of it is done by their owner, each the base of the next: `loading`,
-`store_owner`, `attribute_operations`.
+Begin with `manager`. What its sessions ask of the store is done by `loader`, `committer` and `atomic`, each the base of
+the next.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from .all_sessions import LivePage
 from .manager import SessionManager, manager_for
 from .principal_sessions import LiveSession
-from .rejected_ids import OnSuspicious, Suspicion
-from .store_argument import StoreOrClient, with_store
+from .rejected_ids import OnSuspicious, RejectedId
+from .store_factory import StoreOrClient, with_store
 
 __all__ = [
     "LivePage",
@@ -18,7 +18,7 @@ __all__ = [
     "OnSuspicious",
     "SessionManager",
     "StoreOrClient",
-    "Suspicion",
+    "RejectedId",
     "manager_for",
     "with_store",
 ]

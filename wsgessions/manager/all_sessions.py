@@ -1,11 +1,11 @@
-"""The sessions of an application, whoever's they are: listed page by page, and one of them looked at or ended (E-8)."""
+"""All sessions of an application: listed page by page, and single ones looked at or ended (E-8)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ..errors import AmbiguousRef, ConfigError
-from ..store.contract import find_power
+from ..store.contract import find_capability
 from ..store.listing import LARGEST_PAGE, Listing, Names, SessionHead
 from .principal_sessions import LiveSession, PrincipalSessions
 
@@ -23,7 +23,7 @@ class LivePage:
 
 
 class AllSessions(PrincipalSessions):
-    """The part of a `wsgessions.SessionManager` that is about all sessions. For those who run the application."""
+    """The part of a `wsgessions.SessionManager` that is about all sessions. For the operators of the application."""
 
     async def live_sessions(self, cursor: str | None = None, *, limit: int = 100, attributes: Names = ()) -> LivePage:
         """The live sessions of the application on all servers, page by page.
@@ -49,7 +49,7 @@ class AllSessions(PrincipalSessions):
         return LivePage([LiveSession._of(head) for head in page.heads], page.cursor)
 
     async def live_session(self, ref: str, *, attributes: Names = ()) -> LiveSession | None:
-        """The live session of this ref, whoever's it is; None if there is none.
+        """The live session of this ref, of whatever user; None if there is none.
 
         Args:
             ref: `LiveSession.ref`. A session that was given a new id has another one.
@@ -64,7 +64,7 @@ class AllSessions(PrincipalSessions):
         return None if head is None else LiveSession._of(head)
 
     async def end_session(self, ref: str) -> bool:
-        """End one session on all servers, whoever's it is. Users end their own by `end_session_of`.
+        """End one session on all servers, of whatever user. Users end their own by `end_session_of`.
 
         Returns when no server can serve it any more.
 
@@ -94,7 +94,7 @@ class AllSessions(PrincipalSessions):
         return found[0] if found else None
 
     def _listing(self) -> Listing:
-        listing = find_power(self.store, Listing)
+        listing = find_capability(self.store, Listing)
         if listing is None:
             raise ConfigError(
                 "this store cannot list sessions",

@@ -13,9 +13,9 @@ from ..internal.masked import Encoded
 from ..record import CommitStatus, SessionDelta, SessionRecord
 from ..session import Session
 from ..session.owner import add_numbers
-from .committer import StoreOwner
+from .committer import Committer
 
-__all__ = ["OperatingOwner"]
+__all__ = ["AtomicOperations"]
 
 MAX_ATTEMPTS: Final = 100
 """Attempts of an update before it gives way to the faster ones (F-76)."""
@@ -24,8 +24,8 @@ LONGEST_PAUSE: Final = 0.02
 """Seconds; pauses between attempts are drawn from zero to a bound that doubles from the first to the longest."""
 
 
-class OperatingOwner(StoreOwner):
-    """The `SessionOwner` of all sessions of one manager."""
+class AtomicOperations(Committer):
+    """The `SessionRepository` of all sessions of one manager."""
 
     async def increment(self, session: Session, name: str, by: float) -> float:
         """See `Session.increment`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..internal.two_generation_cache import Recent
+from ..internal.two_generation_cache import TwoGenerationCache
 from ..record import SessionKey
 from ..session import CommitReport
 from ..session.changes import Changes
@@ -16,10 +16,10 @@ MAX_REPORTS: Final = 1024
 
 
 class CommitReports:
-    """The last commit of each of the sessions that were committed last. Told when somebody asks, which is seldom."""
+    """The last commit of each of the sessions that were committed last. It becomes text only when it is asked for."""
 
     def __init__(self) -> None:
-        self._commits: Recent[bytes, tuple[int, Changes, int, int]] = Recent(MAX_REPORTS // 2)
+        self._commits: TwoGenerationCache[bytes, tuple[int, Changes, int, int]] = TwoGenerationCache(MAX_REPORTS // 2)
 
     def of(self, key: SessionKey) -> CommitReport | None:
         """The report of a session's last commit, if it is remembered."""

@@ -15,25 +15,25 @@ from ..record import (
     NO_ATTRIBUTES,
     CommitOutcome,
     CommitStatus,
+    RotationTarget,
     Seen,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
     new_incarnation,
 )
 from ..session import CommitReport, Session
 from ..session.changes import Changes
 from ..session.owner import UnsettledRotation
-from ..store.contract import Barring, find_power
+from ..store.contract import Barrier, find_capability
 from .commit_log import CommitReports
 from .creation import create_under_new_id
 from .deltas import delta_of
 from .limits import SessionLimits
-from .loader import LoadingOwner
+from .loader import Loader
 from .renewal import Renewal
 
-__all__ = ["StoreOwner"]
+__all__ = ["Committer"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
@@ -43,11 +43,11 @@ _LARGEST_NUMBER: Final = bytes(9)
 @masked
 class _NewId(NamedTuple):
     id: str
-    successor: Successor
+    successor: RotationTarget
 
 
-class StoreOwner(LoadingOwner):
-    """The `SessionOwner` of all sessions of one manager, but for operations on single attributes."""
+class Committer(Loader):
+    """The `SessionRepository` of all sessions of one manager, but for operations on single attributes."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -56,7 +56,7 @@ class StoreOwner(LoadingOwner):
         self._refuses_conflicts = self._settings.conflicts == "raise"
         self._warn_bytes = self._settings.warn_session_bytes
         self.renewal: Renewal = Renewal(self._settings, self._identity, self._store)
-        self._barring = find_power(self._store, Barring)
+        self._barring = find_capability(self._store, Barrier)
 
     def successor(self, session_id: str) -> str:
         """The id that this one is rotated to."""
@@ -209,10 +209,10 @@ class StoreOwner(LoadingOwner):
         if new_id is None or session._record is None:
             return None
         principal, binds = session._record.principal, session._binds
-        return _NewId(new_id, Successor(self._identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
+        return _NewId(new_id, RotationTarget(self._identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
 
     def _conflict(self, session: Session, names: Sequence[str]) -> SessionConflict:
-        """Who commits again, knowing of this error, means to overwrite: the changes then rest on what is stored now."""
+        """A further commit after this error means to overwrite: the changes then rest on what is stored now."""
         self._statistics.conflicts += 1
         session._rebase(names)
         listed = ", ".join(map(repr, names))

@@ -1,4 +1,4 @@
-"""Creates a session at the store, under an id that nobody has."""
+"""Creates a session at the store, under an id that is not in use."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from ..credentials.identity import Identity
-from ..credentials.presented import Presented, Recognized
+from ..credentials.presented import PresentedCredentials, ResolvedCredentials
 from ..credentials.watermark import Watermark, WatermarkSeal
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
 from ..internal.log_throttle import LogThrottle
@@ -15,16 +15,16 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_NEAR_CACHE, FROM_STORE
 from ..settings import SessionSettings
-from ..store.contract import Confirming, Noting, Recalling, Store, find_power
-from .rejected_ids import Suspicion, SuspicionWatch
+from ..store.contract import CacheLookup, PrimaryCheck, Store, TouchBuffer, find_capability
+from .rejected_ids import RejectedId, RejectedIdMonitor
 
-__all__ = ["LoadingOwner"]
+__all__ = ["Loader"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
 
-class LoadingOwner:
-    """The reading half of the `SessionOwner` of one manager.
+class Loader:
+    """The reading half of the `SessionRepository` of one manager.
 
     Args:
         store: where the sessions are kept.
@@ -40,7 +40,7 @@ class LoadingOwner:
         ready: Callable[[float], Awaitable[WatermarkSeal]],
         identity: Identity,
         settings: SessionSettings,
-        suspicions: SuspicionWatch,
+        suspicions: RejectedIdMonitor,
     ) -> None:
         self._store = store
         self._ready = ready
@@ -49,9 +49,9 @@ class LoadingOwner:
         self._statistics = suspicions.statistics
         self._suspicions = suspicions
         self._hop_check = settings.hop_check
-        self._cache = find_power(store, Recalling)
-        self._confirming = find_power(store, Confirming)
-        self._noting = find_power(store, Noting)
+        self._cache = find_capability(store, CacheLookup)
+        self._confirming = find_capability(store, PrimaryCheck)
+        self._noting = find_capability(store, TouchBuffer)
         self._grace_ms = settings.renew_grace_ms
         self.realm: tuple[object, ...] = (
             settings.store_url,
@@ -98,7 +98,7 @@ class LoadingOwner:
         return None if self._cache is None else self._cache.recall(key, known)
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
-        """Load the session whose id was presented. A failure is kept in the session for whoever touches it (F-00a)."""
+        """Load the session whose id was presented. A failure is kept for the first touch (F-00a)."""
         if session._id is None or session._record is not None:
             return
         deadline = deadline or self.deadline()
@@ -125,7 +125,7 @@ class LoadingOwner:
             raise
         self._statistics.loads += 1
         if record is None:
-            self._suspicions.note(Suspicion.UNKNOWN, session._peer)
+            self._suspicions.note(RejectedId.UNKNOWN, session._peer)
             session._start_anew(key)
         else:
             session._adopt(record)
@@ -145,7 +145,7 @@ class LoadingOwner:
         if self._confirming is not None:
             await self._confirming.confirm(deadline=deadline)
 
-    def _recognize(self, session: Session, seal: WatermarkSeal) -> Recognized:
+    def _recognize(self, session: Session, seal: WatermarkSeal) -> ResolvedCredentials:
         """The key of the session whose id was presented, and what its client has seen."""
         presented = session._presented
         recognized = presented.recognized
@@ -184,12 +184,12 @@ class LoadingOwner:
         """The key under which a session with this id is looked for."""
         return self._identity.key(session_id)
 
-    def _work_out(self, presented: Presented, seal: WatermarkSeal) -> Recognized:
+    def _work_out(self, presented: PresentedCredentials, seal: WatermarkSeal) -> ResolvedCredentials:
         # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
         key, mark = self._identity.key(presented.id or "".join(presented.rivals)), presented.watermark
         carried = None if mark is None else seal.unseal(mark)
         new_id = None if mark is None or carried is not None else seal.unseal_move(mark, key)
-        return Recognized(seal, key, carried, None if new_id is None else self._identity.key(new_id))
+        return ResolvedCredentials(seal, key, carried, None if new_id is None else self._identity.key(new_id))
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Unpack
 
 from ..cache.near_cache import MARGIN
 from ..credentials.identity import Identity
-from ..credentials.presented import ABSENT, Presented
+from ..credentials.presented import ABSENT, PresentedCredentials
 from ..credentials.session_id import AnyId
 from ..credentials.watermark import WatermarkSeal
 from ..errors import ConfigError, SessionClosed, SessionNotLoaded, StoreUnavailable
@@ -22,14 +22,13 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session
 from ..session.owner import FROM_STORE
 from ..settings import SessionSettings, SettingOverrides, shielded
-from ..store.contract import Noting, SecretKeeping, Store, find_power
-from ..stores.factory import open_store
+from ..store.contract import SecretKeeping, Store, TouchBuffer, find_capability
 from .all_sessions import AllSessions
-from .atomic import OperatingOwner
+from .atomic import AtomicOperations
 from .opened_session import OpenedSession, presented_by
-from .rejected_ids import OnSuspicious, Suspicion, SuspicionWatch
+from .rejected_ids import OnSuspicious, RejectedId, RejectedIdMonitor
 from .statistics import SessionStatistics
-from .store_argument import StoreOrClient, with_store
+from .store_factory import StoreOrClient, open_store, with_store
 
 __all__ = ["SessionManager", "manager_for"]
 
@@ -43,7 +42,7 @@ class SessionManager(AllSessions):
         settings: the settings; by default those of the environment and the files, see `SessionSettings`.
         store: a store to use instead of the one that ``settings.store_url`` names; or the connection of a client that
             the application has already, see `wsgessions.from_redis`.
-        on_suspicious: a plain function, told of each malformed, conflicting, oversized or unknown id as a `Suspicion`
+        on_suspicious: a plain function, told of each malformed, conflicting, oversized or unknown id as a `RejectedId`
             and the peer's address, for throttling (S-11). What it raises is logged.
         overrides: single settings by name, in place of ``settings``.
 
@@ -75,10 +74,12 @@ class SessionManager(AllSessions):
         self.statistics: SessionStatistics = SessionStatistics()
         self.store: Store = open_store(self.settings) if ready_made is None else ready_made
         identity = _identity_of(self.settings)
-        self._suspicions = SuspicionWatch(self.statistics, on_suspicious)
-        self.owner: OperatingOwner = OperatingOwner(self.store, self._ready, identity, self.settings, self._suspicions)
+        self._suspicions = RejectedIdMonitor(self.statistics, on_suspicious)
+        self.owner: AtomicOperations = AtomicOperations(
+            self.store, self._ready, identity, self.settings, self._suspicions
+        )
         self._report_delay_ms = _report_delay_ms(settings)
-        self._noting = find_power(self.store, Noting)
+        self._noting = find_capability(self.store, TouchBuffer)
         self.renews: bool = settings.renew_interval is not None
         """Whether ids are replaced when they have served for long enough (S-07)."""
         self._hop_check = settings.hop_check
@@ -113,7 +114,7 @@ class SessionManager(AllSessions):
         if self.settings.secrets:
             return [secret.get_secret_value().encode() for secret in self.settings.secrets]
         proposal = secrets.token_bytes(32)
-        keeper = find_power(self.store, SecretKeeping)
+        keeper = find_capability(self.store, SecretKeeping)
         if keeper is None:
             return [proposal]
         secret = await keeper.shared_secret(proposal, deadline=deadline)
@@ -143,7 +144,7 @@ class SessionManager(AllSessions):
         """
         return OpenedSession(self, presented_by(session_id, self.settings.id_length))
 
-    def begin(self, presented: Presented, *, peer: str | None = None) -> Session:
+    def begin(self, presented: PresentedCredentials, *, peer: str | None = None) -> Session:
         """The session for what a client presented, not loaded yet.
 
         Args:
@@ -152,7 +153,7 @@ class SessionManager(AllSessions):
         """
         session = self.session_class._of(self.owner, presented, peer)
         if presented.id is None and presented.finding is not ABSENT:
-            self._suspicions.note(Suspicion(presented.finding.value), peer)
+            self._suspicions.note(RejectedId(presented.finding.value), peer)
             session._doubt()
         return session
 
@@ -182,7 +183,7 @@ class SessionManager(AllSessions):
 
     def owns(self, session: Session) -> bool:
         """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
-        return isinstance(session._owner, OperatingOwner) and session._owner.realm == self.owner.realm
+        return isinstance(session._owner, AtomicOperations) and session._owner.realm == self.owner.realm
 
     def commit(
         self, session: Session, *, deadline: float | None = None, create: bool = True, renew: bool = False
@@ -260,7 +261,7 @@ class SessionManager(AllSessions):
             _log.warning("touch_failed", "sessions could not be touched: %s", error)
 
     def retire(self, session: Session) -> None:
-        """The request is over: nobody may use the object any more (R-39)."""
+        """The request is over: the object may not be used any more (R-39)."""
         session._close(_over)
 
     def discard(self, session: Session) -> None:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..credentials.identity import is_well_formed
-from ..credentials.presented import Presented
+from ..credentials.presented import PresentedCredentials
 from ..credentials.session_id import AnyId, bare
 from ..session import Session
 
@@ -21,7 +21,7 @@ class OpenedSession:
 
     __slots__ = ("_manager", "_presented", "_session")
 
-    def __init__(self, manager: SessionManager, presented: Presented) -> None:
+    def __init__(self, manager: SessionManager, presented: PresentedCredentials) -> None:
         self._manager = manager
         self._presented = presented
 
@@ -46,7 +46,7 @@ class OpenedSession:
             self._manager.retire(self._session)
 
 
-def presented_by(session_id: AnyId | None, length: int) -> Presented:
+def presented_by(session_id: AnyId | None, length: int) -> PresentedCredentials:
     """What is presented by code that has an id of ``length`` characters, or none; anything else is no id."""
     text = None if session_id is None else bare(session_id)
-    return Presented(text if text is not None and is_well_formed(text, length) else None)
+    return PresentedCredentials(text if text is not None and is_well_formed(text, length) else None)

@@ -16,13 +16,13 @@ from ..record import SessionKey, SessionRecord
 from ..record.clock import instant
 from ..record.principal import Principal, named
 from ..store.constants import LONGEST_LEASE
-from ..store.contract import Indexing, find_power
+from ..store.contract import Indexing, find_capability
 
 if TYPE_CHECKING:
     from ..session import Session
     from ..store.contract import Store
     from ..store.listing import Names, SessionHead
-    from .atomic import OperatingOwner
+    from .atomic import AtomicOperations
     from .statistics import SessionStatistics
 
 __all__ = ["LiveSession", "PrincipalSessions"]
@@ -42,14 +42,14 @@ class LiveSession:
     ref: str
     """Names it to `SessionManager.end_session_of`; what `Session.ref` is to the session itself (S-80)."""
     principal: str | None
-    """Whose it is; None for nobody's, which only lists of all sessions have."""
+    """The principal; None, in lists of all sessions only, if there is none."""
     bound_at: datetime | None
-    """When it was bound to its principal: the time of the login. None if it is nobody's."""
+    """When it was bound to its principal: the time of the login. None without one."""
     created_at: datetime
     last_accessed_at: datetime
     """As `Session.last_accessed_at`: a use shows after `touch_interval` at the latest."""
     expires_at: datetime
-    """When it ends if nobody uses it any more."""
+    """When it ends if it is not used any more."""
     _attributes: dict[str, bytes] = field(repr=False, compare=False)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -82,7 +82,7 @@ class PrincipalSessions(ABC):
 
     statistics: SessionStatistics
     store: Store
-    owner: OperatingOwner
+    owner: AtomicOperations
 
     @abstractmethod
     async def _ready(self, deadline: float) -> object:
@@ -170,7 +170,7 @@ class PrincipalSessions(ABC):
         return ended
 
     async def _index(self) -> Indexing:
-        index = find_power(self.store, Indexing)
+        index = find_capability(self.store, Indexing)
         if index is None:
             raise ConfigError(
                 "this store cannot find sessions by their principal",
@@ -207,7 +207,7 @@ class PrincipalSessions(ABC):
         """End these sessions, some hundreds at most, and put down which there were (S-104).
 
         Args:
-            principal: whose they are, for the log.
+            principal: the user, for the log.
             keys: the sessions.
             ended: takes the refs of those that there were, also if the store then does not answer.
 

@@ -1,4 +1,4 @@
-"""What is noticed of ids that nobody was given: counted, logged at a limited rate, told to the application (S-11)."""
+"""Ids that no client was given: counted, logged at a limited rate, told to the application (S-11)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..internal.log_throttle import LogThrottle
 from ..internal.peer_class import peer_class
 from .statistics import SessionStatistics
 
-__all__ = ["OnSuspicious", "Suspicion", "SuspicionWatch"]
+__all__ = ["OnSuspicious", "RejectedId", "RejectedIdMonitor"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.suspicion"))
 
 
-class Suspicion(Enum):
+class RejectedId(Enum):
     """What was wrong with the id that a request presented. Unless the ids conflict, it goes on without a session."""
 
     MALFORMED = "malformed"
@@ -30,16 +30,16 @@ class Suspicion(Enum):
 
 
 _WORDS: Final = {
-    Suspicion.MALFORMED: "no session: the id is malformed",
-    Suspicion.CONFLICTING: "several ids were presented, of which at most one counts",
-    Suspicion.OVERSIZED: "no session, and none is made: the cookies are oversized",
+    RejectedId.MALFORMED: "no session: the id is malformed",
+    RejectedId.CONFLICTING: "several ids were presented, of which at most one counts",
+    RejectedId.OVERSIZED: "no session, and none is made: the cookies are oversized",
 }
 
-OnSuspicious = Callable[[Suspicion, str | None], object]
+OnSuspicious = Callable[[RejectedId, str | None], object]
 """A function of the application that is told of each suspicion, and of the peer's address as the server has it."""
 
 
-class SuspicionWatch:
+class RejectedIdMonitor:
     """Counts suspicions, and passes them on.
 
     Args:
@@ -52,11 +52,11 @@ class SuspicionWatch:
         self.statistics: SessionStatistics = statistics
         self._hook = hook
 
-    def note(self, suspicion: Suspicion, peer: str | None) -> None:
+    def note(self, suspicion: RejectedId, peer: str | None) -> None:
         """A request from ``peer`` has presented such an id."""
         self._count(suspicion)
         source = peer_class(peer)  # one attacker hides no other
-        if suspicion is Suspicion.UNKNOWN:
+        if suspicion is RejectedId.UNKNOWN:
             text = "an id was presented that is ended, expired or made up, from %r"
             _log.info("unknown_id", text, peer, source=source)
         else:
@@ -64,19 +64,19 @@ class SuspicionWatch:
         if self._hook is not None:
             self._tell(self._hook, suspicion, peer)
 
-    def _count(self, suspicion: Suspicion) -> None:
+    def _count(self, suspicion: RejectedId) -> None:
         match suspicion:
-            case Suspicion.MALFORMED:
+            case RejectedId.MALFORMED:
                 self.statistics.malformed_ids += 1
-            case Suspicion.CONFLICTING:
+            case RejectedId.CONFLICTING:
                 self.statistics.conflicting_ids += 1
-            case Suspicion.OVERSIZED:
+            case RejectedId.OVERSIZED:
                 self.statistics.oversized_cookies += 1
-            case Suspicion.UNKNOWN:
+            case RejectedId.UNKNOWN:
                 self.statistics.unknown_ids += 1
 
     @staticmethod
-    def _tell(hook: OnSuspicious, suspicion: Suspicion, peer: str | None) -> None:
+    def _tell(hook: OnSuspicious, suspicion: RejectedId, peer: str | None) -> None:
         try:
             hook(suspicion, peer)
         except Exception as error:  # noqa: BLE001 - whatever it is, a visitor's request does not pay for it

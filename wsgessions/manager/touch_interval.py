@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ..record import SessionKey
 
-__all__ = ["MAX_KNOWN", "SHARE", "TouchStep"]
+__all__ = ["MAX_KNOWN", "SHARE", "TouchInterval"]
 
 SHARE: Final = 20
 """A step is at most the twentieth part of the session's idle time, so 5 %."""
@@ -22,7 +22,7 @@ class _Known(NamedTuple):
     """When the idle time was last started anew, as far as is known here."""
 
 
-class TouchStep:
+class TouchInterval:
     """Knows when sessions were last touched, from what the store said of them and from touches sent since.
 
     Args:

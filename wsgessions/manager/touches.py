@@ -11,23 +11,23 @@ from typing import Any, Final
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..internal.own_context import begin_task
-from ..internal.two_generation_cache import Recent
+from ..internal.two_generation_cache import TwoGenerationCache
 from ..record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ..store.contract import NEVER, Store
 from ..store.layer import Layer
-from .touch_interval import TouchStep
+from .touch_interval import TouchInterval
 
-__all__ = ["TouchBatch"]
+__all__ = ["Touches"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.touch"))
 
@@ -35,8 +35,8 @@ _FORWARDS_REMEMBERED: Final = 1024
 """Of so many renewed ids is remembered that the store was told; to tell it again would change nothing."""
 
 
-class TouchBatch(Layer[Store]):
-    """A `Store` in front of a store, with the power of `Noting`: a noted use takes effect within an interval (C-16).
+class Touches(Layer[Store]):
+    """A `Store` in front of a store with the capability `TouchBuffer`: a use takes effect within an interval (C-16).
 
     Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
     last interval, or step, and can thereby shorten an idle timeout by that much and no more.
@@ -51,10 +51,10 @@ class TouchBatch(Layer[Store]):
     def __init__(self, store: Store, *, interval: float = 1.0, step: float = 0.0) -> None:
         super().__init__(store)
         self._interval = interval
-        self._step = TouchStep(step, store.clock.now_ms)
+        self._step = TouchInterval(step, store.clock.now_ms)
         self._pending: set[SessionKey] = set()
         self._presented: dict[SessionKey, int] = {}
-        self._ended_forwards: Recent[SessionKey, int] = Recent(_FORWARDS_REMEMBERED)
+        self._ended_forwards: TwoGenerationCache[SessionKey, int] = TwoGenerationCache(_FORWARDS_REMEMBERED)
         self._flusher: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -81,7 +81,7 @@ class TouchBatch(Layer[Store]):
         self._step.note_touched(set(keys))
 
     def note_use(self, key: SessionKey) -> bool:
-        """See `Noting.note_use`; told to the store with the next batch."""
+        """See `TouchBuffer.note_use`; told to the store with the next batch."""
         if self._flusher is not None and not self._flusher.done():
             self._pending.add(key)
             return True
@@ -92,7 +92,7 @@ class TouchBatch(Layer[Store]):
         return True
 
     def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
-        """See `Noting.note_presented`; told to the store with the next batch, once for each key."""
+        """See `TouchBuffer.note_presented`; told to the store with the next batch, once for each key."""
         if self._loop is None or self._loop.is_closed():
             return False
         if self._ended_forwards.get(old) is None:
@@ -182,7 +182,7 @@ class TouchBatch(Layer[Store]):
             self._step.note_touched({delta.key})
         return outcome
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER) -> CommitOutcome:
         """See `Store.rotate`."""
         self._drop(delta.key)
         return await self.below.rotate(delta, successor, deadline=deadline)

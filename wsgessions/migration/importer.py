@@ -16,17 +16,17 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from ..codec import check_name, encode
-from ..credentials.presented import ABSENT, OVERSIZED, UNTOLD, Presented
+from ..credentials.presented import ABSENT, OVERSIZED, UNTOLD, PresentedCredentials
 from ..errors import CodecError, StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..internal.masked import forget_variables
-from ..manager.atomic import OperatingOwner
+from ..manager.atomic import AtomicOperations
 from ..record import NewSession, SessionKey, SessionRecord, StoredAttributes
 from ..session import Session
 from ..session.owner import FROM_STORE
 from .derived_ids import DerivedIds, UserOf
 
-__all__ = ["Takeover"]
+__all__ = ["SessionImporter"]
 
 _SPARE: Final = timedelta(hours=1)
 """How far the clocks of servers and store may disagree about the end of a credential."""
@@ -44,7 +44,7 @@ class _Lasting(NamedTuple):
     principal: str | None
 
 
-class Takeover:
+class SessionImporter:
     """Takes over sessions of one other kind.
 
     Args:
@@ -56,7 +56,7 @@ class Takeover:
     def __init__(self, secret: bytes, *, user_of: UserOf | None = None) -> None:
         self._ids = DerivedIds(hashlib.sha512(secret).digest(), user_of)
 
-    def watch(self, owner: OperatingOwner) -> None:
+    def watch(self, owner: AtomicOperations) -> None:
         """Have a login give another id to a session that was taken over, whatever request the login comes by.
 
         To be called before the application has a session in its hands; costs nothing from the second time on.
@@ -91,7 +91,7 @@ class Takeover:
             what it presented.
         """
         owner = session._owner
-        if session._id is not None or not isinstance(owner, OperatingOwner):
+        if session._id is not None or not isinstance(owner, AtomicOperations):
             return False
         if session._presented.finding is OVERSIZED:
             return False  # it may have one of ours (S-31)
@@ -110,7 +110,7 @@ class Takeover:
 
     async def _bring(
         self,
-        owner: OperatingOwner,
+        owner: AtomicOperations,
         session: Session,
         credential: bytes,
         values: Mapping[str, Any] | None,
@@ -140,7 +140,10 @@ class Takeover:
         elif found.key != key:
             session._stand_aside(key)
         else:
-            session._id, session._presented = session_id, Presented(session_id, finding=ABSENT if told else UNTOLD)
+            session._id, session._presented = (
+                session_id,
+                PresentedCredentials(session_id, finding=ABSENT if told else UNTOLD),
+            )
             _attach(owner, session, found)
             if told:  # by this response or by none, whether the application looks at the session or not
                 session.mark_accessed()
@@ -148,7 +151,7 @@ class Takeover:
         return False
 
     async def _create(
-        self, owner: OperatingOwner, key: SessionKey, values: Mapping[str, Any], lasting: _Lasting, deadline: float
+        self, owner: AtomicOperations, key: SessionKey, values: Mapping[str, Any], lasting: _Lasting, deadline: float
     ) -> SessionRecord | None:
         """Make the session. That does not overwrite: a slower request finds what the faster one has made."""
         settings = owner._settings
@@ -162,14 +165,14 @@ class Takeover:
         return record
 
 
-def _attach(owner: OperatingOwner, session: Session, record: SessionRecord) -> None:
+def _attach(owner: AtomicOperations, session: Session, record: SessionRecord) -> None:
     owner._statistics.loads += 1
     session._adopt(record)
     session._served_from = FROM_STORE
     session._open()
 
 
-def _encoded(owner: OperatingOwner, values: Mapping[str, Any]) -> dict[str, bytes]:
+def _encoded(owner: AtomicOperations, values: Mapping[str, Any]) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     for name, value in values.items():
         try:

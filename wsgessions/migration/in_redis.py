@@ -51,7 +51,7 @@ class InRedis(ABC):
         self._prefix = prefix
 
     async def read(self, presented: str, scope: Scope) -> Mapping[str, Any] | None:
-        """See `OldSessions.read`. Redis itself ends what has expired."""
+        """See `LegacySessions.read`. Redis itself ends what has expired."""
         session_id = self._id_in(presented)
         raw = None if session_id is None else await _ask(self._client.get(self._prefix + session_id))
         if not raw:
@@ -64,7 +64,7 @@ class InRedis(ABC):
         return self._checked(content, scope)
 
     async def remove(self, presented: str) -> None:
-        """See `OldSessions.remove`."""
+        """See `LegacySessions.remove`."""
         session_id = self._id_in(presented)
         if session_id is not None:
             await _ask(self._client.delete(self._prefix + session_id))

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
 from ..internal.log_throttle import LogThrottle
-from ..manager.atomic import OperatingOwner
+from ..manager.atomic import AtomicOperations
 from ..session import Session
 from ..web import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
 from ..web.cookies import MAX_COOKIE_BYTES
 from .derived_ids import UserOf
-from .importer import Takeover
+from .importer import SessionImporter
 from .old_cookie import deletion_of
-from .source import OldSessions
+from .source import LegacySessions
 
 __all__ = ["TakeoverMiddleware"]
 
@@ -57,7 +57,7 @@ class TakeoverMiddleware:
         self,
         app: AnyASGIApp,
         *,
-        source: OldSessions,
+        source: LegacySessions,
         until: datetime,
         secret: str | bytes,
         cookie: str = "session",
@@ -68,7 +68,7 @@ class TakeoverMiddleware:
     ) -> None:
         key = secret.encode() if isinstance(secret, str) else secret
         too_short = len(key) < _MIN_SECRET_BYTES
-        self._takeover = Takeover(key, user_of=user_of)
+        self._takeover = SessionImporter(key, user_of=user_of)
         del key, secret  # before anything can fail: no frame shows it (S-79)
         if until.tzinfo is None:
             raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
@@ -108,10 +108,10 @@ class TakeoverMiddleware:
 
         await self.app(scope, receive, settle_and_send)
 
-    def _found_in(self, scope: Scope) -> tuple[Session, OperatingOwner]:
+    def _found_in(self, scope: Scope) -> tuple[Session, AtomicOperations]:
         session = scope.get("session")
         owner = session._owner if isinstance(session, Session) else None
-        if not isinstance(session, Session) or not isinstance(owner, OperatingOwner):
+        if not isinstance(session, Session) or not isinstance(owner, AtomicOperations):
             raise ConfigError(
                 "there is no session of wsgessions here",
                 setting="TakeoverMiddleware",

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from ..web import Scope
 
-__all__ = ["OldSessions"]
+__all__ = ["LegacySessions"]
 
 
-class OldSessions(Protocol):
+class LegacySessions(Protocol):
     """The sessions that another library has kept. Nothing here ever makes or changes one."""
 
     def read(self, presented: str, scope: Scope) -> Coroutine[Any, Any, Mapping[str, Any] | None]:

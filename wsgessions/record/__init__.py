@@ -3,14 +3,14 @@
 Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
 same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
 
-Begin with `record`, which has the state and the change; `attributes`, `places`, `lineage` and `principal` are what they
+Begin with `record`, which has the state and the change; `attributes`, `keys`, `history` and `principal` are what they
 consist of.
 """
 
 from __future__ import annotations
 
 from .attributes import NO_ATTRIBUTES, StoredAttributes
-from .keys import Binding, Place, SessionKey, Successor
+from .keys import Place, PrincipalBinding, RotationTarget, SessionKey
 from .record import (
     APPLIED,
     LONGEST_INTERVAL_MS,
@@ -38,9 +38,9 @@ __all__ = [
     "APPLIED",
     "LONGEST_INTERVAL_MS",
     "CommitOutcome",
-    "Successor",
+    "RotationTarget",
     "Place",
-    "Binding",
+    "PrincipalBinding",
     "new_incarnation",
     "new_commit_id",
 ]

@@ -72,7 +72,7 @@ class StoredAttributes(Encoded):
         if not removed and len(altered) == len(self):
             try:  # noqa: SIM105 - twenty times as fast as `suppress`
                 altered._name_bytes, altered._around = self._name_bytes, self._around
-            except AttributeError:  # nobody has asked for them yet
+            except AttributeError:  # not asked for yet
                 pass
         try:
             placeholders, make = self._placeholders.copy(), self._make

@@ -17,7 +17,7 @@ computers do."""
 _GRAIN: Final = 0.001
 """Seconds: what the store tells is a whole number of milliseconds that have passed."""
 _LONGEST: Final = 60.0
-"""Seconds for which a change may be under way whose caller waits for ever."""
+"""Seconds for which a change may be under way that has no deadline."""
 
 
 class StoreClock:

@@ -15,7 +15,7 @@ COMMITS_REMEMBERED: Final = 8
 """So many of a session's latest commits are remembered, to tell those that are sent again (C-9) or were lost (C-12)."""
 
 UNKNOWN_PAST: Final = b""
-"""The lineage of a state of which nobody has told one: every older version may be of its past."""
+"""The lineage of a state without a known one: every older version may be of its past."""
 
 _SIZE: Final = 8
 _LONGEST: Final = _SIZE * (1 + COMMITS_REMEMBERED)
@@ -37,7 +37,7 @@ def latest(lineage: bytes) -> bytes:
 
 
 def holds(lineage: bytes, version: int) -> bool:
-    """Whether a version that somebody has seen can be one of these. False is proof that it was lost (C-12)."""
+    """Whether a version that a client has seen can be one of these. False is proof that it was lost (C-12)."""
     stamp = version.to_bytes(_SIZE)
     if not lineage or stamp <= lineage[:_SIZE]:
         return True

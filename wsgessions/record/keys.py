@@ -1,4 +1,4 @@
-"""Where a session lives in the store, where it moves to, and whose it is: what one incarnation of it never changes."""
+"""Where a session lives in the store, where it moves to, and its principal: what one incarnation never changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..internal.masked import masked, shows_as
 
-__all__ = ["Binding", "Place", "SessionKey", "Successor"]
+__all__ = ["PrincipalBinding", "Place", "SessionKey", "RotationTarget"]
 
 
 @shows_as(lambda key: f"<SessionKey {key.ref}>")
@@ -25,8 +25,8 @@ class SessionKey(NamedTuple):
 
 
 @masked
-class Binding(NamedTuple):
-    """Whose session it is (S-55)."""
+class PrincipalBinding(NamedTuple):
+    """The user that the session belongs to (S-55)."""
 
     principal: str
     version: int
@@ -34,28 +34,28 @@ class Binding(NamedTuple):
 
 
 @masked
-class Successor(NamedTuple):
+class RotationTarget(NamedTuple):
     """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
 
     key: SessionKey
     incarnation: int
     forward_ms: int = 0
-    """For so long, by the store's time, who asks for the old key is led here; 0 for a change of privilege (S-07)."""
+    """Until then, by the store's time, the old key leads here; 0 for a change of privilege (S-07)."""
     principal: str | None = None
-    """Whose session it has been so far; None if nobody's. An index of principals follows it by this (E-9)."""
+    """The principal so far; None if there is none. An index of principals follows it by this (E-9)."""
     binds: str | None = None
-    """Whose it is from then on, and ``""`` for nobody's; None leaves that as it is. Never with a forward."""
+    """The principal from then on, ``""`` for none; None leaves it as it is. Never with a forward."""
 
     @property
     def principal_after(self) -> str | None:
-        """Whose session it is after the rotation; None if nobody's."""
+        """The principal after the rotation; None if there is none."""
         return self.principal if self.binds is None else self.binds or None
 
-    def binding_at(self, version: int, before: Binding | None) -> Binding | None:
-        """Whose the session is after the rotation with this version."""
+    def binding_at(self, version: int, before: PrincipalBinding | None) -> PrincipalBinding | None:
+        """The binding after the rotation with this version."""
         if self.binds is None:
             return before
-        return Binding(self.binds, version) if self.binds else None
+        return PrincipalBinding(self.binds, version) if self.binds else None
 
 
 @masked

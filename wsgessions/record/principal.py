@@ -1,4 +1,4 @@
-"""Who a session can belong to: how a principal is named."""
+"""How a principal, the user that a session belongs to, is named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PRINCIPAL_BYTES: Final = 512
 def named(principal: Principal) -> str:
     """The text that stands for a principal: 7 and ``"7"`` are one, a UUID has its usual form of 36 characters.
 
-    Texts are compared as they are: who lets users write their own names differently must settle on one form before.
+    Texts are compared as they are: where users may spell their names differently, the application settles on one form.
 
     Raises:
         CodecError: it is none of the three, empty, too long, or no text that UTF-8 can hold.

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from .attributes import StoredAttributes
 from .history import UNKNOWN_PAST, begun, continued, holds
-from .keys import Binding, Place, SessionKey, Successor
+from .keys import Place, PrincipalBinding, RotationTarget, SessionKey
 from .struct import Struct, astuple, field, replace
 
 __all__ = [
@@ -62,7 +62,7 @@ class NewSession(Struct, frozen=True, gc=False):
     """Milliseconds from creation to the absolute deadline; always positive."""
     incarnation: int = field(default_factory=new_incarnation)
     principal: str | None = None
-    """Whose session it is; None for nobody's (S-55)."""
+    """The principal that the session belongs to; None if there is none (S-55)."""
 
 
 class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no hash, since it holds a dict
@@ -84,8 +84,8 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     lineage: bytes = UNKNOWN_PAST
     """Which versions led here, see `wsgessions.record.history`. The same state may be known with more of its past or
     less, so two records that differ in this alone are equal."""
-    binding: Binding | None = None
-    """Whose session it is; None for nobody's. Only a rotation changes it, so that one incarnation has one (S-55)."""
+    binding: PrincipalBinding | None = None
+    """The principal; None if there is none. Only a rotation changes it, so that one incarnation has one (S-55)."""
     renewed_from: bytes = b""
     """The digest of the key that the session had before its id was renewed, and that leads here (C-23); empty if there
     is none. The prefix of both keys is the same."""
@@ -101,11 +101,11 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
 
     @property
     def principal(self) -> str | None:
-        """Whose session it is; None for nobody's."""
+        """The principal; None if there is none."""
         return None if self.binding is None else self.binding.principal
 
     def follows(self, version: int) -> bool:
-        """Whether a version of this incarnation that somebody has seen may have led to this state (C-12).
+        """Whether a version of this incarnation that a client has seen may have led to this state (C-12).
 
         False is proof that a commit was lost: the version is above this one, or is missing in its remembered past.
         """
@@ -123,7 +123,9 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
             lineage=self.lineage if changes.version == self.version else changes.lineage,
         )
 
-    def after(self, delta: SessionDelta, outcome: CommitOutcome, successor: Successor | None = None) -> SessionRecord:
+    def after(
+        self, delta: SessionDelta, outcome: CommitOutcome, successor: RotationTarget | None = None
+    ) -> SessionRecord:
         """This state, or a newer one, with an accepted commit on top.
 
         An outcome older than this state is contained in it already: it came back after a later one. But if it is older
@@ -186,7 +188,7 @@ class SessionChanges(Struct, frozen=True, gc=False):
 
 
 class SessionDelta(Struct, frozen=True, gc=False):
-    """The changes of one commit. Attributes that are not named stay as they are, whoever wrote them."""
+    """The changes of one commit. Attributes that are not named stay as they are."""
 
     key: SessionKey
     incarnation: int
@@ -234,7 +236,7 @@ class CommitOutcome(Struct, frozen=True, gc=False):
     computed: Mapping[str, bytes] = _EMPTY
     """The results of in-store operations."""
     changes: SessionChanges | None = None
-    """What others changed since the base, the caller's own attributes left out; None if nobody did."""
+    """What others changed since the base, the caller's own attributes left out; None if nothing was changed."""
     overwritten: tuple[str, ...] = ()
     """Names in the delta that others had written since the base: last write wins, counted (C-10)."""
     names: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The session that one request sees: a dict that decodes on first touch and knows what has changed in it.
 
 Begin with `session`, what an application uses. Below it, each the base of the one before: `login`, `state`,
-`attributes`, `change_tracking`. What needs the store it asks of its `owner`.
+`mapping`, `tracking`. What needs the store is asked of the repository (`owner`).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class Gate(Enum):
     """What may be done with the attributes at the moment."""
 
     UNTOUCHED = "untouched"
-    """Everything; nobody has looked yet."""
+    """Everything; not looked for yet."""
     OPEN = "open"
     """Everything."""
     READ_ONLY = "read_only"

@@ -1,4 +1,4 @@
-"""The placeholder that stands in a session's own storage for an attribute that nobody has touched yet.
+"""The placeholder that stands in a session's own storage for an attribute that was not touched yet.
 
 A session is a dict whose Python methods decode on first touch. Serializers written in C read a dict's storage directly,
 past those methods, and meet the placeholder. So it poses as what all of them unfold by themselves: a member of an
@@ -17,13 +17,13 @@ from pydantic_core import SchemaSerializer, core_schema
 
 from ..codec import decode
 
-__all__ = ["Undecoded", "Unreadable", "Withheld"]
+__all__ = ["LazyValue", "CorruptValue", "UnavailableValue"]
 
 _Class = TypeVar("_Class")
 _new = object.__new__
 
 
-class Unreadable:
+class CorruptValue:
     """Stands for an attribute whose bytes cannot be read. orjson does not know the type, and refuses it by its name."""
 
     __slots__ = ()
@@ -57,14 +57,14 @@ class _Placeholder:
 
     @property
     def value(self) -> Any:
-        """What `decoded` gives, for orjson only: in place of an error, an `Unreadable`.
+        """What `decoded` gives, for orjson only: in place of an error, an `CorruptValue`.
 
         orjson takes for granted that an enum member has a value, and crashes the process where asking for it raises.
         """
         try:
             return self.decoded()
         except Exception:  # noqa: BLE001 - see above; the serializer refuses what it gets instead
-            return Unreadable()
+            return CorruptValue()
 
 
 def _decoded(placeholder: _Placeholder) -> Any:
@@ -77,7 +77,7 @@ _Placeholder.__pydantic_serializer__ = SchemaSerializer(
 
 
 @_posing_as_enum
-class Undecoded(_Placeholder):
+class LazyValue(_Placeholder):
     """One attribute's bytes, never changed and equal only to themselves. Made by `of`: an Enum cannot be called.
 
     It may stand in any number of sessions at once, since each look at it decodes afresh.
@@ -89,9 +89,9 @@ class Undecoded(_Placeholder):
     _attribute: str
 
     @staticmethod
-    def of(raw: bytes, name: str) -> Undecoded:
+    def of(raw: bytes, name: str) -> LazyValue:
         """A placeholder for ``raw``, the encoded value of the attribute ``name``."""
-        placeholder = _new(Undecoded)
+        placeholder = _new(LazyValue)
         placeholder._raw = raw
         placeholder._attribute = name
         return placeholder
@@ -120,21 +120,21 @@ class Undecoded(_Placeholder):
     __str__ = __repr__
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        return Undecoded.of, (self._raw, self._attribute)
+        return LazyValue.of, (self._raw, self._attribute)
 
 
 @_posing_as_enum
-class Withheld(_Placeholder):
-    """Stands in a session that could not be loaded, so that nobody in C takes it for an empty one (F-00a)."""
+class UnavailableValue(_Placeholder):
+    """Stands in a session that could not be loaded, so that no code in C takes it for an empty one (F-00a)."""
 
     __slots__ = ("_reason",)
 
     _reason: Callable[[], Exception]
 
     @staticmethod
-    def by(reason: Callable[[], Exception]) -> Withheld:
+    def by(reason: Callable[[], Exception]) -> UnavailableValue:
         """A placeholder that raises ``reason()`` whenever its value is asked for."""
-        placeholder = _new(Withheld)
+        placeholder = _new(UnavailableValue)
         placeholder._reason = reason
         return placeholder
 

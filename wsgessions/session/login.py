@@ -1,4 +1,4 @@
-"""A session's id and whose it is: what a login and a logout change."""
+"""The id and the principal of a session: what a login and a logout change."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LoginState(SessionState):
 
     @property
     def principal(self) -> str | None:
-        """Whose session it is, as `bind_user` was told; None if nobody's (S-55)."""
+        """The user that `bind_user` was given; None if there is none (S-55)."""
         record = self._look()
         if self._binds is not None:
             return self._binds or None
@@ -49,7 +49,7 @@ class LoginState(SessionState):
     def bound_at(self) -> datetime | None:
         """When the session was bound to its principal, by the store's clock: the time of the login.
 
-        None if it is nobody's, or while that is still to be committed.
+        None without a principal, or while the binding is still to be committed.
         """
         record = self._look()
         if record is None or record.binding is None or self._binds is not None:
@@ -92,7 +92,7 @@ class LoginState(SessionState):
         return self._deferred()
 
     def bind_user(self, principal: Principal | None) -> Deferred[None]:
-        """Say whose session it is from now on, at a login; None says nobody's. The id is renewed with it (S-06, S-55).
+        """Bind the session to a user, at a login; None unbinds it. The id is renewed with it (S-06, S-55).
 
         What was in the session stays. Takes effect on this object at once, and at the store with the commit; awaited,
         at the store now. Either way what has been put into the session so far is stored in the same atomic step, or

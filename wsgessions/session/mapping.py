@@ -1,7 +1,7 @@
-"""A dict whose values are decoded when somebody looks.
+"""A dict whose values are decoded on first access.
 
 The values of a stored session arrive as bytes, and each is decoded on its first touch. The dict's own storage always
-holds every name, and for a value not decoded yet an `Undecoded` in its place. All access from Python goes through
+holds every name, and for a value not decoded yet an `LazyValue` in its place. All access from Python goes through
 this class and never meets one; C code that reads the storage of a dict subclass directly (msgspec, orjson, pydantic)
 asks it for its value, as it would an enum member.
 """
@@ -19,7 +19,7 @@ from ..codec import check_name
 from ..errors import WsgessionsError
 from ..internal.masked import forget_variables, forgetful
 from .changes import OPEN
-from .lazy_values import Undecoded
+from .lazy_values import LazyValue
 from .tracking import TrackedAttributes
 
 __all__ = ["Attributes"]
@@ -51,13 +51,13 @@ class Attributes(TrackedAttributes):
         if self._gate is not OPEN:
             self._enter(write=False)
         value = _get_item(self, name)
-        return self._decode(name, value) if type(value) is Undecoded else value
+        return self._decode(name, value) if type(value) is LazyValue else value
 
     def get(self, name: str, default: Any = None) -> Any:
         if self._gate is not OPEN:
             self._enter(write=False)
         value = _get(self, name, default)
-        return self._decode(name, value) if type(value) is Undecoded else value
+        return self._decode(name, value) if type(value) is LazyValue else value
 
     def __contains__(self, name: object) -> bool:
         self._before_read()

@@ -11,18 +11,18 @@ from ..codec import check_name
 from ..errors import CodecError
 
 if TYPE_CHECKING:
-    from ..record import SessionDelta, SessionKey, Successor
+    from ..record import RotationTarget, SessionDelta, SessionKey
     from .session import Session
 
 __all__ = [
-    "ALONE",
+    "DETACHED",
     "FROM_NEAR_CACHE",
     "FROM_NEW",
     "FROM_STORE",
     "CommitReport",
     "Deferred",
     "ServedFrom",
-    "SessionOwner",
+    "SessionRepository",
     "SessionStatus",
     "UnsettledRotation",
     "add_numbers",
@@ -80,16 +80,16 @@ class UnsettledRotation:
 
     __slots__ = ("at", "delta", "id", "successor")
 
-    def __init__(self, session_id: str, delta: SessionDelta, successor: Successor, at: int) -> None:
+    def __init__(self, session_id: str, delta: SessionDelta, successor: RotationTarget, at: int) -> None:
         self.id: str = session_id
         """The new id."""
         self.delta: SessionDelta = delta
-        self.successor: Successor = successor
+        self.successor: RotationTarget = successor
         self.at: int = at
         """How many writes the session had seen when it was sent."""
 
 
-class SessionOwner(Protocol):
+class SessionRepository(Protocol):
     """Does for a session what needs the store."""
 
     async def load(self, session: Session) -> None: ...
@@ -138,7 +138,7 @@ def _is_exact(number: Any) -> bool:
     return math.isfinite(number) if isinstance(number, float) else abs(number) < _EXACT
 
 
-class _Alone:
+class DetachedRepository:
     """Owns sessions that were made by hand: there is no store, so everything is in force at once."""
 
     async def load(self, session: Session) -> None:
@@ -165,5 +165,5 @@ class _Alone:
         return None
 
 
-ALONE: Final[SessionOwner] = _Alone()
+DETACHED: Final[SessionRepository] = DetachedRepository()
 """The owner of every ``Session({...})``."""

@@ -16,7 +16,7 @@ from ..record import LONGEST_INTERVAL_MS
 from ..record.clock import instant
 from .changes import CLOSED
 from .login import LoginState
-from .owner import ALONE, CommitReport, ServedFrom, SessionStatus
+from .owner import DETACHED, CommitReport, ServedFrom, SessionStatus
 
 __all__ = ["Session"]
 
@@ -41,7 +41,7 @@ class Session(LoginState):
 
     def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:
         super().__init__(values, **more)
-        self._begin(ALONE, None)
+        self._begin(DETACHED, None)
 
     # -- what it is ----------------------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class Session(LoginState):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the session ends if nobody accesses it any more, by the store's clock; None for a new one."""
+        """When the session ends if it is not accessed any more, by the store's clock; None for a new one."""
         record = self._look()
         return None if record is None else instant(record.expires_ms)
 
@@ -125,7 +125,7 @@ class Session(LoginState):
 
     @property
     def accessed(self) -> bool:
-        """Whether anybody has looked into the session during this request."""
+        """Whether the session was looked into during this request."""
         return self._accessed
 
     @property

@@ -1,7 +1,7 @@
 """How a session knows what has changed: which values were handed out or set, and the bytes they rest on.
 
 A value that can change in place, such as a list, is compared with its bytes when the session is committed, so that
-``session["cart"].append(x)`` needs no further word (R-03). One that nobody touches is never decoded, never encoded
+``session["cart"].append(x)`` needs no further word (R-03). One that is not touched is never decoded, never encoded
 again and never sent.
 """
 
@@ -18,7 +18,7 @@ from ..internal.masked import Encoded, forget_variables
 from ..record import NO_ATTRIBUTES, StoredAttributes
 from ..record.names import shared
 from .changes import OPEN, UNCHANGED, UNTOUCHED, AttributeChanges, AttributeView, Changes, Gate
-from .lazy_values import Undecoded
+from .lazy_values import LazyValue
 from .shadowing import own_names, tell_author
 
 __all__ = ["TrackedAttributes"]
@@ -95,7 +95,7 @@ class TrackedAttributes(dict[str, Any]):
         """
         known = self._stored
         self._stored = stored
-        placeholders, drafts = stored.placeholders(Undecoded.of), self._drafts
+        placeholders, drafts = stored.placeholders(LazyValue.of), self._drafts
         if not known and not drafts:
             _update(self, placeholders)
         else:
@@ -173,7 +173,7 @@ class TrackedAttributes(dict[str, Any]):
                 self._drafts.pop(name, None)
 
     def _release_unchanged(self) -> AttributeChanges:
-        """Let go of handed-out values that nobody has changed, for `_rest_on` to renew; the rest is returned."""
+        """Let go of handed-out values that were not changed, for `_rest_on` to renew; the rest is returned."""
         pending = self._collect()
         for name in self._drafts.keys() - pending.changed.keys() - pending.removed:
             self._fold(name)
@@ -219,13 +219,13 @@ class TrackedAttributes(dict[str, Any]):
         if raw is None:
             super().pop(name, None)
         else:
-            super().__setitem__(name, Undecoded.of(raw, name))
+            super().__setitem__(name, LazyValue.of(raw, name))
 
     def _unfold(self) -> None:
-        """Decode what was put in, if all values were asked for: somebody may hold a view of the storage itself."""
+        """Decode what was put in, if all values were asked for: a view of the storage itself may be in use."""
         for name, value in list(super().items()) if self._unfolded else ():
-            if type(value) is Undecoded:
-                with suppress(CodecError):  # told to whoever asks for this attribute
+            if type(value) is LazyValue:
+                with suppress(CodecError):  # raised when this attribute is asked for
                     self._decode(name, value)
 
     def _names(self) -> dict_keys[str, Any]:
@@ -247,7 +247,7 @@ class TrackedAttributes(dict[str, Any]):
         self._drafts.setdefault(name, self._stored.get(name))
         super().__delitem__(name)
 
-    def _decode(self, name: str, undecoded: Undecoded) -> Any:
+    def _decode(self, name: str, undecoded: LazyValue) -> Any:
         value = decode(undecoded._raw, name=name)
         if not is_immutable(value):
             self._drafts[name] = undecoded._raw
@@ -257,5 +257,5 @@ class TrackedAttributes(dict[str, Any]):
     def _decode_all(self) -> None:
         self._unfolded = True
         for name, value in list(super().items()):
-            if type(value) is Undecoded:
+            if type(value) is LazyValue:
                 self._decode(name, value)

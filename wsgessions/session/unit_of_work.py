@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from ..credentials.presented import OVERSIZED
 from ..errors import CookiesOversized, SessionClosed, SessionGone, WsgessionsError
 from .changes import CLOSED, OPEN, READ_ONLY, SHUT, UNTOUCHED
-from .lazy_values import Withheld
+from .lazy_values import UnavailableValue
 from .mapping import Attributes
 from .owner import FROM_NEW
 
 if TYPE_CHECKING:
-    from ..credentials.presented import Presented, Recognized
+    from ..credentials.presented import PresentedCredentials, ResolvedCredentials
     from ..credentials.watermark import Watermark
     from ..record import SessionKey, SessionRecord
-    from .owner import ServedFrom, SessionOwner, UnsettledRotation
+    from .owner import ServedFrom, SessionRepository, UnsettledRotation
 
 __all__ = ["SessionState", "too_late_to_change", "too_late_to_rotate"]
 
@@ -60,13 +60,13 @@ class SessionState(Attributes):
         "_unsettled",
     )
 
-    _presented: Presented
+    _presented: PresentedCredentials
     """What the client presented; only of a session that a manager has begun."""
     _known_to_client: SessionRecord | None
     """The state that the client's watermark is of, by this very node or one that needs no telling apart."""
 
     @classmethod
-    def _of(cls, owner: SessionOwner, presented: Presented, peer: str | None) -> Self:
+    def _of(cls, owner: SessionRepository, presented: PresentedCredentials, peer: str | None) -> Self:
         """The session of a request that presented this; still to be loaded if there is an id."""
         session = cls.__new__(cls)
         session._begin_tracking()
@@ -75,7 +75,7 @@ class SessionState(Attributes):
         session._peer = peer
         return session
 
-    def _begin(self, owner: SessionOwner, session_id: str | None) -> None:
+    def _begin(self, owner: SessionRepository, session_id: str | None) -> None:
         self._owner = owner
         self._id: str | None = session_id
         self._reserved: str | None = None
@@ -97,7 +97,7 @@ class SessionState(Attributes):
         self._rolled_back = False
         self._served_from: ServedFrom = FROM_NEW
         self._peer: str | None = None
-        self._recognized: Recognized | None = None
+        self._recognized: ResolvedCredentials | None = None
         self._carried: Watermark | None = None
         self._reason: Callable[[], WsgessionsError] = _unexplained
         self._trouble: WsgessionsError | None = None
@@ -113,7 +113,7 @@ class SessionState(Attributes):
             raise self._trouble
 
     def _look(self) -> SessionRecord | None:
-        """The record, for those who ask about the session. Counts as an access.
+        """The record, for questions about the session. Counts as an access.
 
         Refused where nothing was loaded: "could not be loaded" must never pass for "new" (F-00a).
         """
@@ -150,7 +150,7 @@ class SessionState(Attributes):
     def _shut(self, reason: Callable[[], WsgessionsError]) -> None:
         if self._gate is not CLOSED:
             self._gate, self._reason = SHUT, reason
-            _set(self, "", Withheld.by(reason))
+            _set(self, "", UnavailableValue.by(reason))
 
     def _close(self, reason: Callable[[], WsgessionsError]) -> None:
         self._gate, self._reason = CLOSED, reason
@@ -194,7 +194,7 @@ class SessionState(Attributes):
     def _drop_changes(self) -> None:
         """Forget what was changed, and with it a new id and a binding to a user: both or neither (R-31, R-33, S-06).
 
-        What takes privilege away is still to be carried out: the end of the session, and that it is nobody's any more.
+        What takes privilege away is still to be carried out: the end of the session, and its unbinding.
         """
         self._discard()
         self._interval_ms = None
@@ -202,7 +202,7 @@ class SessionState(Attributes):
             self._forgo_new_id()
 
     def _forgo_new_id(self) -> None:
-        """Keep the id, and whose the session is: nobody could tell the client another one, or the session is over."""
+        """Keep the id and the principal: the client could not be told another id, or the session is over."""
         self._successor = self._binds = None
 
     def _settle_binding(self, bound: str | None) -> None:

@@ -61,7 +61,7 @@ class SettingFields(BaseSettings):
     allow_eviction: Switch = Field(
         default=False,
         description="Accept a server that throws sessions away when its memory is short (`maxmemory-policy` other than "
-        "`noeviction`), with a warning. Who loses a session that way is a new visitor. It needs `concurrency`, and "
+        "`noeviction`), with a warning. A session lost that way is a new visitor. It needs `concurrency`, and "
         "goes better with `secrets`, since the store may evict its own records of these too (C-18).",
     )
     allow_volatile: Switch = Field(
@@ -216,7 +216,7 @@ class SettingFields(BaseSettings):
         "`raise` refuses the second (C-10).",
     )
     anonymous_timeout: NoAnonymousTimeout = Field(
-        default=None, description="A shorter idle time until somebody logs in (S-51). This release: off only."
+        default=None, description="A shorter idle time before a login (S-51). This release: off only."
     )
     fsync: FsyncPolicy = Field(
         default="everysec",
@@ -260,7 +260,7 @@ class SettingFields(BaseSettings):
     pepper: Pepper = Field(
         default=None,
         description="A secret of at least 32 bytes that keys the digests under which sessions are stored: without it, "
-        "who can read or write the store can neither test an id nor plant a session under one (S-08). The same on "
+        "a reader or writer of the store can neither test an id nor plant a session under one (S-08). The same on "
         "every node. Setting, changing or removing it makes all sessions unknown.",
     )
     encryption: NoEncryption = Field(

@@ -66,8 +66,8 @@ class SettingOverrides(TypedDict, total=False):
     looking at its certificate; or with a cookie that can be read on the way or by scripts."""
     allow_eviction: bool
     """Accept a server that throws sessions away when its memory is short (`maxmemory-policy` other than `noeviction`),
-    with a warning. Who loses a session that way is a new visitor. It needs `concurrency`, and goes better with
-    `secrets`, since the store may evict its own records of these too (C-18)."""
+    with a warning. A session lost that way is a new visitor. It needs `concurrency`, and goes better with `secrets`,
+    since the store may evict its own records of these too (C-18)."""
     allow_volatile: bool
     """In production, accept a server that keeps no append-only file, with a warning: its restart loses sessions, and
     may bring back what had ended. For services that keep data safe by other means."""
@@ -158,7 +158,7 @@ class SettingOverrides(TypedDict, total=False):
     """When two requests change the same attribute: `overwrite` lets the last win and counts it, `raise` refuses the
     second (C-10)."""
     anonymous_timeout: Duration | None
-    """A shorter idle time until somebody logs in (S-51). This release: off only."""
+    """A shorter idle time before a login (S-51). This release: off only."""
     fsync: Literal["everysec", "always"]
     """How often the embedded store writes to disk: `everysec` loses at most the last two seconds with the machine,
     `always` nothing."""
@@ -183,8 +183,8 @@ class SettingOverrides(TypedDict, total=False):
     rotated (S-01). The same on every node. Ids of another length are not ids: changing it makes all sessions
     unknown."""
     pepper: Secret | Callable[[], Secret] | None
-    """A secret of at least 32 bytes that keys the digests under which sessions are stored: without it, who can read or
-    write the store can neither test an id nor plant a session under one (S-08). The same on every node. Setting,
+    """A secret of at least 32 bytes that keys the digests under which sessions are stored: without it, a reader or
+    writer of the store can neither test an id nor plant a session under one (S-08). The same on every node. Setting,
     changing or removing it makes all sessions unknown."""
     encryption: str | None
     """How values are encrypted in the store. This release: none only."""

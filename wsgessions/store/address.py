@@ -17,7 +17,7 @@ Options, all but ``db`` for TLS only:
 | ``ca`` | file of the certificates to trust, PEM | those the system trusts |
 | ``cert``, ``key`` | files of the client's certificate and its key, PEM; ``key`` may be part of ``cert`` | none |
 | ``server_name`` | the name that the server's certificate must bear | the host |
-| ``verify`` | ``full``, or ``none`` to trust whoever answers | ``full`` |
+| ``verify`` | ``full``, or ``none`` to trust any server that answers | ``full`` |
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Verification(Enum):
     """The same, whatever name it bears: any server of the authority is believed. Only a client that was taken over can
     ask for it."""
     NONE = "none"
-    """Nothing: whoever can redirect our packets can read and change every session."""
+    """Nothing: an attacker that can redirect packets can read and change every session."""
 
 
 @dataclass(frozen=True, slots=True)

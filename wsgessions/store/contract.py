@@ -26,30 +26,39 @@ from collections.abc import Callable, Collection, Coroutine
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
-from ..cache.statistics import CacheStatistics
-from ..record import CommitOutcome, NewSession, Seen, SessionChanges, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record import (
+    CommitOutcome,
+    NewSession,
+    RotationTarget,
+    Seen,
+    SessionChanges,
+    SessionDelta,
+    SessionKey,
+    SessionRecord,
+)
 from ..record.clock import StoreClock
+from .cache_statistics import CacheStatistics
 
 if TYPE_CHECKING:
     from .listing import SessionHead
 
 __all__ = [
     "NEVER",
-    "Ability",
-    "Barring",
-    "Confirming",
+    "Capability",
+    "Barrier",
+    "PrimaryCheck",
     "Countable",
     "Indexing",
-    "Limited",
-    "Mark",
-    "Noting",
-    "Recalling",
+    "LimitedStore",
+    "SeenState",
+    "TouchBuffer",
+    "CacheLookup",
     "SecretKeeping",
     "Store",
-    "find_power",
+    "find_capability",
 ]
 
-Power = TypeVar("Power")
+Found = TypeVar("Found")
 
 NEVER: Final = math.inf
 """The deadline of a caller that waits for ever."""
@@ -101,17 +110,20 @@ class Store(Protocol):
         ...
 
     def rotate(
-        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+        self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
         """Apply ``delta`` and move the session to its successor's key, in one step.
 
         The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
 
-        A successor with a grace (`Successor.forward_ms`) is a renewal of the id (S-07). Until the new id has been
+        A successor with a grace (`RotationTarget.forward_ms`) is a renewal of the id (S-07). Until the new id has been
         presented (`end_forward`), and for the grace after that, `load` of the old key gives the successor's record, and
         a commit under the old key changes the successor and says so (`CommitOutcome.moved`); a second renewal does so
         too, and moves nothing. This leads one step, so never past a later rotation or end, and not beyond the absolute
         deadline. `delete` of the old key ends the session at any time.
+
+        A rotation that is sent again is answered as it was the first time. If its base was out of date and the session
+        has ended since, a store may answer ``GONE``: what others had committed cannot be told any more.
         """
         ...
 
@@ -159,7 +171,7 @@ class Store(Protocol):
 
 @runtime_checkable
 class Countable(Protocol):
-    """The power to count live sessions, over the whole cluster (E-7)."""
+    """The capability to count live sessions, over the whole cluster (E-7)."""
 
     async def count(self, *, deadline: float = NEVER) -> int:
         """The number of sessions that have not expired, each segment exact, the sum approximately simultaneous."""
@@ -168,7 +180,7 @@ class Countable(Protocol):
 
 @runtime_checkable
 class Indexing(Protocol):
-    """The power to find the sessions of a principal (E-9, S-55).
+    """The capability to find the sessions of a principal (E-9, S-55).
 
     A session that moves to another key is under the new one before it has left the old one. So a caller that asks for
     the keys again, until there is none that it has not dealt with, has missed no session that there was at its first
@@ -185,7 +197,7 @@ class Indexing(Protocol):
         """What there is under these keys of the principal's: the live sessions, in no order.
 
         Args:
-            principal: whose they are.
+            principal: the user.
             keys: some hundreds at most; one round trip or two.
             names: the attributes to tell of each.
             deadline: as for every call.
@@ -195,7 +207,7 @@ class Indexing(Protocol):
 
 @runtime_checkable
 class SecretKeeping(Protocol):
-    """The power to agree on one secret among all nodes without configuration (C-11)."""
+    """The capability to agree on one secret among all nodes without configuration (C-11)."""
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """The cluster's secret: the first proposal ever made under this namespace.
@@ -216,7 +228,7 @@ class SecretKeeping(Protocol):
         ...
 
 
-class Mark(Protocol):
+class SeenState(Protocol):
     """A state that a client is known to have seen, such as a `wsgessions.credentials.watermark.Watermark`."""
 
     @property
@@ -226,15 +238,15 @@ class Mark(Protocol):
 
 
 @runtime_checkable
-class Recalling(Protocol):
-    """The power to serve a session from memory (C-11)."""
+class CacheLookup(Protocol):
+    """The capability to serve a session from memory (C-11)."""
 
     @property
     def statistics(self) -> CacheStatistics:
         """What was served from memory, and why the rest was not."""
         ...
 
-    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
+    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
         """The session in a state that is provably fresh and not older than ``mark``, or None: ask `Store.load`.
 
         Never waits, and may be called from any thread.
@@ -247,8 +259,8 @@ class Recalling(Protocol):
 
 
 @runtime_checkable
-class Noting(Protocol):
-    """The power to take note of a use, to be told to the store later (C-16)."""
+class TouchBuffer(Protocol):
+    """The capability to take note of a use, to be told to the store later (C-16)."""
 
     def note_use(self, key: SessionKey) -> bool:
         """Count this as a use of the session, as `Store.touch` would. Never waits, and may be called from any thread.
@@ -269,8 +281,8 @@ class Noting(Protocol):
 
 
 @runtime_checkable
-class Barring(Protocol):
-    """The power to wait for all nodes that keep copies (C-15)."""
+class Barrier(Protocol):
+    """The capability to wait for all nodes that keep copies (C-15)."""
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
         """Return when no node can serve any more what was replaced or deleted before this call.
@@ -282,8 +294,8 @@ class Barring(Protocol):
 
 
 @runtime_checkable
-class Confirming(Protocol):
-    """The power to tell a primary from a server that was one (fact 12 of the design pages)."""
+class PrimaryCheck(Protocol):
+    """The capability to tell a primary from a server that was one (fact 12 of the design pages)."""
 
     async def confirm(self, *, deadline: float = NEVER) -> None:
         """Return if the server that gives the answers may write, and so was the primary when it gave the earlier ones.
@@ -294,8 +306,8 @@ class Confirming(Protocol):
         ...
 
 
-class Ability(Enum):
-    """What a store may have to say that it lacks, see `Limited`."""
+class Capability(Enum):
+    """What a store may have to say that it lacks, see `LimitedStore`."""
 
     DELTAS = "deltas"
     """Only what changed travels; else each commit sends the whole session."""
@@ -304,9 +316,9 @@ class Ability(Enum):
     LISTING = "listing"
     """All sessions can be listed (`wsgessions.store.listing.Listing`)."""
     INDEXING = "indexing"
-    """The sessions of a principal can be found (`Indexing`). Whose a session is, every store keeps."""
+    """The sessions of a principal can be found (`Indexing`). The principal itself is kept by every store."""
     NEAR_CACHE = "near_cache"
-    """Hot sessions are served from memory (`Recalling`); else each request reads the store."""
+    """Hot sessions are served from memory (`CacheLookup`); else each request reads the store."""
     ATOMIC_COMMITS = "atomic_commits"
     """Commits of different processes never undo each other. Within one process they never do."""
     ATOMIC_ROTATION = "atomic_rotation"
@@ -320,18 +332,18 @@ class Ability(Enum):
 
 
 @runtime_checkable
-class Limited(Protocol):
-    """Says in what a store falls short. Who is not `Limited` lacks nothing but the powers that it does not have."""
+class LimitedStore(Protocol):
+    """Says in what a store falls short. A store that does not say so lacks nothing but the protocols it has not got."""
 
     @property
-    def lacks(self) -> frozenset[Ability]:
+    def missing_capabilities(self) -> frozenset[Capability]:
         """The abilities that are missing. They do not change while the store exists."""
         ...
 
 
-def find_power(store: Store, power: type[Power]) -> Power | None:
-    """The outermost layer of ``store`` with an optional power, or None. A layer names the one behind it ``below``."""
+def find_capability(store: Store, capability: type[Found]) -> Found | None:
+    """The outermost layer of ``store`` with a capability, or None. A layer names the one behind it ``below``."""
     layer: object | None = store
-    while layer is not None and not isinstance(layer, power):
+    while layer is not None and not isinstance(layer, capability):
         layer = getattr(layer, "below", None)
     return layer

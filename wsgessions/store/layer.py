@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Coroutine
 from typing import Any, Generic, TypeVar
 
-from ..record import CommitOutcome, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
+from ..record import CommitOutcome, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from ..record.clock import StoreClock
 from .contract import NEVER, Store
 
@@ -40,7 +40,7 @@ class Layer(Generic[Below]):
         return self.below.apply(delta, deadline=deadline)
 
     def rotate(
-        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+        self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
         """See `Store.rotate`."""
         return self.below.rotate(delta, successor, deadline=deadline)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Final, NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 from ..errors import InvalidCursor
-from ..record import Binding, Seen, SessionKey, SessionRecord
+from ..record import PrincipalBinding, Seen, SessionKey, SessionRecord
 from ..record.struct import Struct
 from .constants import EXACT
 from .contract import NEVER
@@ -39,8 +39,8 @@ class SessionHead(Struct, frozen=True, gc=False):
     deadline_ms: int
     expires_ms: int
     """When the session ends unless it is touched."""
-    binding: Binding | None
-    """Whose session it is; None for nobody's."""
+    binding: PrincipalBinding | None
+    """The principal; None if there is none."""
     attributes: dict[str, bytes]
     """Of the attributes that were asked for, those that it has."""
 
@@ -50,7 +50,7 @@ class SessionHead(Struct, frozen=True, gc=False):
 
     @property
     def principal(self) -> str | None:
-        """Whose session it is; None for nobody's."""
+        """The principal; None if there is none."""
         return None if self.binding is None else self.binding.principal
 
     @classmethod
@@ -80,12 +80,12 @@ class SessionPage(NamedTuple):
 
 @runtime_checkable
 class Listing(Protocol):
-    """The power to list live sessions, whoever's they are (E-8)."""
+    """The capability to list live sessions, of all users (E-8)."""
 
     async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
         """Some live sessions of this application, in an order that only the store knows.
 
-        Whoever goes on from page to page is told once of each session that is there all the time and left alone,
+        A caller that goes on from page to page gets once each session that is there all the time and left alone,
         whatever comes or goes beside it. One that is used, changed or moved meanwhile may be told again, or missed.
 
         Args:

@@ -1,1 +1,1 @@
-"""Session stores: the contract, the stores and the layers in front of them."""
+"""The stores, each in a folder of its own, and the `registry` that finds the one for a URL."""

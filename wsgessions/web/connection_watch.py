@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..record import SessionRecord
     from ..session import Session
 
-__all__ = ["SessionWatch"]
+__all__ = ["ConnectionWatch"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.connections"))
 
@@ -32,7 +32,7 @@ _READ_PACE: Final = 0.1
 """Seconds between two reads on account of what the server sends: a stream may have thousands of parts a second."""
 
 
-class SessionWatch:
+class ConnectionWatch:
     """Looks after the session of one connection, once the application has looked into it.
 
     It never changes what the application sees: for the present state there is `Session.refresh`. It keeps a watermark

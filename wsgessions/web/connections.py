@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CodecError, SessionGone
-from .connection_watch import SessionWatch
-from .error_responses import INTERNAL_ERROR, close_message, refusal_for, send_refusal
+from .connection_watch import ConnectionWatch
+from .error_responses import INTERNAL_ERROR, close_message, error_response_for, send_error_response
 from .late_commit import keep_changes
 from .types import Message, Receive, Scope, Send, octets
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LongConnection", "OpenSocket", "OpenStream", "SessionOver", "ancestry", "is_open_ended"]
 
 _log = logging.getLogger("wsgessions.connections")
-_REFUSAL: Final = refusal_for(SessionGone("the session of a connection has ended"))
+_REFUSAL: Final = error_response_for(SessionGone("the session of a connection has ended"))
 
 
 class SessionOver(ConnectionAbortedError):
@@ -57,7 +57,7 @@ class LongConnection:
     def __init__(self, manager: SessionManager, session: Session) -> None:
         self._manager = manager
         self._session = session
-        self._watch = SessionWatch(manager, session, self._end)
+        self._watch = ConnectionWatch(manager, session, self._end)
 
     @property
     def ended(self) -> bool:
@@ -180,7 +180,7 @@ class OpenSocket(LongConnection):
             await self._watch.begin()
 
     async def receive(self) -> Message:
-        """The application's receive channel. Who asks for a message is done with the one before (R-42)."""
+        """The application's receive channel. A call for a message means that the one before is done with (R-42)."""
         if not self._accepted:
             return await self._receive()
         await self._watch.begin()
@@ -227,13 +227,13 @@ class OpenSocket(LongConnection):
         if failed and not self._keeps_failed:
             self._session._drop_changes()
         trouble = self._session._trouble
-        refusal = None if trouble is None else refusal_for(trouble)
+        refusal = None if trouble is None else error_response_for(trouble)
         if refusal is None or not refusal.operational or (self._accepted and not failed):
             return False
         if self._accepted:
             await self._send(close_message(refusal))
         else:
-            await send_refusal(refusal, self._scope, self._send)
+            await send_error_response(refusal, self._scope, self._send)
         return True
 
     async def _admit_more(self, message: Message) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..credentials.identity import ID_LENGTH, is_well_formed
-from ..credentials.presented import PRESENT, CookieFinding, Presented
-from ..internal.two_generation_cache import Recent
+from ..credentials.presented import PRESENT, CredentialStatus, PresentedCredentials
+from ..internal.two_generation_cache import TwoGenerationCache
 from . import octets
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ _RECENT_BYTES: Final = 2048
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
 
-_ABSENT: Final = Presented()
-_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED, strays=True)
-_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING, strays=True)
-_OVERSIZED: Final = Presented(finding=CookieFinding.OVERSIZED)
+_ABSENT: Final = PresentedCredentials()
+_MALFORMED: Final = PresentedCredentials(finding=CredentialStatus.MALFORMED, strays=True)
+_CONFLICTING: Final = PresentedCredentials(finding=CredentialStatus.CONFLICTING, strays=True)
+_OVERSIZED: Final = PresentedCredentials(finding=CredentialStatus.OVERSIZED)
 
 
 class SessionCookies:
@@ -70,11 +70,11 @@ class SessionCookies:
         self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
-        self._recent: Recent[bytes, Presented] = Recent(remembered)
+        self._recent: TwoGenerationCache[bytes, PresentedCredentials] = TwoGenerationCache(remembered)
         self._suffix = _attributes(settings, settings.domain)
         self._stray_deletions = self._clear(_attributes(settings, None)) if settings.domain else []
 
-    def read(self, headers: Iterable[Any]) -> Presented:
+    def read(self, headers: Iterable[Any]) -> PresentedCredentials:
         """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
         header: bytes | None = None
         for name, value in headers:
@@ -87,7 +87,7 @@ class SessionCookies:
         recent = self._recent.get(header)
         return self._read_header(header) if recent is None else recent
 
-    def _read_header(self, header: bytes) -> Presented:
+    def _read_header(self, header: bytes) -> PresentedCredentials:
         if len(header) > MAX_COOKIE_BYTES:
             return _OVERSIZED
         if header.count(b";") >= MAX_COOKIE_PAIRS:
@@ -99,7 +99,7 @@ class SessionCookies:
             self._recent.put(header, presented)
         return presented
 
-    def _scan(self, header: bytes) -> Presented:
+    def _scan(self, header: bytes) -> PresentedCredentials:
         ids: list[str] = []
         marks: list[str] = []
         for mark, value in self._ours(header):
@@ -112,12 +112,12 @@ class SessionCookies:
             return _MALFORMED
         watermark, strays = marks[0] if len(set(marks)) == 1 else None, len(ids) > 1 or len(marks) > 1
         if len(fitting) == 1:
-            return Presented(fitting[0], watermark, PRESENT, strays=strays)
+            return PresentedCredentials(fitting[0], watermark, PRESENT, strays=strays)
         if len(fitting) > MAX_RIVALS:
             return _CONFLICTING
-        return Presented(None, watermark, CookieFinding.CONFLICTING, rivals=fitting, strays=True)
+        return PresentedCredentials(None, watermark, CredentialStatus.CONFLICTING, rivals=fitting, strays=True)
 
-    def _read_plain(self, header: bytes) -> Presented | None:
+    def _read_plain(self, header: bytes) -> PresentedCredentials | None:
         """What `_scan` finds in a header as browsers write it, at a third of the cost; None if it is any other.
 
         It names each of our cookies once, at the beginning of a pair, and so in no other place.
@@ -132,7 +132,7 @@ class SessionCookies:
         if not is_well_formed(session_id, self._id_length):
             return None
         mark = header[mark_at + len(self._mark_needle) : mark_end if mark_end > 0 else None]
-        return Presented(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
+        return PresentedCredentials(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
 
     def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
         """The Set-Cookie value that gives the client its id.

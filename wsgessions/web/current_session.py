@@ -1,6 +1,6 @@
 """The request that is running here and its session, for code that is not handed the request.
 
-Setting a context variable costs 0.1 us a request, so it is done only in processes where somebody has asked for it.
+Setting a context variable costs 0.1 us a request, so it is done only in processes in which it was asked for.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["current_session", "follow", "followers", "running"]
 running: Final[ContextVar[Exchange | None]] = ContextVar("wsgessions_exchange", default=None)
 """What the middleware has begun last, in this task or in the one that has started it."""
 followers: Final[set[str]] = set()
-"""Who asks for it, by name. Empty: nobody."""
+"""The parts that ask for it, by name."""
 
 
-def follow(who: str) -> None:
+def follow(part: str) -> None:
     """Have the middleware of this process note each request, from the next one on."""
-    followers.add(who)
+    followers.add(part)
 
 
 def current_session() -> Session | None:

@@ -11,12 +11,12 @@ from .types import Message, Scope, Send
 
 __all__ = [
     "INTERNAL_ERROR",
-    "Refusal",
+    "ErrorResponse",
     "close_message",
     "denial_prefix",
-    "refusal_for",
+    "error_response_for",
     "refusal_messages",
-    "send_refusal",
+    "send_error_response",
 ]
 
 RETRY_AFTER_SECONDS: Final = 1
@@ -26,7 +26,7 @@ INTERNAL_ERROR: Final = 1011
 _TRY_AGAIN_LATER: Final = 1013
 
 
-class Refusal(NamedTuple):
+class ErrorResponse(NamedTuple):
     """A response in place of the application's own. Says nothing about the inside."""
 
     status: int
@@ -37,21 +37,25 @@ class Refusal(NamedTuple):
     """The same for a WebSocket that is open (RFC 6455, section 7.4; R-42)."""
 
 
-_UNAVAILABLE: Final = Refusal(
+_UNAVAILABLE: Final = ErrorResponse(
     503, "The session store did not answer in time. Please try again.", True, _TRY_AGAIN_LATER
 )
-_GONE: Final = Refusal(409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION)
-_CONFLICT: Final = Refusal(409, "Another request changed the same data. Nothing was changed.", True, INTERNAL_ERROR)
-_OVERSIZED: Final = Refusal(
+_GONE: Final = ErrorResponse(
+    409, "Your session has ended in the meantime. Nothing was changed.", True, _POLICY_VIOLATION
+)
+_CONFLICT: Final = ErrorResponse(
+    409, "Another request changed the same data. Nothing was changed.", True, INTERNAL_ERROR
+)
+_OVERSIZED: Final = ErrorResponse(
     431,
     "The request has more cookies of this site than are read. Nothing was changed. Please remove some, and try again.",
     True,
     _POLICY_VIOLATION,
 )
-_FAULT: Final = Refusal(500, "Internal Server Error", False, INTERNAL_ERROR)
+_FAULT: Final = ErrorResponse(500, "Internal Server Error", False, INTERNAL_ERROR)
 
 
-def refusal_for(error: WsgessionsError) -> Refusal:
+def error_response_for(error: WsgessionsError) -> ErrorResponse:
     """The refusal that fits the error."""
     match error:
         case StoreUnavailable():
@@ -66,7 +70,7 @@ def refusal_for(error: WsgessionsError) -> Refusal:
             return _FAULT
 
 
-async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
+async def send_error_response(refusal: ErrorResponse, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
     """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
 
     Args:
@@ -85,9 +89,9 @@ async def send_refusal(refusal: Refusal, scope: Scope, send: Send, fields: Itera
 
 
 def refusal_messages(
-    refusal: Refusal, prefix: str = "http.response", fields: Iterable[Header] = ()
+    refusal: ErrorResponse, prefix: str = "http.response", fields: Iterable[Header] = ()
 ) -> tuple[Message, Message]:
-    """The start and the body of the response; arguments as for `send_refusal` and of `denial_prefix`."""
+    """The start and the body of the response; arguments as for `send_error_response` and of `denial_prefix`."""
     body = f"{refusal.text}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -110,6 +114,6 @@ def denial_prefix(scope: Scope) -> str | None:
     return "websocket.http.response" if "websocket.http.response" in (scope.get("extensions") or {}) else None
 
 
-def close_message(refusal: Refusal) -> Message:
+def close_message(refusal: ErrorResponse) -> Message:
     """The close of a WebSocket for the same reason."""
     return {"type": "websocket.close", "code": refusal.close_code, "reason": refusal.text}

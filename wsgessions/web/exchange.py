@@ -16,16 +16,16 @@ from ..errors import StoreUnavailable, WsgessionsError
 from ..internal.log_throttle import LogThrottle
 from .body_to_come import BodyToCome, sealed
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
-from .error_responses import close_message, refusal_for, send_refusal
+from .error_responses import close_message, error_response_for, send_error_response
 from .late_commit import commit_late
 from .telling import NOTHING, Telling
 from .types import ASGIApp, Message, Receive, Scope, Send, opens_response
 
 if TYPE_CHECKING:
-    from ..credentials.presented import Presented
+    from ..credentials.presented import PresentedCredentials
     from ..manager import SessionManager
     from ..session import Session
-    from .id_resolver import Transport
+    from .id_resolver import SessionIdResolver
 
 __all__ = ["Exchange"]
 
@@ -54,7 +54,12 @@ class Exchange(Telling):
     )
 
     def __init__(
-        self, manager: SessionManager, transport: Transport, presented: Presented, scope: Scope, send: Send
+        self,
+        manager: SessionManager,
+        transport: SessionIdResolver,
+        presented: PresentedCredentials,
+        scope: Scope,
+        send: Send,
     ) -> None:
         self._manager = manager
         self._transport = transport
@@ -117,7 +122,7 @@ class Exchange(Telling):
         try:
             await self._manager.load(self.session, deadline=began + self._budget)
         except StoreUnavailable as error:
-            # No error until somebody touches the session (R-30); the session has kept it.
+            # No error until the session is touched (R-30); the session has kept it.
             _log.warning("load_failed", "a session could not be loaded: %s", error)
         self._budget -= time.monotonic() - began
 
@@ -203,15 +208,15 @@ class Exchange(Telling):
     async def _refuse_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
         trouble = self.session._trouble
-        if status == 500 and trouble is not None and refusal_for(trouble).operational:
+        if status == 500 and trouble is not None and error_response_for(trouble).operational:
             await self._refuse(trouble)
 
     async def _refuse(self, error: WsgessionsError) -> None:
         """Replace the response, and end the application's call."""
-        refusal = refusal_for(error)
+        refusal = error_response_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
         self._started, self._replaced = True, error
-        await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
+        await send_error_response(refusal, self._scope, self._send, self._new_id_fields())
         raise _Refused from error
 
     def _may_create(self, message: Message) -> bool:
@@ -253,7 +258,7 @@ class Exchange(Telling):
         # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
         self._withhold()
         trouble = error if isinstance(error, WsgessionsError) else self.session._trouble
-        answers = trouble is not None and refusal_for(trouble).operational
+        answers = trouble is not None and error_response_for(trouble).operational
         self.session._drop_changes()
         await self._carry_out()
         answered = trouble is not None and answers and await self._answer(trouble)
@@ -270,7 +275,7 @@ class Exchange(Telling):
         """The response is out. Faults of the application go on to the server's log; others are logged already."""
         if error is not None and not isinstance(error, _Refused):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
-        if not refusal_for(trouble).operational:
+        if not error_response_for(trouble).operational:
             raise trouble
 
     async def _carry_out(self) -> None:
@@ -286,9 +291,9 @@ class Exchange(Telling):
 
     async def _answer(self, error: WsgessionsError) -> bool:
         """Tell the client about a trouble that the application let through, as far as that is still possible."""
-        refusal = refusal_for(error)
+        refusal = error_response_for(error)
         if not self._started:
-            await send_refusal(refusal, self._scope, self._send, self._new_id_fields())
+            await send_error_response(refusal, self._scope, self._send, self._new_id_fields())
         elif isinstance(self._long, OpenSocket) and not self._long.closed:
             await self._send(close_message(refusal))
         else:

@@ -11,21 +11,21 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..credentials.identity import is_well_formed
-from ..credentials.presented import Carrier, CookieFinding, Presented
+from ..credentials.presented import CredentialChannel, CredentialStatus, PresentedCredentials
 from .types import octets
 
-__all__ = ["SessionHeader"]
+__all__ = ["IdHeader"]
 
 NO_ID: Final = b"none"
 """Too short for an id, so that it can be taken for none."""
-_ASKING: Final = Presented(carrier=Carrier.HEADER)
-_MALFORMED: Final = Presented(finding=CookieFinding.MALFORMED, carrier=Carrier.HEADER)
-_CONFLICTING: Final = Presented(finding=CookieFinding.CONFLICTING, carrier=Carrier.HEADER)
-_NO_ID: Final = frozenset({CookieFinding.ABSENT, CookieFinding.MALFORMED})
-_WRONG: Final = frozenset({CookieFinding.MALFORMED, CookieFinding.CONFLICTING, CookieFinding.OVERSIZED})
+_ASKING: Final = PresentedCredentials(carrier=CredentialChannel.HEADER)
+_MALFORMED: Final = PresentedCredentials(finding=CredentialStatus.MALFORMED, carrier=CredentialChannel.HEADER)
+_CONFLICTING: Final = PresentedCredentials(finding=CredentialStatus.CONFLICTING, carrier=CredentialChannel.HEADER)
+_NO_ID: Final = frozenset({CredentialStatus.ABSENT, CredentialStatus.MALFORMED})
+_WRONG: Final = frozenset({CredentialStatus.MALFORMED, CredentialStatus.CONFLICTING, CredentialStatus.OVERSIZED})
 
 
-class SessionHeader:
+class IdHeader:
     """Reads and names the two header fields of one configuration.
 
     Args:
@@ -42,7 +42,7 @@ class SessionHeader:
         self._mark_name = self._id_name + b"-watermark"
         self._lengths = frozenset({len(self._id_name), len(self._mark_name)})
 
-    def weigh(self, by_cookie: Presented, headers: Iterable[Any]) -> Presented:
+    def weigh(self, by_cookie: PresentedCredentials, headers: Iterable[Any]) -> PresentedCredentials:
         """What a request presents, given what its cookies say.
 
         A session that came by cookie alone is never answered by header, though the header asks: else a script could
@@ -64,7 +64,7 @@ class SessionHeader:
     def _values(fields: list[tuple[bytes, Any]], wanted: bytes) -> set[bytes]:
         return {octets(value, "replace").strip(b" \t") for name, value in fields if name == wanted}
 
-    def _judge(self, ids: set[bytes], marks: set[bytes]) -> Presented:
+    def _judge(self, ids: set[bytes], marks: set[bytes]) -> PresentedCredentials:
         if len(ids) > 1:
             return _CONFLICTING
         value = ids.pop()
@@ -74,7 +74,7 @@ class SessionHeader:
         if not is_well_formed(session_id, self._id_length):
             return _MALFORMED
         watermark = marks.pop().decode("latin-1") if len(marks) == 1 else None
-        return Presented(session_id, watermark, CookieFinding.PRESENT, Carrier.HEADER)
+        return PresentedCredentials(session_id, watermark, CredentialStatus.PRESENT, CredentialChannel.HEADER)
 
     def set_id(self, session_id: str) -> tuple[bytes, bytes]:
         """The response's field that gives the client its id."""

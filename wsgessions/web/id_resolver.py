@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, Carrier, Presented
+from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, CredentialChannel, PresentedCredentials
 from ..internal.log_throttle import LogThrottle
 from ..session.owner import FROM_NEW
 from .cookies import SessionCookies
-from .id_header import SessionHeader
+from .id_header import IdHeader
 from .path_prefixes import PathPrefixes
 from .response_headers import VARY, Header
 from .types import Scope
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..settings import SessionSettings
 
-__all__ = ["Transport"]
+__all__ = ["SessionIdResolver"]
 
 _log_once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
 _PLAIN: Final = frozenset({"http", "ws"})
 
 
-class Transport:
+class SessionIdResolver:
     """The ways of one configuration.
 
     Args:
@@ -42,8 +42,8 @@ class Transport:
             settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
         )
         self._strays: list[Header] = [(b"set-cookie", cookie) for cookie in self._cookies.clear_strays()]
-        self._header = None if settings.header is None else SessionHeader(settings.header, id_length=settings.id_length)
-        self.read: Final[Callable[[Iterable[Any]], Presented]] = (
+        self._header = None if settings.header is None else IdHeader(settings.header, id_length=settings.id_length)
+        self.read: Final[Callable[[Iterable[Any]], PresentedCredentials]] = (
             self._cookies.read if self._header is None else self._read_both
         )
         """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
@@ -52,13 +52,13 @@ class Transport:
         self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
         """The field that names those of the request on which a response depends that looked at the session (S-40)."""
 
-    def _read_both(self, headers: Iterable[Any]) -> Presented:
+    def _read_both(self, headers: Iterable[Any]) -> PresentedCredentials:
         headers = list(headers)
         by_cookie = self._cookies.read(headers)
         return by_cookie if self._header is None else self._header.weigh(by_cookie, headers)
 
     def fields_for(
-        self, session: Session, presented: Presented, manager: SessionManager, scope: Scope
+        self, session: Session, presented: PresentedCredentials, manager: SessionManager, scope: Scope
     ) -> tuple[list[Header], bool]:
         """The response's fields that tell the client of its session, and whether they concern the id itself (S-33).
 
@@ -88,7 +88,7 @@ class Transport:
             fields += self._strays
         return fields, credential
 
-    def _leaves_strays(self, session: Session, presented: Presented) -> bool:
+    def _leaves_strays(self, session: Session, presented: PresentedCredentials) -> bool:
         """Whether the browser would go on to send other cookies beside the new id, which takes the place of one only.
 
         So it is with an id that is not known: it may have been set with other attributes than ours have now.
@@ -96,11 +96,11 @@ class Transport:
         unknown = presented.id is not None and session._served_from is FROM_NEW
         return presented.carrier is BY_COOKIE and (presented.strays or unknown)
 
-    def _clear_all(self, presented: Presented) -> list[Header]:
+    def _clear_all(self, presented: PresentedCredentials) -> list[Header]:
         fields = self.clear(presented.carrier)
         return [*fields, *self._strays] if presented.strays else fields
 
-    def set_id(self, carrier: Carrier, session_id: str, *, max_age: int | None) -> Header:
+    def set_id(self, carrier: CredentialChannel, session_id: str, *, max_age: int | None) -> Header:
         """The response's field that gives the client its id.
 
         Args:
@@ -112,13 +112,13 @@ class Transport:
             return self._header.set_id(session_id)
         return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
 
-    def _set_watermark(self, carrier: Carrier, watermark: str, *, max_age: int | None) -> Header:
+    def _set_watermark(self, carrier: CredentialChannel, watermark: str, *, max_age: int | None) -> Header:
         """The field that tells the client what it has seen; arguments as for `set_id`."""
         if carrier is BY_HEADER and self._header is not None:
             return self._header.set_watermark(watermark)
         return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
 
-    def clear(self, carrier: Carrier) -> list[Header]:
+    def clear(self, carrier: CredentialChannel) -> list[Header]:
         """The fields that tell the client that it has no session any more."""
         if carrier is BY_HEADER and self._header is not None:
             return self._header.clear()

@@ -36,7 +36,7 @@ def with_session_headers(
         fields: what tells the client its id and watermark.
         no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
         says so.
-        vary: the field ``Vary`` that names the request's fields which tell whose session it is.
+        vary: the field ``Vary`` that names the request's fields which tell sessions apart.
         private: whether the response has such fields already.
     """
     demand = _NO_STORE if no_store else _PRIVATE if fields or private else None

@@ -14,10 +14,10 @@ from .response_headers import Header, octet_pairs, with_session_headers, with_un
 from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
-    from ..credentials.presented import Presented
+    from ..credentials.presented import PresentedCredentials
     from ..manager import SessionManager
     from ..session import Session
-    from .id_resolver import Transport
+    from .id_resolver import SessionIdResolver
 
 __all__ = ["NOTHING", "Telling"]
 
@@ -33,9 +33,9 @@ class Telling:
 
     session: Session
     _manager: SessionManager
-    _presented: Presented
+    _presented: PresentedCredentials
     _scope: Scope
-    _transport: Transport
+    _transport: SessionIdResolver
     _told: list[Header]
     """What was told inside."""
 

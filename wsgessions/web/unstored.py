@@ -8,10 +8,10 @@ from .exchange import Exchange
 from .types import Scope, Send
 
 if TYPE_CHECKING:
-    from ..credentials.presented import Presented
+    from ..credentials.presented import PresentedCredentials
     from ..manager import SessionManager
     from ..settings import SessionSettings
-    from .id_resolver import Transport
+    from .id_resolver import SessionIdResolver
 
 __all__ = ["exchange_of"]
 
@@ -22,7 +22,12 @@ class UnstoredExchange(Exchange):
     __slots__ = ()
 
     def __init__(
-        self, manager: SessionManager, transport: Transport, presented: Presented, scope: Scope, send: Send
+        self,
+        manager: SessionManager,
+        transport: SessionIdResolver,
+        presented: PresentedCredentials,
+        scope: Scope,
+        send: Send,
     ) -> None:
         super().__init__(manager, transport, presented, scope, send)
         if transport.unstored.hold(scope):

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from wsgessions.cache.off_heap import OffHeap
-from wsgessions.record import Binding, Seen, SessionKey, SessionRecord, StoredAttributes
+from wsgessions.record import PrincipalBinding, Seen, SessionKey, SessionRecord, StoredAttributes
 
 SMALL = 64 * 1024
 INCARNATION = 2**64 - 3
@@ -31,7 +31,7 @@ def state(number: int, version: int = 1, *, size: int = 100) -> SessionRecord:
         expires_ms=seed + 2,
         attributes=StoredAttributes({f"name_{n}": bytes([(seed + n) % 256]) * (size // 4 + n) for n in range(4)}),
         rotated=version // 2,
-        binding=Binding(f"имя {number:03}", version // 3) if number % 2 else None,
+        binding=PrincipalBinding(f"имя {number:03}", version // 3) if number % 2 else None,
     )
 
 

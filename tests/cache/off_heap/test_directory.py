@@ -23,8 +23,8 @@ import wsgessions.cache.off_heap as package
 from tests.cache.off_heap.states import ANY, SMALL, Host, key_of, state
 from wsgessions.cache.off_heap import OffHeap, directory, own_area
 from wsgessions.errors import ConfigError, StoreUnavailable
+from wsgessions.manager.store_factory import open_store
 from wsgessions.settings import SessionSettings
-from wsgessions.stores.factory import open_store
 
 
 def home_of(host: Host) -> Path:

@@ -26,7 +26,7 @@ SECONDS = 15.0
 
 
 def command(program: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", f"tests.stores.off_heap.{program}", *map(str, arguments)]
+    return [sys.executable, "-m", f"tests.cache.off_heap.{program}", *map(str, arguments)]
 
 
 @pytest.fixture

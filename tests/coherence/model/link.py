@@ -17,7 +17,7 @@ from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
 from wsgessions.errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from wsgessions.stores.valkey.client.commands import Commands
-from wsgessions.stores.valkey.client.connection import OnPush, Ticket
+from wsgessions.stores.valkey.client.connection import OnPush, PendingRequest
 from wsgessions.stores.valkey.client.replies import LinkLost, Reply
 
 __all__ = ["ModelLink"]
@@ -48,8 +48,8 @@ class ModelLink(Commands):
         super().__init__()
         self.generation: int = 0
         self.connection: ServerConnection | None = None
-        self.waiting: deque[Ticket] = deque()
-        self.backlog: deque[Ticket] = deque()
+        self.waiting: deque[PendingRequest] = deque()
+        self.backlog: deque[PendingRequest] = deque()
         self.told: deque[int] = deque(maxlen=12)
         """Digests of the latest answers: what suspended requests have been told."""
         self._loop = locate
@@ -77,7 +77,7 @@ class ModelLink(Commands):
         while self.backlog:
             self.backlog.popleft().fail(StoreUnavailable(reason))
 
-    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
         ticket.future = self._loop.create_future()
         self.backlog.append(ticket)
         self._flush()
@@ -160,7 +160,7 @@ class _Fresh(Commands):
         """See `Commands.bytes_before`: nothing is counted of what is answered at once."""
         return 0
 
-    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
         ticket.future = self._loop.create_future()
         for command in parse(ticket.wire):
             ticket.take(self._connection.server.answer(self._connection, command))

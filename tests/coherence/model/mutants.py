@@ -14,13 +14,13 @@ from wsgessions.cache.single_flight import SingleFlight
 from wsgessions.errors import StoreRefused
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.record.struct import replace
-from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey import store
 from wsgessions.stores.valkey.client.commands import Commands, ScriptCall
 from wsgessions.stores.valkey.coherence import members, tracking
 from wsgessions.stores.valkey.coherence.byte_count import ByteCount, Verdict
 from wsgessions.stores.valkey.coherence.heartbeat import Heartbeat
-from wsgessions.stores.valkey.coherence.tracking import Permitted, Tracking
+from wsgessions.stores.valkey.coherence.tracking import TrackedRequest, Tracking
 from wsgessions.stores.valkey.sessions.load import Reading
 
 __all__ = ["MUTANTS", "Mutant", "lease_from_the_reply"]
@@ -96,7 +96,7 @@ def half_of_the_pair_resent() -> Any:
 
         name = script.script.sha1
         wire = commands._pack_command((b"EVALSHA", name, len(script.keys), *script.keys, *script.args), whole=False)
-        reply = await commands._submit(Permitted(self, script, unless_refused, wire, deadline))
+        reply = await commands._submit(TrackedRequest(self, script, unless_refused, wire, deadline))
         if isinstance(reply, StoreRefused):
             return await commands.call(*script, deadline=deadline, on_reply=half)
         return reply
@@ -196,7 +196,7 @@ def deadline_ignored() -> Any:
 
 def nothing_renewed_after_fork() -> Any:
     """A forked child goes on with what its parent had drawn, and so has its name (C-21)."""
-    return mock.patch.object(HomedStore, "renew_after_fork")
+    return mock.patch.object(LoopBoundStore, "renew_after_fork")
 
 
 @contextlib.contextmanager

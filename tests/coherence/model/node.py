@@ -15,11 +15,11 @@ from tests.coherence.model.server import Server
 from wsgessions.cache.lease import Lease
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.record.clock import StoreClock
-from wsgessions.stores.loop.loop import Home
-from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.loop.loop import StoreLoop
+from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey import store as store_module
-from wsgessions.stores.valkey.client.connection import Ticket
-from wsgessions.stores.valkey.coherence.tracking import Permitted
+from wsgessions.stores.valkey.client.connection import PendingRequest
+from wsgessions.stores.valkey.coherence.tracking import TrackedRequest
 from wsgessions.stores.valkey.store import ValkeyStore
 
 __all__ = ["HEARTBEAT", "LEASE", "Node"]
@@ -48,7 +48,7 @@ class Node:
         """What stands for its random numbers."""
         self.loop = ModelLoop(now)  # type: ignore[abstract]  # nothing here deals with sockets
         self._now = now
-        self.homed = HomedStore(self._make_store) if forked_from is None else self._inherit(forked_from)
+        self.homed = LoopBoundStore(self._make_store) if forked_from is None else self._inherit(forked_from)
         self.store = cast("ValkeyStore", self.homed._store)
         self.lease = Lease(LEASE, clock=now)
         self.cache = NearCache(self.store, lease=self.lease, max_bytes=1 << 20, audit_share=0.0)
@@ -62,12 +62,12 @@ class Node:
         ):
             return ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
 
-    def _inherit(self, parent: Node) -> HomedStore:
+    def _inherit(self, parent: Node) -> LoopBoundStore:
         """What a child process has of the store object of its parent, after all that is done at a fork (C-21)."""
-        child = HomedStore.__new__(type(parent.homed), self._make_store)
+        child = LoopBoundStore.__new__(type(parent.homed), self._make_store)
         vars(child).update(vars(parent.homed) | {"_factory": self._make_store})
         child.renew_after_fork()
-        child._find_home(lambda store: cast("Home", SimpleNamespace(store=store, thread=None)))
+        child._find_home(lambda store: cast("StoreLoop", SimpleNamespace(store=store, thread=None)))
         if child._store is parent.store:  # a copy of the parent's, with all that had been drawn before
             child._store, self.draws = self._make_store(), parent.draws
         return child
@@ -114,6 +114,6 @@ class Node:
         )
 
 
-def _progress(ticket: Ticket) -> object:
+def _progress(ticket: PendingRequest) -> object:
     """What it has been told of its answer so far."""
-    return ticket._permitted if isinstance(ticket, Permitted) else len(ticket.replies or ())
+    return ticket._permitted if isinstance(ticket, TrackedRequest) else len(ticket.replies or ())

@@ -13,7 +13,7 @@ from tests.coherence.model.server import Args, ScriptBody, Server, ServerConnect
 from wsgessions.stores.valkey.client.script import Script
 from wsgessions.stores.valkey.coherence.heartbeat import HEARTBEAT
 from wsgessions.stores.valkey.coherence.members import MEMBERS
-from wsgessions.stores.valkey.format.scripts import Refusal
+from wsgessions.stores.valkey.format.scripts import ScriptStatus
 from wsgessions.stores.valkey.format.session_scripts import COMMIT, CREATE, DELETE, LOAD, TOUCH
 
 _APPLIED = 0
@@ -36,7 +36,7 @@ def _create(server: Server, connection: ServerConnection, keys: Args, args: Args
         return [] if not there.dead and there.incarnation == incarnation else None
     now, version = server.now_ms(), server.micros()
     if now > not_after and server.heeds_deadlines:
-        return [int(Refusal.TOO_LATE), now]
+        return [int(ScriptStatus.TOO_LATE), now]
     attributes = tuple((args[i], Attribute(version, args[i + 1])) for i in range(1, len(args), 2))
     record = Record(incarnation, version, now, interval, now + lifetime, version, attributes)
     server.data.scores[keys[0][-16:]] = ends = record.idle_end(now)
@@ -50,7 +50,7 @@ def _load(server: Server, connection: ServerConnection, keys: Args, args: Args) 
     incarnation, since = _SEEN.unpack(args[0])
     record = _look(server, connection, keys[0])
     if record is None:
-        return [int(Refusal.GONE)]
+        return [int(ScriptStatus.GONE)]
     if record.dead or record.incarnation != incarnation or not record.in_history(since):
         return [_APPLIED, record.flat()]
     idle_end = record.idle_end(record.version // 1000)
@@ -64,11 +64,11 @@ def _delete(server: Server, connection: ServerConnection, keys: Args, args: Args
     record = _look(server, connection, keys[0])
     if record is None:
         server.data.scores.pop(keys[0][-16:], None)
-        return [int(Refusal.GONE), 0, *told]
+        return [int(ScriptStatus.GONE), 0, *told]
     if record.dead:
         return [_APPLIED, int(args[2]), *told]
     if server.now_ms() > int(args[3]) and server.heeds_deadlines:
-        return [int(Refusal.TOO_LATE), server.now_ms()]
+        return [int(ScriptStatus.TOO_LATE), server.now_ms()]
     score = server.data.scores.pop(keys[0][-16:], None)
     _store(server, connection, keys[0], _tombstone(record))
     ends = record.idle_end(record.version // 1000) if score is None else score
@@ -78,7 +78,7 @@ def _delete(server: Server, connection: ServerConnection, keys: Args, args: Args
 def _touch(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:
     now, repaired = server.now_ms(), 0
     if now > int(args[1]) and server.heeds_deadlines:
-        return [int(Refusal.TOO_LATE), now]
+        return [int(ScriptStatus.TOO_LATE), now]
     for key in keys[1:]:
         record, member = _look(server, connection, key), key[-16:]
         score = server.data.scores.get(member)
@@ -115,21 +115,21 @@ class _Committing:
     def run(self) -> Any:
         record = _look(self.server, self.connection, self.keys[0])
         if record is None:
-            return [int(Refusal.UNKNOWN if self.resend else Refusal.GONE)]
+            return [int(ScriptStatus.UNKNOWN if self.resend else ScriptStatus.GONE)]
         if record.incarnation != self.incarnation:
-            return [int(Refusal.GONE)]
+            return [int(ScriptStatus.GONE)]
         self.record = record
         self.since = self.base if record.in_history(self.base) else -1
         if any(each.id == self.id for each in record.commits):
             return self._repeated()
         if (self.resend and self.base < record.floor) or self.id in record.resent:
-            return [int(Refusal.UNKNOWN)]
+            return [int(ScriptStatus.UNKNOWN)]
         score = self.server.data.scores.get(self.keys[0][-16:])
         self.ends = record.idle_end(record.version // 1000) if score is None else score
         if record.dead or not _alive(record, self.ends, self.server.now_ms(), self.grace):
-            return [int(Refusal.GONE)]
+            return [int(ScriptStatus.GONE)]
         if self.server.now_ms() > self.not_after and self.server.heeds_deadlines:
-            return [int(Refusal.TOO_LATE), self.server.now_ms()]
+            return [int(ScriptStatus.TOO_LATE), self.server.now_ms()]
         return self._refused() or self._applied()
 
     def _repeated(self) -> Any:
@@ -153,11 +153,11 @@ class _Committing:
             changed, live = record.written_since(self.since), record.live_names(self.since)
             there = record.version
             return [
-                int(Refusal.CONFLICT), there, there, self.ends, b"", clashes, there, record.interval, changed, live,
-                record.lineage(),
+                int(ScriptStatus.CONFLICT), there, there, self.ends, b"", clashes, there, record.interval, changed,
+                live, record.lineage(),
             ]  # fmt: skip
         if len(self.keys) > 2 and _look(self.server, self.connection, self.keys[2]) is not None:
-            return [int(Refusal.CONFLICT), record.version, record.version, self.ends, b"", []]
+            return [int(ScriptStatus.CONFLICT), record.version, record.version, self.ends, b"", []]
         return None
 
     def _applied(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tests.coherence.model.records import Record
 from wsgessions.errors import StoreRefused
-from wsgessions.stores.valkey.client.replies import refusal
+from wsgessions.stores.valkey.client.replies import server_error
 from wsgessions.stores.valkey.client.script import Script
 
 Args = list[bytes]
@@ -194,19 +194,19 @@ class Server:
 
     def _script(self, connection: ServerConnection, name: str, args: Args) -> Any:
         if name == "evalsha" and args[1].decode() not in self.known:
-            raise refusal("NOSCRIPT No matching script. Please use EVAL.")
+            raise server_error("NOSCRIPT No matching script. Please use EVAL.")
         sha1 = args[1].decode() if name == "evalsha" else Script("", args[1].decode()).sha1
         self.known.add(sha1)
         script, body = self._scripts[sha1]
         if self.readonly and body.writes and (self.refuses_heartbeats or script.name != "heartbeat"):
-            raise refusal("READONLY You can't write against a read only replica.")
+            raise server_error("READONLY You can't write against a read only replica.")
         count = int(args[2])
         return body.run(self, connection, args[3 : 3 + count], args[3 + count :])
 
     def _client(self, connection: ServerConnection, args: Args) -> bytes:
         if args[0] == b"TRACKING":
             if not self.tracks:
-                raise refusal("ERR unknown subcommand 'TRACKING'.")
+                raise server_error("ERR unknown subcommand 'TRACKING'.")
             connection.tracking, connection.noloop = True, b"NOLOOP" in args
         elif args[0] == b"INFO":
             if not self.counts:
@@ -215,7 +215,7 @@ class Server:
             return b"id=1 oll=0 obl=0 events=r tot-net-out=%d" % connection.sent
         elif args[0] == b"CACHING":
             if not connection.tracking:
-                raise refusal("ERR CLIENT CACHING can be called only when the client is in tracking mode")
+                raise server_error("ERR CLIENT CACHING can be called only when the client is in tracking mode")
             connection.permitted = True
         return b"OK"
 

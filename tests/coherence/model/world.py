@@ -21,7 +21,7 @@ from tests.coherence.model.scripts import SCRIPTS
 from tests.coherence.model.server import Data, Server, ServerConnection
 from tests.coherence.model.upsets import UPSETS, Upsets
 from wsgessions.errors import StoreUnavailable
-from wsgessions.record import NewSession, SessionKey, SessionRecord, Successor
+from wsgessions.record import NewSession, RotationTarget, SessionKey, SessionRecord
 from wsgessions.store.contract import NEVER
 from wsgessions.stores.valkey.format.segments import Segments
 
@@ -227,9 +227,9 @@ class World:
         self._numbers += 1
         return self._numbers
 
-    def successor(self, key: SessionKey) -> Successor:
+    def successor(self, key: SessionKey) -> RotationTarget:
         number = self.number()
-        return Successor(SessionKey(key.prefix, bytes(8) + (number + 1).to_bytes(8)), number + 1)
+        return RotationTarget(SessionKey(key.prefix, bytes(8) + (number + 1).to_bytes(8)), number + 1)
 
     def end(self) -> None:
         """Let all arrive, and time pass: nobody may wait for ever, and all nodes must show what the store has."""

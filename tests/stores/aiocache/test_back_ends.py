@@ -20,14 +20,14 @@ from tests.stores.aiocache.back_ends import alias_of, back_end
 from tests.stores.aiocache.memcached import PROGRAM
 from wsgessions import SessionMiddleware
 from wsgessions.errors import ConfigError, NonStopTimeout, RecordTooNew, StoreRefused, StoreUnavailable
+from wsgessions.manager.store_factory import open_store
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.record.struct import replace
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import Ability, Limited, SecretKeeping, find_power
+from wsgessions.store.contract import Capability, LimitedStore, SecretKeeping, find_capability
 from wsgessions.stores.aiocache import document_slots
 from wsgessions.stores.aiocache.slots import Cells
 from wsgessions.stores.aiocache.store import AiocacheStore
-from wsgessions.stores.factory import open_store
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.testing.stores.harness import change, created, new_key, number, stored, successor_of
 
@@ -264,20 +264,20 @@ async def test_a_closed_store_refuses_calls_until_it_is_started_again(config: di
 @pytest.mark.parametrize(
     ("name", "lacks"),
     [
-        ("memory", {Ability.KEEPING}),
+        ("memory", {Capability.KEEPING}),
         ("redis", set()),
-        ("memcached stand-in", {Ability.KEEPING}),
-        ("without swap", {Ability.KEEPING, Ability.ATOMIC_COMMITS}),
+        ("memcached stand-in", {Capability.KEEPING}),
+        ("without swap", {Capability.KEEPING, Capability.ATOMIC_COMMITS}),
     ],
 )
-async def test_a_store_says_what_its_back_end_lacks(name: str, lacks: set[Ability]) -> None:
+async def test_a_store_says_what_its_back_end_lacks(name: str, lacks: set[Capability]) -> None:
     with back_end(name) as config:
         store = open_store(SessionSettings(store_url=f"aiocache:{alias_of(**config)}"))
-        limited = find_power(store, Limited)
+        limited = find_capability(store, LimitedStore)
         assert limited is not None
-        always = set(Ability) - {Ability.KEEPING, Ability.ATOMIC_COMMITS}
-        assert limited.lacks == lacks | always
-        assert find_power(store, SecretKeeping) is not None
+        always = set(Capability) - {Capability.KEEPING, Capability.ATOMIC_COMMITS}
+        assert limited.missing_capabilities == lacks | always
+        assert find_capability(store, SecretKeeping) is not None
 
 
 def test_an_alias_that_is_not_configured_is_an_error_of_configuration() -> None:
@@ -305,7 +305,7 @@ def test_aiocache_that_is_not_installed_is_an_error_of_configuration() -> None:
         "import sys\n"
         "sys.modules['aiocache'] = None\n"
         "from wsgessions.settings import SessionSettings\n"
-        "from wsgessions.stores.factory import open_store\n"
+        "from wsgessions.manager.store_factory import open_store\n"
         "open_store(SessionSettings(store_url='aiocache:a'))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -371,7 +371,7 @@ async def test_a_redis_that_evicts_is_used_if_the_settings_say_so(caplog: pytest
             async with opened(alias):
                 pass
         async with opened(alias, allow_eviction=True) as store:
-            assert Ability.KEEPING in store.lacks
+            assert Capability.KEEPING in store.missing_capabilities
         assert [record.levelno for record in caplog.records if record.__dict__.get("event") == "eviction"] == [
             logging.WARNING
         ]

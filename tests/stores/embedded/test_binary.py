@@ -105,7 +105,8 @@ def test_the_supervisor_imports_the_standard_library_and_its_own_files_only() ->
     program = (
         "import runpy, sys, pathlib\n"
         f"it = runpy.run_path({str(supervise)!r})\n"
-        f"it['_import_bare']('wsgessions', pathlib.Path({str(supervise.parents[1])!r}))\n"
+        f"it['_import_bare']('wsgessions', pathlib.Path({str(supervise.parents[2])!r}))\n"
+        f"it['_import_bare']('wsgessions.stores', pathlib.Path({str(supervise.parents[1])!r}))\n"
         f"it['_import_bare']('wsgessions.stores.embedded', pathlib.Path({str(supervise.parent)!r}))\n"
         "import wsgessions.stores.embedded.supervisor\n"
         "print(*sys.modules)"

@@ -19,6 +19,7 @@ from tests.stores.embedded.conftest import Supervise
 from tests.stores.embedded.supervised import IMPOSTOR_PROGRAM, Fake, Watched
 from tests.stores.embedded.watched import PATIENCE, Place, end, has_ended, wait_until
 from wsgessions.errors import ConfigError, StoreUnavailable
+from wsgessions.manager.store_factory import open_store
 from wsgessions.record import SessionKey
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.embedded import peer
@@ -26,7 +27,6 @@ from wsgessions.stores.embedded.binary import find_server
 from wsgessions.stores.embedded.configuration import Doors, Listening
 from wsgessions.stores.embedded.directory import StoreDirectory
 from wsgessions.stores.embedded.peer import Peer, own_namespace
-from wsgessions.stores.factory import open_store
 
 
 class Impostor:

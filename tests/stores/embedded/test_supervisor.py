@@ -90,7 +90,7 @@ def test_a_server_that_dies_again_and_again_is_restarted_again_and_again(supervi
     for _ in range(6):
         watched.next("ready")
         end(place.connection().server_pid)
-        assert "ended: killed by SIGKILL, by somebody or by a system short of memory" in watched.next("trouble")
+        assert "ended: killed by SIGKILL, by a user or by a system short of memory" in watched.next("trouble")
     watched.next("ready")
     watched.stop()
     watched.next("end")

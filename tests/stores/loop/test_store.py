@@ -23,7 +23,7 @@ from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.manager import SessionManager
 from wsgessions.record import NewSession, SessionKey, SessionRecord
 from wsgessions.store.contract import NEVER, Countable, SecretKeeping, Store
-from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.stores.harness import created, new_key, stored
 from wsgessions.testing.stores.suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
@@ -65,11 +65,11 @@ class Anchored(MemoryStore):
 
 
 class Homes:
-    """A `HomedStore` and all the stores it made."""
+    """A `LoopBoundStore` and all the stores it made."""
 
     def __init__(self) -> None:
         self.made: list[Anchored] = []
-        self.store = HomedStore(self._make)
+        self.store = LoopBoundStore(self._make)
 
     def _make(self) -> Anchored:
         self.made.append(Anchored())
@@ -192,7 +192,7 @@ async def test_a_start_that_failed_may_be_repeated() -> None:
             if self.starts == 1:
                 raise StoreUnavailable("not yet")
 
-    homed = HomedStore(Reluctant)
+    homed = LoopBoundStore(Reluctant)
     with pytest.raises(StoreUnavailable, match="not yet"):
         await homed.start()
     await homed.start()
@@ -205,7 +205,7 @@ async def test_who_waits_for_a_slow_start_waits_no_longer_than_the_deadline() ->
         async def start(self, *, deadline: float = NEVER) -> None:
             await asyncio.Event().wait()
 
-    homed = HomedStore(Slow)
+    homed = LoopBoundStore(Slow)
     first = asyncio.create_task(homed.start())
     await asyncio.sleep(0)
     with pytest.raises(NonStopTimeout, match="being started"):
@@ -220,7 +220,7 @@ async def test_errors_travel_from_home_to_caller() -> None:
         async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
             raise StoreUnavailable("out of order")
 
-    homed = HomedStore(Broken)
+    homed = LoopBoundStore(Broken)
     with pytest.raises(StoreUnavailable, match="out of order"):
         await created(homed)
     await homed.close()
@@ -393,7 +393,7 @@ async def test_it_has_the_powers_of_the_store_behind_it() -> None:
 
     for kinds in ((), (Counting,), (Keeping,), (Counting, Keeping)):
         plain = {name: value for name, value in vars(MemoryStore).items() if name not in {"count", "shared_secret"}}
-        homed = HomedStore(type("Plain", (*kinds, type("Bare", (), plain)), {}))
+        homed = LoopBoundStore(type("Plain", (*kinds, type("Bare", (), plain)), {}))
         assert isinstance(homed, Countable) is (Counting in kinds)
         assert isinstance(homed, SecretKeeping) is (Keeping in kinds)
         if isinstance(homed, Countable):
@@ -477,7 +477,7 @@ def test_starting_and_closing_over_and_over_leaves_nothing_behind(shared_server:
         await created(store)
         await store.close()
 
-    homed = HomedStore(lambda: store_at(shared_server.url, namespace="f72"))
+    homed = LoopBoundStore(lambda: store_at(shared_server.url, namespace="f72"))
     usage: list[tuple[int, int]] = []
     for _ in range(50):
         run(once(homed))
@@ -493,10 +493,10 @@ class TestHomedValkeyStore(StoreSuite, CountableSuite, IndexingSuite, ListingSui
         self.url = shared_server.url
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[HomedStore]:
+    async def opened(self) -> AsyncIterator[LoopBoundStore]:
         behind = store_at(self.url)
         self.namespace = behind._namespace
-        homed = HomedStore(lambda: behind)
+        homed = LoopBoundStore(lambda: behind)
         yield homed  # not started: the first call finds it a home
         await homed.close()
 
@@ -508,7 +508,7 @@ class TestHomedValkeyStore(StoreSuite, CountableSuite, IndexingSuite, ListingSui
 PRELUDE = """
 import asyncio, logging, os, sys
 from wsgessions.record import NewSession
-from wsgessions.stores.loop.store import HomedStore
+from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.testing.stores.harness import created, stored
 from wsgessions.store.address import Address, in_turn
 from wsgessions.stores.valkey.store import ValkeyStore
@@ -520,7 +520,7 @@ def make():
     made.append(ValkeyStore(in_turn([Address.parse(sys.argv[1])])))
     return made[-1]
 
-homed = HomedStore(make)
+homed = LoopBoundStore(make)
 """
 
 

@@ -158,5 +158,5 @@ async def test_a_store_in_memory_answers_at_once_wherever_it_is(wrap: Callable[[
 
 async def test_a_store_that_waits_in_no_loop_of_its_own_is_refused() -> None:
     """R-07: with the remedy."""
-    with pytest.raises(ConfigError, match=r"HomedStore\(lambda: store\)"):
+    with pytest.raises(ConfigError, match=r"LoopBoundStore\(lambda: store\)"):
         run_at_once(lambda: asyncio.sleep(0))

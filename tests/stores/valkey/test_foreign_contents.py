@@ -18,7 +18,7 @@ from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.cache.lease import Lease
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.cache.off_heap import OffHeap
-from wsgessions.record import CommitStatus, NewSession, SessionRecord, Successor
+from wsgessions.record import CommitStatus, NewSession, RotationTarget, SessionRecord
 from wsgessions.record.struct import replace
 from wsgessions.stores.valkey.format.principal import member_of
 from wsgessions.stores.valkey.format.scripts import HEAD
@@ -188,7 +188,7 @@ async def test_a_forward_that_leads_in_a_circle_ends(cache: NearCache) -> None:
     store = below(cache)
     known = await created(cache)
     name, _ = place_of(store, known)
-    renewed = Successor(new_key(known.key.prefix), 7, forward_ms=5000)
+    renewed = RotationTarget(new_key(known.key.prefix), 7, forward_ms=5000)
     assert (await store.rotate(change(known), renewed)).status is CommitStatus.APPLIED
     raw = await store.link.request("HGET", name, "f")
     await store.link.request("HSET", name, "f", known.key.digest + raw[16:])

@@ -17,7 +17,7 @@ from wsgessions.errors import StoreRefused
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.stores.valkey.client.replies import refusal
+from wsgessions.stores.valkey.client.replies import server_error
 from wsgessions.testing.stores.harness import change, created
 
 
@@ -70,7 +70,7 @@ async def test_a_primary_without_its_replicas_ends_the_lease_and_keeps_the_link(
 @pytest.mark.parametrize("code", ["READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "LOADING"])
 async def test_each_word_of_a_lost_role_ends_the_lease(node: CachingNode, code: str) -> None:
     record = await created(node.cache)
-    node.store.tracking.take_refusal(refusal(f"{code} it says"))
+    node.store.tracking.take_refusal(server_error(f"{code} it says"))
     assert node.recalls(record) is None
 
 

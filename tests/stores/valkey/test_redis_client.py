@@ -33,7 +33,7 @@ from tests.stores.valkey.links import soon, until
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, errors, from_redis
 from wsgessions.store.address import Address
-from wsgessions.store.contract import Countable, Recalling, find_power
+from wsgessions.store.contract import CacheLookup, Countable, find_capability
 from wsgessions.stores.valkey.coherence.replica_acks import Fence
 from wsgessions.stores.valkey.redis_client import ClientUrl
 from wsgessions.testing.faults.proxies import FaultProxy
@@ -112,10 +112,10 @@ async def test_sessions_are_kept_where_the_client_s_data_are(server: RawServer, 
     async with managed(store) as manager:
         async with manager.open() as session:
             session["a"] = 1
-        cache = find_power(manager.store, Recalling)
+        cache = find_capability(manager.store, CacheLookup)
         assert cache is not None
         await until(lambda: cache.statistics.tracked_keys is not None)
-        counting = find_power(manager.store, Countable)
+        counting = find_capability(manager.store, Countable)
         assert counting is not None
         assert await counting.count() >= 1
         assert [(each["db"], each["resp"]) for each in links(admin)] == [("1", "3")]

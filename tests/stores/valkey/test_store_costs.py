@@ -12,7 +12,7 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import StoreRefused
 from wsgessions.record import SessionRecord
-from wsgessions.stores.valkey.client.connection import Ticket
+from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created, new_key, stored
@@ -63,10 +63,10 @@ async def test_each_operation_is_one_command_or_one_pipeline(
     record = await created(store, filled(3))
     await store.load(record.key, since=record.seen)
     await store.apply(change(record))
-    written: list[Ticket] = []
+    written: list[PendingRequest] = []
     submit = store.link._submit
 
-    def counted(ticket: Ticket) -> asyncio.Future[Reply]:
+    def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         written.append(ticket)
         return submit(ticket)
 

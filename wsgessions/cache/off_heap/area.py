@@ -24,7 +24,7 @@ _MICROSECONDS: Final = 1_000_000
 
 
 class Area:
-    """A mapped file. Reading takes no lock, asks nobody, and may be done by any thread.
+    """A mapped file. Reading takes no lock and no call to another process, and may be done by any thread.
 
     Args:
         memory: the whole file.

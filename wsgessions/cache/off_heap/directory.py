@@ -5,7 +5,7 @@ that nothing can be put in its place beforehand. The others find it by looking t
 private directory of the same user is passed over.
 
 A file is locked by the worker that made it, for as long as that worker lives, and the system frees the lock however the
-worker ends. So a file that nobody has locked is left over, and whoever notices it removes it.
+worker ends. So a file without a lock is left over, and the first process that notices it removes it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class WorkerFiles:
             return None
 
     def remove(self, name: str) -> None:
-        """Remove a file and its directory; whoever has it mapped keeps what he has."""
+        """Remove a file and its directory; a process that has it mapped keeps the mapping."""
         with self._opened(name) as folder:
             if folder is not None:
                 with suppress(OSError):
@@ -187,7 +187,7 @@ def _memory_directory() -> Path:
 
 
 def _locked(file: int) -> bool:
-    """Whether the lock could be taken: nobody else has it."""
+    """Whether the lock could be taken: no other process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

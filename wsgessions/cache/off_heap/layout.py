@@ -7,7 +7,7 @@ ring           records, oldest first, wrapping around
 ```
 
 Everything that is changed in place is one aligned word of 64 bits, which no reader can see by half. A word of the table
-holds 16 bits of the session's digest, 8 of the generation, and the place of its record. Whoever reads a record checks
+holds 16 bits of the session's digest, 8 of the generation, and the place of its record. A reader of a record checks
 all of it (`unpack`), so that a word that is out of date, or a record that is being overwritten, is a miss and never a
 wrong answer.
 """
@@ -21,7 +21,7 @@ from zlib import crc32
 
 import msgspec
 
-from ...record import Binding, SessionKey, SessionRecord, StoredAttributes
+from ...record import PrincipalBinding, SessionKey, SessionRecord, StoredAttributes
 
 __all__ = [
     "BUCKET",
@@ -92,8 +92,8 @@ def aligned(size: int) -> int:
 def pack(record: SessionRecord, generation: int) -> bytes:
     """A record as it lies in the ring: its length, numbers, lineage, principal, renewed id, attributes, checksum."""
     principal, bound = record.binding or ("", 0)
-    whose = principal.encode()
-    values = record.lineage + whose + record.renewed_from + _encode(record.attributes)
+    owner = principal.encode()
+    values = record.lineage + owner + record.renewed_from + _encode(record.attributes)
     head = _HEAD.pack(
         _HEAD.size + len(values) + _CRC.size,
         generation,
@@ -107,7 +107,7 @@ def pack(record: SessionRecord, generation: int) -> bytes:
         record.rotated,
         len(record.lineage),
         bound,
-        len(whose),
+        len(owner),
         len(record.renewed_from),
     )
     return b"".join((head, values, _CRC.pack(crc32(values, crc32(head)))))
@@ -120,17 +120,17 @@ def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | Non
     """
     if len(data) < _HEAD.size or crc32(data) != _INTACT:
         return None
-    *head, rotated, past, bound, whose, renewed = _HEAD.unpack_from(data)
+    *head, rotated, past, bound, owner, renewed = _HEAD.unpack_from(data)
     size, written_in, digest, incarnation, version, created_ms, interval_ms, deadline_ms, expires_ms = head
     if size != len(data) or written_in != generation or digest != key.digest:
         return None
     begin = _HEAD.size + past
-    end = begin + whose
+    end = begin + owner
     lineage, renewed_from = data[_HEAD.size : begin], data[end : end + renewed]
     try:
         principal, values = data[begin:end].decode(), StoredAttributes(_decode(data[end + renewed : -_CRC.size]))
     except (ValueError, msgspec.MsgspecError):
         return None
     times = (created_ms, interval_ms, deadline_ms, expires_ms)
-    binding = Binding(principal, bound) if principal else None
+    binding = PrincipalBinding(principal, bound) if principal else None
     return SessionRecord(key, incarnation, version, *times, values, rotated, lineage, binding, renewed_from)

@@ -106,7 +106,7 @@ class OffHeap:
             self._own.put(record)
 
     def discard(self, digest: bytes) -> int:
-        """The session with this digest has changed: nobody may be given its state any more.
+        """The session with this digest has changed: its state may not be served any more.
 
         Returns:
             The version of that state, 0 if there was none.

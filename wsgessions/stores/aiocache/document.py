@@ -8,11 +8,11 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from ...errors import RecordTooNew
-from ...record import Binding, CommitOutcome, CommitStatus, Place, SessionKey
+from ...record import CommitOutcome, CommitStatus, Place, PrincipalBinding, SessionKey
 from ...record.names import shared
 from ...record.principal import MAX_PRINCIPAL_BYTES
 from ...store.constants import COMMITS_REMEMBERED, EXACT
-from ..memory.entry import Attribute, Commit, Entry
+from ..memory.entry import Attribute, Commit, StoredSession
 
 __all__ = ["Document", "Unreadable", "pack", "unpack"]
 
@@ -28,8 +28,8 @@ class Unreadable(Exception):
 class Document(msgspec.Struct):
     """What lies under one key."""
 
-    entry: Entry
-    heir: Entry | None = None
+    entry: StoredSession
+    heir: StoredSession | None = None
     """Of a tombstone that a rotation has just left: the session, until it is stored under its new key."""
 
 
@@ -43,7 +43,7 @@ _Commit: TypeAlias = tuple[bytes, _Number, _Number, _Number, list[tuple[bytes, b
 
 
 class _Wire(msgspec.Struct, array_like=True, frozen=True):
-    """An `Entry`, with the ranges in which a store of ours writes (R-20)."""
+    """An `StoredSession`, with the ranges in which a store of ours writes (R-20)."""
 
     prefix: _Prefix
     digest: _Digest
@@ -101,7 +101,7 @@ def unpack(raw: bytes, key: SessionKey) -> Document:
     return document
 
 
-def _to_wire(entry: Entry) -> _Wire:
+def _to_wire(entry: StoredSession) -> _Wire:
     return _Wire(
         entry.key.prefix,
         entry.key.digest,
@@ -135,11 +135,11 @@ def _to_commit(commit: Commit) -> tuple[bytes, int, int, int, list[tuple[bytes, 
     return (commit.id, outcome.version, outcome.previous, outcome.expires_ms, computed)
 
 
-def _from_wire(wire: _Wire) -> Entry:
+def _from_wire(wire: _Wire) -> StoredSession:
     if not _is_sound(wire):
         raise ValueError("the numbers contradict each other")
     moved = wire.moved
-    return Entry(
+    return StoredSession(
         key=SessionKey(wire.prefix, wire.digest),
         incarnation=wire.incarnation,
         version=wire.version,
@@ -155,7 +155,7 @@ def _from_wire(wire: _Wire) -> Entry:
         tombstone_until=wire.tombstone_until,
         moved=None if moved is None else Place(SessionKey(moved[0], moved[1]), moved[2], moved[3]),
         leads_until=wire.leads_until,
-        binding=None if wire.binding is None else Binding(*wire.binding),
+        binding=None if wire.binding is None else PrincipalBinding(*wire.binding),
         given_up=wire.given_up,
         renewed_from=wire.renewed_from,
     )

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from ...internal.log_throttle import LogThrottle
 from ...record import SessionKey
 from ...record.clock import StoreClock
-from ..memory.entry import Entry
+from ..memory.entry import StoredSession
 from .document import Document, Unreadable, pack, unpack
 from .slots import Cells
 
@@ -29,7 +29,7 @@ class Cell(NamedTuple):
     """None if there is nothing."""
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> StoredSession | None:
         return None if self.document is None else self.document.entry
 
 
@@ -86,6 +86,6 @@ class DocumentCells:
     def _name(self, key: SessionKey) -> str:
         return f"{self._namespace}:{key.digest.hex()}"
 
-    def _seconds(self, entry: Entry) -> int:
+    def _seconds(self, entry: StoredSession) -> int:
         left = entry.obsolete_at(self._grace) - self._clock.now_ms()
         return max(0, left) // 1000 + _MARGIN

@@ -1,11 +1,11 @@
-"""The back end of an aiocache cache as cells that hold bytes: read, add, and swap if nobody was faster.
+"""The back end of an aiocache cache as slots that hold bytes: read, add, and compare-and-set.
 
 Of aiocache this uses the back ends, and what the application has configured for them under an alias. It goes past the
 rest, each for a reason:
 
 * **serializers**: some of them run code out of what is stored (S-70), and others cannot carry bytes;
 * **the switch AIOCACHE_DISABLE**: with it, writing succeeds and nothing is stored;
-* **time limits**: a call that is cancelled leaves its connection to memcached with an answer on it that nobody has
+* **time limits**: a call that is cancelled leaves its connection to memcached with an answer on it that nothing has
   read, and the next call, for another visitor, takes it for its own. Here no call is cancelled alone: when one does
   not come back, all connections are given up together.
 """
@@ -126,7 +126,7 @@ class Cells:
         if self._open is None:
             self._open = _Connections(_make(self._alias))
         if self.back_end is not BackEnd.REDIS:
-            await self.read("is anybody there")
+            await self.read("probe")
             return
         memory = await self._call(lambda cache: cache.client.info("memory"))
         policy = memory.get("maxmemory_policy", KEEPS_ALL)

@@ -1,11 +1,13 @@
-"""Sessions in a cache of aiocache: for those who run one already, memcached included.
+"""Sessions in a cache of aiocache: for applications that have one already, memcached included.
 
-A session is one document, which is read, changed here and written back whole, unless somebody was faster: then all that
-is done again on what is there now. Nothing is lost by that, and nothing of it is fast: see `AiocacheStore.lacks`.
+A session is one document, which is read, changed here and written back whole, unless another process was faster: then
+all that is done again on what is there now. Nothing is lost by that, and nothing of it is fast: see
+`AiocacheStore.missing_capabilities`.
 
 A rotation takes three such steps. The first turns the session under its old key into a tombstone that holds the session
 as it is to be; with it the rotation has happened. The second stores it under its new key, and the third empties the
-tombstone. Who finds a tombstone that is not empty yet does the rest; adding never overwrites, so it is done once.
+tombstone. A process that finds a tombstone that is not empty yet does the rest; adding never overwrites, so it is done
+once.
 """
 
 from __future__ import annotations
@@ -22,19 +24,19 @@ from ...record import (
     CommitStatus,
     NewSession,
     Place,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ...record.clock import StoreClock
 from ...record.struct import replace
 from ...store.constants import DEFAULT_GRACE
-from ...store.contract import NEVER, Ability
+from ...store.contract import NEVER, Capability
 from ..memory.commit import commit, led_on
-from ..memory.entry import Entry
+from ..memory.entry import StoredSession
 from .document import Document
 from .document_slots import Cell, DocumentCells
 from .slots import BackEnd, Cells
@@ -44,14 +46,14 @@ __all__ = ["AiocacheStore"]
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 500
-"""At one change. Each that fails is one that somebody else has made."""
+"""At one change. Each that fails is one that another process has made."""
 _FAREWELL: Final = 2.0
 """Seconds that closing waits for what is under way."""
-_ALWAYS: Final = frozenset(Ability) - {Ability.ATOMIC_COMMITS, Ability.KEEPING}
+_ALWAYS: Final = frozenset(Capability) - {Capability.ATOMIC_COMMITS, Capability.KEEPING}
 
 
 class AiocacheStore:
-    """A `Store` that is also `SecretKeeping` and `Limited`. Belongs to the event loop that uses it first.
+    """A `Store` that is also `SecretKeeping` and `LimitedStore`. Belongs to the event loop that uses it first.
 
     Args:
         alias: the name under which the application has configured the cache: ``aiocache.caches.set_config({...})``. Its
@@ -92,13 +94,13 @@ class AiocacheStore:
         return self._cells.back_end
 
     @property
-    def lacks(self) -> frozenset[Ability]:
-        """See `Limited.lacks`."""
+    def missing_capabilities(self) -> frozenset[Capability]:
+        """See `LimitedStore.missing_capabilities`."""
         lacks = set(_ALWAYS)
         if not self._cells.swaps:
-            lacks.add(Ability.ATOMIC_COMMITS)
+            lacks.add(Capability.ATOMIC_COMMITS)
         if self._allow_eviction or self.back_end is not BackEnd.REDIS:
-            lacks.add(Ability.KEEPING)
+            lacks.add(Capability.KEEPING)
         return frozenset(lacks)
 
     def check_fit_for_production(self, *, allow_clear_text: bool, allow_volatile: bool) -> None:
@@ -138,11 +140,11 @@ class AiocacheStore:
     async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
         return await self._carry(self._commit(delta, None, deadline), deadline)
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER) -> CommitOutcome:
         return await self._carry(self._commit(delta, successor, deadline), deadline)
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        def use(entry: Entry, now: int) -> bool:
+        def use(entry: StoredSession, now: int) -> bool:
             until = entry.idle_end(now)
             if not entry.usable(now, self._grace) or until <= entry.expires:
                 return False
@@ -152,7 +154,7 @@ class AiocacheStore:
         await self._carry(self._change_all(keys, use, deadline), deadline)
 
     async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
-        def end(entry: Entry, now: int) -> bool:
+        def end(entry: StoredSession, now: int) -> bool:
             return entry.end_forward(now, grace_ms)
 
         await self._carry(self._change_all(keys, end, deadline), deadline)
@@ -186,12 +188,12 @@ class AiocacheStore:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._work.discard(task)
         if not task.cancelled():
-            task.exception()  # nobody may be there any more to hear of it
+            task.exception()  # the caller may have stopped waiting
 
     async def _create(self, new: NewSession, deadline: float) -> SessionRecord | None:
         for _ in range(_ATTEMPTS):
             _check_time(deadline)
-            entry = Entry.begun(new, self.clock.now_ms())
+            entry = StoredSession.begun(new, self.clock.now_ms())
             if await self._documents.add(Document(entry)):
                 return entry.record()
             cell = await self._documents.read(new.key)
@@ -222,7 +224,7 @@ class AiocacheStore:
     async def _delete(self, key: SessionKey, by_client: bool, deadline: float) -> bool:
         existed = False
 
-        def end(entry: Entry, now: int) -> bool:
+        def end(entry: StoredSession, now: int) -> bool:
             nonlocal existed
             existed = entry.usable(now, self._grace)
             if entry.tombstone_until is not None:
@@ -237,11 +239,11 @@ class AiocacheStore:
         return existed
 
     async def _change_all(
-        self, keys: Collection[SessionKey], change: Callable[[Entry, int], bool], deadline: float
+        self, keys: Collection[SessionKey], change: Callable[[StoredSession, int], bool], deadline: float
     ) -> None:
         await asyncio.gather(*(self._change(key, change, deadline) for key in keys))
 
-    async def _change(self, key: SessionKey, change: Callable[[Entry, int], bool], deadline: float) -> Cell:
+    async def _change(self, key: SessionKey, change: Callable[[StoredSession, int], bool], deadline: float) -> Cell:
         """Carry out ``change`` on what lies under a key, which says whether it did anything. Returns what lay there."""
         async with self._lock(key):
             for _ in range(_ATTEMPTS):
@@ -254,7 +256,7 @@ class AiocacheStore:
         raise _too_busy()
 
     async def _commit(
-        self, delta: SessionDelta, successor: Successor | None, deadline: float, *, onward: bool = True
+        self, delta: SessionDelta, successor: RotationTarget | None, deadline: float, *, onward: bool = True
     ) -> CommitOutcome:
         async with self._lock(delta.key):
             outcome = await self._commit_here(delta, successor, deadline, onward=onward)
@@ -265,7 +267,7 @@ class AiocacheStore:
         return there if needed is not None else replace(there, moved=outcome)
 
     async def _commit_here(
-        self, delta: SessionDelta, successor: Successor | None, deadline: float, *, onward: bool
+        self, delta: SessionDelta, successor: RotationTarget | None, deadline: float, *, onward: bool
     ) -> CommitOutcome | Place:
         """What became of it, or where the session is now."""
         for _ in range(_ATTEMPTS):
@@ -294,7 +296,7 @@ class AiocacheStore:
         raise _too_busy()
 
     async def _told_again(
-        self, entry: Entry, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome
+        self, entry: StoredSession, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome
     ) -> CommitOutcome:
         """The outcome of a commit that is sent again, with what others have changed: that is not remembered with it."""
         if entry.tombstone_until is not None:

@@ -1,12 +1,13 @@
-"""The embedded store: a real Valkey in a directory of one's own, started by whoever comes first.
+"""The embedded store: a real Valkey in a directory of one's own, started by the first process that needs it.
 
-Who does what:
+The parts:
 
 * `EmbeddedServer` lives in each process that uses the store. It starts a supervisor where there is none, and is told
   where the server listens.
 * The supervisor is one detached process per directory. It owns the server process, restarts it when it dies, and stops
-  it when nobody uses the directory any more.
-* Three locks in the directory say who is there (`StoreDirectory`), and a fourth lies on what the supervisor tells. They
+  it when no process uses the directory any more.
+* Three locks in the directory say which processes are there (`StoreDirectory`), and a fourth lies on what the
+supervisor tells. They
   are held by open files, so the kernel frees them however a process ends; no file left behind by a crash is ever
   believed.
 

@@ -92,7 +92,7 @@ def _port_alone(directory: StoreDirectory) -> ConfigError:
 
 
 def free_port(bind: str = LOOPBACK) -> int:
-    """A port nobody listens on at this moment."""
+    """A port without a listener at this moment."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((bind, 0))

@@ -83,7 +83,7 @@ class Connection:
         )
 
     def described(self) -> str:
-        """Who serves the directory, for messages."""
+        """The process that serves the directory, for messages."""
         if self.served_by is ServedBy.SERVER:
             return f"wsgessions server (pid {self.supervisor_pid}) on port {self.port}"
         return f"an embedded store (supervisor pid {self.supervisor_pid}, started by {self.started_by})"

@@ -23,7 +23,7 @@ class StoreDirectory:
     | file | what it is |
     |---|---|
     | ``users.lock`` | shared by all processes that use the store; taken alone by a supervisor that stops |
-    | ``supervisor.lock`` | held by the one supervisor; whoever starts it hands it over |
+    | ``supervisor.lock`` | held by the one supervisor; the process that starts it hands it over |
     | ``server.lock`` | held by the supervisor and inherited by the server: while it is held, the data is in use |
     | ``takeover.lock`` | held by a ``wsgessions server`` that waits for an embedded store to make room |
     | ``connection.json`` | how to attach; there while the server is ready, and locked by the supervisor |

@@ -167,13 +167,13 @@ class Engine:
     def _cause(self, said: str) -> str:
         status = self._process.returncode if self._process else None
         if status == -signal.SIGKILL:  # its log knows nothing of that
-            return "killed by SIGKILL, by somebody or by a system short of memory"
+            return "killed by SIGKILL, by a user or by a system short of memory"
         # The server marks what matters with " # "; the rest is routine.
         weighty = [line.split(" # ", 1)[1] for line in said.splitlines() if " # " in line] or said.splitlines()
         return weighty[-1].strip() if weighty else f"status {status}"
 
     def _said(self) -> str:
-        """The end of what this run wrote to the log; nothing if somebody removed it."""
+        """The end of what this run wrote to the log; nothing if it was removed."""
         try:
             with self._directory.server_log.open("rb") as log:
                 log.seek(self._log_begin)

@@ -62,9 +62,9 @@ def _take(lock: FileLock, directory: StoreDirectory, plan: Plan, observer: Obser
 def _check(there: Connection | None, directory: StoreDirectory, plan: Plan, is_late: bool) -> None:
     """Refuse to end a store that is to stay, or that ours could not replace."""
     if is_late or (there and there.served_by is ServedBy.SERVER):
-        who = there.described() if there else "a supervisor that is starting or stopping"
+        server = there.described() if there else "a supervisor that is starting or stopping"
         hint = "use that one, end it, or name another directory"
-        raise StoreUnavailable(f"{directory} is already served by {who}", hint=hint)
+        raise StoreUnavailable(f"{directory} is already served by {server}", hint=hint)
     if there and not plan.fsync.honours(there.fsync):
         hint = f"start this server with --fsync {there.fsync}"
         raise StoreUnavailable(f"{there.described()} serves {directory} with fsync {there.fsync}", hint=hint)

@@ -59,7 +59,7 @@ class Launch:
             raise error
 
     def _has_heard(self) -> bool:
-        """Whether the report is complete: a line, or the end of one who died before writing it."""
+        """Whether the report is complete: a line, or the end of a supervisor that died before writing it."""
         try:
             piece = os.read(self._report, 4096)
         except BlockingIOError:

@@ -44,7 +44,7 @@ class FileLock:
         return self._file
 
     def try_shared(self) -> bool:
-        """Take the lock beside others who share it. False if someone holds it alone."""
+        """Take the lock together with other sharers. False if another process holds it alone."""
         return self._try(fcntl.LOCK_SH)
 
     def try_alone(self) -> bool:
@@ -52,21 +52,21 @@ class FileLock:
         return self._try(fcntl.LOCK_EX)
 
     def is_held(self) -> bool:
-        """Whether someone else holds it alone. For one who does not hold it."""
+        """Whether another process holds it alone. To be asked only without holding it."""
         if not self.try_shared():
             return True
         self.give_back()
         return False
 
     def is_taken(self) -> bool:
-        """Whether anyone else holds it, alone or shared. For one who does not hold it."""
+        """Whether another process holds it, alone or shared. To be asked only without holding it."""
         if not self.try_alone():
             return True
         self.give_back()
         return False
 
     def give_back(self) -> None:
-        """Unlock and stay open, for one who tries again and again and shares the file with nobody."""
+        """Unlock and stay open, for a process that tries again and shares the open file with no other."""
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def is_current(self) -> bool:

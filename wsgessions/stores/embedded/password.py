@@ -18,7 +18,7 @@ def kept_password(directory: StoreDirectory) -> Secret:
     """The password in the directory's file; drawn and written the first time. Removing the file draws a new one.
 
     Raises:
-        ConfigError: the file is open to others, or what somebody wrote there is too short.
+        ConfigError: the file is open to others, or what it holds is too short.
     """
     content = read_private(directory.password)
     if content is None:

@@ -62,7 +62,7 @@ def read_private(path: Path) -> bytes | None:
 
 
 def read_held(path: Path) -> bytes | None:
-    """The content of a file that whoever wrote it still holds, see `write_held`; None where there is no such file.
+    """The content of a file that its writer still holds, see `write_held`; None where there is no such file.
 
     Raises:
         ConfigError: as `read_private`.

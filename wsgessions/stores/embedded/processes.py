@@ -82,7 +82,7 @@ def program_name(pid: int) -> str:
 
 
 def listener_of(port: int) -> str:
-    """Who listens on a TCP port: ``"pid 123 (nginx)"``; ``""`` where the system does not tell."""
+    """The process that listens on a TCP port: ``"pid 123 (nginx)"``; ``""`` where the system does not tell."""
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for files in Path("/proc").glob("[0-9]*/fd"):
         with suppress(OSError):

@@ -39,7 +39,7 @@ class EmbeddedServer:
         directory: made if missing, with its parents; private to this user. It must be on a local disk.
         fsync: when the server forces its file to the disk; default once a second.
         port: None for a unix socket in the directory (where its path is too long: a free loopback port); a number for
-        this     loopback port; 0 for a free one. Counts only for whoever starts the server.
+        this     loopback port; 0 for a free one. Counts only for the process that starts the server.
         maxmemory: bytes of data that the server takes, beyond which it refuses changes; 0 for half of the memory of the
             machine or container. Counts only for the process that starts the server.
     """
@@ -63,7 +63,7 @@ class EmbeddedServer:
         return f"EmbeddedServer({str(self._directory)!r}, fsync={self._fsync.value!r})"
 
     async def attach(self, *, deadline: float = math.inf) -> Endpoint:
-        """Become a user, start the server if nobody has, and return where it listens. Again does no harm.
+        """Become a user, start the server if it does not run, and return where it listens. Again does no harm.
 
         Args:
             deadline: an instant of `time.monotonic`. A start goes on beyond it, and a later call finds its server.
@@ -86,7 +86,7 @@ class EmbeddedServer:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     async def endpoint(self, *, deadline: float = math.inf) -> Endpoint:
-        """Where the server listens now, for one who has lost it: a supervisor that has died is replaced first.
+        """Where the server listens now, after its connection was lost: a supervisor that has died is replaced first.
 
         Raises:
             StoreUnavailable: as `attach`; also where `attach` raises ConfigError, since the service has begun (R-07).
@@ -175,7 +175,7 @@ class EmbeddedServer:
 
 
 async def _accepts(connection: Connection) -> bool:
-    """Whether somebody listens there: a file may be a moment older than the death of its server."""
+    """Whether a server listens there: a file may be a moment older than the death of its server."""
     try:
         if connection.socket:
             _, writer = await asyncio.open_unix_connection(connection.socket)

@@ -1,7 +1,7 @@
 """The program of the detached supervisor, run as a file: ``python -I -S supervise.py DIRECTORY LOCK-FILE-NUMBER PLAN``.
 
 It is stdlib only and does not run the packages' own ``__init__``, so that it starts in 50 ms and stays small: it lives
-as long as the store does. Its first line on stdout says how the start went; whoever started it reads that.
+as long as the store does. Its first line on stdout says how the start went; the process that started it reads that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Report:
         log.warning("%s", note)
 
     def tell(self, outcome: dict[str, object]) -> None:
-        """Answer whoever waits, once, and let go of the pipe, so that nobody waits for more."""
+        """Answer the process that waits, once, and close the pipe, so that it does not wait for more."""
         if not self._is_due:
             return
         self._is_due = False
@@ -50,7 +50,7 @@ class _Report:
         try:
             os.write(1, json.dumps(outcome).encode() + b"\n")
         except BrokenPipeError:
-            log.info("whoever started this has gone")
+            log.info("the process that started this has gone")
         os.dup2(nowhere, 1)
         os.close(nowhere)
 
@@ -83,7 +83,7 @@ def _supervise(place: str, lock_file: str, plan: str) -> int:
 
 
 def _main() -> int:
-    if os.fork():  # the child has nobody who must reap it
+    if os.fork():  # the child then has no parent that must reap it
         os._exit(0)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))

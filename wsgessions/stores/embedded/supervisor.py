@@ -1,4 +1,4 @@
-"""The process that owns the server of one directory: starts, restarts and, when nobody is left, stops it (F-24)."""
+"""The process that owns the server of one directory: starts, restarts and, when no user is left, stops it (F-24)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _PORT_TRIES: Final = 3
 
 
 class Supervisor:
-    """Runs one server until it is told to stop or, if embedded, until nobody uses the directory.
+    """Runs one server until it is told to stop or, if embedded, until no process uses the directory.
 
     Args:
         directory: prepared.
@@ -130,7 +130,7 @@ class Supervisor:
             try:
                 self._start()
             except StoreUnavailable:
-                # A port that was free when it was drawn may be anybody's a moment later.
+                # A port that was free when it was drawn may be taken a moment later.
                 is_drawn = self._engine and self._engine.listening.port and not self._plan.port
                 if not is_drawn or not tries_left:
                     raise
@@ -256,7 +256,7 @@ class Supervisor:
             self._directory.server_pid.unlink(missing_ok=True)
 
     def _warn_of_users(self) -> None:
-        """Whoever ends the server of running applications is told what they do about it."""
+        """The operator who ends the server of running applications is told what these do about it."""
         if self._plan.served_by is ServedBy.SERVER and self._users.is_taken():
             self._observer.trouble(
                 f"applications still use {self._directory}: they go on with an embedded store there, "

@@ -13,21 +13,21 @@ from typing import Any, Final, TypeVar
 from ...errors import NonStopTimeout, StoreUnavailable
 from ...store.contract import NEVER, Store
 
-__all__ = ["Ask", "Home"]
+__all__ = ["Ask", "StoreLoop"]
 
 T = TypeVar("T")
 Ask = Callable[[Store], Coroutine[Any, Any, T]]
 """A call, waiting for the store that it is to be made to."""
 
 _WATCH: Final = 1.0
-"""Seconds between two looks at whether a home still exists, for who waits for an answer from there."""
+"""Seconds between two looks at whether a home still exists, while a caller waits for an answer from there."""
 _SLACK: Final = 0.25
 """Seconds after the deadline that a home has to report it, before it is taken to be stuck."""
 _FAREWELL: Final = 2.0
 """Seconds that the end of the interpreter waits for connections to be closed."""
 
 
-class Home:
+class StoreLoop:
     """One store and the event loop it lives in; to be made in that loop."""
 
     def __init__(self, store: Store) -> None:
@@ -42,13 +42,13 @@ class Home:
         self._stay: AsyncGenerator[None, None] | None = None
 
     @classmethod
-    def in_thread(cls, store: Store) -> Home:
+    def in_thread(cls, store: Store) -> StoreLoop:
         """A home in a daemon thread of its own.
 
         Raises:
             StoreUnavailable: the system gives us no thread or event loop.
         """
-        homes: list[Home] = []
+        homes: list[StoreLoop] = []
         begun = threading.Event()
 
         async def live() -> None:
@@ -98,7 +98,7 @@ class Home:
         return await ask(self.store)
 
     async def make_ready(self, deadline: float) -> None:
-        """Start the store: once, whoever comes first."""
+        """Start the store: once, for the first caller."""
         try:
             async with asyncio.timeout(None if deadline == NEVER else _left(deadline)):
                 await self._starting.acquire()

@@ -1,10 +1,10 @@
-"""Where a store lives: one event loop holds the links of a process, whoever calls (R-57).
+"""Where a store lives: one event loop holds the links of a process, for calls from anywhere (R-57).
 
 A store with connections belongs to an event loop. A process may have several of those, one after another or at the same
-time, and threads without any; and it may fork. `HomedStore` stands before such a store and sees to it that there is one
-of it per process, in one loop, its *home*:
+time, and threads without any; and it may fork. `LoopBoundStore` stands before such a store and sees to it that there is
+one of it per process, in one loop, its *home*:
 
-* the loop that ran `HomedStore.start`, as a server does at its start-up;
+* the loop that ran `LoopBoundStore.start`, as a server does at its start-up;
 * without that, a loop of its own in a daemon thread.
 
 Calls on the home loop go straight through; others are carried there and back. When the home ends, with its loop or by a
@@ -21,57 +21,65 @@ from collections.abc import Callable, Collection, Coroutine
 from functools import lru_cache
 from typing import Any, Final, Self, TypeVar, cast
 
-from ...cache.statistics import CacheStatistics
 from ...errors import StoreUnavailable
 from ...internal.after_fork import renew_in_children
 from ...record import (
     CommitOutcome,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ...record.clock import StoreClock
+from ...store.cache_statistics import CacheStatistics
 from ...store.contract import (
     NEVER,
-    Ability,
-    Barring,
-    Confirming,
+    Barrier,
+    CacheLookup,
+    Capability,
     Countable,
     Indexing,
-    Limited,
-    Mark,
-    Noting,
-    Recalling,
+    LimitedStore,
+    PrimaryCheck,
     SecretKeeping,
+    SeenState,
     Store,
-    find_power,
+    TouchBuffer,
+    find_capability,
 )
 from ...store.followers import Followers
 from ...store.listing import Listing, Names, SessionHead, SessionPage
-from .loop import Ask, Home
+from .loop import Ask, StoreLoop
 
-__all__ = ["HomedStore"]
+__all__ = ["LoopBoundStore"]
 
 T = TypeVar("T")
 P = TypeVar("P")
 
+_FORWARDERS: Final[dict[type, type[LoopBoundStore]]] = {}
+"""By capability: the class that passes its calls on."""
 
-class HomedStore:
+
+class LoopBoundStore:
     """A `Store` before another one that belongs to an event loop; may be called from any loop and thread.
 
-    It has the optional powers of the store behind it. Once it is closed it refuses calls until it is started again.
+    It has the capabilities of the store behind it, and no others. Once closed, it refuses calls until it is started
+    again.
 
     Args:
         factory: makes the store behind. Called at once, so that wrong settings show early, and again for each new home.
     """
 
+    def __init_subclass__(cls, *, forwards: type | None = None) -> None:
+        if forwards is not None:
+            _FORWARDERS[forwards] = cls
+
     def __new__(cls, factory: Callable[[], Store]) -> Self:
         store = factory()
-        kind = _kind_for(store) if cls is HomedStore else cls
+        kind = _kind_for(store) if cls is LoopBoundStore else cls
         homed = super().__new__(cast("type[Self]", kind))
         homed._store = store
         return homed
@@ -81,11 +89,11 @@ class HomedStore:
         self._factory = factory
         self._fresh = True
         self._closed = False
-        self._home: Home | None = None
-        self._recall: Callable[[SessionKey, Mark | None], SessionRecord | None]
-        self._recalling_home: Home | None = None
+        self._home: StoreLoop | None = None
+        self._recall: Callable[[SessionKey, SeenState | None], SessionRecord | None]
+        self._recalling_home: StoreLoop | None = None
         self._note_use: Callable[[SessionKey], bool]
-        self._noting_home: Home | None = None
+        self._noting_home: StoreLoop | None = None
         self._lock = threading.Lock()
         renew_in_children(self)
 
@@ -96,7 +104,7 @@ class HomedStore:
     async def start(self, *, deadline: float = NEVER) -> None:
         """Make the running event loop the home, unless there is one, and connect."""
         self._closed = False
-        home = self._find_home(Home)
+        home = self._find_home(StoreLoop)
         if home.loop is asyncio.get_running_loop():
             await home.make_ready(deadline)
         else:
@@ -128,7 +136,7 @@ class HomedStore:
         return self._at_home(lambda store: store.apply(delta, deadline=deadline), deadline)
 
     def rotate(
-        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+        self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
         return self._at_home(lambda store: store.rotate(delta, successor, deadline=deadline), deadline)
 
@@ -150,8 +158,13 @@ class HomedStore:
             return ask(home.store)
         return self._from_abroad(ask, deadline)
 
+    def _ask(
+        self, capability: type[P], ask: Callable[[P], Coroutine[Any, Any, T]], deadline: float
+    ) -> Coroutine[Any, Any, T]:
+        return self._at_home(lambda store: ask(_capability(store, capability)), deadline)
+
     async def _from_abroad(self, ask: Ask[T], deadline: float) -> T:
-        home = self._find_home(Home.in_thread)
+        home = self._find_home(StoreLoop.in_thread)
         if home.loop is asyncio.get_running_loop():
             return await home.serve(ask, deadline)
         return await home.call(ask, deadline)
@@ -161,9 +174,9 @@ class HomedStore:
         return home is not None and home.alive and _is_running(home.loop)
 
     def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
-        return self._find_home(Home.in_thread).host(work, deadline)
+        return self._find_home(StoreLoop.in_thread).host(work, deadline)
 
-    def _find_home(self, make: Callable[[Store], Home]) -> Home:
+    def _find_home(self, make: Callable[[Store], StoreLoop]) -> StoreLoop:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the store is closed", hint="start it again")
@@ -192,36 +205,32 @@ class HomedStore:
         self._lock = threading.Lock()
 
 
-class _Counting(HomedStore):
+class _Counting(LoopBoundStore, forwards=Countable):
     async def count(self, *, deadline: float = NEVER) -> int:
-        return await self._at_home(lambda store: _power(store, Countable).count(deadline=deadline), deadline)
+        return await self._ask(Countable, lambda store: store.count(deadline=deadline), deadline)
 
 
-class _Listing(HomedStore):
+class _Listing(LoopBoundStore, forwards=Listing):
     async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
-        return await self._at_home(
-            lambda store: _power(store, Listing).page(cursor, limit, names=names, deadline=deadline), deadline
-        )
+        return await self._ask(Listing, lambda each: each.page(cursor, limit, names=names, deadline=deadline), deadline)
 
     async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
-        return await self._at_home(
-            lambda store: _power(store, Listing).with_ref(ref, names=names, deadline=deadline), deadline
-        )
+        return await self._ask(Listing, lambda store: store.with_ref(ref, names=names, deadline=deadline), deadline)
 
 
-class _Indexing(HomedStore):
+class _Indexing(LoopBoundStore, forwards=Indexing):
     async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
-        return await self._at_home(lambda each: _power(each, Indexing).keys_of(principal, deadline=deadline), deadline)
+        return await self._ask(Indexing, lambda store: store.keys_of(principal, deadline=deadline), deadline)
 
     async def heads_of(
         self, principal: str, keys: Collection[SessionKey], *, names: Names = (), deadline: float = NEVER
     ) -> list[SessionHead]:
-        return await self._at_home(
-            lambda store: _power(store, Indexing).heads_of(principal, keys, names=names, deadline=deadline), deadline
+        return await self._ask(
+            Indexing, lambda each: each.heads_of(principal, keys, names=names, deadline=deadline), deadline
         )
 
 
-class _KeepingSecrets(HomedStore):
+class _KeepingSecrets(LoopBoundStore, forwards=SecretKeeping):
     def __init__(self, factory: Callable[[], Store]) -> None:
         super().__init__(factory)
         self._followers = Followers()
@@ -229,9 +238,7 @@ class _KeepingSecrets(HomedStore):
         """The latest that was told; empty as long as it is not followed."""
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        return await self._at_home(
-            lambda store: _power(store, SecretKeeping).shared_secret(proposal, deadline=deadline), deadline
-        )
+        return await self._ask(SecretKeeping, lambda store: store.shared_secret(proposal, deadline=deadline), deadline)
 
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
         self._secret = known
@@ -240,30 +247,30 @@ class _KeepingSecrets(HomedStore):
 
     def _prepare(self, store: Store) -> None:
         if self._secret:
-            _power(store, SecretKeeping).follow_secret(self._secret, self._learn)
+            _capability(store, SecretKeeping).follow_secret(self._secret, self._learn)
 
     def _learn(self, secret: bytes) -> None:
         self._secret = secret
         self._followers.tell(secret)
 
 
-class _Limited(HomedStore):
+class _Limited(LoopBoundStore, forwards=LimitedStore):
     @property
-    def lacks(self) -> frozenset[Ability]:
-        return _power(self._store, Limited).lacks
+    def missing_capabilities(self) -> frozenset[Capability]:
+        return _capability(self._store, LimitedStore).missing_capabilities
 
 
-class _Barring(HomedStore):
+class _Barring(LoopBoundStore, forwards=Barrier):
     async def barrier(self, *, deadline: float = NEVER) -> None:
-        await self._at_home(lambda store: _power(store, Barring).barrier(deadline=deadline), deadline)
+        await self._ask(Barrier, lambda store: store.barrier(deadline=deadline), deadline)
 
 
-class _Confirming(HomedStore):
+class _Confirming(LoopBoundStore, forwards=PrimaryCheck):
     async def confirm(self, *, deadline: float = NEVER) -> None:
-        await self._at_home(lambda store: _power(store, Confirming).confirm(deadline=deadline), deadline)
+        await self._ask(PrimaryCheck, lambda store: store.confirm(deadline=deadline), deadline)
 
 
-class _Noting(HomedStore):
+class _Noting(LoopBoundStore, forwards=TouchBuffer):
     """Needs no home, but one that is ready: uses are noted from whatever thread they come."""
 
     def note_use(self, key: SessionKey) -> bool:
@@ -271,59 +278,47 @@ class _Noting(HomedStore):
         if home is None or not home.ready:
             return False
         if home is not self._noting_home:
-            self._note_use, self._noting_home = _power(home.store, Noting).note_use, home
+            self._note_use, self._noting_home = _capability(home.store, TouchBuffer).note_use, home
         return self._note_use(key)
 
     def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
         home = self._home
-        return home is not None and home.ready and _power(home.store, Noting).note_presented(old, grace_ms)
+        return home is not None and home.ready and _capability(home.store, TouchBuffer).note_presented(old, grace_ms)
 
 
-class _Recalling(HomedStore):
+class _Recalling(LoopBoundStore, forwards=CacheLookup):
     """Answers from memory need no home either."""
 
     @property
     def statistics(self) -> CacheStatistics:
-        return _power(self._store, Recalling).statistics
+        return _capability(self._store, CacheLookup).statistics
 
-    def recall(self, key: SessionKey, mark: Mark | None) -> SessionRecord | None:
+    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
         home = self._home
         if home is None or not home.ready:
             return None
         if home is not self._recalling_home:
-            self._recall, self._recalling_home = _power(home.store, Recalling).recall, home
+            self._recall, self._recalling_home = _capability(home.store, CacheLookup).recall, home
         return self._recall(key, mark)
 
 
-_POWERS: Final[tuple[tuple[type, type[HomedStore]], ...]] = (
-    (Countable, _Counting),
-    (Listing, _Listing),
-    (Indexing, _Indexing),
-    (SecretKeeping, _KeepingSecrets),
-    (Limited, _Limited),
-    (Barring, _Barring),
-    (Confirming, _Confirming),
-    (Noting, _Noting),
-    (Recalling, _Recalling),
-)
+def _capability(store: Store, capability: type[P]) -> P:
+    """What a store is known to have."""
+    return cast("P", find_capability(store, capability))
 
 
-def _power(store: Store, power: type[P]) -> P:
-    return cast("P", find_power(store, power))
-
-
-def _kind_for(store: Store) -> type[HomedStore]:
-    """The class that has the powers of ``store`` and of what lies behind it, and no others."""
-    kinds = tuple(kind for power, kind in _POWERS if find_power(store, power) is not None)
-    return _combined(kinds) if kinds else HomedStore
+def _kind_for(store: Store) -> type[LoopBoundStore]:
+    """The class that has the capabilities of ``store`` and of what lies behind it, and no others."""
+    kinds = tuple(kind for capability, kind in _FORWARDERS.items() if find_capability(store, capability) is not None)
+    return _combined(kinds) if kinds else LoopBoundStore
 
 
 @lru_cache
-def _combined(kinds: tuple[type[HomedStore], ...]) -> type[HomedStore]:
-    return type("HomedStore", kinds, {"__doc__": HomedStore.__doc__, "__module__": __name__})
+def _combined(kinds: tuple[type[LoopBoundStore], ...]) -> type[LoopBoundStore]:
+    return type("LoopBoundStore", kinds, {"__doc__": LoopBoundStore.__doc__, "__module__": __name__})
 
 
-_left_to_parent: Final[list[Home]] = []
+_left_to_parent: Final[list[StoreLoop]] = []
 
 
 def _is_running(loop: asyncio.AbstractEventLoop) -> bool:

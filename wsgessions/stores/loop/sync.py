@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...errors import ConfigError
-from ...store.contract import NEVER, Store, find_power
+from ...store.contract import NEVER, Store, find_capability
 
 __all__ = ["Hosting", "is_at_home", "run_at_once", "wait_for"]
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @runtime_checkable
 class Hosting(Protocol):
-    """The power of a store that lives in an event loop: to run there what a thread waits for."""
+    """The capability of a store that lives in an event loop: to run there what a thread waits for."""
 
     def is_home(self) -> bool:
         """Whether the caller runs in that very loop, which would stand still while it waits."""
@@ -36,7 +36,7 @@ class Hosting(Protocol):
 
 def is_at_home(store: Store) -> bool:
     """Whether waiting for the store in this place would be for ever, see `Hosting.is_home`."""
-    hosting = find_power(store, Hosting)
+    hosting = find_capability(store, Hosting)
     return hosting is not None and hosting.is_home()
 
 
@@ -47,7 +47,7 @@ def wait_for(store: Store, work: Callable[[], Coroutine[Any, Any, T]], *, deadli
         StoreUnavailable: as for the store's own methods.
         ConfigError: the store waits for something else, in no event loop of its own.
     """
-    hosting = find_power(store, Hosting)
+    hosting = find_capability(store, Hosting)
     if hosting is not None:
         return hosting.host(work, deadline=deadline)
     return run_at_once(work)
@@ -69,5 +69,5 @@ def run_at_once(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     raise ConfigError(
         "this store cannot be waited for outside of coroutines",
         setting="store",
-        hint="wrap it: HomedStore(lambda: store)",
+        hint="wrap it: LoopBoundStore(lambda: store)",
     )

@@ -1,16 +1,16 @@
-"""What a commit does to an `Entry`: for stores that compute in Python instead of in a server (C-9, C-10)."""
+"""What a commit does to an `StoredSession`: for stores that compute in Python instead of in a server (C-9, C-10)."""
 
 from __future__ import annotations
 
-from ...record import CommitOutcome, CommitStatus, Place, SessionDelta, Successor
+from ...record import CommitOutcome, CommitStatus, Place, RotationTarget, SessionDelta
 from ...record.struct import replace
-from .entry import Attribute, Commit, Entry
+from .entry import Attribute, Commit, StoredSession
 from .increments import sums
 
 __all__ = ["commit", "led_on"]
 
 
-def commit(entry: Entry, delta: SessionDelta, now: int, *, room: bool) -> CommitOutcome:
+def commit(entry: StoredSession, delta: SessionDelta, now: int, *, room: bool) -> CommitOutcome:
     """Change the entry, or refuse and leave it as it is.
 
     Args:
@@ -33,8 +33,10 @@ def commit(entry: Entry, delta: SessionDelta, now: int, *, room: bool) -> Commit
     return _write(entry, delta, computed, since, now)
 
 
-def led_on(delta: SessionDelta, successor: Successor | None, place: Place) -> tuple[SessionDelta, Successor | None]:
-    """What is left to do where the session is now, since somebody has renewed its id a moment ago (S-07).
+def led_on(
+    delta: SessionDelta, successor: RotationTarget | None, place: Place
+) -> tuple[SessionDelta, RotationTarget | None]:
+    """What is left to do where the session is now, since its id was renewed a moment ago (S-07).
 
     A renewal has nothing left to do, a rotation has.
     """
@@ -42,7 +44,7 @@ def led_on(delta: SessionDelta, successor: Successor | None, place: Place) -> tu
     return replace(delta, key=place.key, incarnation=place.incarnation), needed
 
 
-def _conflict(entry: Entry, delta: SessionDelta, since: int) -> CommitOutcome | None:
+def _conflict(entry: StoredSession, delta: SessionDelta, since: int) -> CommitOutcome | None:
     """The refusal, if a guarded attribute was written or removed after ``since``; an absent one may have been."""
     if since == entry.version:
         return None
@@ -54,7 +56,9 @@ def _conflict(entry: Entry, delta: SessionDelta, since: int) -> CommitOutcome | 
     return CommitOutcome(CommitStatus.CONFLICT, version, version, entry.expires, changes=changes, names=names)
 
 
-def _write(entry: Entry, delta: SessionDelta, computed: dict[str, bytes], since: int, now: int) -> CommitOutcome:
+def _write(
+    entry: StoredSession, delta: SessionDelta, computed: dict[str, bytes], since: int, now: int
+) -> CommitOutcome:
     own = {*delta.changed, *delta.removed}
     overwritten = tuple(name for name in own if name in entry.attributes and entry.attributes[name].version > since)
     previous, was_removed = entry.version, entry.removed

@@ -9,20 +9,20 @@ from typing import NamedTuple
 
 from ...internal.masked import masked
 from ...record import (
-    Binding,
     CommitOutcome,
     NewSession,
     Place,
+    PrincipalBinding,
+    RotationTarget,
     SessionChanges,
     SessionKey,
     SessionRecord,
     StoredAttributes,
-    Successor,
 )
 from ...record.history import UNKNOWN_PAST, begun, continued, holds
 from ...store.constants import COMMITS_REMEMBERED, REPLACED_MS, TOMBSTONE_MS
 
-__all__ = ["Attribute", "Commit", "Entry"]
+__all__ = ["Attribute", "Commit", "StoredSession"]
 
 
 @masked
@@ -43,7 +43,7 @@ class Commit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Entry:
+class StoredSession:
     """What is kept under one key: a session, or after its end a tombstone."""
 
     key: SessionKey
@@ -66,15 +66,15 @@ class Entry:
     """Of a tombstone: where the session went when its id was renewed (S-07)."""
     leads_until: int = 0
     """Until when it is found there by the old key."""
-    binding: Binding | None = None
-    """Whose session it is."""
+    binding: PrincipalBinding | None = None
+    """The principal and since when it is bound."""
     given_up: int = 0
     """Of a tombstone: when its client gave the id up, or 0 if it did not (C-24)."""
     renewed_from: bytes = b""
     """The digest of the key that leads here since the id was renewed; empty if there is none (C-23)."""
 
     @classmethod
-    def begun(cls, new: NewSession, now: int) -> Entry:
+    def begun(cls, new: NewSession, now: int) -> StoredSession:
         """A session that is created now."""
         version = now * 1000
         entry = cls(
@@ -87,7 +87,7 @@ class Entry:
             expires=0,
             attributes={name: Attribute(version, raw) for name, raw in new.attributes.items()},
             floor=version,
-            binding=Binding(new.principal, version) if new.principal else None,
+            binding=PrincipalBinding(new.principal, version) if new.principal else None,
         )
         entry.expires = entry.idle_end(now)
         return entry
@@ -98,9 +98,9 @@ class Entry:
         self.tombstone_until = now + TOMBSTONE_MS
         self.given_up = now if by_client else 0
 
-    def moved_to(self, successor: Successor, now: int) -> Entry:
+    def moved_to(self, successor: RotationTarget, now: int) -> StoredSession:
         """Become a tombstone, and give what the successor is to be."""
-        heir = Entry(
+        heir = StoredSession(
             key=successor.key,
             incarnation=successor.incarnation,
             version=self.version,

@@ -13,12 +13,12 @@ from ...record import (
     CommitStatus,
     NewSession,
     Place,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ...record.clock import StoreClock
 from ...record.struct import replace
@@ -26,7 +26,7 @@ from ...store.constants import DEFAULT_GRACE
 from ...store.contract import NEVER
 from ...store.listing import Names, Position, SessionHead, SessionPage
 from .commit import commit, led_on
-from .entry import Entry
+from .entry import StoredSession
 
 __all__ = ["MemoryStore"]
 
@@ -44,7 +44,7 @@ class MemoryStore:
     def __init__(self, *, clock: StoreClock | None = None, grace: float = DEFAULT_GRACE) -> None:
         self.clock: StoreClock = clock or StoreClock()
         self._grace: Final = round(grace * 1000)
-        self._entries: dict[bytes, Entry] = {}
+        self._entries: dict[bytes, StoredSession] = {}
         self._due: list[tuple[int, bytes]] = []
         self._secret: bytes | None = None
         self._lock = threading.Lock()
@@ -63,7 +63,7 @@ class MemoryStore:
             if there is not None:
                 same = there.incarnation == new.incarnation and there.usable(now, 0)
                 return there.record() if same else None
-            entry = Entry.begun(new, now)
+            entry = StoredSession.begun(new, now)
             self._keep(entry)
             return entry.record()
 
@@ -84,7 +84,7 @@ class MemoryStore:
         with self._lock:
             return self._commit(delta, None)
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER) -> CommitOutcome:
         with self._lock:
             return self._commit(delta, successor)
 
@@ -173,7 +173,7 @@ class MemoryStore:
 
     # What a commit does; the lock is held
 
-    def _commit(self, delta: SessionDelta, successor: Successor | None, *, onward: bool = True) -> CommitOutcome:
+    def _commit(self, delta: SessionDelta, successor: RotationTarget | None, *, onward: bool = True) -> CommitOutcome:
         entry, now = self._entries.get(delta.key.digest), self.clock.now_ms()
         if entry is None or entry.incarnation != delta.incarnation:
             return CommitOutcome(CommitStatus.GONE)
@@ -191,14 +191,14 @@ class MemoryStore:
             self._keep(heir)
         return outcome
 
-    def _commit_onward(self, delta: SessionDelta, successor: Successor | None, place: Place) -> CommitOutcome:
+    def _commit_onward(self, delta: SessionDelta, successor: RotationTarget | None, place: Place) -> CommitOutcome:
         delta, needed = led_on(delta, successor, place)
         outcome = self._commit(delta, needed, onward=False)
         return outcome if needed is not None else replace(outcome, moved=place)
 
     # What is kept, and for how long; the lock is held
 
-    def _keep(self, entry: Entry) -> None:
+    def _keep(self, entry: StoredSession) -> None:
         self._entries[entry.key.digest] = entry
         heapq.heappush(self._due, (entry.obsolete_at(self._grace), entry.key.digest))
 

@@ -1,1 +1,5 @@
-"""Sessions in Valkey or Redis: the multiplexed link, the scripts and the store made of them."""
+"""Sessions in Valkey or Redis.
+
+Begin with `store`. `client` is the connection, `format` how sessions lie in the server, `sessions` reads and changes
+them, `coherence` keeps the copies of all processes true, `upkeep` goes on beside requests. ``scripts/`` has the Lua.
+"""

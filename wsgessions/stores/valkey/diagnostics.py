@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from ...errors import RecordTooNew
 from ...internal.log_throttle import LogThrottle
 from ...record import SessionKey
-from .format.metadata import Refusal
+from .format.metadata import ScriptStatus
 
-__all__ = ["Trouble"]
+__all__ = ["StoreDiagnostics"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.valkey"))
 
 
 @dataclass(slots=True)
-class Trouble:
+class StoreDiagnostics:
     """Counters of this process."""
 
     unreadable: int = 0
@@ -38,10 +38,10 @@ class Trouble:
         Raises:
             RecordTooNew: if that is why.
         """
-        if refusal == Refusal.UNREADABLE:
+        if refusal == ScriptStatus.UNREADABLE:
             self.unreadable += 1
             _log.error("unreadable_record", "session %s is damaged in the store; it is left as it is", key.ref)
-        elif refusal == Refusal.TOO_NEW:
+        elif refusal == ScriptStatus.TOO_NEW:
             self.too_new += 1
             _log.error("newer_format", "session %s was written by a later release; it is left to that", key.ref)
             raise RecordTooNew(

@@ -12,7 +12,7 @@ from ...record.clock import StoreClock
 from .client.commands import Argument, ScriptCall
 from .client.link import Link
 from .client.replies import LinkLost, Reply
-from .diagnostics import Trouble
+from .diagnostics import StoreDiagnostics
 from .format.metadata import is_too_late
 
 __all__ = ["Sender"]
@@ -31,7 +31,7 @@ class Sender:
         trouble: counts what is sent again.
     """
 
-    def __init__(self, link: Link, clock: StoreClock, trouble: Trouble) -> None:
+    def __init__(self, link: Link, clock: StoreClock, trouble: StoreDiagnostics) -> None:
         self._link = link
         self._clock = clock
         self._trouble = trouble

@@ -9,17 +9,17 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, Final
 
 from ...cache.lease import Lease
-from ...cache.listener import Feed
+from ...cache.listener import InvalidationListener
 from ...errors import StoreRefused
 from ...record import (
     CommitOutcome,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ...record.clock import StoreClock
 from ...store.address import Locate
@@ -38,10 +38,10 @@ from .coherence.replaced import end_forward, keep_forward, was_replaced
 from .coherence.replica_acks import Fence
 from .coherence.revocations import Revocations
 from .coherence.tracking import Tracking
-from .diagnostics import Trouble
+from .diagnostics import StoreDiagnostics
 from .format import scripts as layout
-from .format.forward import Forward
-from .format.metadata import Refusal, is_too_late
+from .format.forward import Redirect
+from .format.metadata import ScriptStatus, is_too_late
 from .format.principal import key_of
 from .format.segments import Segment, Segments
 from .format.session_scripts import TOUCH
@@ -60,7 +60,7 @@ _SCRIPTS_PER_PIPELINE: Final = 32
 
 
 class ValkeyStore:
-    """A `Store` with all powers but those of memory. Belongs to the event loop that starts it.
+    """A `Store` with all capabilities but those of memory. Belongs to the event loop that starts it.
 
     Args:
         locate: asked for the server's address before every attempt to connect.
@@ -95,7 +95,7 @@ class ValkeyStore:
         tracked_keys: int = TRACKED_KEYS,
     ) -> None:
         self.clock: StoreClock = StoreClock()
-        self.trouble: Trouble = Trouble()
+        self.trouble: StoreDiagnostics = StoreDiagnostics()
         self.tracking: Tracking = Tracking()
         self.heartbeat: Heartbeat | None = None
         """There once a near cache is fed."""
@@ -166,7 +166,7 @@ class ValkeyStore:
         if self.heartbeat is not None:
             self.heartbeat.lose()
 
-    def feed(self, cache: Feed, lease: Lease) -> None:
+    def feed(self, cache: InvalidationListener, lease: Lease) -> None:
         """See `Feeding.feed`."""
         self.tracking.cache = cache
         self._lease_length = lease.length
@@ -181,14 +181,14 @@ class ValkeyStore:
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
         found = await self._read(key, since, deadline)
-        if isinstance(found, Forward):  # and from there no further
+        if isinstance(found, Redirect):  # and from there no further
             there = self._read(found.key, None, deadline)
             found, _ = await asyncio.gather(there, keep_forward(self, key, found, deadline))
-        return None if isinstance(found, Forward) else found
+        return None if isinstance(found, Redirect) else found
 
     async def _read(
         self, key: SessionKey, since: Seen | None, deadline: float
-    ) -> SessionRecord | SessionChanges | Forward | None:
+    ) -> SessionRecord | SessionChanges | Redirect | None:
         segment = await self.segment(key, deadline)
         tracking = self.tracking if since is None else None
         readings: list[Reading] = []
@@ -205,21 +205,21 @@ class ValkeyStore:
 
     async def _answer_of(
         self, reading: Reading, key: SessionKey, deadline: float
-    ) -> SessionRecord | SessionChanges | Forward | None:
+    ) -> SessionRecord | SessionChanges | Redirect | None:
         found = reading.found
         if isinstance(found, StoreRefused):
             raise found
-        if isinstance(found, Refusal):
+        if isinstance(found, ScriptStatus):
             self.note_refusal(found, key)
             return None
         if reading.unindexed:
             await self.touch([key], deadline=deadline)
         return found
 
-    def note_refusal(self, refusal: Refusal, key: SessionKey) -> None:
-        """Take note of why a read found no session; see `Trouble.note`."""
+    def note_refusal(self, refusal: ScriptStatus, key: SessionKey) -> None:
+        """Take note of why a read found no session; see `StoreDiagnostics.note`."""
         self.trouble.note(refusal, key)
-        if refusal is Refusal.REVOKED:
+        if refusal is ScriptStatus.REVOKED:
             self.revocations.note(key)
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
@@ -230,7 +230,7 @@ class ValkeyStore:
         return commit(self, delta, None, deadline)
 
     def rotate(
-        self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER
+        self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
         return rotate(self, delta, successor, deadline)
 
@@ -288,11 +288,11 @@ class ValkeyStore:
         return heads_of(self, principal, keys, names, deadline)
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
-        """See `Barring.barrier`."""
+        """See `Barrier.barrier`."""
         await wait_for_members(self, self._lease_length or LONGEST_LEASE, deadline=deadline)
 
     async def confirm(self, *, deadline: float = NEVER) -> None:
-        """See `Confirming.confirm`."""
+        """See `PrimaryCheck.confirm`."""
         await confirm_primary(self, deadline=deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from ...manager import SessionManager
+from ...manager.store_factory import open_store
 from ...settings import SessionSettings
-from ...stores.factory import open_store
 from ...web import ASGIApp, Receive, Scope, Send
 from .actions import pauses, raised, retained
 from .client import Browser

@@ -13,7 +13,7 @@ __all__ = ["LayerCases"]
 
 
 class LayerCases(AdapterHarness):
-    """The session works the same, and nobody loses what he said in the headers."""
+    """The session works the same, and no layer loses what it said in the headers."""
 
     @pytest.fixture(params=["inside", "outside"])
     def inside(self, request: pytest.FixtureRequest) -> bool:
@@ -69,7 +69,7 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {"color": "color", "requests": 3}
 
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
-        """R-33: whoever makes the response. Some frameworks make a 500 of an error before any middleware sees it."""
+        """R-33: whatever makes the response. Some frameworks make a 500 of an error before any middleware sees it."""
         browser = nodes(inside=handling_errors(422)).browser()
         response = await browser.get("/raise/set-color")
         kept = {422: {"color": "color", "error": "the handler failed"}, 500: {}}
@@ -86,7 +86,7 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {"color": "color"}
 
     async def test_a_failed_login_does_not_cost_the_session(self, browser: Browser) -> None:
-        """R-31: whoever answers, the client has an id that is good."""
+        """R-31: whatever answers, the client has an id that is good."""
         await browser.do("set-color")
         assert (await browser.get("/raise/login-ann")).status_code == 500
         assert await browser.do("read") == {"color": "color"}

@@ -1,4 +1,4 @@
-"""Cases of `AdapterSuite`: whose a session is (S-55, S-228)."""
+"""Cases of `AdapterSuite`: the principal of a session (S-55, S-228)."""
 
 from __future__ import annotations
 

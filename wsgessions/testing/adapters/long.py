@@ -74,7 +74,7 @@ class LongConnectionCases(AdapterHarness):
             await asyncio.gather(*running)
         fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is asked
         wanted = ["color", "message", "part", "plain", "task"]
-        async with asyncio.timeout(30):  # frameworks may run a task beside its request, and nobody waits for it
+        async with asyncio.timeout(30):  # frameworks may run a task beside its request, without waiting for it
             while (await one.browser().get("/do/names", headers=fresh)).json() != wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

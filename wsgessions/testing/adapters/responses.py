@@ -21,7 +21,7 @@ class ResponseCases(AdapterHarness):
     """Errors, streams, background work, values that cannot be kept."""
 
     async def test_a_handler_that_raises_changes_nothing(self, node: Node, browser: Browser) -> None:
-        """R-31, and the error reaches whoever is outside."""
+        """R-31, and the error reaches the layers outside."""
         await browser.do("set-color")
         response = await browser.get("/raise/set-size")
         assert response.status_code == 500

@@ -8,12 +8,12 @@ from typing import TypeVar
 from ...record import (
     CommitOutcome,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
-    Successor,
 )
 from ...record.clock import StoreClock
 from ...store.contract import NEVER, Store
@@ -61,7 +61,7 @@ class StoreLayer:
         self.deltas.append(delta)
         return await self._pass("apply", lambda: self.below.apply(delta, deadline=deadline))
 
-    async def rotate(self, delta: SessionDelta, successor: Successor, *, deadline: float = NEVER) -> CommitOutcome:
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER) -> CommitOutcome:
         self.deltas.append(delta)
         return await self._pass("rotate", lambda: self.below.rotate(delta, successor, deadline=deadline))
 

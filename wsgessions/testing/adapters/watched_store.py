@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar, cast
 
-from ...cache.statistics import CacheStatistics
 from ...errors import StoreUnavailable
 from ...record import Seen, SessionKey, SessionRecord
-from ...store.contract import Recalling, Store, find_power
+from ...store.cache_statistics import CacheStatistics
+from ...store.contract import CacheLookup, Store, find_capability
 from .store_layer import StoreLayer
 
 __all__ = ["WatchedStore"]
@@ -25,7 +25,7 @@ class WatchedStore(StoreLayer):
     """
 
     def __new__(cls, below: Store) -> Self:
-        cache = find_power(below, Recalling)
+        cache = find_capability(below, CacheLookup)
         return super().__new__(cls if cache is None else cast("type[Self]", _WatchedCache))
 
     def __init__(self, below: Store) -> None:
@@ -59,5 +59,5 @@ class _WatchedCache(WatchedStore):
         return None if self.stopped else self._cache.recall(key, mark)
 
     @property
-    def _cache(self) -> Recalling:
-        return cast("Recalling", find_power(self.below, Recalling))
+    def _cache(self) -> CacheLookup:
+        return cast("CacheLookup", find_capability(self.below, CacheLookup))

@@ -82,7 +82,7 @@ _Parcel = tuple[float, bytes]
 
 
 class _HeldPushes:
-    """Messages that wait each for its own time, and then overtake whoever has to wait longer."""
+    """Messages that wait each for its own time, and then overtake those that have to wait longer."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, bytes]] = []

@@ -6,7 +6,7 @@ async with FaultProxy(("127.0.0.1", 6379)) as proxy:
     proxy.delay(0.05)                   # seconds, each way
     proxy.drop(Direction.TO_CLIENT)     # replies vanish, the connections stay open
     proxy.heal()
-    proxy.end_connections()             # cut what there is; whoever connects anew gets through
+    proxy.end_connections()             # cut what there is; new connections get through
 ```
 
 Every mode holds for the connections there are and for those to come, until `FaultProxy.heal`. Where no direction is

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from ... import codec
-from ...record import NewSession, SessionDelta, SessionKey, SessionRecord, Successor, new_incarnation
+from ...record import NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord, new_incarnation
 from ...store.contract import Store
 
 __all__ = ["DAY", "IDLE", "StoreHarness", "stored", "change", "created", "new_key", "number", "successor_of"]
@@ -40,13 +40,13 @@ class StoreHarness(ABC):
 
 
 def new_key(prefix: int | None = None) -> SessionKey:
-    """A key that nobody has used."""
+    """A key that was not used yet."""
     return SessionKey(secrets.randbelow(4096) if prefix is None else prefix, secrets.token_bytes(16))
 
 
-def successor_of(key: SessionKey) -> Successor:
+def successor_of(key: SessionKey) -> RotationTarget:
     """What a session under ``key`` may be rotated to."""
-    return Successor(new_key(key.prefix), new_incarnation())
+    return RotationTarget(new_key(key.prefix), new_incarnation())
 
 
 def number(value: float) -> bytes:
@@ -65,7 +65,7 @@ async def created(
 
 
 def change(record: SessionRecord, **changed: bytes) -> SessionDelta:
-    """A commit by somebody who has seen ``record``."""
+    """A commit by a client that has seen ``record``."""
     return SessionDelta(record.key, record.incarnation, record.version, changed)
 
 

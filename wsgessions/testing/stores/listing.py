@@ -9,7 +9,7 @@ import pytest
 
 from ...errors import InvalidCursor
 from ...record import NewSession, SessionKey
-from ...store.contract import Store, find_power
+from ...store.contract import Store, find_capability
 from ...store.listing import Listing, Names, Position, SessionHead
 from .harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of
 from .principals import bound, moved
@@ -23,8 +23,8 @@ NO_CURSORS = [
 
 
 def listing_of(store: Store) -> Listing:
-    """The power of the store."""
-    listing = find_power(store, Listing)
+    """The capability of the store."""
+    listing = find_capability(store, Listing)
     assert listing is not None
     return listing
 

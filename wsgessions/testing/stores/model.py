@@ -20,13 +20,21 @@ from hypothesis.stateful import (
 )
 
 from ... import codec
-from ...record import CommitOutcome, CommitStatus, NewSession, SessionChanges, SessionDelta, SessionRecord, Successor
+from ...record import (
+    CommitOutcome,
+    CommitStatus,
+    NewSession,
+    RotationTarget,
+    SessionChanges,
+    SessionDelta,
+    SessionRecord,
+)
 from ...store.constants import COMMITS_REMEMBERED
-from ...store.contract import Indexing, Store, find_power
+from ...store.contract import Indexing, Store, find_capability
 from ...store.listing import Listing
 from .harness import StoreHarness, new_key, number, successor_of
 from .listing import all_listed
-from .modelled_session import Modelled, sums_of
+from .modelled_session import Modelled, Sent, sums_of
 
 __all__ = ["ModelCases"]
 
@@ -169,9 +177,9 @@ class StoreMachine(RuleBasedStateMachine):
             assert outcome.changes is not None
             self.check(session, base.merged(outcome.changes))
         elif outcome.status is CommitStatus.APPLIED:
-            self.applied(session, base, delta, to, outcome)
+            self.applied(session, base, Sent(delta, to, outcome))
 
-    def send(self, delta: SessionDelta, to: Successor | None) -> CommitOutcome:
+    def send(self, delta: SessionDelta, to: RotationTarget | None) -> CommitOutcome:
         return self.run(self.store.apply(delta) if to is None else self.store.rotate(delta, to))
 
     def expect(self, session: Modelled, delta: SessionDelta) -> tuple[CommitStatus, set[str]]:
@@ -186,10 +194,8 @@ class StoreMachine(RuleBasedStateMachine):
         refused = {name for name, by in delta.increments.items() if sums_of(attributes, {name: by}) is None}
         return (CommitStatus.NOT_A_NUMBER, refused) if refused else (CommitStatus.APPLIED, set())
 
-    def applied(
-        self, session: Modelled, base: SessionRecord, delta: SessionDelta, to: Successor | None, outcome: CommitOutcome
-    ) -> None:
-        before = session.record
+    def applied(self, session: Modelled, base: SessionRecord, sent: Sent) -> None:
+        before, (delta, to, outcome) = session.record, sent
         attributes = {name: raw for name, raw in before.attributes.items() if name not in delta.removed}
         attributes |= delta.changed
         sums = sums_of(attributes, dict(delta.increments)) or {}
@@ -200,14 +206,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert set(outcome.overwritten) == {name for name in named if session.written.get(name, 0) > delta.base}
         after = base.after(delta, outcome, to)
         assert after.attributes == attributes, "the caller's view is made whole by what it is told"
-        self.note(session, delta, to, outcome, after)
+        self.note(session, sent, after)
         if to is None:
             self.check_past(session, after)
 
-    def note(
-        self, session: Modelled, delta: SessionDelta, to: Successor | None, outcome: CommitOutcome, after: SessionRecord
-    ) -> None:
-        before = session.record
+    def note(self, session: Modelled, sent: Sent, after: SessionRecord) -> None:
+        before, (delta, to, outcome) = session.record, sent
         target = session
         if to is not None:
             session.gone = True
@@ -222,7 +226,7 @@ class StoreMachine(RuleBasedStateMachine):
         target.record, target.used_at = after, self.now
         target.idle = target.idle if delta.interval_ms is None else delta.interval_ms // 1000
         target.history.append(after)
-        session.sent.append((delta, to, outcome))
+        session.sent.append(sent)
 
     @precondition(lambda self: any(session.sent for session in self.sessions))
     @rule(place=st.integers(0, 9))
@@ -232,8 +236,16 @@ class StoreMachine(RuleBasedStateMachine):
         if session.gone or session.alive(self.now):
             delta, to, first = session.sent[-1]
             again = self.send(delta, to)
+            if again.status is CommitStatus.GONE and self.cannot_be_told(session.sent[-1]):
+                return
             assert (again.status, again.version, again.previous) == (first.status, first.version, first.previous)
             assert again.computed == first.computed
+
+    def cannot_be_told(self, sent: Sent) -> bool:
+        """Whether what others had committed before a rotation has ended with the session, see `Store.rotate`."""
+        at = sent.to and sent.to.key
+        there = any(each.record.key == at and each.alive(self.now) for each in self.sessions)
+        return at is not None and not there and sent.outcome.changes is not None
 
     @rule(place=st.integers(0, 9))
     def touch(self, place: int) -> None:
@@ -248,15 +260,15 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.run(self.store.delete(session.record.key)) == session.alive(self.now)
         session.gone = session.gone or session.alive(self.now)
 
-    @precondition(lambda self: find_power(self.store, Indexing) is not None)
+    @precondition(lambda self: find_capability(self.store, Indexing) is not None)
     @rule(principal=st.sampled_from(["ada", "bob", "eve"]))
     def find(self, principal: str) -> None:
-        index = cast("Indexing", find_power(self.store, Indexing))
+        index = cast("Indexing", find_capability(self.store, Indexing))
         found = self.run(index.heads_of(principal, self.run(index.keys_of(principal))))
         live = (each.record for each in self.sessions if each.alive(self.now) and each.record.principal == principal)
         assert sorted(record.seen for record in found) == sorted(record.seen for record in live)
 
-    @precondition(lambda self: find_power(self.store, Listing) is not None)
+    @precondition(lambda self: find_capability(self.store, Listing) is not None)
     @rule(limit=st.sampled_from([1, 3, 100]))
     def list_all(self, limit: int) -> None:
         found = [(head.key, head.seen, head.binding) for head in self.run(all_listed(self.store, limit))]

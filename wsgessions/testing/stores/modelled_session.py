@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ... import codec
-from ...record import CommitOutcome, SessionDelta, SessionRecord, Successor
+from ...record import CommitOutcome, RotationTarget, SessionDelta, SessionRecord
 from .harness import number
 
-__all__ = ["Modelled", "sums_of"]
+__all__ = ["Modelled", "Sent", "sums_of"]
+
+
+class Sent(NamedTuple):
+    """A commit that was applied, and how it was answered."""
+
+    delta: SessionDelta
+    to: RotationTarget | None
+    outcome: CommitOutcome
 
 
 @dataclass
@@ -16,7 +25,7 @@ class Modelled:
     """What a session ought to be."""
 
     record: SessionRecord
-    """As somebody would have it who has read it after the latest commit."""
+    """As a client would have it that has read it after the latest commit."""
     idle: int
     used_at: int
     ends_at: int
@@ -27,9 +36,7 @@ class Modelled:
     """The version that wrote each present attribute."""
     removed: int = 0
     """The version of the latest removal."""
-    sent: list[tuple[SessionDelta, Successor | None, CommitOutcome]] = field(
-        default_factory=list[tuple[SessionDelta, Successor | None, CommitOutcome]]
-    )
+    sent: list[Sent] = field(default_factory=list[Sent])
     gone: bool = False
     """Deleted, or moved away by a rotation."""
 

@@ -1,4 +1,4 @@
-"""Cases of `StoreSuite`, and a suite of its own: whose a session is, and which sessions are somebody's (S-55, E-9)."""
+"""Cases of `StoreSuite`, and a suite of its own: principals and their sessions (S-55, E-9)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-from ...record import Binding, CommitStatus, NewSession, SessionChanges, SessionKey, SessionRecord, Successor
+from ...record import (
+    CommitStatus,
+    NewSession,
+    PrincipalBinding,
+    RotationTarget,
+    SessionChanges,
+    SessionKey,
+    SessionRecord,
+)
 from ...record.struct import replace
-from ...store.contract import Indexing, Store, find_power
+from ...store.contract import Indexing, Store, find_capability
 from ...store.listing import SessionHead
 from .harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of
 
@@ -22,15 +30,15 @@ PRINCIPALS = ["ada", "7", "{braces}", "*?[x]", "a:b", "nul\0", "line\r\nbreak", 
 async def bound(
     store: Store, principal: str, attributes: dict[str, bytes] | None = None, *, idle: float = IDLE, life: float = DAY
 ) -> SessionRecord:
-    """A session that was created as somebody's; times in seconds."""
+    """A session that was created with a principal; times in seconds."""
     new = NewSession(new_key(), attributes or {}, round(idle * 1000), round(life * 1000), principal=principal)
     record = await store.create(new)
     assert record is not None, "a new key must be free"
     return record
 
 
-def successor(record: SessionRecord, **more: Any) -> Successor:
-    """What a session may be moved to, as a caller says it who has seen this record."""
+def successor(record: SessionRecord, **more: Any) -> RotationTarget:
+    """What a session may be moved to, for a caller that has seen this record."""
     return successor_of(record.key)._replace(principal=record.principal, **more)
 
 
@@ -46,12 +54,12 @@ async def moved(store: Store, record: SessionRecord, **more: Any) -> SessionReco
 
 
 class PrincipalCases(StoreHarness):
-    """Whose a session is, every store keeps."""
+    """Every store keeps the principal."""
 
     @pytest.mark.parametrize("principal", PRINCIPALS)
     async def test_a_session_may_be_somebodys_from_its_creation(self, store: Store, principal: str) -> None:
         record = await bound(store, principal, {"a": b"1"})
-        assert record.binding == Binding(principal, record.version)
+        assert record.binding == PrincipalBinding(principal, record.version)
         assert await stored(store, record) == record
 
     async def test_a_session_is_nobodys_unless_it_is_bound(self, store: Store) -> None:
@@ -67,7 +75,7 @@ class PrincipalCases(StoreHarness):
         outcome = await store.rotate(change(record, b=b"2"), to)
         found = await store.load(to.key)
         assert isinstance(found, SessionRecord)
-        assert found.binding == Binding(principal, outcome.version)
+        assert found.binding == PrincipalBinding(principal, outcome.version)
         assert found.attributes == {"a": b"1", "b": b"2"}
         assert found == record.after(change(record, b=b"2"), outcome, to)
         assert await store.load(record.key) is None
@@ -80,7 +88,7 @@ class PrincipalCases(StoreHarness):
         renewed = await moved(store, rotated, forward_ms=10_000)
         assert renewed.binding == rotated.binding == record.binding
         again = await moved(store, renewed, binds="ada")
-        assert again.binding == Binding("ada", again.rotated)
+        assert again.binding == PrincipalBinding("ada", again.rotated)
         assert (await moved(store, again, binds="bob")).principal == "bob"
 
     async def test_a_session_may_become_nobodys(self, store: Store) -> None:
@@ -168,7 +176,7 @@ class IndexingSuite(StoreHarness):
 
     async def test_ending_all_keys_until_there_is_no_new_one_ends_all_sessions(self, store: Store) -> None:
         """S-55: though the sessions move to new keys at the same time."""
-        index = find_power(store, Indexing)
+        index = find_capability(store, Indexing)
         assert index is not None
         records = [await bound(store, "ada") for _ in range(5)]
         moving = asyncio.gather(*(self.keep_moving(store, record, 30) for record in records))
@@ -192,7 +200,7 @@ class IndexingSuite(StoreHarness):
 
 async def heads_of(store: Store, principal: str) -> list[SessionHead]:
     """What the store finds of a principal, with the attribute a, in the order of the keys; see `Indexing`."""
-    index = find_power(store, Indexing)
+    index = find_capability(store, Indexing)
     assert index is not None
     seen: set[SessionKey] = set()
     heads: list[SessionHead] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ...record import CommitStatus, NewSession, Place, SessionKey, SessionRecord, Successor
+from ...record import CommitStatus, NewSession, Place, RotationTarget, SessionKey, SessionRecord
 from ...record.struct import replace
 from ...store.constants import REPLACED_MS
 from ...store.contract import Store
@@ -16,7 +16,7 @@ GRACE = 10
 """Seconds."""
 
 
-def renewal_of(key: SessionKey) -> Successor:
+def renewal_of(key: SessionKey) -> RotationTarget:
     """What a session under ``key`` may be renewed to."""
     return successor_of(key)._replace(forward_ms=GRACE * 1000)
 

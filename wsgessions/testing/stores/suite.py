@@ -23,7 +23,16 @@ import gc
 import secrets
 import weakref
 
-from ...store.contract import Ability, Countable, Indexing, Limited, Recalling, SecretKeeping, Store, find_power
+from ...store.contract import (
+    CacheLookup,
+    Capability,
+    Countable,
+    Indexing,
+    LimitedStore,
+    SecretKeeping,
+    Store,
+    find_capability,
+)
 from ...store.listing import Listing
 from .commits import CommitCases
 from .harness import IDLE, StoreHarness, change, created, successor_of
@@ -37,11 +46,11 @@ from .renewal import RenewalCases
 __all__ = ["CountableSuite", "IndexingSuite", "LimitedSuite", "ListingSuite", "SecretKeepingSuite", "StoreSuite"]
 
 
-_POWERS = {
-    Ability.COUNTING: Countable,
-    Ability.LISTING: Listing,
-    Ability.INDEXING: Indexing,
-    Ability.NEAR_CACHE: Recalling,
+_CAPABILITIES = {
+    Capability.COUNTING: Countable,
+    Capability.LISTING: Listing,
+    Capability.INDEXING: Indexing,
+    Capability.NEAR_CACHE: CacheLookup,
 }
 
 
@@ -53,7 +62,7 @@ class CountableSuite(StoreHarness):
     """What holds for a store that counts its sessions (E-7, K-10)."""
 
     async def test_the_count_is_that_of_the_living(self, store: Store) -> None:
-        counter = find_power(store, Countable)
+        counter = find_capability(store, Countable)
         assert counter is not None
         before = await counter.count()
         records = [await created(store) for _ in range(5)]
@@ -76,7 +85,7 @@ class SecretKeepingSuite(StoreHarness):
     """What holds for a store that keeps the common secret (C-11)."""
 
     async def test_the_first_proposal_is_the_secret_for_everybody(self, store: Store) -> None:
-        keeper = find_power(store, SecretKeeping)
+        keeper = find_capability(store, SecretKeeping)
         assert keeper is not None
         proposals = [secrets.token_bytes(32) for _ in range(10)]
         answers = await asyncio.gather(*map(keeper.shared_secret, proposals))
@@ -85,7 +94,7 @@ class SecretKeepingSuite(StoreHarness):
         assert await keeper.shared_secret(secrets.token_bytes(32)) == answers[0]
 
     async def test_a_follower_is_held_weakly(self, store: Store) -> None:
-        keeper = find_power(store, SecretKeeping)
+        keeper = find_capability(store, SecretKeeping)
         assert keeper is not None
         secret, follower = await keeper.shared_secret(secrets.token_bytes(32)), _Follower()
         keeper.follow_secret(secret, follower.learn)
@@ -103,8 +112,8 @@ class LimitedSuite(StoreHarness):
     """
 
     async def test_what_it_says_to_lack_it_has_not(self, store: Store) -> None:
-        limited = find_power(store, Limited)
+        limited = find_capability(store, LimitedStore)
         assert limited is not None
-        assert limited.lacks <= set(Ability)
-        for ability, power in _POWERS.items():
-            assert (ability in limited.lacks) == (find_power(store, power) is None)
+        assert limited.missing_capabilities <= set(Capability)
+        for ability, capability in _CAPABILITIES.items():
+            assert (ability in limited.missing_capabilities) == (find_capability(store, capability) is None)

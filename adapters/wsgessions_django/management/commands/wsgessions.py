@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from wsgessions.cli import main
 from wsgessions.cli.exit_code import ExitCode
 from wsgessions.errors import WsgessionsError
-from wsgessions.store.contract import Countable, find_power
+from wsgessions.store.contract import Countable, find_capability
 from wsgessions_django.checks import TAG
 from wsgessions_django.configuration import current_manager, settings_of_project
 from wsgessions_django.waiting import wait
@@ -59,6 +59,6 @@ class Command(BaseCommand):
 def _ask_store() -> str:
     manager = current_manager()
     wait(manager, manager.start)
-    counting = find_power(manager.store, Countable)
+    counting = find_capability(manager.store, Countable)
     sessions = "" if counting is None else f", {wait(manager, counting.count)} sessions"
     return f"the store answers: {manager.settings.store_url}{sessions}"

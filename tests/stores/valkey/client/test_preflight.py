@@ -13,9 +13,9 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
+from wsgessions.manager.store_factory import open_store
 from wsgessions.settings import SessionSettings
 from wsgessions.store.contract import Store
-from wsgessions.stores.factory import open_store
 from wsgessions.stores.valkey.client import preflight
 from wsgessions.stores.valkey.client.commands import Commands
 from wsgessions.stores.valkey.client.preflight import check_server

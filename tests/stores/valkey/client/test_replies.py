@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgessions.stores.valkey.client.replies import refusal
+from wsgessions.stores.valkey.client.replies import server_error
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from wsgessions.stores.valkey.client.replies import refusal
     ],
 )
 def test_the_servers_code_is_kept_and_the_remedy_told(text: str, code: str, said: str) -> None:
-    error = refusal(text)
+    error = server_error(text)
     assert error.server_code == code
     assert said in str(error)
 
@@ -35,11 +35,11 @@ def test_the_servers_code_is_kept_and_the_remedy_told(text: str, code: str, said
     ],
 )
 def test_quoted_arguments_are_left_out(text: str) -> None:
-    assert "s3cr3t" not in str(refusal(text))
+    assert "s3cr3t" not in str(server_error(text))
 
 
 @given(st.text())
 def test_any_text_becomes_one_printable_line_of_bounded_length(text: str) -> None:
-    shown = str(refusal(text))
+    shown = str(server_error(text))
     assert shown.isprintable()
     assert len(shown) < 1000

@@ -15,9 +15,9 @@ from tests.stores.valkey.caching_node import CachingNode, beating_on, caching_no
 from tests.stores.valkey.links import PATIENCE, soon
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server, started, store_at
-from wsgessions.cache.listener import Loss
 from wsgessions.errors import NonStopTimeout
 from wsgessions.record import SessionRecord
+from wsgessions.store.cache_statistics import Loss
 from wsgessions.stores.valkey.coherence.members import Member, list_members
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy

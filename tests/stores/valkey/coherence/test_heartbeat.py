@@ -16,10 +16,10 @@ from tests.stores.valkey.links import until
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.resp import ask
 from tests.stores.valkey.shared_server import shared_server, started, store_at
-from wsgessions.cache.listener import Loss
 from wsgessions.errors import StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.record import SessionRecord
+from wsgessions.store.cache_statistics import Loss
 from wsgessions.stores.valkey.coherence import heartbeat
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 from wsgessions.testing.stores.harness import change, created

@@ -12,8 +12,8 @@ from tests.stores.valkey.links import PATIENCE, until
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.resp import ask
 from tests.stores.valkey.shared_server import shared_server, started, store_at
-from wsgessions.cache.listener import Loss
 from wsgessions.record import CommitStatus, SessionRecord
+from wsgessions.store.cache_statistics import Loss
 from wsgessions.stores.valkey.client.replies import Reply
 from wsgessions.stores.valkey.coherence.byte_count import sent_before
 from wsgessions.stores.valkey.store import ValkeyStore

@@ -17,11 +17,11 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.resp import ask
 from tests.stores.valkey.shared_server import started, store_at
 from tests.two_managers import valkey_of
-from wsgessions.cache.listener import Loss
-from wsgessions.credentials.presented import CookieFinding, Presented
+from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
 from wsgessions.errors import ConfigError
 from wsgessions.manager import SessionManager
 from wsgessions.record import SessionRecord
+from wsgessions.store.cache_statistics import Loss
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.testing.stores.harness import created, stored
@@ -82,7 +82,7 @@ async def begun(manager: SessionManager) -> Mark:
 async def is_known(manager: SessionManager, mark: Mark) -> bool:
     """Whether a server finds the session, and takes the watermark for genuine."""
     forged = manager.statistics.forged_watermarks
-    session = manager.begin(Presented(mark.id, mark.watermark, CookieFinding.PRESENT))
+    session = manager.begin(PresentedCredentials(mark.id, mark.watermark, CredentialStatus.PRESENT))
     await manager.load(session)
     return session.get("a") == 1 and manager.statistics.forged_watermarks == forged
 

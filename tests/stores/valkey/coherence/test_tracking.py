@@ -14,11 +14,11 @@ from tests.stores.valkey.links import hear, soon, until
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.resp import ask
 from tests.stores.valkey.shared_server import shared_server, started, store_at
-from wsgessions.cache.listener import Loss
 from wsgessions.errors import StoreRefused
 from wsgessions.record import CommitOutcome, CommitStatus, SessionKey, SessionRecord, StoredAttributes
 from wsgessions.store.address import Address, in_turn
-from wsgessions.stores.valkey.client.connection import Connection, Ticket
+from wsgessions.store.cache_statistics import Loss
+from wsgessions.stores.valkey.client.connection import Connection, PendingRequest
 from wsgessions.stores.valkey.format.segments import Segments
 from wsgessions.stores.valkey.sessions.load import Reading
 from wsgessions.stores.valkey.store import ValkeyStore
@@ -318,7 +318,7 @@ class Stream:
         store = self.node.store
         assert store.segments is not None
         reading = Reading(key, store.segments.of(key), None, store.tracking, store.clock)
-        ticket = Ticket(b"", soon(), reading.take, len(reading.commands))
+        ticket = PendingRequest(b"", soon(), reading.take, len(reading.commands))
         ticket.future = asyncio.get_running_loop().create_future()
         self.connection.waiting.append(ticket)
         return reading
@@ -460,7 +460,7 @@ async def test_only_the_push_right_behind_the_reply_is_about_our_own_change(betw
     stream = Stream(node)
     node.store.tracking.position = lambda: stream.connection.replies
     for _ in range(1 + between):
-        ticket = Ticket(b"", soon(), None)
+        ticket = PendingRequest(b"", soon(), None)
         ticket.future = asyncio.get_running_loop().create_future()
         stream.connection.waiting.append(ticket)
     assert node.store.segments is not None

@@ -14,7 +14,7 @@ from tests.stores.valkey.links import LATER
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.resp import Conversation, Push, Refused
 from tests.stores.valkey.shared_server import shared_server
-from wsgessions.record import NewSession, Seen, SessionDelta, SessionKey, Successor, new_incarnation
+from wsgessions.record import NewSession, RotationTarget, Seen, SessionDelta, SessionKey, new_incarnation
 from wsgessions.stores.valkey.client.script import Script
 from wsgessions.stores.valkey.format import scripts as layout
 from wsgessions.stores.valkey.format.segments import Segment, Segments
@@ -228,7 +228,7 @@ class Record:
         new = NewSession(self.key, {"a": b"1"}, 600_000, 3_600_000, self.incarnation)
         return _call(CREATE, [self.name, self.segment.expiries], layout.pack_creation(new, LATER))
 
-    def commit(self, value: int = 0, *, to: Successor | None = None, incarnation: int | None = None) -> Words:
+    def commit(self, value: int = 0, *, to: RotationTarget | None = None, incarnation: int | None = None) -> Words:
         delta = SessionDelta(self.key, incarnation or self.incarnation, 1, {"a": b"%d" % value})
         keys = [self.name, self.segment.expiries, *([] if to is None else [self.segment.record(to.key)])]
         return _call(COMMIT, keys, layout.pack_commit(delta, to, grace_ms=0, resend=False, not_after=LATER))

@@ -11,7 +11,7 @@ from tests.stores.valkey.links import LATER, at, soon, until
 from tests.stores.valkey.links import started as started_link
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server, started, store_at
-from wsgessions.record import CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
+from wsgessions.record import CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from wsgessions.record.struct import replace
 from wsgessions.store.constants import COMMITS_REMEMBERED
 from wsgessions.stores.valkey.client.commands import Argument, ScriptCall
@@ -36,7 +36,7 @@ def segment_of(store: ValkeyStore, key: SessionKey) -> Segment:
 
 
 def script_call(
-    store: ValkeyStore, delta: SessionDelta, to: Successor | None = None, *, resend: bool
+    store: ValkeyStore, delta: SessionDelta, to: RotationTarget | None = None, *, resend: bool
 ) -> tuple[list[Argument], list[Argument]]:
     """Keys and arguments."""
     segment = segment_of(store, delta.key)
@@ -46,7 +46,7 @@ def script_call(
     return keys, [*scripts.pack_commit(delta, to, grace_ms=store.grace_ms, resend=resend, not_after=LATER)]
 
 
-async def resend(store: ValkeyStore, delta: SessionDelta, to: Successor | None = None) -> CommitOutcome:
+async def resend(store: ValkeyStore, delta: SessionDelta, to: RotationTarget | None = None) -> CommitOutcome:
     """Send a commit marked as sent again, whether or not it was sent before."""
     keys, args = script_call(store, delta, to, resend=True)
     return scripts.read_outcome(delta, await store.link.call(COMMIT, keys, args))
@@ -129,6 +129,21 @@ async def test_a_resend_after_a_rotation_tells_what_became_of_it(store: ValkeySt
     assert (await resend(store, adding(record))).status is CommitStatus.GONE
 
 
+@pytest.mark.parametrize("stale", [False, True])
+async def test_a_rotation_sent_again_after_the_end_is_told_where_the_state_it_led_to_is_known(
+    store: ValkeyStore, stale: bool
+) -> None:
+    """What others had committed since its base has ended with the session, see `Store.rotate`."""
+    record = await created(store)
+    if stale:
+        await store.apply(adding(record))
+    rotation, to = adding(record), successor_of(record.key)
+    first = await store.rotate(rotation, to)
+    await store.delete(to.key)
+    again = await store.rotate(rotation, to)
+    assert (first.status, again.status) == (CommitStatus.APPLIED, CommitStatus.GONE if stale else CommitStatus.APPLIED)
+
+
 async def test_a_resend_to_what_has_vanished_is_unknown(store: ValkeyStore) -> None:
     """Neither record nor tombstone is there to tell."""
     nowhere = SessionDelta(new_key(), 1, 1, {"a": b"1"})
@@ -158,7 +173,7 @@ class Pushes:
     async def _track(self, commands: Any) -> None:
         await commands.request("CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP")
 
-    async def commit(self, store: ValkeyStore, delta: SessionDelta, to: Successor | None = None) -> CommitOutcome:
+    async def commit(self, store: ValkeyStore, delta: SessionDelta, to: RotationTarget | None = None) -> CommitOutcome:
         keys, args = script_call(store, delta, to, resend=False)
         tracked: list[Sequence[Argument] | ScriptCall] = [("CLIENT", "CACHING", "YES"), ScriptCall(COMMIT, keys, args)]
         _, reply = await self.link.pipeline(tracked)

@@ -13,7 +13,7 @@ from tests.stores.valkey.links import PATIENCE, soon, until
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import age, shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
-from wsgessions.record import CommitStatus, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
+from wsgessions.record import CommitStatus, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from wsgessions.record.clock import StoreClock
 from wsgessions.record.struct import replace
 from wsgessions.stores.valkey.sessions.principal_index import confirm
@@ -44,7 +44,7 @@ class Scene:
     write: SessionDelta
     increment: SessionDelta
     move: SessionDelta
-    successor: Successor
+    successor: RotationTarget
     new: NewSession = field(default_factory=new_session)
     bound: NewSession = field(default_factory=lambda: new_session("bob"))
 

@@ -15,7 +15,7 @@ from tests.stores.valkey.shared_server import age, shared_server, started, store
 from wsgessions.errors import StoreRefused
 from wsgessions.record import NewSession, SessionKey, SessionRecord
 from wsgessions.store.listing import LARGEST_PAGE
-from wsgessions.stores.valkey.client.connection import Ticket
+from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
 from wsgessions.stores.valkey.sessions import listing
 from wsgessions.stores.valkey.store import ValkeyStore
@@ -210,10 +210,10 @@ async def test_a_page_is_five_round_trips_and_no_attribute_travels_unasked(
     for at in range(200):
         await created(store, {"small": b"x", "large": bytes(5_000)}, idle=at + 60)
     await bound(store, "ada", {"small": b"x", "large": bytes(5_000)})
-    sent: list[Ticket] = []
+    sent: list[PendingRequest] = []
     submit = store.link._submit
 
-    def counted(ticket: Ticket) -> asyncio.Future[Reply]:
+    def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         sent.append(ticket)
         return submit(ticket)
 

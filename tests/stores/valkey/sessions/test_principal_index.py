@@ -15,7 +15,7 @@ from tests.stores.valkey.shared_server import age, shared_server, started, store
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.record.struct import replace
-from wsgessions.stores.valkey.client.connection import Ticket
+from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
 from wsgessions.stores.valkey.format.principal import member_of
 from wsgessions.stores.valkey.format.segments import Segments, application_prefix, slot
@@ -114,12 +114,12 @@ async def test_what_leaves_the_store_leaves_the_index(shared_server: RawServer) 
         assert await indexed(store) == set()
 
 
-def requests_of(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> list[Ticket]:
+def requests_of(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> list[PendingRequest]:
     """What is sent from now on, each a round trip."""
-    sent: list[Ticket] = []
+    sent: list[PendingRequest] = []
     submit = store.link._submit
 
-    def counted(ticket: Ticket) -> asyncio.Future[Reply]:
+    def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         sent.append(ticket)
         return submit(ticket)
 

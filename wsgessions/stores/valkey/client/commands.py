@@ -24,7 +24,7 @@ from ....errors import StoreRefused
 from ....internal.jitter import chance
 from ....internal.masked import masked, shows_as
 from ....store.contract import NEVER
-from .connection import OnReply, Ticket
+from .connection import OnReply, PendingRequest
 from .replies import PASSING, Reply
 from .script import Script
 
@@ -71,7 +71,7 @@ class Commands(ABC):
         """See `Connection.bytes_before`; for an `OnReply` that is being told of this reply."""
 
     @abstractmethod
-    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
         """Put the ticket in line and give it its future."""
 
     # No frame that waits for a reply holds arguments by themselves: they are values, or the password (S-79, S-80).
@@ -83,10 +83,10 @@ class Commands(ABC):
         return self._repeat(_Words(args), deadline, on_reply)
 
     async def _repeat(self, words: _Words, deadline: float, on_reply: OnReply | None) -> Reply:
-        reply = await self._submit(Ticket(_pack(words), deadline, on_reply))
+        reply = await self._submit(PendingRequest(_pack(words), deadline, on_reply))
         while type(reply) is StoreRefused:
             await _wait_out(reply, deadline)
-            reply = await self._submit(Ticket(_pack(words), deadline, on_reply))
+            reply = await self._submit(PendingRequest(_pack(words), deadline, on_reply))
         return reply
 
     def call(
@@ -100,9 +100,9 @@ class Commands(ABC):
     ) -> Coroutine[Any, Any, Reply]:
         """Run a script, by its digest where the server is thought to know it, otherwise by its text."""
         call = ScriptCall(script, keys, args)
-        return self.run(call, lambda wire: Ticket(wire, deadline, on_reply), deadline=deadline)
+        return self.run(call, lambda wire: PendingRequest(wire, deadline, on_reply), deadline=deadline)
 
-    async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], Ticket], *, deadline: float) -> Reply:
+    async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], PendingRequest], *, deadline: float) -> Reply:
         """Run a script on a ticket of one's own making; ``ticket_for`` is asked for another each time it is sent."""
         reply = await self._submit(ticket_for(self._pack_script(*call)))
         whole = False
@@ -121,7 +121,7 @@ class Commands(ABC):
         deadline: float = NEVER,
         on_reply: OnReply | None = None,
     ) -> list[Reply]:
-        """Send several commands in one piece: nothing of anybody else comes between them.
+        """Send several commands in one piece: no other caller's commands come between them.
 
         ``on_reply`` is called for each reply in turn. If the server lacks a script, or is loading or busy, the whole is
         sent again, so everything in it must bear repetition.
@@ -134,7 +134,7 @@ class Commands(ABC):
         whole = False
         while True:
             wire = b"".join([self._pack_command(command, whole=whole) for command in commands])
-            replies = await self._submit(Ticket(wire, deadline, on_reply, len(commands)))
+            replies = await self._submit(PendingRequest(wire, deadline, on_reply, len(commands)))
             refused = [reply for reply in replies if type(reply) is StoreRefused]
             passing = [each for each in refused if each.server_code in PASSING]
             missing = not whole and any(each.server_code == "NOSCRIPT" for each in refused)

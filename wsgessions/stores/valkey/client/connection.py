@@ -18,9 +18,9 @@ from typing import Final, cast
 import hiredis
 
 from ....errors import NonStopTimeout, StoreRefused
-from .replies import LinkLost, Reply, refusal
+from .replies import LinkLost, Reply, server_error
 
-__all__ = ["Connection", "OnPush", "OnReply", "Ticket"]
+__all__ = ["Connection", "OnPush", "OnReply", "PendingRequest"]
 
 _log = logging.getLogger("wsgessions.link")
 
@@ -41,8 +41,8 @@ _UNANSWERED: Final = "the store has not answered in time; a write may or may not
 _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
 
 
-class Ticket:
-    """A place in the queue: what to send, how many replies it earns, and who waits for them."""
+class PendingRequest:
+    """A place in the queue: what to send, how many replies it earns, and the callers that wait for them."""
 
     __slots__ = ("deadline", "expected", "future", "on_reply", "replies", "sent_at", "wire")
 
@@ -69,7 +69,7 @@ class Ticket:
         return True
 
     def answer(self, reply: Reply) -> None:
-        """Tell whoever waits, if anybody does."""
+        """Tell the caller, if it still waits."""
         if not self.future.done():
             self.future.set_result(reply)
 
@@ -98,9 +98,9 @@ class Connection(asyncio.BufferedProtocol):
             on_push: told of push messages.
             on_room: told when more can be written: replies have come in, or the transport has drained.
             on_lost: told once, when the connection is of no further use; `lost` then holds the reason.
-            on_refusal: told of refusals, each before whoever asked, in stream order.
+            on_refusal: told of refusals, each before its caller, in stream order.
         """
-        self.waiting: deque[Ticket] = deque()
+        self.waiting: deque[PendingRequest] = deque()
         """Tickets whose command was written and whose reply has not come, oldest first."""
         self.paused: bool = False
         """Whether the transport's buffer is full."""
@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._on_refusal = on_refusal
         self._on_room = on_room
         self._on_lost = on_lost
-        self._reader = hiredis.Reader(replyError=refusal, notEnoughData=_NOTHING)
+        self._reader = hiredis.Reader(replyError=server_error, notEnoughData=_NOTHING)
         self._feed = cast("Callable[[memoryview, int, int], None]", self._reader.feed)  # its stub knows bytes alone
         self._torn = False
 
@@ -187,7 +187,7 @@ class Connection(asyncio.BufferedProtocol):
         """Whether a reply has come in part."""
         return self._torn or self._reader.has_data()
 
-    def write(self, tickets: Sequence[Ticket], now: float) -> None:
+    def write(self, tickets: Sequence[PendingRequest], now: float) -> None:
         """Send the tickets' commands in one piece."""
         for ticket in tickets:
             ticket.sent_at = now
@@ -220,7 +220,7 @@ class Connection(asyncio.BufferedProtocol):
                 if self._on_push is not None:
                     self._on_push(reply)
             elif not waiting:
-                return self.drop("the server sent a reply that nobody asked for")
+                return self.drop("the server sent a reply without a request")
             else:
                 self.replies += 1
                 if type(reply) is StoreRefused and self._on_refusal is not None:

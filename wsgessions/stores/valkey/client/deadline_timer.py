@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Final
 
-__all__ = ["Alarm"]
+__all__ = ["DeadlineTimer"]
 
 _GRAIN: Final = 0.01
 """Seconds between two looks, at least: deadlines that lie closer together are found by one look."""
@@ -17,7 +17,7 @@ _LONGEST: Final = 3600.0
 """Seconds that a timer runs at most; event loops differ in what they make of very long ones."""
 
 
-class Alarm:
+class DeadlineTimer:
     """Rings at the earliest instant it was set to. Most requests are answered by then, so it rarely rings.
 
     Args:

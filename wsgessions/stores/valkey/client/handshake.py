@@ -12,7 +12,7 @@ from typing import Final
 from ....errors import StoreRefused
 from ....store.address import Address, Verification
 from .commands import Argument, Commands
-from .connection import Connection, Ticket
+from .connection import Connection, PendingRequest
 from .replies import LinkLost, Reply
 
 __all__ = ["FreshConnection", "open_connection"]
@@ -21,7 +21,7 @@ _POLL: Final = 0.005
 
 
 class FreshConnection(Commands):
-    """Speaks to one connection that others do not see yet. Deadlines are left to whoever opens it."""
+    """Speaks to one connection that others do not see yet. Deadlines are left to the caller that opens it."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class FreshConnection(Commands):
         """See `Commands.bytes_before`."""
         return self._connection.bytes_before(content)
 
-    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
         ticket.future = asyncio.get_running_loop().create_future()
         if self._connection.lost is not None:
             ticket.fail(LinkLost(f"the connection was lost: {self._connection.lost}", sent=False))

@@ -1,11 +1,11 @@
-"""The link: one multiplexed RESP3 connection, made anew whenever it is lost and somebody wants it (C-1).
+"""The link: one multiplexed RESP3 connection, made anew whenever it is lost and a request needs it (C-1).
 
 Requests queue up in a backlog. Once per turn of the event loop as much of it as the connection takes is written in one
 piece, so that requests made at the same time share one system call. What has not been written outlives a connection.
 
 ```
-request -> Ticket -> backlog --(flush)--> connection.waiting --(reply)--> the ticket's future
-                        ^ no connection: a keeper connects, with back-off, while anybody waits here
+request -> PendingRequest -> backlog --(flush)--> connection.waiting --(reply)--> the ticket's future
+                        ^ no connection: the reconnector connects, with back-off, while requests wait here
 ```
 """
 
@@ -20,10 +20,10 @@ from ....errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailab
 from ....store.address import Address, Locate
 from ....store.contract import NEVER
 from .commands import Commands
-from .connection import Connection, OnPush, Ticket
-from .deadline_timer import Alarm
+from .connection import Connection, OnPush, PendingRequest
+from .deadline_timer import DeadlineTimer
 from .handshake import FreshConnection, open_connection
-from .reconnector import Keeper
+from .reconnector import Reconnector
 from .replies import LinkLost, Reply
 
 __all__ = ["Link"]
@@ -35,9 +35,9 @@ class Link(Commands):
     Args:
         locate: asked for the server's address before every attempt to connect.
         on_push: called by the parser with push messages; see `OnPush`.
-        on_refusal: called by the parser with each refusal, before whoever asked is told.
+        on_refusal: called by the parser with each refusal, before its caller is told.
         on_lost: called when a connection that carried requests has ended, before anything comes over the next one.
-        on_connect: run on every fresh connection before anybody else's requests, with a `Commands` that speaks to just
+        on_connect: run on every fresh connection before all requests, with a `Commands` that speaks to just
             that one. A `StoreUnavailable` means "try again later", a `ConfigError` that this server must not be used.
         name: what the server calls us in its list of clients.
         max_in_flight: requests that may be without reply; more wait their turn, within their deadlines (F-21).
@@ -71,11 +71,11 @@ class Link(Commands):
         self._stall_limit = stall_limit
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._backlog: deque[Ticket] = deque()
+        self._backlog: deque[PendingRequest] = deque()
         self._flush_due = False
         self._connection: Connection | None = None
-        self._alarm = Alarm(self._expire)
-        self._keeper = Keeper(
+        self._alarm = DeadlineTimer(self._expire)
+        self._keeper = Reconnector(
             locate=locate,
             connect=self._connect,
             wanted=self._wanted,
@@ -85,7 +85,7 @@ class Link(Commands):
         )
 
     def position(self) -> int:
-        """How many replies the present connection has brought: where its stream is, for who follows it."""
+        """How many replies the present connection has brought: where its stream is, for a reader that follows it."""
         return 0 if self._connection is None else self._connection.replies
 
     def bytes_before(self, content: bytes) -> int | None:
@@ -118,7 +118,7 @@ class Link(Commands):
             raise
 
     async def close(self) -> None:
-        """Close the connection and fail whoever waits. A closed link takes no requests until it is started again."""
+        """Close the connection and fail what waits. A closed link takes no requests until it is started again."""
         self._closed = True
         self._loop = None
         self._alarm.cancel()
@@ -131,7 +131,7 @@ class Link(Commands):
         await self._keeper.stop()
 
     def abandon(self, reason: str) -> None:
-        """Give the present connection up, as if it had broken; another is made when somebody wants one."""
+        """Give the present connection up, as if it had broken; another is made when a request needs one."""
         if self._connection is not None:
             self._connection.drop(reason)
 
@@ -146,7 +146,7 @@ class Link(Commands):
 
     # Sending
 
-    def _submit(self, ticket: Ticket) -> asyncio.Future[Reply]:
+    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
         loop = self._loop or self._bind()
         ticket.future = loop.create_future()
         self._backlog.append(ticket)
@@ -176,7 +176,7 @@ class Link(Commands):
             return None
         now = time.monotonic()
         room = self._max_in_flight - len(connection.waiting)
-        ready: list[Ticket] = []
+        ready: list[PendingRequest] = []
         while backlog and len(ready) < room:
             ticket = backlog.popleft()
             if ticket.deadline <= now:
@@ -241,7 +241,7 @@ class Link(Commands):
     def _take_refusal(self, connection: Connection, refused: StoreRefused) -> None:
         if self._on_refusal is not None:
             self._on_refusal(refused)
-        if refused.server_code == "READONLY":  # the replies that are here already still reach those who wait for them
+        if refused.server_code == "READONLY":  # the replies that are here already still reach their callers
             reason = "the server is not the primary any more (READONLY)"
             asyncio.get_running_loop().call_soon(connection.drop, reason)
 

@@ -16,7 +16,7 @@ from ....internal.own_context import begin_task
 from ....store.address import Address, Locate
 from .connection import Connection
 
-__all__ = ["Keeper"]
+__all__ = ["Reconnector"]
 
 _log = logging.getLogger("wsgessions.link")
 
@@ -30,15 +30,15 @@ _STEADY: Final = 1.0
 _NOT_LET_IN: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "DENIED", "ERR"})
 
 
-class Keeper:
-    """Connects while somebody wants a connection, and rests otherwise.
+class Reconnector:
+    """Connects while a connection is wanted, and rests otherwise.
 
     Args:
         locate: asked for the address before every attempt.
         connect: one attempt.
-        wanted: whether anybody waits for a connection.
+        wanted: whether a request waits for a connection.
         adopt: given the connection that was made.
-        refuse: given what makes the error for each of those who wait, when trying again soon is of no use.
+        refuse: given what makes the error for each waiting caller, when trying again soon is of no use.
         timeout: seconds for one attempt; `locate` has its own limits.
     """
 
@@ -69,7 +69,7 @@ class Keeper:
         self._warned = False
 
     def want(self) -> None:
-        """See to it that a connection is made, if anybody wants one."""
+        """See to it that a connection is made, if one is wanted."""
         if self._task is None and self._wanted():
             self._task = begin_task(self._work(), name="wsgessions link")
 
@@ -103,19 +103,19 @@ class Keeper:
         self._warned = False
         self.trouble = self._failure = ""
         _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
-        # The task is over as far as anybody can tell: should the connection be lost at once, another is to be started.
+        # The task is over as seen from outside: should the connection be lost at once, another is to be started.
         self._task = None
         self._adopt(connection)
 
     async def _attempt(self) -> Connection | None:
-        # Whoever gives up during an attempt is to learn how the one before it failed.
+        # A caller that gives up during an attempt learns how the one before it failed.
         self.trouble = self._failure or "still connecting"
         try:
             self.address = await self._locate()
             self.trouble = self._failure or f"{self.address}: still connecting{self._tls_doubt()}"
             async with asyncio.timeout(self._timeout):
                 return await self._connect(self.address)
-        except Exception as error:  # noqa: BLE001 - each kind is told to somebody below
+        except Exception as error:  # noqa: BLE001 - each kind is told to a caller below
             self._failures += 1
             self._fail(error)
         return None
@@ -166,7 +166,7 @@ def _lasting(error: Exception) -> WsgessionsError | None:
 
 
 def _told(lasting: WsgessionsError, address: Address | None) -> StoreUnavailable:
-    """The error for one who waits; each gets an exception of its own, since raising one adds to it."""
+    """The error for one caller; each gets an exception of its own, since raising one adds to it."""
     message, where = str(lasting.args[0]), f"{address}: " if address else ""
     if isinstance(lasting, StoreRefused):
         return StoreRefused(where + message, server_code=lasting.server_code, hint=lasting.hint)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from ....errors import StoreRefused, StoreUnavailable
 
-__all__ = ["DOUBTFUL", "PASSING", "LinkLost", "Reply", "refusal"]
+__all__ = ["DOUBTFUL", "PASSING", "LinkLost", "Reply", "server_error"]
 
 Reply: TypeAlias = Any
 """A RESP3 reply as `hiredis` reads it: None, bool, int, float, bytes, or a list or dict of such.
@@ -50,7 +50,7 @@ class LinkLost(StoreUnavailable):
         self.sent = sent
 
 
-def refusal(text: str) -> StoreRefused:
+def server_error(text: str) -> StoreRefused:
     """The error reply ``text`` as an exception to be raised, or to be kept in its place in a list.
 
     Servers quote the arguments of commands that they do not know; those would be passwords and values (S-79).

@@ -25,7 +25,7 @@ _LONGEST_PAUSE: Final = 0.05
 
 
 async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float) -> None:
-    """See `Barring.barrier`.
+    """See `Barrier.barrier`.
 
     Args:
         store: the store; this node, if it is in the list, has heard of its own changes already.
@@ -57,5 +57,5 @@ def _kept_since(store: ValkeyStore, listed: Listed, began_ms: int) -> int:
 
 
 async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
-    """See `Confirming.confirm`: a server that may not write refuses the script, though it had nothing to write."""
+    """See `PrimaryCheck.confirm`: a server that may not write refuses the script, though it had nothing to write."""
     await list_members(store, hint=False, deadline=deadline)

@@ -25,11 +25,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ....cache.lease import Lease
-from ....cache.listener import Feed, Loss
+from ....cache.listener import InvalidationListener
 from ....errors import StoreRefused, StoreUnavailable
 from ....internal.background import BackgroundTask
 from ....internal.jitter import chance
 from ....internal.log_throttle import LogThrottle
+from ....store.cache_statistics import Loss
 from ....store.constants import TRACKED_KEYS
 from ..agreement import REPLACED
 from ..client.commands import ScriptCall
@@ -74,7 +75,13 @@ class Heartbeat:
     """
 
     def __init__(
-        self, store: ValkeyStore, cache: Feed, lease: Lease, *, interval: float, tracked_keys: int = TRACKED_KEYS
+        self,
+        store: ValkeyStore,
+        cache: InvalidationListener,
+        lease: Lease,
+        *,
+        interval: float,
+        tracked_keys: int = TRACKED_KEYS,
     ) -> None:
         self.node: bytes = b""
         """This node's name in the list of members, drawn at each start (C-21)."""
@@ -151,7 +158,7 @@ class Heartbeat:
         return self._interval if self._counted else min(_SOON * 2.0**self._uncounted, self._interval)
 
     async def _pause(self, seconds: float) -> None:
-        """Until the next beat is due, or somebody asks for one: twice then, the second to confirm the first (C-15)."""
+        """Until the next beat is due, or a process asks for one: twice then, the second to confirm the first (C-15)."""
         if self._urgent:
             self._urgent -= 1
             return

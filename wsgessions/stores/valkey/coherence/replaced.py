@@ -10,7 +10,7 @@ from ....record import SessionKey
 from ....store.constants import REPLACED_MS, TOMBSTONE_MS
 from ..client.commands import ScriptCall
 from ..format import scripts
-from ..format.forward import Forward, forward_in
+from ..format.forward import Redirect, forward_in
 from ..format.session_scripts import END_FORWARD
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def end_forward(store: ValkeyStore, keys: Collection[SessionKey], grace_ms
         await store.sender.answers(calls[i : i + _SCRIPTS_PER_PIPELINE], deadline)
 
 
-async def keep_forward(store: ValkeyStore, key: SessionKey, forward: Forward, deadline: float) -> None:
+async def keep_forward(store: ValkeyStore, key: SessionKey, forward: Redirect, deadline: float) -> None:
     """A client that has not heard of its new id keeps the old one in use: let that live as long as the session."""
     if forward.idle_ms:
         record = (await store.segment(key, deadline)).record(key)

@@ -1,8 +1,8 @@
 """The fence: waits until replicas have what the primary has acknowledged (C-15b).
 
 ``WAIT`` blocks the connection that it comes over, and covers what others have written before (fact 15). So one small
-connection beside the link goes round and round while anybody waits: it writes, and waits for the replicas to confirm
-that. Whoever had his acknowledgement before a round began is covered by it, so all of them share it.
+connection beside the link goes round and round while a caller waits: it writes, and waits for the replicas to confirm
+that. A round covers all changes that were acknowledged before it began, so their callers share it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = LogThrottle(logging.getLogger("wsgessions.replication"))
 FENCE: Final = Script.load("fence")
 """Write something, and tell the replication id."""
 _ROUND: Final = 0.25
-"""Seconds that one ``WAIT`` takes at most; who still waits then is part of the next round."""
+"""Seconds that one ``WAIT`` takes at most; a caller that still waits then is part of the next round."""
 _ANSWER: Final = 1.0
 """Seconds beyond that for its answer, and for a connection if there is none."""
 
@@ -81,7 +81,7 @@ class Fence:
             return False
 
     async def close(self) -> None:
-        """Let go of the connection; who still waits is told that it was not reached."""
+        """Close the connection; callers that still wait are told that the replicas were not reached."""
         task, link = self._task, self._link
         self._task = self._link = None
         if task is not None:

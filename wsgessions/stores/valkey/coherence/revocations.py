@@ -5,7 +5,7 @@ login replaced. So each process remembers for the life of a tombstone which keys
 another history of the store begins. To end what has ended changes nothing, and where nothing is, nothing is stored.
 
 Of a login that was lost the old id comes back to life, and the new one is unknown. The old one is ended all the same
-(S-06): somebody else may know it, and its owner, who has only the new one, has to log in again in any case.
+(S-06): an attacker may know it, and its owner, with only the new one, has to log in again in any case.
 """
 
 from __future__ import annotations

@@ -17,16 +17,17 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
-from ....cache.listener import Feed, Loss
+from ....cache.listener import InvalidationListener
 from ....errors import StoreRefused
 from ....internal.log_throttle import LogThrottle
-from ....record import APPLIED, CommitOutcome, CommitStatus, SessionDelta, SessionKey, SessionRecord, Successor
+from ....record import APPLIED, CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionKey, SessionRecord
+from ....store.cache_statistics import Loss
 from ..client.commands import Argument, Commands, ScriptCall
-from ..client.connection import Ticket
+from ..client.connection import PendingRequest
 from ..client.replies import DOUBTFUL, Reply
 from .byte_count import ByteCount
 
-__all__ = ["CACHING_YES", "Note", "Permitted", "Tracking"]
+__all__ = ["CACHING_YES", "Note", "TrackedRequest", "Tracking"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
@@ -47,7 +48,7 @@ class Tracking:
     """The tracking of one link's connections. Without a cache to tell, nothing is tracked."""
 
     def __init__(self) -> None:
-        self.cache: Feed | None = None
+        self.cache: InvalidationListener | None = None
         self.on: bool = False
         """Whether the server tracks what the present connection reads."""
         self.count: ByteCount | None = None
@@ -89,7 +90,7 @@ class Tracking:
             self.cache.reset(Loss.CONNECTION)
 
     def take_refusal(self, refused: StoreRefused) -> None:
-        """Whoever was refused, one word of a lost role ends the lease (C-5)."""
+        """Whichever request was refused, one word of a lost role ends the lease (C-5)."""
         if self.cache is not None and refused.server_code in DOUBTFUL:
             self.cache.suspend()
 
@@ -113,7 +114,7 @@ class Tracking:
 
     @property
     def generation(self) -> int:
-        """See `Feed.generation`."""
+        """See `InvalidationListener.generation`."""
         return 0 if self.cache is None else self.cache.generation
 
     def held(self, key: SessionKey) -> SessionRecord | None:
@@ -132,7 +133,7 @@ class Tracking:
         """
         if not self.on:
             return commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
-        return commands.run(script, lambda wire: Permitted(self, script, note, wire, deadline), deadline=deadline)
+        return commands.run(script, lambda wire: TrackedRequest(self, script, note, wire, deadline), deadline=deadline)
 
     def expect_own(self, names: Iterable[Argument]) -> None:
         """The reply that is being parsed is to a change of these; a push for each comes before the next reply."""
@@ -151,7 +152,7 @@ class Tracking:
             self.cache.keep(record)
 
     def note_commit(
-        self, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome | None, *, tracked: bool
+        self, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome | None, *, tracked: bool
     ) -> SessionRecord | None:
         """How a commit ended; None for a refusal. Each reply to an own write replaces or removes the entry (C-9).
 
@@ -173,7 +174,7 @@ def _note_untracked(note: Note, reply: Reply) -> None:
     note(reply, False)
 
 
-class Permitted(Ticket):
+class TrackedRequest(PendingRequest):
     """A script with ``CLIENT CACHING YES`` before it, in one piece."""
 
     __slots__ = ("_note", "_permitted", "_script", "_tracking")
@@ -186,7 +187,7 @@ class Permitted(Ticket):
         self._permitted: bool | None = None
 
     def take(self, reply: Reply) -> bool:
-        """See `Ticket.take`. Of the first reply nobody is told but us."""
+        """See `PendingRequest.take`. The first reply is told to no one but this object."""
         if self._permitted is None:
             self._permitted = reply == b"OK"
             return False
@@ -197,7 +198,7 @@ class Permitted(Ticket):
 
 
 def _state_after(
-    held: SessionRecord, delta: SessionDelta, successor: Successor | None, outcome: CommitOutcome
+    held: SessionRecord, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome
 ) -> SessionRecord | None:
     """The session's state after a commit, if it follows from what is held (hazard 8 of merging, C-9).
 

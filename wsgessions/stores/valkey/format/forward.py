@@ -9,17 +9,17 @@ from typing import Final
 
 from ....record import Place, SessionKey, SessionRecord
 from ..client.replies import Reply
-from .metadata import Refusal, read_head
+from .metadata import ScriptStatus, read_head
 from .scripts import FORWARD, TOMBSTONE, read_record
 
-__all__ = ["Forward", "forward_in", "place_in", "state_in"]
+__all__ = ["Redirect", "forward_in", "place_in", "state_in"]
 
 _FORWARD: Final = Struct(">16s8sQ")
 """The successor's digest, its incarnation, and until when the old key leads there, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
+class Redirect:
     """What is read instead of a session whose id was renewed a moment ago."""
 
     key: SessionKey
@@ -28,7 +28,7 @@ class Forward:
     """The idle timeout of the session; 0 for none."""
 
 
-def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> Forward | None:
+def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> Redirect | None:
     """The forward in what was read, if there is one that is not over.
 
     Args:
@@ -41,14 +41,14 @@ def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> F
         return None
     digest, _, ends = _FORWARD.unpack(forward)
     head = read_head(fields.get(TOMBSTONE, b""), now_ms)
-    if isinstance(head, Refusal) or ends <= now_ms:
+    if isinstance(head, ScriptStatus) or ends <= now_ms:
         return None
-    return Forward(SessionKey(key.prefix, digest), head.interval)
+    return Redirect(SessionKey(key.prefix, digest), head.interval)
 
 
 def state_in(
     key: SessionKey, fields: Mapping[bytes, bytes], score: int | None, now_ms: int
-) -> SessionRecord | Forward | Refusal:
+) -> SessionRecord | Redirect | ScriptStatus:
     """What a record says: the session, where it has moved to, or why there is none.
 
     Args:
@@ -63,7 +63,7 @@ def state_in(
 
 def place_in(key: SessionKey, reply: Reply) -> Place | None:
     """Where a commit or the end of the session under ``key`` is to be sent on, if that is the answer to it."""
-    if reply[0] != Refusal.FORWARDED:
+    if reply[0] != ScriptStatus.FORWARDED:
         return None
     _, digest, incarnation, rotated = reply
     return Place(SessionKey(key.prefix, digest), int.from_bytes(incarnation), rotated)

@@ -11,7 +11,7 @@ from ....store.constants import COMMITS_REMEMBERED, EXACT
 from ..client.replies import Reply
 from .remembered_commits import REMEMBERED
 
-__all__ = ["HEAD", "Head", "Refusal", "is_too_late", "read_head"]
+__all__ = ["HEAD", "Head", "ScriptStatus", "is_too_late", "read_head"]
 
 HEAD: Final = Struct(">BB8sQQQQQQB")
 """The fixed part of a record's metadata; see `Head`."""
@@ -24,7 +24,7 @@ applications that were 32 bits long (S-12), and no release that was published ha
 _DAY_MS: Final = 86_400_000
 
 
-class Refusal(IntEnum):
+class ScriptStatus(IntEnum):
     """Why a script did nothing. 0 means that it did what it was asked; the first four are a `CommitStatus`, too."""
 
     GONE = 1
@@ -35,14 +35,14 @@ class Refusal(IntEnum):
     UNREADABLE = 6
     FORWARDED = 7
     REVOKED = 8
-    """Gone, and this is a tombstone that leads nowhere: nobody may ever have the session under this key again."""
+    """Gone, and this is a tombstone that leads nowhere: no request may ever have the session under this key again."""
     TOO_LATE = 9
     """The caller has given up before the script ran (C-20)."""
 
 
 def is_too_late(reply: Reply) -> bool:
     """Whether this is the answer of a script that ran after its caller had given up, and changed nothing (C-20)."""
-    return type(reply) is list and len(reply) == 2 and reply[0] == Refusal.TOO_LATE
+    return type(reply) is list and len(reply) == 2 and reply[0] == ScriptStatus.TOO_LATE
 
 
 @masked
@@ -68,7 +68,7 @@ class Head(NamedTuple):
         return min(self.version // 1000 + self.interval, self.deadline) if self.interval else self.deadline
 
 
-def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
+def read_head(metadata: bytes, now_ms: int) -> Head | ScriptStatus:
     """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
 
     Args:
@@ -76,11 +76,11 @@ def read_head(metadata: bytes, now_ms: int) -> Head | Refusal:
         now_ms: the store's time. A creation far in the future would carry the session beyond any deadline.
     """
     if metadata[:1] == _MAGIC and metadata[1:2] > _FORMAT:
-        return Refusal.TOO_NEW
+        return ScriptStatus.TOO_NEW
     if metadata[:2] != _MAGIC + _FORMAT or len(metadata) < HEAD.size:
-        return Refusal.UNREADABLE
+        return ScriptStatus.UNREADABLE
     head = Head._make(HEAD.unpack_from(metadata))
     whole = head.commits <= COMMITS_REMEMBERED and len(metadata) >= HEAD.size + head.commits * REMEMBERED.size
     in_range = max(head.version, head.interval, head.deadline) < EXACT
     in_order = head.created <= min(now_ms + _DAY_MS, head.deadline)
-    return head if whole and in_range and in_order else Refusal.UNREADABLE
+    return head if whole and in_range and in_order else ScriptStatus.UNREADABLE

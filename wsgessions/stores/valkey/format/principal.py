@@ -1,8 +1,8 @@
-"""Whose a session is, as it lies in the hash of its record (S-55).
+"""The principal of a session, as it lies in the hash of its record (S-55).
 
 The scripts write it as they write an attribute, with the version in front; no attribute can have its name (R-05). The
-first 12 bits of the id stand with it, so that whoever meets the record alone, as the reaper does, knows the member of
-the principal's index that belongs to it (E-9). Records of sessions that are nobody's have it too, with an empty
+first 12 bits of the id stand with it, so that a reader of the record alone, such as the reaper, knows the member of
+the principal's index that belongs to it (E-9). Records of sessions without a principal have it too, with an empty
 principal, for lists tell the ref of every session (E-8, S-80).
 """
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from ....record import Binding, SessionKey
+from ....record import PrincipalBinding, SessionKey
 from ....record.principal import MAX_PRINCIPAL_BYTES
 
 __all__ = ["BOUND", "is_member", "key_of", "member_of", "owner_of", "pack_principal", "prefix_in", "read_binding"]
 
 BOUND: Final = b"p"
-"""The field: `_HEAD`, then the principal in UTF-8, empty if it is nobody's."""
+"""The field: `_HEAD`, then the principal in UTF-8, empty if there is none."""
 
 _HEAD: Final = Struct(">QH")
 """The version that bound it, and the prefix of the session's key."""
@@ -31,8 +31,8 @@ def pack_principal(key: SessionKey, principal: str) -> bytes:
     return _PREFIX.pack(key.prefix) + principal.encode()
 
 
-def read_binding(field: bytes) -> Binding | None:
-    """Whose a session is; None if it is nobody's, also where there is no such field.
+def read_binding(field: bytes) -> PrincipalBinding | None:
+    """The principal; None if there is none, also where there is no such field.
 
     Raises:
         ValueError: no release has written this.
@@ -41,7 +41,7 @@ def read_binding(field: bytes) -> Binding | None:
         return None
     if not _HEAD.size < len(field) <= _HEAD.size + MAX_PRINCIPAL_BYTES:
         raise ValueError("it is too short, or too long")
-    return Binding(field[_HEAD.size :].decode(), int.from_bytes(field[:8]))
+    return PrincipalBinding(field[_HEAD.size :].decode(), int.from_bytes(field[:8]))
 
 
 def prefix_in(field: bytes) -> int | None:
@@ -53,7 +53,7 @@ def prefix_in(field: bytes) -> int | None:
 
 
 def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
-    """Whose session it was that has left the store, and its key; None if the field is damaged."""
+    """The principal of a session that has left the store, and its key; None if the field is damaged."""
     try:
         binding = read_binding(field)
     except ValueError:

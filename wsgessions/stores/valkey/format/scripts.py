@@ -16,26 +16,26 @@ from ....record import (
     CommitOutcome,
     CommitStatus,
     NewSession,
+    RotationTarget,
     Seen,
     SessionChanges,
     SessionDelta,
     SessionKey,
     SessionRecord,
     StoredAttributes,
-    Successor,
 )
 from ....record.history import latest
 from ....record.names import field_of, shared_name
 from ....store.constants import EXACT, TOMBSTONE_MS
 from ..client.replies import Reply
-from .metadata import HEAD, Head, Refusal, read_head
+from .metadata import HEAD, Head, ScriptStatus, read_head
 from .principal import BOUND, pack_principal, read_binding
 from .remembered_commits import read_lineage
 
 __all__ = [
     "HEAD",
     "Head",
-    "Refusal",
+    "ScriptStatus",
     "as_fields",
     "instant",
     "milliseconds",
@@ -97,9 +97,9 @@ def pack_seen(seen: Seen | None) -> bytes:
 
 
 def pack_commit(
-    delta: SessionDelta, successor: Successor | None, *, grace_ms: int, resend: bool, not_after: int
+    delta: SessionDelta, successor: RotationTarget | None, *, grace_ms: int, resend: bool, not_after: int
 ) -> list[bytes]:
-    """The arguments of ``commit.lua``. Whose a session is, the script changes like an attribute."""
+    """The arguments of ``commit.lua``. The script changes the principal like an attribute."""
     incarnation, forward_ms, binds = _NO_SUCCESSOR, 0, None
     if successor is not None:
         incarnation, forward_ms, binds = successor.incarnation, successor.forward_ms, successor.binds
@@ -161,7 +161,7 @@ def instant(score: Reply) -> int | None:
 
 def read_record(
     key: SessionKey, fields: Mapping[bytes, bytes], expires_ms: int | None, now_ms: int
-) -> SessionRecord | Refusal:
+) -> SessionRecord | ScriptStatus:
     """The session in the fields of its hash.
 
     Args:
@@ -171,22 +171,22 @@ def read_record(
         now_ms: the store's time.
     """
     if not fields or TOMBSTONE in fields:
-        return Refusal.REVOKED if fields and FORWARD not in fields else Refusal.GONE
+        return ScriptStatus.REVOKED if fields and FORWARD not in fields else ScriptStatus.GONE
     head = read_head(fields.get(_METADATA, b""), now_ms)
-    if isinstance(head, Refusal):
+    if isinstance(head, ScriptStatus):
         return head
     attributes = _read_attributes(fields)
-    if isinstance(attributes, Refusal):
+    if isinstance(attributes, ScriptStatus):
         return attributes
     rotated = int.from_bytes(fields.get(_ROTATED, b""))
     try:
         binding = read_binding(fields.get(BOUND, b""))
     except ValueError:
-        return Refusal.UNREADABLE
+        return ScriptStatus.UNREADABLE
     renewed_from = fields.get(_RENEWED_FROM, b"")
     sound = max(rotated, 0 if binding is None else binding.version) <= head.version
     if not sound or len(renewed_from) not in _DIGEST_OR_NONE:
-        return Refusal.UNREADABLE
+        return ScriptStatus.UNREADABLE
     return SessionRecord(
         key=key,
         incarnation=int.from_bytes(head.incarnation),
@@ -203,16 +203,16 @@ def read_record(
     )
 
 
-def _read_attributes(fields: Mapping[bytes, bytes]) -> StoredAttributes | Refusal:
+def _read_attributes(fields: Mapping[bytes, bytes]) -> StoredAttributes | ScriptStatus:
     attributes = StoredAttributes()
     for field, value in fields.items():
         if field[:1] == _ATTRIBUTE:
             try:
                 attributes[shared_name(field)] = value[_STAMP_SIZE:]
             except UnicodeDecodeError:
-                return Refusal.UNREADABLE
+                return ScriptStatus.UNREADABLE
             if len(value) < _STAMP_SIZE:
-                return Refusal.UNREADABLE
+                return ScriptStatus.UNREADABLE
     return attributes
 
 
@@ -255,7 +255,7 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     if type(reply) is bytes:
         return CommitOutcome(APPLIED, *_APPLIED_ALONE.unpack(reply))
     status = _STATUSES[reply[0]]
-    if len(reply) == 1 or reply[0] == Refusal.FORWARDED:
+    if len(reply) == 1 or reply[0] == ScriptStatus.FORWARDED:
         return CommitOutcome(status)
     _, version, previous, expires_ms, results, names, *others = reply
     if not 0 <= version < EXACT:

@@ -108,7 +108,8 @@ class Segments:
 def application_prefix(namespace: str, context_path: str) -> str:
     """What the keys of one application begin with (S-12).
 
-    128 bits of the digest, since whoever had another path of the same digest could list and end this one's sessions.
+    128 bits of the digest, since an application with another path of the same digest could list and end this one's
+    sessions.
     """
     digest = hashlib.sha256(context_path.encode()).digest()[:16]
     return f"{namespace}:{urlsafe_b64encode(digest).rstrip(b'=').decode()}:"

@@ -1,5 +1,5 @@
 #!lua
--- Announce to a principal's index a session that is about to be bound: whoever reads the index from now on knows of it,
+-- Announce to a principal's index a session that is about to be bound: readers of the index from now on know of it,
 -- and does not take it for an orphan before `window` is over (E-9).
 -- The index lives for a day at least; confirming a member makes it live as long as that.
 -- KEYS: index. ARGV: member, window, not after.

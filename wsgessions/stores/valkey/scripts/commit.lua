@@ -48,7 +48,7 @@ if s.commits:find(id, 1, true) then
   end
 end
 if resend == 1 and base < s.floor then return {UNKNOWN} end -- applied and forgotten, or never applied
-if s.resent:find(id, 1, true) then return {UNKNOWN} end -- nobody waits for it: its resend was answered
+if s.resent:find(id, 1, true) then return {UNKNOWN} end -- its caller has gone: the resend was answered
 
 if s.dead then return history().onward(s, now) end
 local ends = tonumber(redis.call('ZADD', index, 'XX', 'INCR', 0, member)) or idle_end_unindexed(s)

@@ -3,7 +3,7 @@
 local function history()
   local past = {}
 
-  -- Whether a version that somebody has seen can be of this history. The latest commits are remembered, so that a version among
+  -- Whether a version that a client has seen can be of this history. The latest commits are remembered, so that a version among
   -- them that is not remembered was lost with the server that knew it (C-8, C-12); of older ones nothing is known.
   function past.holds(s, version)
     if version == s.version or version <= s.floor then return true end

@@ -4,7 +4,7 @@
 -- a later release are left to it (R-22).
 -- KEYS: index, records. ARGV: grace.
 -- Returns the numbers of sessions deleted, entries without a session dropped, unreadable and too new records, and of the
--- deleted sessions that were somebody's KEY and whose they were, one after the other (E-9).
+-- deleted sessions with a principal KEY and principal, one after the other (E-9).
 local now = clock()
 local limit = now - tonumber(ARGV[1])
 local expired, orphans, unreadable, too_new, bound = 0, 0, 0, 0, {}
@@ -18,8 +18,8 @@ for i = 2, #KEYS do
     else
       redis.call('ZREM', KEYS[1], member)
       if s and not s.dead then
-        local whose = redis.call('HGET', KEYS[i], 'p')
-        if whose and #whose > 10 then bound[#bound + 1], bound[#bound + 2] = member, whose end
+        local principal = redis.call('HGET', KEYS[i], 'p')
+        if principal and #principal > 10 then bound[#bound + 1], bound[#bound + 2] = member, principal end
         redis.call('UNLINK', KEYS[i])
         expired = expired + 1
       elseif refusal == UNREADABLE then

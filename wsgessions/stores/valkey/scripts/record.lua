@@ -3,8 +3,8 @@
 --   m        metadata: HEAD, then the remembered commits, oldest first
 --   a<name>  one attribute: the version that wrote it (8 bytes), then its value
 --   r        ids and times of commits that were applied when they were sent again; seldom there
---   p        whose session it is: the version that bound it (8 bytes), the id's first 12 bits (2 bytes), the principal,
---            which is empty where it is nobody's; written as an attribute is
+--   p        the principal: the version that bound it (8 bytes), the id's first 12 bits (2 bytes), the principal,
+--            which is empty where there is none; written as an attribute is
 --   i        the version of the latest rotation, which gave the session its present id; not there before the first
 --   t        instead of all others: a tombstone, holding the metadata that the session had at its end
 --   f        beside `t` if the id was renewed: key and incarnation of the successor, and until when the old id leads there

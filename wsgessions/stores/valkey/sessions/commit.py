@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ....errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ....record import (
     APPLIED,
-    Binding,
     CommitOutcome,
     CommitStatus,
     NewSession,
     Place,
+    PrincipalBinding,
+    RotationTarget,
     SessionDelta,
     SessionKey,
     SessionRecord,
     StoredAttributes,
-    Successor,
 )
 from ....record.history import begun
 from ....record.struct import replace
@@ -27,7 +27,7 @@ from ..client.commands import ScriptCall
 from ..client.replies import Reply
 from ..format import scripts
 from ..format.forward import place_in
-from ..format.metadata import Refusal, is_too_late
+from ..format.metadata import ScriptStatus, is_too_late
 from ..format.session_scripts import COMMIT, CREATE, DELETE
 from .principal_index import leave
 
@@ -77,12 +77,12 @@ def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
         expires_ms=expires_ms,
         attributes=StoredAttributes(new.attributes),
         lineage=begun(version),
-        binding=Binding(new.principal, version) if new.principal else None,
+        binding=PrincipalBinding(new.principal, version) if new.principal else None,
     )
 
 
 async def commit(
-    store: ValkeyStore, delta: SessionDelta, successor: Successor | None, deadline: float
+    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget | None, deadline: float
 ) -> CommitOutcome:
     """Apply a delta, and with a successor move the session there; see `Store.apply` and `Store.rotate`.
 
@@ -102,7 +102,7 @@ async def commit(
 
 
 async def _commit_there(
-    store: ValkeyStore, moved: Place, delta: SessionDelta, successor: Successor | None, deadline: float
+    store: ValkeyStore, moved: Place, delta: SessionDelta, successor: RotationTarget | None, deadline: float
 ) -> CommitOutcome:
     renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
     needed = successor if successor is not None and not successor.forward_ms else None
@@ -121,7 +121,7 @@ async def _commit_there(
 
 
 async def _completed(
-    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: Successor, deadline: float
+    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: RotationTarget, deadline: float
 ) -> CommitOutcome:
     """The outcome of a rotation with the state that it led to, where the answer does not tell it.
 
@@ -148,10 +148,15 @@ class _Commit:
     outcome: CommitOutcome
     """Once the script has answered."""
     refusal: int
-    """Then, if it was not applied: a `Refusal`."""
+    """Then, if it was not applied: a `ScriptStatus`."""
 
     def __init__(
-        self, store: ValkeyStore, segment: Segment, delta: SessionDelta, successor: Successor | None, deadline: float
+        self,
+        store: ValkeyStore,
+        segment: Segment,
+        delta: SessionDelta,
+        successor: RotationTarget | None,
+        deadline: float,
     ) -> None:
         self._store = store
         self._delta = delta
@@ -184,19 +189,19 @@ class _Commit:
         try:
             outcome, self.refusal = scripts.read_outcome(delta, reply), reply[0]
         except ValueError:  # it may have been applied, to what cannot be read
-            outcome, self.refusal = CommitOutcome(CommitStatus.GONE), Refusal.UNREADABLE
+            outcome, self.refusal = CommitOutcome(CommitStatus.GONE), ScriptStatus.UNREADABLE
         applied = outcome.status is APPLIED
         after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
         if applied and after is not None:
             outcome = replace(outcome, after=after)
         self.outcome = outcome
-        if _kills(successor) if applied else reply[0] == Refusal.REVOKED:
+        if _kills(successor) if applied else reply[0] == ScriptStatus.REVOKED:
             store.revocations.note(delta.key)
         # A resend may be answered out of the record's memory, and then nothing was written.
         return applied and not self._resent
 
 
-def _kills(successor: Successor | None) -> bool:
+def _kills(successor: RotationTarget | None) -> bool:
     """Whether a commit with this successor ends the old key at once, as at a login (S-06)."""
     return successor is not None and not successor.forward_ms
 
@@ -211,7 +216,7 @@ class Ended(NamedTuple):
     timeline: bytes = b""
     """The replication id."""
     bound: bytes = b""
-    """Whose session it was, as its record had it."""
+    """The principal, as the record had it."""
 
 
 async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool) -> bool:
@@ -244,7 +249,7 @@ async def _end_here(
 
     def note(reply: Reply) -> None:
         store.tracking.note_record(key, None, tracked=False)
-        if isinstance(reply, list) and reply[0] in (0, Refusal.FORWARDED):
+        if isinstance(reply, list) and reply[0] in (0, ScriptStatus.FORWARDED):
             store.revocations.note(key)
 
     def send(resend: bool, not_after: int) -> Awaitable[Reply]:

@@ -12,8 +12,8 @@ from ....record.names import field_of
 from ..client.commands import Argument
 from ..client.replies import Reply
 from ..format import scripts
-from ..format.forward import Forward, state_in
-from ..format.metadata import Refusal
+from ..format.forward import Redirect, state_in
+from ..format.metadata import ScriptStatus
 from ..format.principal import BOUND
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "fields_for", "found_in", "note", "read_heads"]
 
-Found: TypeAlias = SessionRecord | Forward | Refusal | None
+Found: TypeAlias = SessionRecord | Redirect | ScriptStatus | None
 """A session with no more attributes than were asked for, or why there is none; None if it has expired."""
 
 
@@ -40,7 +40,7 @@ def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int 
     if isinstance(reply, StoreRefused):
         if reply.server_code != "WRONGTYPE":
             raise reply
-        return Refusal.UNREADABLE
+        return ScriptStatus.UNREADABLE
     found = {name: value for name, value in zip(fields, reply, strict=True) if value is not None}
     state = state_in(key, found, score, now_ms)
     expired = isinstance(state, SessionRecord) and min(state.expires_ms, state.deadline_ms) <= now_ms
@@ -66,6 +66,6 @@ async def read_heads(
 
 def note(store: ValkeyStore, key: SessionKey, found: Found) -> None:
     """Take note of what is wrong with a record. What this release cannot read does not hide the others (R-22)."""
-    if isinstance(found, Refusal):
+    if isinstance(found, ScriptStatus):
         with suppress(RecordTooNew):
             store.note_refusal(found, key)

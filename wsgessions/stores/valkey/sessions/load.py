@@ -13,8 +13,8 @@ from ..client.commands import Argument, ScriptCall
 from ..client.replies import Reply
 from ..coherence.tracking import CACHING_YES, Tracking
 from ..format import scripts
-from ..format.forward import Forward, state_in
-from ..format.metadata import Refusal
+from ..format.forward import Redirect, state_in
+from ..format.metadata import ScriptStatus
 from ..format.segments import Segment
 from ..format.session_scripts import LOAD
 
@@ -52,7 +52,7 @@ class Reading:
     def __init__(
         self, key: SessionKey, segment: Segment, since: Seen | None, tracking: Tracking | None, clock: StoreClock
     ) -> None:
-        self.found: SessionRecord | SessionChanges | Forward | Refusal | StoreRefused | None = None
+        self.found: SessionRecord | SessionChanges | Redirect | ScriptStatus | StoreRefused | None = None
         """The answer: None for a session that has expired, a `StoreRefused` where the server did not read."""
         self.unindexed: bool = False
         """Whether the session is missing in the index of its segment (R-28)."""
@@ -92,7 +92,7 @@ class Reading:
 
     def _judge(
         self, clock: Reply, score: Reply, *found: Reply
-    ) -> SessionRecord | SessionChanges | Forward | Refusal | StoreRefused | None:
+    ) -> SessionRecord | SessionChanges | Redirect | ScriptStatus | StoreRefused | None:
         for reply in (clock, score):
             if isinstance(reply, StoreRefused):
                 return reply
@@ -107,7 +107,7 @@ class Reading:
             record = session if isinstance(session, SessionRecord) else None
             self._tracking.note_record(self._key, record, tracked=found[0] == b"OK")
         self.unindexed = session is not None and score is None
-        return read if isinstance(read, Refusal | Forward) else session
+        return read if isinstance(read, ScriptStatus | Redirect) else session
 
     def _completed(self, session: SessionRecord | SessionChanges) -> SessionRecord | SessionChanges | None:
         if self._base is None or self._tracking is None or isinstance(session, SessionRecord):
@@ -118,15 +118,15 @@ class Reading:
 
 def _read(
     key: SessionKey, found: Reply, now_ms: int, score: int | None
-) -> tuple[SessionRecord | SessionChanges, int] | Forward | Refusal | StoreRefused:
+) -> tuple[SessionRecord | SessionChanges, int] | Redirect | ScriptStatus | StoreRefused:
     """The session in the answer to the read of a record, with its absolute deadline."""
     if isinstance(found, StoreRefused):
-        return Refusal.UNREADABLE if found.server_code == "WRONGTYPE" else found
+        return ScriptStatus.UNREADABLE if found.server_code == "WRONGTYPE" else found
     if isinstance(found, Mapping):
         return _whole(key, found, now_ms, score)
     status, *parts = found
     if status:
-        return Refusal(status)
+        return ScriptStatus(status)
     if len(parts) == 1:
         return _whole(key, scripts.as_fields(parts[0]), now_ms, score)
     version, interval_ms, deadline_ms, idle_end, changed, live, lineage = parts
@@ -134,12 +134,12 @@ def _read(
     try:
         return scripts.read_changes(version, interval_ms, ends, changed, live, lineage=lineage), deadline_ms
     except ValueError:
-        return Refusal.UNREADABLE
+        return ScriptStatus.UNREADABLE
 
 
 def _whole(
     key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int, score: int | None
-) -> tuple[SessionRecord, int] | Forward | Refusal:
+) -> tuple[SessionRecord, int] | Redirect | ScriptStatus:
     state = state_in(key, fields, score, now_ms)
     return (state, state.deadline_ms) if isinstance(state, SessionRecord) else state
 

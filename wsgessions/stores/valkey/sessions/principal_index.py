@@ -95,9 +95,9 @@ async def take_out(store: ValkeyStore, principal: str, dead: Iterable[SessionKey
 
 
 async def leave(store: ValkeyStore, left: Iterable[tuple[bytes, bytes]], deadline: float) -> None:
-    """Take out sessions that have just left the store: their KEYs, and whose they were as their records had it.
+    """Take out sessions that have just left the store: their KEYs, and their principals as the records had them.
 
-    A failure is no error: what stays behind is taken out by whoever reads the index next.
+    A failure is no error: what stays behind is removed by the next reader of the index.
     """
     owned = [owner_of(field, digest) for digest, field in left]
     segments = await store.known_segments(deadline)

@@ -1,8 +1,8 @@
-"""Sessions that are somebody's: bound so that the index of their principal never misses one, and found by it (E-9).
+"""Sessions with a principal: bound so that the principal's index never misses one, and found by it (E-9).
 
 A session that is bound, or moves while it is, is announced to the index under its new key, then created or moved, and
-then confirmed. Who dies in between leaves a member behind that the next reader confirms or forgets. A commit that
-neither binds nor moves has nothing to do with any of this.
+then confirmed. A process that dies in between leaves a member behind that the next reader confirms or forgets. A commit
+that neither binds nor moves has nothing to do with any of this.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Collection, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ....errors import NonStopTimeout, StoreUnavailable
-from ....record import CommitOutcome, CommitStatus, NewSession, SessionDelta, SessionKey, SessionRecord, Successor
+from ....record import CommitOutcome, CommitStatus, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from ....store.listing import Names, SessionHead
-from ..format.forward import Forward
-from ..format.metadata import Refusal
+from ..format.forward import Redirect
+from ..format.metadata import ScriptStatus
 from ..format.principal import key_of, member_of
 from . import commit as writing
 from .heads import Found, read_heads
@@ -27,12 +27,12 @@ __all__ = ["create", "heads_of", "look_after", "rotate"]
 
 
 def create(store: ValkeyStore, new: NewSession, deadline: float) -> Coroutine[Any, Any, SessionRecord | None]:
-    """Store a new session, see `Store.create`; one that is somebody's enters the index."""
+    """Store a new session, see `Store.create`; one with a principal enters the index."""
     return _create_bound(store, new, new.principal, deadline) if new.principal else writing.create(store, new, deadline)
 
 
 def rotate(
-    store: ValkeyStore, delta: SessionDelta, successor: Successor, deadline: float
+    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget, deadline: float
 ) -> Coroutine[Any, Any, CommitOutcome]:
     """Move a session, see `Store.rotate`; the index of whom it belongs to follows."""
     if successor.principal or successor.binds:
@@ -52,7 +52,7 @@ async def _create_bound(store: ValkeyStore, new: NewSession, principal: str, dea
 
 
 async def _rotate_bound(
-    store: ValkeyStore, delta: SessionDelta, successor: Successor, deadline: float
+    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget, deadline: float
 ) -> CommitOutcome:
     after = successor.principal_after
     if after:
@@ -68,7 +68,7 @@ async def _rotate_bound(
     return outcome
 
 
-async def _follow(store: ValkeyStore, old: SessionKey, successor: Successor, deadline: float) -> None:
+async def _follow(store: ValkeyStore, old: SessionKey, successor: RotationTarget, deadline: float) -> None:
     """A session has moved, and may have become another one's."""
     if successor.principal:
         await take_out(store, successor.principal, [old], deadline)
@@ -108,8 +108,8 @@ async def look_after(
 ) -> dict[SessionKey, Found]:
     """Read what these members of an index stand for, and put right what the index has of them."""
     found = await read_heads(store, [key_of(member) for member in members], names, deadline)
-    gone = [key for key, each in found.items() if each is Refusal.REVOKED or isinstance(each, Forward)]
-    missing = {member: score for member, score in members.items() if found[key_of(member)] is Refusal.GONE}
+    gone = [key for key, each in found.items() if each is ScriptStatus.REVOKED or isinstance(each, Redirect)]
+    missing = {member: score for member, score in members.items() if found[key_of(member)] is ScriptStatus.GONE}
     unconfirmed = [
         each
         for each in found.values()

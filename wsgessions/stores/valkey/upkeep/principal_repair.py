@@ -30,11 +30,11 @@ next pass."""
 
 
 async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int:
-    """Look after sessions that are somebody's.
+    """Repair the index entries of sessions with a principal.
 
     Args:
         store: the store.
-        records: names of records; those that are nobody's are passed over.
+        records: names of records; those without a principal are passed over.
 
     Returns:
         How many were missing.

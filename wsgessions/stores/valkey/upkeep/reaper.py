@@ -1,7 +1,7 @@
 """The reaper: takes expired sessions out of the store, so that nothing but living ones stays (E-4, F-27).
 
 Any process may sweep any segment; a claim in the store lets one of them do it at a time. A sweep is spread over its
-interval, and takes a bounded number of sessions, so that no request notices it. Whoever has the claim of the first
+interval, and takes a bounded number of sessions, so that no request notices it. The process with the claim of the first
 segment also looks for sessions that no sweep would find, since they are missing in the index (R-28).
 """
 
@@ -36,7 +36,7 @@ _CLAIM_INTERVALS: Final = 5
 """A claim that is not renewed for so many intervals lapses."""
 _SEGMENTS_AT_ONCE: Final = 16
 _BATCH: Final = 100
-"""Sessions per script: a script holds up everybody else."""
+"""Sessions per script: a script holds up all other commands."""
 _BATCHES: Final = 5
 """Batches per segment and sweep."""
 
@@ -87,7 +87,7 @@ class Reaper:
             await asyncio.sleep(self._interval * chance.uniform(0.1, 0.3))  # spreads nodes
 
     async def sweep(self, *, pace: float = 0.0) -> int:
-        """Sweep all segments once that nobody else has claimed.
+        """Sweep all segments once that no other process has claimed.
 
         Args:
             pace: seconds over which to spread it.

@@ -1,4 +1,4 @@
-"""Statistics of one near cache. Counters are plain integers that only grow, in the thread of whoever counts."""
+"""Statistics of one near cache. Counters are plain integers that only grow, in the thread that counts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .listener import Loss
-
-__all__ = ["CacheStatistics", "Miss"]
+__all__ = ["CacheStatistics", "Loss", "Miss"]
 
 
 class Miss(Enum):
@@ -17,7 +15,7 @@ class Miss(Enum):
     ABSENT = "absent"
     """It is not there: never read here, or thrown out to make room."""
     OUTDATED = "outdated"
-    """Somebody else has written to it."""
+    """Another process has written to it."""
     BEHIND = "behind"
     """The client has seen a newer state, of which the push is still on its way (C-11)."""
     UNKNOWN = "unknown"
@@ -26,6 +24,23 @@ class Miss(Enum):
     """The node could not prove that its copies are fresh (C-4)."""
     EXPIRING = "expiring"
     """It may be over by the store's time, so the store is asked (C-16)."""
+
+
+class Loss(Enum):
+    """Why everything that was learned over a link became worthless at once (C-1)."""
+
+    CONNECTION = "connection"
+    """The connection ended, and with it the server's memory of what we hold."""
+    FLUSHED = "flushed"
+    """The server said that all keys may have changed: FLUSHALL, or a full resync."""
+    TIMELINE = "timeline"
+    """The replication id has changed: another history goes on from here."""
+    PUSHES_LOST = "pushes_lost"
+    """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+    REPLACED = "replaced"
+    """The store has not the data any more that it had: it was emptied, swapped, or restarted without them (C-25)."""
+    AUDIT = "audit"
+    """A copy was found to be wrong (C-19)."""
 
 
 @dataclass(slots=True)

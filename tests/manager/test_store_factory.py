@@ -22,10 +22,10 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
+from wsgessions.manager.store_factory import open_store
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import Countable, Noting, Recalling, SecretKeeping, Store, find_power
-from wsgessions.stores.factory import open_store
+from wsgessions.store.contract import CacheLookup, Countable, SecretKeeping, Store, TouchBuffer, find_capability
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.stores.valkey.coherence import heartbeat
 from wsgessions.testing.stores.harness import change, created, new_key, stored
@@ -81,16 +81,16 @@ async def test_two_processes_with_the_same_settings_share_their_sessions(url: st
 async def test_the_optional_powers_are_there_through_all_layers(url: str) -> None:
     async with opened(settings(url)) as store:
         await created(store)
-        counter = find_power(store, Countable)
+        counter = find_capability(store, Countable)
         assert counter is not None
         assert await counter.count() == 1
-        keeper = find_power(store, SecretKeeping)
+        keeper = find_capability(store, SecretKeeping)
         assert keeper is not None
         assert await keeper.shared_secret(b"1" * 32) == await keeper.shared_secret(b"2" * 32) == b"1" * 32
 
 
-def noting(store: Store) -> Noting:
-    found = find_power(store, Noting)
+def noting(store: Store) -> TouchBuffer:
+    found = find_capability(store, TouchBuffer)
     assert found is not None
     return found
 
@@ -115,7 +115,7 @@ async def test_a_server_s_table_of_watched_sessions_may_be_full_and_the_embedded
     )
     async with opened(settings(url, tracking_table_max_keys=1, heartbeat="50ms")) as store:
         await created(store)
-        cache = find_power(store, Recalling)
+        cache = find_capability(store, CacheLookup)
         assert cache is not None
         await until(lambda: cache.statistics.tracked_keys > 0)
     assert ("tracking-table-max-keys" in caplog.text) is url.startswith("unix")
