@@ -44,7 +44,7 @@ _HOMES: Final = {
     "SessionManager": "manager",
     "SessionMiddleware": "middleware",
     "SessionSettings": "settings",
-    "from_redis": "stores.redis_client",
+    "from_redis": "stores.valkey.redis_client",
     "install": "install",
 }
 

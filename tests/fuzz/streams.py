@@ -100,7 +100,7 @@ def _told(reply: Any) -> str:
     return f"refused {reply.server_code}" if isinstance(reply, StoreRefused) else repr(reply)
 
 
-def check_refusal(data: bytes) -> None:
+def check_server_error(data: bytes) -> None:
     """Error texts become one printable line of bounded length."""
     error = server_error(data.decode("utf-8", "replace"))
     assert len(str(error)) < 1000

@@ -97,7 +97,7 @@ TARGETS = {
     "document": Target(stored.check_document, (*_MESSAGEPACK, b"wsd\x01"), 300),
     "off_heap": Target(stored.check_off_heap, (*_NUMBERS, b"\x81\xa1", b"\xc4\x01")),
     "stream": Target(streams.check_stream, (*_RESP, *_MORE_RESP), 100),
-    "refusal": Target(streams.check_refusal, (b"ERR ", b"_", b"with args beginning with:", b"A" * 500)),
+    "server_error": Target(streams.check_server_error, (b"ERR ", b"_", b"with args beginning with:", b"A" * 500)),
 }
 
 

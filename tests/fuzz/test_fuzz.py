@@ -63,7 +63,7 @@ LONG: dict[str, Callable[[int], bytes]] = {
     "members": lambda size: joined([bytes(18), bytes(10) + b"a" * size, SCORE]),
     "document": lambda size: b"wsd\x01\x92" + b"\x91" * size,
     "off_heap": lambda size: b"\xff" * size,
-    "refusal": lambda size: b"ERR " + b", with args beginning with:" * (size // 27),
+    "server_error": lambda size: b"ERR " + b", with args beginning with:" * (size // 27),
 }
 """Of each reader, inputs of any size that give it much to do."""
 
