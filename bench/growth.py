@@ -122,7 +122,7 @@ async def _create(app: SessionMiddleware) -> str:
 
 
 def _cookies_of(app: SessionMiddleware, session_id: str) -> dict[bytes, bytes]:
-    _, field = app.transport.set_id(CredentialChannel.COOKIE, session_id, max_age=None)
+    _, field = app.resolver.set_id(CredentialChannel.COOKIE, session_id, max_age=None)
     name, _, value = field.partition(b";")[0].partition(b"=")
     return {name: value}
 

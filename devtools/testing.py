@@ -24,8 +24,12 @@ def run_tests(python: Path, *args: str, folder: Path = ROOT) -> int:
 
 
 def test(args: list[str]) -> int:
-    """Every test, against a real embedded Valkey; ARGS go to pytest. With CI set, a test that cannot run fails."""
-    return run_tests(HERE.need("test"), *(args or PARALLEL))
+    """Every test, on a real embedded Valkey; ARGS go to pytest, `--coverage` measures. In CI what cannot run fails."""
+    python = HERE.need("test")
+    if args != ["--coverage"]:
+        return run_tests(python, *(args or PARALLEL))
+    failed = run_tests(python, *PARALLEL, "--cov", "--cov-report=", "--cov-fail-under=0")
+    return failed or run(python, "-m", "tests.architecture.covered")
 
 
 def browser(args: list[str]) -> int:

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 IN_CI = bool(os.environ.get("CI"))
+# Such a test goes the same ways many thousand times. Measured, it takes twice as long, and what it runs others run too.
+WITHOUT_COVERAGE = ("tests/coherence/", "tests/fuzz/")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
@@ -64,6 +66,9 @@ def homes_beyond(known: Collection[threading.Thread]) -> list[threading.Thread]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(WITHOUT_COVERAGE):
+            item.add_marker(pytest.mark.no_cover)
     if find_chromium() is None:
         for item in items:
             if item.get_closest_marker("browser"):

@@ -17,16 +17,17 @@ from wsgessions import SessionManager
 from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.internal.jitter import chance
 from wsgessions.record import new_commit_id, new_incarnation
+from wsgessions.session import unit_of
 
 WORKERS = 2
 
 
 async def store_one(manager: SessionManager) -> str:
     """A session; its watermark."""
-    session = manager.begin(PresentedCredentials())
+    session = manager.requests.begin(PresentedCredentials())
     session["a"] = 1
-    await manager.commit(session)
-    mark = manager.watermark_of(session)
+    await manager.requests.repository.commit(session)
+    mark = manager.requests.watermark_for(unit_of(session))
     assert mark is not None
     return mark
 

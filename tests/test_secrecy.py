@@ -20,7 +20,7 @@ from wsgessions import errors
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
-from wsgessions.session import Session
+from wsgessions.session import Session, repository_of
 from wsgessions.stores.memory.store import MemoryStore
 
 __all__ = ["shared_server"]
@@ -113,7 +113,9 @@ class World:
         return app
 
     def show(self, session: Session) -> None:
-        self.watch.told.extend([repr(session), str(session), f"{session}", repr(session.ref), repr(session._owner)])
+        self.watch.told.extend(
+            [repr(session), str(session), f"{session}", repr(session.ref), repr(repository_of(session))]
+        )
 
 
 async def walk(world: World, store: Any) -> None:
@@ -164,7 +166,9 @@ async def test_nothing_secret_is_told_over_a_store_in_memory(watch: Watch) -> No
     node = make_node(MemoryStore(), secrets=[SECRET], exclude=["/static"])
     world = World(node, watch)
     await walk(world, node.store)
-    watch.told.extend(map(repr, (node.manager, node.manager.settings, node.manager.statistics, node.manager.owner)))
+    manager = node.manager
+    shown = (manager, manager.settings, manager.statistics, manager.requests, manager.requests.repository)
+    watch.told.extend(map(repr, shown))
     watch.check()
 
 

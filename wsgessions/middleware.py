@@ -1,12 +1,13 @@
 """The middleware: puts a session into the scope of every request. Install it outermost, as the guide's filter is.
 
-Reads as: `Exchange.run` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
+Reads as: `SessionRequest` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from asyncio import CancelledError
 from typing import Final, Unpack
 
 from .errors import ConfigError
@@ -16,10 +17,11 @@ from .session import Session
 from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
+from .web.exchange import Exchange
 from .web.id_resolver import SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
-from .web.unstored import exchange_of
+from .web.session_request import SessionRequest
 
 __all__ = ["SessionMiddleware"]
 
@@ -58,9 +60,10 @@ class SessionMiddleware:
         del overrides  # before anything can fail: no frame shows a secret (S-79)
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, given, store)
-        self.transport: SessionIdResolver = SessionIdResolver(self.manager.settings)
-        self._exchange = exchange_of(self.manager.settings)
-        self._excluded = PathPrefixes(self.manager.settings.exclude)
+        self.resolver: SessionIdResolver = SessionIdResolver(self.manager.settings)
+        self._requests = self.manager.requests
+        self._excluded = PathPrefixes.of(self.manager.settings.exclude)
+        self._unstored = PathPrefixes.of(self.manager.settings.no_store)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
@@ -73,14 +76,47 @@ class SessionMiddleware:
         kind = scope["type"]
         if kind == "lifespan":
             await run_lifespan(self.manager, self.app, scope, receive, send)
-        elif kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
+            return
+        if kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
             await self.app(scope, receive, send)
-        else:
-            presented = self.transport.read(scope.get("headers", ()))
-            exchange = self._exchange(self.manager, self.transport, presented, scope, send)
-            if followers:
-                running.set(exchange)
-            await exchange.run(self.app, receive, load=not self._excluded.hold(scope))
+            return
+        client, requests = scope.get("client"), self._requests
+        request = SessionRequest(
+            requests,
+            self.resolver,
+            self.resolver.read(scope.get("headers", ())),
+            method=scope.get("method"),
+            scheme=scope.get("scheme"),
+            client_address=client[0] if client else None,
+        )
+        session, unit = request.session, request.unit
+        if self._unstored is not None:
+            unit.is_uncacheable = self._unstored.hold(scope["path"], scope.get("root_path", ""))
+        exchange = Exchange(requests, request, scope, send)
+        if followers:
+            running.set(exchange)
+        try:
+            if unit.id is not None:
+                if self._excluded is not None and self._excluded.hold(scope["path"], scope.get("root_path", "")):
+                    unit.defer_load(session)
+                elif not requests.lookup(session, unit):
+                    await request.load()
+            scope["session"] = session
+            if kind == "websocket":
+                receive = exchange.receiving(receive)
+            try:
+                await self.app(scope, receive, exchange.send)
+            except Exception as error:  # noqa: BLE001 - it is raised again, or answered
+                await exchange.conclude(error)
+            except CancelledError:
+                if not exchange.was_cut():
+                    raise
+                await exchange.conclude(None)
+            else:
+                if exchange.has_work_left():
+                    await exchange.conclude(None)
+        finally:
+            exchange.finish()
 
     def _is_provided(self, scope: Scope) -> bool:
         """Whether an outer middleware has put this very session into the scope already (R-49, R-50)."""
@@ -93,7 +129,7 @@ class SessionMiddleware:
                 setting="adapter",
                 hint="remove the other session middleware",
             )
-        shared = self.manager.owns(present)
+        shared = self._requests.owns(present)
         if shared:
             _log.warning("installed_twice", "the session middleware is installed twice; only the outer one acts")
         return shared

@@ -19,8 +19,8 @@ from . import codec
 from .errors import CodecError
 from .internal.log_throttle import LogThrottle
 from .internal.masked import masked
-from .session import Session
-from .session.changes import Gate
+from .session import Session, unit_of
+from .session.changes import Access
 from .web.current_session import current_session, follow
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ else:
 __all__ = ["SessionCache"]
 
 _PREFIX: Final = "aiocache:"
-_READABLE: Final = frozenset({Gate.UNTOUCHED, Gate.OPEN, Gate.READ_ONLY})
-_WRITABLE: Final = frozenset({Gate.UNTOUCHED, Gate.OPEN})
+_READABLE: Final = frozenset({Access.UNTOUCHED, Access.OPEN, Access.READ_ONLY})
+_WRITABLE: Final = frozenset({Access.UNTOUCHED, Access.OPEN})
 
 _log = LogThrottle(logging.getLogger("wsgessions.aiocache"))
 
@@ -183,10 +183,10 @@ class SessionCache(BaseCache):
                 left, size = left - 1, size - len(memo.raw)
 
 
-def _session_to(use: frozenset[Gate]) -> Session | None:
+def _session_to(use: frozenset[Access]) -> Session | None:
     """The session of this request, if it is open for that use; looking must not make an error of it."""
     session = current_session()
-    return session if session is not None and session._gate in use else None
+    return session if session is not None and unit_of(session).access in use else None
 
 
 def _name_of(key: str) -> str:

@@ -31,7 +31,7 @@ async def page_of_all(cursor: str | None, limit: int) -> tuple[LivePage, int | N
     manager = current_manager()
     page = await manager.live_sessions(cursor, limit=limit, attributes=[USER_AGENT])
     counting = find_capability(manager.store, Countable)
-    return page, None if counting is None else await counting.count(deadline=manager.owner.deadline())
+    return page, None if counting is None else await counting.count(deadline=manager.requests.repository.deadline())
 
 
 @async_to_sync

@@ -76,7 +76,7 @@ def settings_of_project(
     if not isinstance(ours, Mapping):
         raise ConfigError("expected a dict", setting=_OURS, origin="Django's settings")
     above: dict[str, Any] = {}
-    for layer in (_sourced(ours), {} if base is None else _by_code(base._given), overrides or {}):
+    for layer in (_sourced(ours), {} if base is None else _by_code(base.given), overrides or {}):
         above = merged(above, from_constructor(SessionSettings, shielded(SessionSettings, layer)))
     others = SessionSettings.load(base, {name: value for name, value in above.items() if name != "cookie"})
     below = from_constructor(SessionSettings, shielded(SessionSettings, _of_cookie(others)))

@@ -31,7 +31,7 @@ def get_session(request: HttpRequest) -> Session:
             setting="adapter",
             hint='put "wsgessions_django.SessionMiddleware" into MIDDLEWARE, with SESSION_ENGINE = "wsgessions_django"',
         )
-    return store._get_session(no_load=store.is_left_out and _is_in_coroutine())
+    return store.loaded(unless_left_out=_is_in_coroutine())
 
 
 def _is_in_coroutine() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -16,11 +16,12 @@ from wsgessions.credentials.identity import is_well_formed, new_session_id
 from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionNotLoaded
-from wsgessions.session.changes import Gate
+from wsgessions.session import names_in, unit_of
+from wsgessions.session.changes import UNAVAILABLE
 
 from .configuration import current_manager
 from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force
-from .login import USER, heed_user
+from .login import USER, rotate_for_user
 from .waiting import wait
 
 __all__ = ["SessionContent"]
@@ -28,16 +29,35 @@ __all__ = ["SessionContent"]
 T = TypeVar("T")
 
 
+class RequestContent(NamedTuple):
+    """The session of a request, as `SessionContent.of_request` is given it."""
+
+    manager: SessionManager
+    session: Session
+    left_out: bool
+
+
 class SessionContent(SessionBase):
     """A `wsgessions.Session` under Django's words. Loaded when somebody looks, unless the middleware has done so."""
 
-    def __init__(self, session_key: AnyId | None = None) -> None:
-        self._manager = current_manager()
-        self._in_request = False
+    manager: SessionManager
+    """The manager of the session."""
+    core: Session
+    """The session itself."""
+    is_left_out: bool
+    """Whether its path is excluded from loading."""
+
+    def __init__(self, session_key: AnyId | None = None, *, request: RequestContent | None = None) -> None:
+        self.is_in_request: Final = request is not None
+        """Whether the middleware commits it."""
         self._is_marked = False
         self._is_gone = False
-        self.is_left_out = False
-        super().__init__(None if session_key is None else bare(session_key))
+        if request is not None:
+            self.manager, self.core, self.is_left_out = request
+        else:
+            self.manager = current_manager()
+            self.is_left_out = False
+            super().__init__(None if session_key is None else bare(session_key))
 
     @classmethod
     def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:
@@ -48,17 +68,17 @@ class SessionContent(SessionBase):
             session: the session.
             left_out: whether it is one of a path that is excluded from loading.
         """
-        store = cls.__new__(cls)
-        store._manager, store._core = manager, session
-        store._in_request, store.is_left_out = True, left_out
-        store._is_marked = store._is_gone = False
-        return store
+        return cls(request=RequestContent(manager, session, left_out))
+
+    def loaded(self, *, unless_left_out: bool) -> Session:
+        """The session, loaded now if it was not; with ``unless_left_out`` not where its path is excluded from that."""
+        return self._get_session(no_load=unless_left_out and self.is_left_out)
 
     def _start(self, session_key: str | None) -> None:
         known = session_key is not None and self._validate_session_key(session_key)
-        self._core = self._manager.begin(PresentedCredentials(session_key if known else None))
+        self.core = self.manager.requests.begin(PresentedCredentials(session_key if known else None))
         if known:
-            self._manager.leave_unloaded(self._core)
+            unit_of(self.core).defer_load(self.core)
 
     @cached_property
     def serializer(self) -> Any:
@@ -68,13 +88,13 @@ class SessionContent(SessionBase):
     # -- identity ------------------------------------------------------------------------------------------------------
 
     def _validate_session_key(self, key: object) -> bool:
-        return isinstance(key, str) and is_well_formed(key, self._manager.settings.id_length)
+        return isinstance(key, str) and is_well_formed(key, self.manager.settings.id_length)
 
     @property
     def session_key(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The id that the client has, or will be given with the commit; None if that is not known yet."""
-        core = self._core
-        return core._successor or core._id or core._reserved
+        core = self.core
+        return unit_of(core).pending_id or unit_of(core).id or unit_of(core).reserved_id
 
     @property
     def _session_key(self) -> str | None:
@@ -82,11 +102,11 @@ class SessionContent(SessionBase):
 
     @_session_key.setter
     def _session_key(self, value: str | None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if not hasattr(self, "_core") or value != self.session_key:
+        if not hasattr(self, "core") or value != self.session_key:
             self._start(value)
 
     def _get_new_session_key(self) -> str:
-        return new_session_id(self._manager.settings.id_length)
+        return new_session_id(self.manager.settings.id_length)
 
     async def _aget_new_session_key(self) -> str:
         return self._get_new_session_key()
@@ -96,14 +116,14 @@ class SessionContent(SessionBase):
     def _get_session(self, no_load: bool = False) -> Session:
         if not no_load and self.is_unloaded:
             self._wait(self._bring)
-        self._core.mark_accessed()
-        return self._core
+        self.core.mark_accessed()
+        return self.core
 
     async def _aget_session(self, no_load: bool = False) -> Session:
         if not no_load and self.is_unloaded:
             await self._bring()
-        self._core.mark_accessed()
-        return self._core
+        self.core.mark_accessed()
+        return self.core
 
     _session = property(_get_session)
 
@@ -111,24 +131,24 @@ class SessionContent(SessionBase):
     def _session_cache(self) -> Session:
         if self.is_unloaded:
             raise AttributeError("the session is not loaded yet")
-        return self._core
+        return self.core
 
     @property
     def is_unloaded(self) -> bool:
         """Whether there is an id, and nobody has asked yet what is behind it."""
-        core = self._core
-        return core._gate is Gate.SHUT and isinstance(core._reason(), SessionNotLoaded)
+        core = self.core
+        return unit_of(core).access is UNAVAILABLE and isinstance(unit_of(core).reason(), SessionNotLoaded)
 
     async def _bring(self) -> None:
-        await self._manager.load(self._core)
-        if is_over(self._manager, self._core):
-            self._core.invalidate()
-            if not self._in_request:
-                await self._manager.owner.carry_out(self._core)
+        await self.manager.requests.repository.load(self.core)
+        if is_over(self.manager, self.core):
+            self.core.invalidate()
+            if not self.is_in_request:
+                await self.manager.requests.repository.carry_out(self.core)
 
     def show_nothing(self) -> None:
         """The session has ended elsewhere: be empty, for the page that tells the visitor, and never saved again."""
-        self._core = self._manager.begin(PresentedCredentials())
+        self.core = self.manager.requests.begin(PresentedCredentials())
         self._is_gone = True
 
     def load(self) -> Session:
@@ -144,13 +164,13 @@ class SessionContent(SessionBase):
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
         if key == USER:
-            heed_user(self._core, value)
+            rotate_for_user(self.core, value)
 
     async def aset(self, key: str, value: Any) -> None:
         """See ``session[key] = value``."""
         await super().aset(key, value)
         if key == USER:
-            heed_user(self._core, value)
+            rotate_for_user(self.core, value)
 
     def clear(self) -> None:
         """Remove all attributes; the id stays. Django has no async twin of this: ``await session.aload()`` first."""
@@ -159,21 +179,21 @@ class SessionContent(SessionBase):
 
     def is_empty(self) -> bool:
         """Whether there is neither an id nor an attribute. Not so for a session that could not be loaded (F-00a)."""
-        return self.session_key is None and not self._core._names()
+        return self.session_key is None and not names_in(self.core)
 
     @property
     def accessed(self) -> bool:
         """Whether anybody has looked into the session."""
-        return self._core.accessed
+        return self.core.accessed
 
     @accessed.setter
     def accessed(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._core._accessed = value
+        unit_of(self.core).is_accessed = value
 
     @property
     def modified(self) -> bool:
         """Whether there is anything to save: what was changed, in nested values too, or what was announced."""
-        return self._is_marked or self._core.modified
+        return self._is_marked or self.core.modified
 
     @modified.setter
     def modified(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -183,7 +203,7 @@ class SessionContent(SessionBase):
 
     def get_session_cookie_age(self) -> int:
         """Seconds that a session without an expiry of its own may be idle: ``SESSION_COOKIE_AGE`` or our setting."""
-        return cookie_age(self._manager)
+        return cookie_age(self.manager)
 
     def set_expiry(self, value: datetime | timedelta | int | None) -> None:
         """As Django has it; `absolute_timeout` is never exceeded.
@@ -193,18 +213,18 @@ class SessionContent(SessionBase):
         """
         check_expiry(value)
         super().set_expiry(value)
-        put_in_force(self._manager, self._session)
+        put_in_force(self.manager, self._session)
 
     async def aset_expiry(self, value: datetime | timedelta | int | None) -> None:
         """See `set_expiry`."""
         check_expiry(value)
         await super().aset_expiry(value)
-        put_in_force(self._manager, await self._aget_session())
+        put_in_force(self.manager, await self._aget_session())
 
     def get_expire_at_browser_close(self) -> bool:
         """Whether the cookie goes when the browser is closed."""
         expiry = self.get("_session_expiry")
-        return ends_with_browser(self._manager) if expiry is None else bool(expiry == 0)
+        return ends_with_browser(self.manager) if expiry is None else bool(expiry == 0)
 
     async def aget_expire_at_browser_close(self) -> bool:
         """See `get_expire_at_browser_close`."""
@@ -212,4 +232,4 @@ class SessionContent(SessionBase):
         return self.get_expire_at_browser_close()
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        return wait(self._manager, work)
+        return wait(self.manager, work)

@@ -10,9 +10,10 @@ from wsgessions import Session
 from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.credentials.session_id import AnyId, bare
 from wsgessions.errors import SessionGone
+from wsgessions.session import unit_of
 
 from .content import SessionContent
-from .login import heed_login
+from .login import bind_on_login
 
 __all__ = ["SessionStore"]
 
@@ -54,13 +55,13 @@ class SessionStore(SessionContent):
         return await self._is_there(other)
 
     async def _is_there(self, other: Session) -> bool:
-        await self._manager.load(other)
-        return other._record is not None
+        await self.manager.requests.repository.load(other)
+        return unit_of(other).record is not None
 
     def _begun(self, session_key: AnyId | None) -> Session:
         """The session of this id, not loaded yet; a new one if it can be none."""
         text = "" if session_key is None else bare(session_key)
-        return self._manager.begin(PresentedCredentials(text if self._validate_session_key(text) else None))
+        return self.manager.requests.begin(PresentedCredentials(text if self._validate_session_key(text) else None))
 
     def create(self) -> None:
         """Store a session now, even an empty one, under a new id; one that exists moves to the new id."""
@@ -69,9 +70,9 @@ class SessionStore(SessionContent):
     async def acreate(self) -> None:
         """See `create`."""
         core = await self._aget_session()
-        if core._record is None:
-            await self._manager.owner.create(core)
-        elif self._in_request:
+        if unit_of(core).record is None:
+            await self.manager.requests.repository.create(core)
+        elif self.is_in_request:
             core.rotate_id()
         else:
             await self._updating(core.rotate_id)
@@ -94,19 +95,19 @@ class SessionStore(SessionContent):
     async def asave(self, must_create: bool = False) -> None:
         """See `save`."""
         core = await self._aget_session()
-        record = core._record
+        record = unit_of(core).record
         if self._is_gone:
             raise UpdateError("the session has ended elsewhere")
-        heed_login(core)
+        bind_on_login(core)
         if record is None:
-            await self._manager.owner.create(core)
+            await self.manager.requests.repository.create(core)
         elif must_create:
             raise CreateError
         else:
-            await self._updating(lambda: self._manager.commit(core))
-            if core._record is record:  # nothing was sent, so the store has said nothing
-                await self._updating(lambda: self._manager.owner.refresh(core))
-                await self._manager.touch(core)
+            await self._updating(lambda: self.manager.requests.repository.commit(core))
+            if unit_of(core).record is record:  # nothing was sent, so the store has said nothing
+                await self._updating(lambda: self.manager.requests.repository.refresh(core))
+                await self.manager.requests.touch(unit_of(core))
 
     async def _updating(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -128,32 +129,32 @@ class SessionStore(SessionContent):
         await self._remove(doomed)
 
     async def _remove(self, doomed: Session) -> None:
-        await self._manager.load(doomed)
+        await self.manager.requests.repository.load(doomed)
         await doomed.invalidate()
 
     def flush(self) -> None:
         """End the session. What is put in afterwards makes a new one, with a new id."""
         self._get_session()
         self._end()
-        if not self._in_request:
-            self._wait(lambda: self._manager.owner.carry_out(self._core))
+        if not self.is_in_request:
+            self._wait(lambda: self.manager.requests.repository.carry_out(self.core))
 
     async def aflush(self) -> None:
         """See `flush`."""
         await self._aget_session()
         self._end()
-        if not self._in_request:
-            await self._manager.owner.carry_out(self._core)
+        if not self.is_in_request:
+            await self.manager.requests.repository.carry_out(self.core)
 
     def _end(self) -> None:
-        self._core.invalidate()
-        self._core._reserved = None
+        self.core.invalidate()
+        unit_of(self.core).reserved_id = None
         self._is_marked = True
 
     def cycle_key(self) -> None:
         """Give the session a new id and end the old one, as at every login (S-06)."""
         self._get_session()
-        if self._in_request:
+        if self.is_in_request:
             self._rotate_with_commit()
         else:
             self._wait(self.acreate)
@@ -161,16 +162,17 @@ class SessionStore(SessionContent):
     async def acycle_key(self) -> None:
         """See `cycle_key`."""
         await self._aget_session()
-        if self._in_request:
+        if self.is_in_request:
             self._rotate_with_commit()
         else:
             await self.acreate()
 
     def _rotate_with_commit(self) -> None:
-        if self._core._record is None:
-            self._manager.owner.reserve_id(self._core)  # so that who listens to logins can note it
+        if unit_of(self.core).record is None:
+            # So that a receiver of the login's signal can note it.
+            self.manager.requests.reserve_id(unit_of(self.core))
         else:
-            self._core.rotate_id()
+            self.core.rotate_id()
         self._is_marked = True
 
     @classmethod

@@ -11,10 +11,12 @@ from django.http import HttpResponse
 
 from wsgessions.errors import WsgessionsError
 from wsgessions.internal.log_throttle import LogThrottle
-from wsgessions.web import Message
-from wsgessions.web.error_responses import error_response_for, refusal_messages
+from wsgessions.web.error_responses import error_response_for
+from wsgessions.web.response_headers import Header
 
-__all__ = ["interruption", "refusal_of", "response_of"]
+from .response import set_headers
+
+__all__ = ["answer_to", "interruption"]
 
 _log: Final = LogThrottle(logging.getLogger("wsgessions.request"))
 
@@ -27,20 +29,18 @@ def interruption() -> SessionInterrupted:
     )
 
 
-def refusal_of(error: WsgessionsError) -> HttpResponse | None:
-    """The answer that the rest of the project gives to this error (F-00a); None for faults of the application."""
-    refusal = error_response_for(error)
-    if not refusal.operational:
+def answer_to(error: WsgessionsError, fields: Iterable[Header] = ()) -> HttpResponse | None:
+    """The answer that the rest of the project gives to this error (F-00a); None for faults of the application.
+
+    Args:
+        error: the error.
+        fields: what the client must be told of its id all the same.
+    """
+    answer = error_response_for(error)
+    if not answer.operational:
         return None
-    _log.warning("response_replaced", "answered %d in place of the application: %s", refusal.status, error)
-    return response_of(refusal_messages(refusal))
-
-
-def response_of(messages: Iterable[Message]) -> HttpResponse:
-    """A response out of the messages of ASGI."""
-    start, *parts = messages
-    response = HttpResponse(b"".join(part.get("body", b"") for part in parts), status=start["status"])
-    for name, value in start["headers"]:
-        response[name.decode().title()] = value.decode()
+    _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
+    response = HttpResponse(answer.body, status=answer.status)
+    set_headers(response, answer.headers(fields))
     cast("Any", response)._has_been_logged = True  # Django would call it an error, and mail it to the administrators
     return response

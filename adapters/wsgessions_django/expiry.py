@@ -13,6 +13,7 @@ from django.conf import settings as django_settings
 
 from wsgessions import Session, SessionManager
 from wsgessions.record import LONGEST_INTERVAL_MS
+from wsgessions.session import unit_of
 from wsgessions.session.lazy_values import LazyValue
 
 from .configuration import is_changed
@@ -79,13 +80,14 @@ def is_over(manager: SessionManager, session: Session) -> bool:
 
 def tell_cookie(manager: SessionManager, session: Session) -> None:
     """Before the commit: let the cookie live as long as the session's expiry says."""
+    unit = unit_of(session)
     expiry = _expiry_of(session)
     persistent = manager.settings.cookie.max_age is not None
     if expiry:
-        manager.keep_cookie(session, _time_left(manager, expiry))
-    elif (expiry == 0 and (persistent or NAME in session._drafts)) or (NAME in session._drafts and not persistent):
-        manager.keep_cookie(session, None)
-    if django_settings.SESSION_SAVE_EVERY_REQUEST and session._record is not None:
+        unit_of(session).keep_cookie(_time_left(manager, expiry))
+    elif (expiry == 0 and (persistent or NAME in unit.baseline)) or (NAME in unit.baseline and not persistent):
+        unit_of(session).keep_cookie(None)
+    if django_settings.SESSION_SAVE_EVERY_REQUEST and unit.record is not None:
         session.mark_accessed()
         if _is_renewal_due(manager, session):
             session.max_inactive_interval = session.max_inactive_interval
@@ -106,7 +108,8 @@ def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:
 
 def _is_renewal_due(manager: SessionManager, session: Session) -> bool:
     """A cookie that is sent with every response could undo a login in another tab (S-209); a commit cannot."""
-    record, age = session._record, session._cookie_seconds
+    unit = unit_of(session)
+    record, age = unit.record, unit.cookie_seconds
     if age is None:
         age = manager.settings.cookie.max_age
     if record is None or not age:

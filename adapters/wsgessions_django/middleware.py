@@ -17,8 +17,8 @@ from wsgessions.web.current_session import follow
 from .asgi import CALL, Call
 from .configuration import current_manager
 from .engine import SessionStore
-from .error_responses import interruption, refusal_of
-from .request import NestedRequest, Ways, visit_of
+from .error_responses import answer_to, interruption
+from .request import NestedRequest, StandaloneRequests, request_of
 from .waiting import wait
 
 __all__ = ["SessionMiddleware"]
@@ -44,47 +44,47 @@ class SessionMiddleware(StockMiddleware):
                 origin="Django's settings",
                 hint='SESSION_ENGINE = "wsgessions_django" goes with this middleware',
             )
-        self._ways = Ways(current_manager())
+        self._standalone = StandaloneRequests(current_manager())
         follow("wsgessions_django")
 
     def __call__(self, request: HttpRequest) -> Any:
         """Run one request."""
         if self.async_mode:
             return self.__acall__(request)
-        visit = self._begin(request)
+        current = self._begin(request)
         if settings.SESSION_SAVE_EVERY_REQUEST:
-            wait(visit.manager, visit.load)
+            wait(current.manager, current.load)
         else:
-            visit.recall()
+            current.lookup()
         try:
             response = cast("HttpResponseBase", self.get_response(request))
         except Exception:
-            wait(visit.manager, visit.abandon)
+            wait(current.manager, current.on_exception)
             raise
 
         async def finish() -> HttpResponseBase:
-            return await _finish(request, visit, response)
+            return await _finish(request, current, response)
 
-        visit.prepare()
-        may_wait = visit.needs_store(response.status_code)
-        response = wait(visit.manager, finish) if may_wait else run_at_once(finish)
-        if visit.owes_touch():
-            wait(visit.manager, visit.touch)
+        current.tell_cookie_age()
+        may_wait = current.needs_store(response.status_code)
+        response = wait(current.manager, finish) if may_wait else run_at_once(finish)
+        if current.needs_touch():
+            wait(current.manager, current.touch)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Run one request in an async stack. Django's name, which Sentry calls."""
-        visit = self._begin(request)
-        await visit.load()
+        current = self._begin(request)
+        await current.load()
         try:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
         except Exception:
-            await visit.abandon()
+            await current.on_exception()
             raise
-        visit.prepare()
-        response = await _finish(request, visit, response)
-        if visit.owes_touch():
-            await visit.touch()
+        current.tell_cookie_age()
+        response = await _finish(request, current, response)
+        if current.needs_touch():
+            await current.touch()
         return response
 
     def _begin(self, request: HttpRequest) -> NestedRequest:
@@ -94,19 +94,19 @@ class SessionMiddleware(StockMiddleware):
             if self.async_mode:
                 call.enter()
         manager = current_manager()
-        if self._ways.manager is not manager:
-            self._ways = Ways(manager)
-        visit = visit_of(request, self._ways)
+        if self._standalone.manager is not manager:
+            self._standalone = StandaloneRequests(manager)
+        current = request_of(request, self._standalone)
         engine = cast("type[SessionStore]", self.SessionStore)
-        request.session = engine.of_request(visit.manager, visit.session, left_out=visit.left_out)
-        return visit
+        request.session = engine.of_request(current.manager, current.session, left_out=current.left_out)
+        return current
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """A view has met a trouble with the session that no page of Django's has words for (F-00a)."""
         if isinstance(exception, SessionGone):
             _show_nothing(request)
             raise interruption() from exception
-        return refusal_of(exception) if isinstance(exception, WsgessionsError) else None
+        return answer_to(exception) if isinstance(exception, WsgessionsError) else None
 
 
 def _call_of(request: HttpRequest) -> Call | None:
@@ -114,19 +114,19 @@ def _call_of(request: HttpRequest) -> Call | None:
     return found
 
 
-async def _finish(request: HttpRequest, visit: NestedRequest, response: HttpResponseBase) -> HttpResponseBase:
+async def _finish(request: HttpRequest, current: NestedRequest, response: HttpResponseBase) -> HttpResponseBase:
     try:
-        await visit.commit(request.method, response.status_code)
+        await current.commit(request.method, response.status_code)
     except SessionGone as error:
         _show_nothing(request)
         raise interruption() from error
     except WsgessionsError as error:
-        refused = refusal_of(error)
+        refused = answer_to(error)
         if refused is None:
             raise
-        visit.give_up()
+        current.rollback()
         response = refused
-    response = await visit.conclude(response)
+    response = await current.finish(response)
     if (call := _call_of(request)) is not None:
         call.response = response
     return response

@@ -18,6 +18,7 @@ from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.internal.masked import masked
 from wsgessions.migration import SessionImporter
 from wsgessions.migration.old_cookie import check_old_cookie
+from wsgessions.session import unit_of
 
 from .engine import SessionStore
 from .expiry import idle_time
@@ -103,23 +104,24 @@ class TakeoverMiddleware(MiddlewareMixin):
         if left <= timedelta():
             return None
         store: object = getattr(request, "session", None)
-        if not isinstance(store, SessionStore) or not store._in_request:
+        if not isinstance(store, SessionStore) or not store.is_in_request:
             raise ConfigError(
                 "there is no session of wsgessions", setting=_SETTING, hint="its middleware comes before this one"
             )
-        if store._manager.settings.cookie.name == self._cookie:
+        if store.manager.settings.cookie.name == self._cookie:
             raise ConfigError(
                 "the old cookie must have another name than ours",
                 setting="SESSION_COOKIE_NAME",
                 hint="leave it out of the settings, or give it a new value",
             )
-        self._takeover.watch(store._manager.owner)
+        self._takeover.watch(store.manager.requests.repository)
         presented = request.COOKIES.get(self._cookie)
-        return _Visitor(store._manager, store._core, presented, left) if presented else None
+        return _Visitor(store.manager, store.core, presented, left) if presented else None
 
     def _take_over(self, visitor: _Visitor) -> bool:
         manager, session, presented, _ = visitor
-        if session._id is not None:
+        unit = unit_of(session)
+        if unit.id is not None:
             return False
         try:
             values = self._old.read(presented)
@@ -132,7 +134,8 @@ class TakeoverMiddleware(MiddlewareMixin):
 
     async def _atake_over(self, visitor: _Visitor) -> bool:
         _, session, presented, _ = visitor
-        if session._id is not None:
+        unit = unit_of(session)
+        if unit.id is not None:
             return False
         try:
             values = await self._old.aread(presented)
@@ -152,7 +155,7 @@ class TakeoverMiddleware(MiddlewareMixin):
         return await self._takeover.bring(session, credential, values, remembered=left, idle=idle, principal=principal)
 
     def _has_left(self, visitor: _Visitor) -> bool:
-        return visitor.session.accessed and visitor.session._ended
+        return visitor.session.accessed and unit_of(visitor.session).is_ended
 
     def _settle(self, visitor: _Visitor, response: HttpResponseBase, *, told: bool) -> HttpResponseBase:
         if self._has_left(visitor) or (told and not self._keep and visitor.session.accessed):
@@ -167,7 +170,8 @@ class TakeoverMiddleware(MiddlewareMixin):
 
 def _refuse(session: Session, error: StoreUnavailable) -> bool:
     """Not to know is not to be nobody: the session says so when it is touched (F-00a)."""
-    session._shut(lambda: error)
+    unit = unit_of(session)
+    unit.fail_with(session, lambda: error)
     _log.warning("takeover_failed", "an old session could not be read: %s", error)
     return False
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from django.contrib.sessions.backends.cache import SessionStore as CacheStore
+from django.core.cache import BaseCache
 
 from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.internal.log_throttle import LogThrottle
@@ -21,6 +23,9 @@ T = TypeVar("T")
 _LEFT: Final = "an old session could not be removed: %s"
 
 _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
+
+_cache_of: Final[Callable[[CacheStore], BaseCache]] = attrgetter("_cache")
+"""Where Django's engine keeps its sessions; it has no public word for it."""
 
 
 class OldEngine:
@@ -54,7 +59,7 @@ class OldEngine:
         store = self._open(presented)
         content = _ask(store.load)
         if not content and isinstance(store, CacheStore):
-            _ask(lambda: store._cache.get(store.cache_key_prefix + presented))  # type: ignore[attr-defined]
+            _ask(lambda: _cache_of(store).get(store.cache_key_prefix + presented))
         return content or None
 
     async def aread(self, presented: str) -> Mapping[str, Any] | None:
@@ -62,7 +67,7 @@ class OldEngine:
         store = self._open(presented)
         content = await _aask(store.aload)
         if not content and isinstance(store, CacheStore):
-            await _aask(lambda: store._cache.aget(store.cache_key_prefix + presented))  # type: ignore[attr-defined]
+            await _aask(lambda: _cache_of(store).aget(store.cache_key_prefix + presented))
         return content or None
 
     def remove(self, presented: str) -> None:

@@ -7,7 +7,7 @@ way changes are committed before the response leaves Django, so that a session t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
@@ -15,35 +15,62 @@ from django.http.response import HttpResponseBase
 
 from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
-from wsgessions.web import Message, Scope
+from wsgessions.session import unit_of
 from wsgessions.web.body_to_come import is_made_on_the_way
 from wsgessions.web.current_session import running
-from wsgessions.web.error_responses import error_response_for
 from wsgessions.web.id_resolver import SessionIdResolver
 from wsgessions.web.path_prefixes import PathPrefixes
-from wsgessions.web.telling import Telling
-from wsgessions.web.unstored import exchange_of
+from wsgessions.web.session_request import SessionRequest
 
 from .asgi import CALL, Call
-from .error_responses import response_of
+from .error_responses import answer_to
 from .expiry import is_over, tell_cookie
-from .login import heed_login
-from .response import headers_of, take_over
+from .login import bind_on_login
+from .response import headers_of, set_headers
 from .waiting import wait
 
-__all__ = ["NestedRequest", "StandaloneRequest", "Ways", "visit_of"]
+__all__ = ["NestedRequest", "StandaloneRequest", "StandaloneRequests", "request_of"]
 
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
 
 
-class Ways:
+class StandaloneRequests:
     """What all requests of one manager have in common."""
 
     def __init__(self, manager: SessionManager) -> None:
         self.manager: Final = manager
-        self.transport: Final = SessionIdResolver(manager.settings)
-        self.exchange: Final = exchange_of(manager.settings)
-        self.excluded: Final = PathPrefixes(manager.settings.exclude)
+        self._resolver = SessionIdResolver(manager.settings)
+        self._excluded = PathPrefixes(manager.settings.exclude)
+        self._unstored = PathPrefixes(manager.settings.no_store)
+
+    def begin(
+        self,
+        headers: Iterable[Any],
+        request: HttpRequest,
+        *,
+        scheme: str | None,
+        path: tuple[str, str],
+        client_address: str | None,
+    ) -> StandaloneRequest:
+        """Begin a session for a request.
+
+        Args:
+            headers: its fields, as ASGI has them.
+            request: the request.
+            scheme: its scheme.
+            path: its path, and the part of that which the application is mounted at.
+            client_address: the client's address, where it is known.
+        """
+        begun = SessionRequest(
+            self.manager.requests,
+            self._resolver,
+            self._resolver.read(headers),
+            method=request.method,
+            scheme=scheme,
+            client_address=client_address or None,
+        )
+        begun.unit.is_uncacheable = self._unstored.hold(*path)
+        return StandaloneRequest(self, begun, left_out=self._excluded.hold(*path))
 
 
 class NestedRequest:
@@ -55,14 +82,15 @@ class NestedRequest:
         outside: what tells the client; None where it is not known.
     """
 
-    def __init__(self, manager: SessionManager, session: Session, outside: Telling | None = None) -> None:
+    def __init__(self, manager: SessionManager, session: Session, outside: SessionRequest | None = None) -> None:
         self.manager = manager
         self.session = session
+        self.unit: Final = unit_of(session)
         self._outside = outside
         self.left_out: bool = True
         """Whether the session, if it is not loaded, is so because its path is excluded."""
 
-    def recall(self) -> None:
+    def lookup(self) -> None:
         """Have the session as far as that needs no waiting."""
         self._heed_expiry()
 
@@ -74,13 +102,13 @@ class NestedRequest:
         if is_over(self.manager, self.session):
             self.session.invalidate()
 
-    def prepare(self) -> None:
+    def tell_cookie_age(self) -> None:
         """After the view: have the cookie live as long as the session's expiry says."""
         tell_cookie(self.manager, self.session)
 
     def needs_store(self, status: int) -> bool:
-        """Whether `commit` and `conclude` may have to wait."""
-        return self._keeps(status) and (self.session._is_pending() or self.manager.renewal_due(self.session))
+        """Whether `commit` and `finish` may have to wait."""
+        return self._keeps(status) and (self.unit.is_pending or self.manager.requests.renewal_due(self.unit))
 
     def _keeps(self, status: int) -> bool:
         return status < 500 or self.manager.settings.save_on_error
@@ -93,95 +121,91 @@ class NestedRequest:
             WsgessionsError: something cannot be stored, or the store did not answer.
         """
         if self._keeps(status):
-            heed_login(self.session)
-            renews = self.manager.renewal_due(self.session)
-            if self.session._is_pending() or renews:
-                await self.manager.commit(self.session, create=method not in _NEVER_CREATING, renew=renews)
+            bind_on_login(self.session)
+            renews = self.manager.requests.renewal_due(self.unit)
+            if self.unit.is_pending or renews:
+                create = method not in _NEVER_CREATING
+                await self.manager.requests.repository.commit(self.session, create=create, renew=renews)
 
-    def give_up(self) -> None:
+    def rollback(self) -> None:
         """The commit has failed: nothing has happened, and the client is told nothing but that (F-00a)."""
-        session = self.session
-        self.manager.discard(session)
-        session._doomed = None
-        session._forgo_new_id()
-        presented = session._presented
-        if session._id is None and (presented.id is not None or presented.rivals):
-            session._id, session._ended = presented.id or presented.rivals[0], False
+        unit = self.unit
+        unit.rollback(self.session)
+        unit.pending_delete = None
+        unit.cancel_rotation()
+        presented = unit.presented
+        if unit.id is None and (presented.id is not None or presented.rivals):
+            unit.id, unit.is_ended = presented.id or presented.rivals[0], False
 
-    async def conclude(self, response: HttpResponseBase) -> HttpResponseBase:
+    async def finish(self, response: HttpResponseBase) -> HttpResponseBase:
         """Tell the client what it must know. Returns the response, or what takes its place."""
         if self._outside is not None and response.status_code < 500:
             self._tell(self._outside, response)
         return response
 
-    def _tell(self, outside: Telling, response: HttpResponseBase) -> None:
+    def _tell(self, outside: SessionRequest, response: HttpResponseBase) -> None:
         """Here already, since the middleware of the project is between: a cache must see whose page it is (S-40)."""
-        start = {"type": "http.response.start", "status": response.status_code, "headers": headers_of(response)}
+        headers = headers_of(response)
         if self.session.accessed:
-            take_over(response, outside.tell_inside(start))
-        elif response.streaming and is_made_on_the_way(start):
-            take_over(response, outside.foresee(start))
+            set_headers(response, outside.add_headers_inside(headers))
+        elif response.streaming and is_made_on_the_way(headers):
+            set_headers(response, outside.add_unknown_use(headers))
 
-    def owes_touch(self) -> bool:
+    def needs_touch(self) -> bool:
         """At the end: whether `touch` is still to be called."""
         return False
 
     async def touch(self) -> None:
         """Count the request as an access at the store."""
-        await self.manager.touch(self.session)
+        await self.manager.requests.touch(self.unit)
 
-    async def abandon(self) -> None:
+    async def on_exception(self) -> None:
         """No response: an error came out of Django. Whoever is outside sees to the session (R-31)."""
 
 
 class StandaloneRequest(NestedRequest):
-    """A request that nobody outside has seen to.
+    """A request for which nothing outside has begun a session.
 
     Args:
-        ways: the ways of the manager.
-        scope: of the request.
+        standalone: what the requests of the manager have in common.
+        request: the request with its session.
+        left_out: whether its path is excluded from loading.
     """
 
-    def __init__(self, ways: Ways, scope: Scope) -> None:
-        self._presented = ways.transport.read(scope.get("headers", ()))
-        self._exchange = ways.exchange(ways.manager, ways.transport, self._presented, scope, self._collect)
-        self._sent: list[Message] = []
-        super().__init__(ways.manager, self._exchange.session, self._exchange)
-        self.left_out: bool = ways.excluded.hold(scope)
+    def __init__(self, standalone: StandaloneRequests, request: SessionRequest, *, left_out: bool) -> None:
+        super().__init__(standalone.manager, request.session, request)
+        self._request = request
+        self.left_out: bool = left_out
 
-    async def _collect(self, message: Message) -> None:
-        self._sent.append(message)
-
-    def recall(self) -> None:
-        if self.session._id is not None and (self.left_out or not self.manager.recall(self.session)):
-            self.manager.leave_unloaded(self.session)
+    def lookup(self) -> None:
+        if self.unit.id is not None and (self.left_out or not self._request.lookup()):
+            self.unit.defer_load(self.session)
         self._heed_expiry()
 
     async def load(self) -> None:
-        self.recall()
-        if self.session._id is not None and self.session._record is None and not self.left_out:
-            await self._exchange._load(now=True)
+        self.lookup()
+        if self.unit.id is not None and self.unit.record is None and not self.left_out:
+            await self._request.load()
             self._heed_expiry()
 
     def needs_store(self, status: int) -> bool:
-        return super().needs_store(status) or self.session._is_pending() or self.manager.ends_soon(self.session)
+        return super().needs_store(status) or self._request.needs_store(status)
 
-    async def conclude(self, response: HttpResponseBase) -> HttpResponseBase:
-        looked_at = self.session.accessed or response.status_code >= 500
-        headers = headers_of(response) if looked_at else []
-        try:
-            await self._exchange.send(
-                {"type": "http.response.start", "status": response.status_code, "headers": headers}
-            )
-        except Exception as end:  # noqa: BLE001 - it is raised again, or the answer
-            trouble = end.__cause__
-            if not (self._sent and isinstance(trouble, WsgessionsError) and error_response_for(trouble).operational):
-                raise (trouble or end) from None
-            return response_of(self._sent)
-        if looked_at:
-            take_over(response, self._sent[0])
-        else:
-            self._tell(self._exchange, response)
+    async def finish(self, response: HttpResponseBase) -> HttpResponseBase:
+        request, status = self._request, response.status_code
+        if (self.unit.is_accessed or status >= 500) and request.needs_store(status):
+            try:
+                await request.before_response(status)
+            except WsgessionsError as error:
+                answer = answer_to(error, request.fields_of_refusal())
+                if answer is None:
+                    raise
+                return answer
+        if self.unit.is_accessed:
+            set_headers(response, request.add_headers(headers_of(response)))
+        elif status < 500:
+            self._tell(request, response)
+        request.response_started()
         if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
             parts = response.streaming_content
             response.streaming_content = self._followed(parts) if response.is_async else self._followed_by_plain(parts)
@@ -193,65 +217,67 @@ class StandaloneRequest(NestedRequest):
             async for part in parts:
                 yield part
         except Exception:
-            self.manager.discard(self.session)
+            self.unit.rollback(self.session)
             raise
         finally:
-            if self.session._is_pending():
-                await self._exchange._after_return()
+            if self.unit.is_pending:
+                await self._request.after_response()
 
     def _followed_by_plain(self, parts: Any) -> Iterator[Any]:
         try:
             yield from parts
         except Exception:
-            self.manager.discard(self.session)
+            self.unit.rollback(self.session)
             raise
         finally:
-            if self.session._is_pending():
-                wait(self.manager, self._exchange._after_return)
+            if self.unit.is_pending:
+                wait(self.manager, self._request.after_response)
 
-    def owes_touch(self) -> bool:
-        return not self._exchange._note_use()
+    def needs_touch(self) -> bool:
+        return not self._request.record_access()
 
-    async def abandon(self) -> None:
-        self.manager.discard(self.session)
-        await self._exchange._carry_out()
+    async def on_exception(self) -> None:
+        await self._request.fail()
 
 
-def visit_of(request: HttpRequest, ways: Ways) -> NestedRequest:
+def request_of(request: HttpRequest, standalone: StandaloneRequests) -> NestedRequest:
     """What is to be done for a request.
 
     Args:
         request: the request.
-        ways: those of this process's manager, for requests that nobody outside has seen to.
+        standalone: those of this process's manager, for requests for which nothing outside has begun a session.
 
     Raises:
         asyncio.CancelledError: the request was cancelled.
     """
     scope: Any = getattr(request, "scope", None)
     if scope is None:
-        return StandaloneRequest(ways, _scope_of(request))
+        return _of_wsgi(request, standalone)
     session = scope.get("session")
     call: Call | None = scope.get(CALL)
-    if isinstance(session, Session) and (call is not None or ways.manager.owns(session)):
+    if isinstance(session, Session) and (call is not None or standalone.manager.requests.owns(session)):
         exchange = running.get()
-        outside = exchange if exchange is not None and exchange.session is session else None
-        return NestedRequest(ways.manager if call is None else call.manager, session, outside)
-    return StandaloneRequest(ways, scope)
+        outside = None if exchange is None or exchange.request.session is not session else exchange.request
+        return NestedRequest(standalone.manager if call is None else call.manager, session, outside)
+    client = scope.get("client")
+    return standalone.begin(
+        scope.get("headers", ()),
+        request,
+        scheme=scope.get("scheme"),
+        path=(scope["path"], scope.get("root_path", "")),
+        client_address=client[0] if client else None,
+    )
 
 
-def _scope_of(request: HttpRequest) -> Scope:
-    """What ASGI would say of a request of WSGI."""
+def _of_wsgi(request: HttpRequest, standalone: StandaloneRequests) -> StandaloneRequest:
     headers = [
         (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
         for name, value in request.headers.items()
     ]
-    peer = request.META.get("REMOTE_ADDR")
-    return {
-        "type": "http",
-        "method": request.method,
-        "scheme": request.scheme,
-        "path": request.path,
-        "root_path": request.META.get("SCRIPT_NAME", ""),
-        "headers": headers,
-        "client": (peer, 0) if peer else None,
-    }
+    return standalone.begin(
+        headers,
+        request,
+        scheme=request.scheme,
+        path=(request.path, request.META.get("SCRIPT_NAME", "")),
+        client_address=request.META.get("REMOTE_ADDR"),
+    )

@@ -7,10 +7,9 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
-from wsgessions.web import Message
-from wsgessions.web.response_headers import Header
+from wsgessions.web.response_headers import Header, Headers
 
-__all__ = ["headers_of", "take_over"]
+__all__ = ["headers_of", "set_headers"]
 
 
 class ExactCookie(Morsel[str]):
@@ -45,9 +44,9 @@ def headers_of(response: HttpResponseBase) -> list[Header]:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
 
 
-def take_over(response: HttpResponseBase, start: Message) -> None:
-    """Give the response the header fields, and the cookies, of a response's start."""
-    fields = {name: value.decode("latin-1") for name, value in start["headers"] if name != b"set-cookie"}
+def set_headers(response: HttpResponseBase, headers: Headers) -> None:
+    """Give the response these header fields, cookies among them, and no others."""
+    fields = {name: value.decode("latin-1") for name, value in headers if name != b"set-cookie"}
     for name, _ in headers_of(response):
         if name not in fields:
             del response[name.decode("latin-1")]
@@ -55,7 +54,7 @@ def take_over(response: HttpResponseBase, start: Message) -> None:
         label = name.decode("latin-1").title()
         if response.get(label) != value:
             response[label] = value
-    ours = [ExactCookie(value.decode("latin-1")) for name, value in start["headers"] if name == b"set-cookie"]
+    ours = [ExactCookie(value.decode("latin-1")) for name, value in headers if name == b"set-cookie"]
     for index, cookie in enumerate(ours):
         # Django keeps one cookie of a name; where ours are set and strays beside them removed, there are two.
         again = cookie.key in {each.key for each in ours[:index]}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import SynchronousOnlyOperation
 
 from wsgessions import SessionManager
-from wsgessions.stores.loop.sync import is_at_home, wait_for
+from wsgessions.stores.loop.sync import is_in_store_loop, wait_for
 
 __all__ = ["wait"]
 
@@ -22,10 +22,10 @@ def wait(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, T]]) ->
         SynchronousOnlyOperation: this is the event loop in which the store lives: it would wait for itself.
         StoreUnavailable: the store did not answer.
     """
-    if is_at_home(manager.store):
+    if is_in_store_loop(manager.store):
         raise SynchronousOnlyOperation(
             "this call would stop the event loop that it waits for. In async code, use the method of the session whose "
             "name begins with an a, such as await request.session.asave(). Reading and writing attributes needs none "
             "where wsgessions_django.SessionMiddleware has loaded the session."
         )
-    return wait_for(manager.store, work, deadline=manager.owner.deadline())
+    return wait_for(manager.store, work, deadline=manager.requests.repository.deadline())

@@ -12,7 +12,8 @@ from litestar.types import Empty, Message
 
 from wsgessions import Session
 from wsgessions.credentials.identity import is_well_formed, new_session_id
-from wsgessions.errors import WsgessionsError
+from wsgessions.session import unit_of
+from wsgessions.web.session_request import SessionRequest
 
 from .replacement import refill
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from .config import WsgessionsSessionConfig
 
 __all__ = ["WsgessionsSessionBackend"]
-
-_OUTSIDE = {"type": "http", "method": "POST", "path": "/", "scheme": "https"}
-"""The request in which a session is written that belongs to none."""
 
 
 class WsgessionsSessionBackend(ServerSideSessionBackend):
@@ -41,7 +39,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
 
     def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
         """The id that the connection presents, else the one it has been told, else a new one. No store is asked."""
-        presented = self.config.core.transport.read(_headers(connection)).id
+        presented = self.config.core.resolver.read(_headers(connection)).id
         return (
             presented or connection.get_session_id() or new_session_id(self.config.session_manager.settings.id_length)
         )
@@ -52,7 +50,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        presented = self.config.core.transport.read(_headers(connection))
+        presented = self.config.core.resolver.read(_headers(connection))
         async with self.config.session_manager.open(presented.id) as session:
             return dict(session)
 
@@ -70,24 +68,19 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             CodecError: a value cannot be stored.
             StoreUnavailable: the store did not answer.
         """
-        refused: list[WsgessionsError] = []
-
-        async def answer(scope: Any, _receive: Any, send: Any) -> None:
-            try:
-                await self._fill(scope["session"], scope_session, connection)
-            except WsgessionsError as error:
-                refused.append(error)
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-
-        async def take_cookies(sent: Any) -> None:
+        core = self.config.core
+        request = SessionRequest(
+            self.config.session_manager.requests, core.resolver, core.resolver.read(_headers(connection)), method="POST"
+        )
+        try:
+            if not request.lookup():
+                await request.load()
+            await self._fill(request.session, scope_session, connection)
             headers = MutableScopeHeaders.from_message(message)
-            for name, value in sent.get("headers", ()):
+            for name, value in request.add_headers([]):
                 headers.add(name.decode(), value.decode())
-
-        outside: Any = {**_OUTSIDE, "headers": _headers(connection)}
-        await self.config.core_around(answer)(outside, _no_more, take_cookies)
-        if refused:
-            raise refused[0]
+        finally:
+            request.unit.finish()
 
     async def _fill(self, session: Session, content: Any, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         if content is Empty or content is None:
@@ -98,9 +91,10 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         await session.commit()
 
     def _keep_what_was_told(self, session: Session, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        unit = unit_of(session)
         told = connection.get_session_id()
         if told is not None and is_well_formed(told, self.config.session_manager.settings.id_length):
-            session._reserved = told
+            unit.reserved_id = told
 
     async def get(self, session_id: str, store: Store) -> bytes | None:
         """The session's attributes as JSON, as `SessionDocuments.get`."""
@@ -117,7 +111,3 @@ def _headers(connection: ASGIConnection[Any, Any, Any, Any]) -> list[tuple[bytes
     if not headers and connection.cookies:
         headers = [(b"cookie", "; ".join(f"{name}={value}" for name, value in connection.cookies.items()).encode())]
     return headers
-
-
-async def _no_more() -> Any:
-    return {"type": "http.disconnect"}

@@ -83,7 +83,7 @@ class SessionDocuments(Store):
         if listing is None:
             raise ConfigError("this store cannot list its sessions", setting="store_url", hint="end them one by one")
         await self._manager.start()
-        store, deadline = self._manager.store, self._manager.owner.deadline
+        store, deadline = self._manager.store, self._manager.requests.repository.deadline
         page = await listing.page(None, LARGEST_PAGE, deadline=deadline())
         while True:
             for head in page.heads:

@@ -12,6 +12,7 @@ from litestar.utils.scope.state import ScopeState
 
 from wsgessions import Session, SessionId
 from wsgessions.errors import WsgessionsError
+from wsgessions.session import unit_of
 from wsgessions.web import opens_response
 
 from .replacement import Replacement
@@ -57,7 +58,7 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request or WebSocket. Inside another middleware of the same sessions, that one does it all."""
         present: object = scope.get("session")
-        if isinstance(present, Session) and self._config.session_manager.owns(present):
+        if isinstance(present, Session) and self._config.session_manager.requests.owns(present):
             await self.app(scope, receive, send)
             return
         if self._of is not self._config.core:  # the first time, and when the configuration has been changed
@@ -68,14 +69,14 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
         session: Session = scope["session"]
         noting = NotingScope(scope)
         replacement = Replacement(noting, session)
-        reserve_id = self._config.session_manager.owner.reserve_id
-        ScopeState.from_scope(scope).session_id = _Told(reserve_id(session))
+        reserve_id = self._config.session_manager.requests.reserve_id
+        ScopeState.from_scope(scope).session_id = _Told(reserve_id(unit_of(session)))
 
         async def take_over_and_send(message: Message) -> None:
             if opens_response(message):  # type: ignore[arg-type]  # a message is a dict
                 replacement.take_over()
                 if noting.get("session") is not Empty:
-                    ScopeState.from_scope(scope).session_id = _Told(reserve_id(session))
+                    ScopeState.from_scope(scope).session_id = _Told(reserve_id(unit_of(session)))
             elif message["type"] == "websocket.close" and message.get("code") == _INTERNAL_ERROR:
                 _heed_the_error(session)
             await send(message)
@@ -95,10 +96,11 @@ class _Told(str):
 
 def _heed_the_error(session: Session) -> None:
     """Litestar has made a close message of an error in a handler of WebSockets: act as if the error had come out."""
+    unit = unit_of(session)
     error = sys.exc_info()[1]
     if error is None or isinstance(error, WebSocketException):
         return
-    trouble = error if isinstance(error, WsgessionsError) else session._trouble
+    trouble = error if isinstance(error, WsgessionsError) else unit.store_error
     if trouble is not None:
         raise trouble
-    session._drop_changes()
+    unit.rollback(session)

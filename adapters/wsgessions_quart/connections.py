@@ -15,6 +15,7 @@ from quart.signals import got_websocket_exception
 
 from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
+from wsgessions.session import unit_of
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.web.headers_inside import telling_inside
 
@@ -59,7 +60,7 @@ class Inside:
             scope[_ERROR] = exception
         session = scope.get("session")
         if isinstance(session, Session):
-            self._manager.discard(session)
+            unit_of(session).rollback(session)
 
 
 def _leave_a_copy(quart: Quart, scope: Scope) -> None:

@@ -1,6 +1,6 @@
 """Sessions apart from a connection: in ``session_transaction()`` of the test client, and in ``test_request_context``.
 
-There is no exchange of a connection to commit such a session; so one is made for the response that Quart has ready.
+No connection commits such a session; it is committed with the response that Quart has ready.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
-from wsgessions.web import Message, Scope
+from wsgessions.session import unit_of
+from wsgessions.web import Scope
 from wsgessions.web.error_responses import error_response_for
 from wsgessions.web.id_resolver import SessionIdResolver
-from wsgessions.web.unstored import exchange_of
+from wsgessions.web.path_prefixes import PathPrefixes
+from wsgessions.web.session_request import SessionRequest
 
 __all__ = ["save_apart"]
 
@@ -33,35 +35,38 @@ async def save_apart(
         response: the response; None at the end of a WebSocket.
     """
     if response is None:
-        await manager.commit(session, create=False)
+        await manager.requests.repository.commit(session, create=False)
     else:
         await _commit_with(manager, scope, session, cast("Response", response))
-    if not manager.note_use(session):
-        await manager.touch(session)
-    manager.retire(session)
+    if not manager.requests.record_access(unit_of(session)):
+        await manager.requests.touch(unit_of(session))
+    unit_of(session).finish()
 
 
 async def _commit_with(manager: SessionManager, scope: Scope, session: Session, response: Response) -> None:
-    transport = SessionIdResolver(manager.settings)
-    sent: list[Message] = []
-
-    async def collect(message: Message) -> None:
-        sent.append(message)
-
-    exchange = exchange_of(manager.settings)(
-        manager, transport, transport.read(scope.get("headers", ())), scope, collect
+    resolver, path = SessionIdResolver(manager.settings), (scope["path"], scope.get("root_path", ""))
+    presented = resolver.read(scope.get("headers", ()))
+    request = SessionRequest(
+        manager.requests,
+        resolver,
+        presented,
+        method=scope.get("method"),
+        scheme=scope.get("scheme"),
+        session=session,
     )
-    session._uncacheable |= exchange.session._uncacheable
-    exchange.session = session
+    request.unit.is_uncacheable |= PathPrefixes(manager.settings.no_store).hold(*path)
+    status = response.status_code
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     try:
-        await exchange.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    except Exception as end:  # noqa: BLE001 - it is raised again, or the answer
-        trouble = end.__cause__
-        if not (sent and isinstance(trouble, WsgessionsError) and error_response_for(trouble).operational):
-            raise (trouble or end) from None
-        response.set_data(b"".join(message.get("body", b"") for message in sent[1:]))
-    response.status_code = sent[0]["status"]
-    response.headers = Headers(
-        [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in sent[0]["headers"]]
-    )
+        if (request.unit.is_accessed or status >= 500) and request.needs_store(status):
+            await request.before_response(status)
+        if request.unit.is_accessed:
+            headers = request.add_headers(headers)
+    except WsgessionsError as error:
+        answer = error_response_for(error)
+        if not answer.operational:
+            raise
+        response.set_data(answer.body)
+        response.status_code, headers = answer.status, answer.headers(request.fields_of_refusal())
+    request.response_started()
+    response.headers = Headers([(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in headers])

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import StoreOrClient, manager_for, with_store
+from wsgessions.session import unit_of
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
@@ -138,10 +139,11 @@ class WsgessionsSessionInterface(SessionInterface):
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
     presented = SessionIdResolver(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
-    session = manager.begin(presented)
-    if session._id is not None and not manager.recall(session):
+    session = manager.requests.begin(presented)
+    unit = unit_of(session)
+    if unit.id is not None and not manager.requests.lookup(session, unit):
         try:
-            await manager.load(session)
+            await manager.requests.repository.load(session)
         except StoreUnavailable as error:
             # No error until somebody touches the session; the session has kept it.
             _logger.warning("a session could not be loaded: %s", error, extra={"event": "load_failed"})
@@ -155,7 +157,7 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     try:
         if session.get(PERMANENT):
             lifetime = app.permanent_session_lifetime
-            manager.keep_cookie(session, lifetime)
+            unit_of(session).keep_cookie(lifetime)
             refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and _is_renewal_due(manager, session, lifetime)
             if session.max_inactive_interval != lifetime or refreshes:
                 session.max_inactive_interval = lifetime

@@ -56,7 +56,7 @@ class QuartSession(Session):
     @property
     def modified(self) -> bool:
         """See `Session.modified`."""
-        return self._changed
+        return self._unit.has_changes(self)
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -65,7 +65,7 @@ class QuartSession(Session):
     @property
     def accessed(self) -> bool:
         """See `Session.accessed`."""
-        return self._accessed
+        return self._unit.is_accessed
 
     @accessed.setter
     def accessed(self, value: bool) -> None:

@@ -111,7 +111,7 @@ class SessionMiddleware:
         self._takeover = SessionImporter(secret.get_secret_value().encode(), user_of=user_of)
         self._signed = None if self._until is None else _reader(session_cookie, secret.get_secret_value(), max_age)
         if self._signed is not None:
-            self._takeover.watch(self.manager.owner)
+            self._takeover.watch(self.manager.requests.repository)
         self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +139,7 @@ class SessionMiddleware:
             if opens_response(message):
                 self._settle(session)
                 if was_signed and session.accessed and session.status is SessionStatus.INVALIDATED:
-                    gone = self._sessions.transport.clear(CredentialChannel.COOKIE)
+                    gone = self._sessions.resolver.clear(CredentialChannel.COOKIE)
                     message = {**message, "headers": [*message.get("headers", ()), *gone]}
             await send(message)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import wsgessions
 from wsgessions.internal.masked import forgetful
-
-if TYPE_CHECKING:
-    from wsgessions.session.owner import SessionRepository
 
 __all__ = ["Session"]
 
@@ -23,40 +20,34 @@ class Session(wsgessions.Session):
     inside of a value, which Starlette's does not notice.
     """
 
-    __slots__ = ("_marked",)
-
-    _marked: bool
-
-    def _begin(self, owner: SessionRepository, session_id: str | None) -> None:
-        super()._begin(owner, session_id)
-        self._marked = False
+    __slots__ = ()
 
     @property
     def accessed(self) -> bool:
         """Whether anybody has looked into the session during this request."""
-        return self._accessed
+        return self._unit.is_accessed
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
-        self._accessed = value
+        self._unit.is_accessed = value
 
     @property
     def modified(self) -> bool:
         """Whether the session was changed, or was said to have been, during this request."""
-        return self._marked or (self._record is not None and super().modified)
+        return self._unit.is_marked or (self._unit.record is not None and super().modified)
 
     @modified.setter
     def modified(self, value: bool) -> None:
-        self._marked = value
+        self._unit.is_marked = value
 
     @property
     def marked_modified(self) -> bool:
         """Whether a call has changed the session; costs nothing, and knows nothing of changes inside of values."""
-        return self._marked
+        return self._unit.is_marked
 
     def mark_modified(self) -> None:
         """Have the response renew the cookie, changed or not."""
-        self._accessed = self._marked = True
+        self._unit.is_accessed = self._unit.is_marked = True
 
     @forgetful
     def __setitem__(self, name: str, value: Any) -> None:

@@ -129,7 +129,7 @@ def test_one_session_is_ended_by_its_ref() -> None:
 
 def current_ref(who: Any, client: Client) -> str:
     """The ref of the session that this browser has."""
-    key = current_manager().owner._identity.key(client.cookies["__Host-sid"].value)
+    key = current_manager().requests.repository.identity.key(client.cookies["__Host-sid"].value)
     assert key.ref in refs(who)
     return key.ref
 
@@ -191,7 +191,7 @@ def visiting(principal: str | None = None) -> Client:
 
 def ref_of(client: Client) -> str:
     """The ref of the session that this browser has, whoever's it is."""
-    ref: str = current_manager().owner._identity.key(client.cookies["__Host-sid"].value).ref
+    ref: str = current_manager().requests.repository.identity.key(client.cookies["__Host-sid"].value).ref
     return ref
 
 

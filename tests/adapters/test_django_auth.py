@@ -19,6 +19,7 @@ from django.test import AsyncClient, Client
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
 from tests.adapters.django_visitors import KINDS, Visitor
+from wsgessions.session import unit_of
 from wsgessions_django import SessionStore, current_manager
 
 __all__ = ["manager", "shared_server", "words"]
@@ -182,7 +183,7 @@ def test_a_login_of_the_same_user_is_a_new_one(visitor: Visitor, views: str, ann
 
 def bound(key: str | None) -> int:
     """The version that bound the session to its user: the time of the login, more exact than `bound_at`."""
-    record = SessionStore(key)._get_session()._record
+    record = unit_of(SessionStore(key)._get_session()).record
     assert record is not None
     assert record.binding is not None
     return record.binding.version

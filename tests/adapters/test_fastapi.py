@@ -64,7 +64,7 @@ def store_of(client: TestClient) -> WatchedStore:
     """The store of a client's application, watched from now on."""
     app: FastAPI = client.app  # type: ignore[assignment]
     manager: SessionManager = app.state.wsgessions
-    watched = manager.owner._store = WatchedStore(manager.store)
+    watched = manager.requests.repository.store = WatchedStore(manager.store)
     return watched
 
 

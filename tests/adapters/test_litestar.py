@@ -28,6 +28,7 @@ from tests.adapters.litestar_app import AnyRequest, make_app
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
 from wsgessions.errors import ConfigError, SessionGone
+from wsgessions.session import unit_of
 from wsgessions.testing.adapters.client import Browser
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
@@ -353,7 +354,7 @@ async def test_the_command_line_deletes_a_session_and_clears_all(
     for number in range(4):
         async with manager.open() as session:
             session["number"] = number
-        ids.append(session._id)
+        ids.append(unit_of(session).id)
     await asyncio.to_thread(command_line, app, "delete", ids[0])
     assert await manager.store.count() == 3  # type: ignore[attr-defined]
     await asyncio.to_thread(command_line, app, "clear")
@@ -469,7 +470,7 @@ async def test_sessions_are_documents_for_administration() -> None:
     documents = sessions.get_store_from_app(app_of())
     async with sessions.session_manager.open() as session:
         session["color"] = "red"
-    known = str(session._id)
+    known = str(unit_of(session).id)
     assert await documents.get(known) == b'{"color":"red"}'
     await documents.set(known, b'{"size":1}', expires_in=60)
     assert await documents.get(known) == b'{"size":1}'

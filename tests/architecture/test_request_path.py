@@ -10,6 +10,7 @@ import pytest
 from tests.architecture import request_path
 from tests.architecture.frames import Trace
 from tests.architecture.ratchets import differences
+from tests.architecture.request_path_page import PAGE, with_trace
 from tests.asgi_driver import Browser, respond
 from wsgessions import codec
 from wsgessions.codec import containers
@@ -29,6 +30,12 @@ def test_the_way_is_as_long_as_recorded(event: str) -> None:
     assert not wrong, "\n".join([*wrong, "`./dev shell python -m tests.architecture.request_path` shows all of it"])
 
 
+def test_the_page_shows_what_runs() -> None:
+    """`./dev shell python -m tests.architecture.request_path_page` writes it anew."""
+    page = PAGE.read_text()
+    assert page == with_trace(page, traces()["hot read"])
+
+
 # -- the measure -------------------------------------------------------------------------------------------------------
 
 
@@ -42,9 +49,9 @@ def test_functions_of_others_are_not_counted() -> None:
 def test_a_function_counts_in_the_file_and_at_the_depth_where_it_runs() -> None:
     trace = Trace()
     with trace.recording():
-        codec.decode(b"\x01", name="a")
+        codec.decode(b"\x91\x01", name="a")
     shown = [(frame.depth, frame.file, frame.function) for frame in trace.frames]
-    assert shown[:2] == [(0, "codec/__init__.py", "decode"), (1, "codec/__init__.py", "_decode_exactly")]
+    assert shown[:2] == [(0, "codec/__init__.py", "decode"), (1, "codec/__init__.py", "_check_container")]
 
 
 def test_comprehensions_do_not_count() -> None:

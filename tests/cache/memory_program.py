@@ -52,7 +52,7 @@ async def main(url: str, heap: int, off_heap: int, base: str) -> None:
     pushed = await push(cache, SESSIONS)
     gc.collect()
     own_after, shared_after = resident()
-    served = sum(cache.recall(key, seen) is not None for key, seen in pushed)
+    served = sum(cache.lookup(key, seen) is not None for key, seen in pushed)
     sys.stdout.write(f"{own_after - own} {shared_after - shared} ")
     sys.stdout.write(f"{cache.heap.bytes} {tier.bytes_used if tier else 0} {served}\n")
     await cache.close()

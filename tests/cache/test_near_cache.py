@@ -87,8 +87,8 @@ async def test_a_client_that_has_seen_less_is_served_and_one_that_has_seen_more_
 async def test_without_a_watermark_of_this_incarnation_nothing_is_served(node: CachingNode) -> None:
     """C-11: absent, forged or foreign is unknown, never zero."""
     record = await created(node.cache)
-    assert node.cache.recall(record.key, None) is None
-    assert node.cache.recall(record.key, Seen(record.incarnation + 1, record.version)) is None
+    assert node.cache.lookup(record.key, None) is None
+    assert node.cache.lookup(record.key, Seen(record.incarnation + 1, record.version)) is None
     assert node.cache.statistics.misses == {Miss.UNKNOWN: 2}
 
 
@@ -105,7 +105,7 @@ async def test_without_a_lease_and_without_a_copy_nothing_is_served(node: Cachin
     node.cache.heap.discard(record.key.digest)
     assert node.recalls(record) is None
     await stored(node.cache, record)
-    node.cache.suspend()
+    node.cache.on_refused()
     assert node.recalls(record) is None
     assert node.cache.statistics.misses == {Miss.ABSENT: 1, Miss.LEASE: 1}
     assert node.cache.statistics.lease_losses == 1
@@ -118,7 +118,7 @@ async def test_what_others_have_changed_is_read_as_a_change(node: CachingNode, s
         await other.apply(change(record, a=b"1"))
     await node.hears_no_more_of(record)
     assert node.recalls(record) is None
-    assert node.cache.held(record.key) == record
+    assert node.cache.get_base(record.key) == record
     after = await stored(node.cache, record)
     assert after.attributes == {"a": b"1", "large": b"x" * 10_000}
     assert node.recalls(after) == after
@@ -160,12 +160,12 @@ async def test_a_copy_that_is_wrong_raises_an_alarm_and_all_are_dropped(
         await node.may_serve()
         record, bystander = await created(node.cache), await created(node.cache)
         if wrong == "content":
-            node.cache.install(replace(record, attributes=StoredAttributes(a=b"never written")))
+            node.cache.on_loaded(replace(record, attributes=StoredAttributes(a=b"never written")))
         else:
             async with started(store_at(shared_server.url, namespace=node.store._namespace)) as other:
                 await other.delete(record.key)
             await node.hears_no_more_of(record)
-            node.cache.install(record)
+            node.cache.on_loaded(record)
         assert node.recalls(record) is not None
         await until(lambda: node.cache.statistics.audit_mismatches == 1)
         assert node.cache.statistics.losses[Loss.AUDIT] == 1
@@ -193,7 +193,7 @@ async def test_a_hit_of_a_loop_that_has_ended_is_a_hit() -> None:
     node.cache._loop = loop
     record = SessionRecord(new_key(), 1, 1, 1, 0, 2**52, 2**52, StoredAttributes())
     node.lease.renew(node.lease.clock())
-    node.cache.install(record)
+    node.cache.on_loaded(record)
     assert node.recalls(record) == record
 
 
@@ -213,7 +213,7 @@ def test_before_the_start_there_is_nothing_to_recall(shared_server: RawServer) -
     store = homed(shared_server, nodes)
     assert isinstance(store, CacheLookup)
     record = asyncio.run(_record_of(store_at(shared_server.url)))
-    assert store.recall(record.key, record.seen) is None
+    assert store.lookup(record.key, record.seen) is None
 
 
 async def _record_of(store: ValkeyStore) -> SessionRecord:
@@ -230,12 +230,12 @@ async def test_any_thread_recalls_without_a_loop(shared_server: RawServer) -> No
     record = await created(store)
     await nodes[-1].may_serve()
     found: list[SessionRecord | None] = []
-    thread = threading.Thread(target=lambda: found.append(store.recall(record.key, record.seen)))
+    thread = threading.Thread(target=lambda: found.append(store.lookup(record.key, record.seen)))
     thread.start()
     await asyncio.to_thread(thread.join)
     assert found == [record]
     await store.close()
-    assert store.recall(record.key, record.seen) is None
+    assert store.lookup(record.key, record.seen) is None
 
 
 async def test_after_a_fork_the_child_has_nothing_to_recall(shared_server: RawServer) -> None:
@@ -246,13 +246,13 @@ async def test_after_a_fork_the_child_has_nothing_to_recall(shared_server: RawSe
     await store.start()
     record = await created(store)
     await nodes[-1].may_serve()
-    assert store.recall(record.key, record.seen) == record
+    assert store.lookup(record.key, record.seen) == record
     child = os.fork()
     if child == 0:
-        os._exit(0 if store.recall(record.key, record.seen) is None else 1)
+        os._exit(0 if store.lookup(record.key, record.seen) is None else 1)
     _, status = await asyncio.to_thread(os.waitpid, child, 0)
     assert status == 0
-    assert store.recall(record.key, record.seen) == record
+    assert store.lookup(record.key, record.seen) == record
     await store.close()
 
 
@@ -335,7 +335,7 @@ async def test_a_lost_history_is_accepted_said_counted_and_not_asked_for_again(
     """C-12."""
     browser = Browser()
     await browser.request(on(manager, lambda session: session.update(n=1)))
-    key = manager.owner._identity.key(browser.cookies["__Host-sid"])
+    key = manager.requests.repository.identity.key(browser.cookies["__Host-sid"])
     async with started(_bare(manager, shared_server)) as store:
         segment = await store.segment(key, float("inf"))
         old: bytes = await store.link.request(b"DUMP", segment.record(key))

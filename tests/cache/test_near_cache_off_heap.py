@@ -99,11 +99,11 @@ async def test_what_was_written_is_served_from_the_tiers_that_the_settings_ask_f
         assert cache is not None
         record = await created(store, {"a": b"1"})
         async with asyncio.timeout(PATIENCE):
-            while cache.recall(record.key, record.seen) is None:  # noqa: ASYNC110
+            while cache.lookup(record.key, record.seen) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         delta = change(record, a=b"2")
         after = record.after(delta, await store.apply(delta))
-        found = cache.recall(record.key, after.seen)
+        found = cache.lookup(record.key, after.seen)
         assert found is not None
         assert found.attributes == {"a": b"2"}
         assert found.seen == after.seen

@@ -54,9 +54,9 @@ class Worker:
         assert made is not None
         return made
 
-    async def recall(self, state: State) -> State | None:
+    async def lookup(self, state: State) -> State | None:
         """What is served without a round trip to a client that has seen this state."""
-        return await self.state("recall", state)
+        return await self.state("lookup", state)
 
     async def load(self, state: State) -> State | None:
         return await self.state("load", state)
@@ -104,7 +104,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def refused(worker: Worker, state: State) -> bool:
-    return await worker.recall(state) is None
+    return await worker.lookup(state) is None
 
 
 def command(server: RawServer, *words: str) -> None:
@@ -122,7 +122,7 @@ async def host(shared_server: RawServer, tmp_path: Path) -> AsyncIterator[Host]:
 async def test_what_one_worker_has_read_is_a_hit_in_the_others(host: Host) -> None:
     one, two, three = await host.workers(3)
     state = await one.create()
-    assert await two.recall(state) == await three.recall(state) == state
+    assert await two.lookup(state) == await three.lookup(state) == state
     assert (await two.ask("look"))["off_heap"] == 1
     assert (await one.ask("look"))["off_heap"] == 0
 
@@ -133,11 +133,11 @@ async def test_what_one_worker_writes_is_a_hit_in_the_others_at_once(host: Host)
     state = await workers[0].create()
     for turn in range(12):
         worker = workers[turn % 3]
-        assert await worker.recall(state) == state
+        assert await worker.lookup(state) == state
         state = await worker.write(state, f"turn {turn}")
     for worker in workers:
         await worker.ask("look")  # by then it has heard of the last write
-        assert await worker.recall(state) == state
+        assert await worker.lookup(state) == state
         place = await worker.ask("look")
         assert place["wrong"] == 0
 
@@ -146,25 +146,25 @@ async def test_what_one_worker_writes_is_a_hit_in_the_others_at_once(host: Host)
 async def test_a_write_elsewhere_ends_what_siblings_lend(host: Host, heap: int) -> None:
     one, two, three = await host.workers(3, heap=heap)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     assert await three.load(state) == state
     after = await three.write(state, "third")
     await eventually(lambda: served(one, state, after))
-    assert await two.recall(state) == await two.recall(after) == after, "nobody has the older one any more"
+    assert await two.lookup(state) == await two.lookup(after) == after, "nobody has the older one any more"
 
 
 async def served(worker: Worker, seen: State, state: State) -> bool:
     """Whether a client that has seen ``seen`` is shown ``state``."""
-    return await worker.recall(seen) == state
+    return await worker.lookup(seen) == state
 
 
 async def test_after_a_logout_nobody_is_lent_the_session(host: Host) -> None:
     """C-15."""
     one, two = await host.workers(2)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     assert await two.ask("delete", state)
-    assert await two.recall(state) is None, "not from the sibling either, who may not have heard of it"
+    assert await two.lookup(state) is None, "not from the sibling either, who may not have heard of it"
     await eventually(lambda: refused(one, state))
     assert await one.load(state) is None
 
@@ -172,10 +172,10 @@ async def test_after_a_logout_nobody_is_lent_the_session(host: Host) -> None:
 async def test_a_worker_that_logs_out_is_not_lent_the_session_by_one_who_does_not_hear_of_it(host: Host) -> None:
     one, two = await host.workers(2, lease=60.0)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     one.program.signal(signal.SIGSTOP)
     assert await two.ask("delete", state)
-    assert await two.recall(state) is None
+    assert await two.lookup(state) is None
     one.program.signal(signal.SIGCONT)
 
 
@@ -183,7 +183,7 @@ async def test_a_stopped_worker_lends_nothing_beyond_its_lease(host: Host) -> No
     """C-4: others go on, and it is trusted again once it does."""
     one, two, three = await host.workers(3)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     one.program.signal(signal.SIGSTOP)
     after = await three.write(state, "while one was stopped")
     await eventually(lambda: served(two, state, after))
@@ -195,7 +195,7 @@ async def test_a_stopped_worker_lends_nothing_beyond_its_lease(host: Host) -> No
 async def test_a_killed_worker_lends_nothing_beyond_its_lease_and_leaves_no_file(host: Host) -> None:
     one, two = await host.workers(2)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     one.program.signal(signal.SIGKILL)
     await eventually(lambda: refused(two, state))
     await acquainted(two)
@@ -209,13 +209,13 @@ async def test_a_worker_that_hears_no_pushes_is_not_trusted_for_long(host: Host,
         two, three = await host.worker(), await host.worker()
         await acquainted(deaf, two, three)
         state = await deaf.create()
-        assert await two.recall(state) == state
+        assert await two.lookup(state) == state
         proxy.drop_pushes()
         after = await three.write(state, "unheard of")
         await eventually(lambda: served(two, state, after))
         await eventually(lambda: lost(deaf, "pushes_lost"))
-        assert await deaf.recall(state) is None
-        assert await two.recall(after) == after, "lent by the one who wrote it"
+        assert await deaf.lookup(state) is None
+        assert await two.lookup(after) == after, "lent by the one who wrote it"
 
 
 async def lost(worker: Worker, loss: str) -> bool:
@@ -226,12 +226,12 @@ async def lost(worker: Worker, loss: str) -> bool:
 async def test_after_everything_was_flushed_nobody_lends_anything(host: Host, shared_server: RawServer) -> None:
     one, two = await host.workers(2)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
     command(shared_server, "FLUSHALL")
     for worker in (one, two):
         await eventually(lambda worker=worker: lost(worker, "flushed"))  # type: ignore[misc]
     await acquainted(one, two)
-    assert await one.recall(state) is await two.recall(state) is None
+    assert await one.lookup(state) is await two.lookup(state) is None
     assert await one.load(state) is None
 
 
@@ -242,9 +242,9 @@ async def test_a_worker_that_is_started_anew_is_lent_what_the_others_have(host: 
     await one.program.close()
     again = await host.worker()
     await acquainted(two, again)
-    assert await again.recall(theirs) == theirs
+    assert await again.lookup(theirs) == theirs
     await eventually(lambda: refused(two, mine))
-    assert await again.recall(mine) is None
+    assert await again.lookup(mine) is None
     assert await again.load(mine) == mine
     await eventually(lambda: served(two, mine, mine))
 
@@ -253,7 +253,7 @@ async def test_what_is_lent_is_compared_with_the_store_afterwards(host: Host) ->
     """C-19."""
     one, two = await host.workers(2)
     state = await one.create()
-    assert await two.recall(state) == state
+    assert await two.lookup(state) == state
 
     async def compared() -> bool:
         place = await two.ask("look")

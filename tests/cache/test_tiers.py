@@ -58,7 +58,7 @@ class Machine:
         made = [self.worker(heap=heap) for _ in range(number)]
         self.clock.now += 1.5
         for worker in made:
-            worker.renew(self.clock.now)
+            worker.on_heartbeat(self.clock.now)
         return made
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ def state(number: int, version: int = 1, *, expires_ms: int = FAR_MS, size: int 
 
 def recalled(cache: NearCache, number: int, version: int = 0) -> SessionRecord | None:
     """What is served, and brought back before anything else happens."""
-    found = cache.recall(key_of(number), Seen(INCARNATION, version))
+    found = cache.lookup(key_of(number), Seen(INCARNATION, version))
     if found is not None:
         cache.tiers.bring_back(found)
     return found
@@ -96,7 +96,7 @@ def recalled(cache: NearCache, number: int, version: int = 0) -> SessionRecord |
 @pytest.mark.parametrize("heap", [0, HEAP])
 def test_what_leaves_the_heap_is_served_from_outside_and_comes_back(machine: Machine, heap: int) -> None:
     [cache] = machine.workers(1, heap=heap)
-    cache.install(state(1))
+    cache.on_loaded(state(1))
     cache.heap.discard(key_of(1).digest)
     assert recalled(cache, 1) == state(1)
     assert recalled(cache, 1) == state(1)
@@ -106,31 +106,31 @@ def test_what_leaves_the_heap_is_served_from_outside_and_comes_back(machine: Mac
 @pytest.mark.parametrize("heap", [0, HEAP])
 def test_what_others_have_written_is_in_neither_tier(machine: Machine, heap: int) -> None:
     [cache] = machine.workers(1, heap=heap)
-    cache.install(state(1))
-    cache.changed(key_of(1).digest)
+    cache.on_loaded(state(1))
+    cache.on_changed(key_of(1).digest)
     assert recalled(cache, 1) is None
     assert cache.statistics.invalidations == 1
-    cache.changed(key_of(1).digest)
+    cache.on_changed(key_of(1).digest)
     assert cache.statistics.invalidations == 1, "it was outdated already"
-    cache.install(state(1, 2))
+    cache.on_loaded(state(1, 2))
     assert recalled(cache, 1) == state(1, 2)
 
 
-@pytest.mark.parametrize("end", [lambda cache: cache.removed(key_of(1)), lambda cache: cache.reset(Loss.FLUSHED)])
+@pytest.mark.parametrize("end", [lambda cache: cache.on_removed(key_of(1)), lambda cache: cache.on_lost(Loss.FLUSHED)])
 def test_an_end_is_one_in_both_tiers(machine: Machine, end: Callable[[NearCache], None]) -> None:
     [cache] = machine.workers(1)
-    cache.install(state(1))
+    cache.on_loaded(state(1))
     end(cache)
-    cache.renew(machine.clock.now)
+    cache.on_heartbeat(machine.clock.now)
     assert recalled(cache, 1) is None
-    assert cache.held(key_of(1)) is None
+    assert cache.get_base(key_of(1)) is None
 
 
 def test_without_a_lease_nothing_is_served_from_outside_the_heap(machine: Machine) -> None:
     one, two = machine.workers(2, heap=0)
-    one.install(state(1))
+    one.on_loaded(state(1))
     assert recalled(one, 1) == recalled(two, 1) == state(1)
-    two.suspend()
+    two.on_refused()
     assert recalled(two, 1) is None
     assert two.statistics.misses == {Miss.LEASE: 1}
 
@@ -138,24 +138,24 @@ def test_without_a_lease_nothing_is_served_from_outside_the_heap(machine: Machin
 def test_a_touch_reaches_what_is_outside_the_heap(machine: Machine) -> None:
     """C-16: moved on by a quarter of the interval at a time, since each is a write."""
     [cache] = machine.workers(1, heap=0)
-    cache.install(state(1, expires_ms=1000))
+    cache.on_loaded(state(1, expires_ms=1000))
     cache.tiers.extend(key_of(1), 1200)
-    assert cache.held(key_of(1)) == state(1, expires_ms=1000)
+    assert cache.get_base(key_of(1)) == state(1, expires_ms=1000)
     cache.tiers.extend(key_of(1), 1300)
-    assert cache.held(key_of(1)) == state(1, expires_ms=1300)
+    assert cache.get_base(key_of(1)) == state(1, expires_ms=1300)
 
 
 def test_a_session_about_to_expire_is_served_from_neither(machine: Machine) -> None:
     one, two = machine.workers(2, heap=0)
-    one.install(state(1, expires_ms=one.clock.now_ms() + 400))
+    one.on_loaded(state(1, expires_ms=one.clock.now_ms() + 400))
     assert recalled(one, 1) is recalled(two, 1) is None
     assert one.statistics.misses == two.statistics.misses == {Miss.EXPIRING: 1}
 
 
 def test_a_state_too_large_for_the_heap_is_served_from_outside(machine: Machine) -> None:
     [cache] = machine.workers(1, heap=10_000)
-    cache.install(state(1))
-    cache.install(state(1, 2, size=4000))
+    cache.on_loaded(state(1))
+    cache.on_loaded(state(1, 2, size=4000))
     assert recalled(cache, 1, 2) == state(1, 2, size=4000)
 
 
@@ -165,39 +165,39 @@ def test_a_state_too_large_for_the_heap_is_served_from_outside(machine: Machine)
 def test_what_a_sibling_lends_is_a_base_and_never_a_copy_of_ours(machine: Machine) -> None:
     """C-2: its link is told of changes, ours is not."""
     one, two = machine.workers(2)
-    one.install(state(1))
+    one.on_loaded(state(1))
     assert recalled(two, 1) == state(1)
-    assert two.held(key_of(1)) == state(1)
-    one.changed(key_of(1).digest)
+    assert two.get_base(key_of(1)) == state(1)
+    one.on_changed(key_of(1).digest)
     assert recalled(two, 1) is None
 
 
 def test_what_this_worker_knows_to_be_over_is_not_lent_to_it(machine: Machine) -> None:
     one, two = machine.workers(2)
     for cache in (one, two):
-        cache.install(state(1))
-    two.changed(key_of(1).digest)
+        cache.on_loaded(state(1))
+    two.on_changed(key_of(1).digest)
     assert recalled(two, 1) is None, "although the sibling has not heard of it yet"
-    one.install(state(1, 2))
+    one.on_loaded(state(1, 2))
     assert recalled(two, 1) == state(1, 2)
-    two.removed(key_of(1))
+    two.on_removed(key_of(1))
     assert recalled(two, 1) is None
-    two.install(state(1, 3))
+    two.on_loaded(state(1, 3))
     assert recalled(two, 1, 3) == state(1, 3)
 
 
 def test_of_more_ends_than_are_remembered_the_latest_are(machine: Machine) -> None:
     one, two = machine.workers(2)
-    one.install(state(1))
-    two.removed(key_of(1))
+    one.on_loaded(state(1))
+    two.on_removed(key_of(1))
     for number in range(2, 4097):
-        two.removed(key_of(number))
+        two.on_removed(key_of(number))
     assert recalled(two, 1) is None
-    two.removed(key_of(1))
+    two.on_removed(key_of(1))
     for number in range(5000, 9095):
-        two.removed(key_of(number))
+        two.on_removed(key_of(number))
     assert recalled(two, 1) is None
-    two.removed(key_of(9999))
+    two.on_removed(key_of(9999))
     assert recalled(two, 1) == state(1), "and then the sibling's push has come, or its lease is over soon"
 
 
@@ -205,24 +205,24 @@ def test_of_more_ends_than_are_remembered_the_latest_are(machine: Machine) -> No
 def test_what_was_found_before_a_loss_does_not_come_back_after_it(machine: Machine, loss: Loss) -> None:
     """C-1: it may be of a history that the store has lost, and no read may rest on that."""
     one, two = machine.workers(2)
-    one.install(state(1))
+    one.on_loaded(state(1))
     generation = two.generation
-    found = two.recall(key_of(1), Seen(INCARNATION, 0))
+    found = two.lookup(key_of(1), Seen(INCARNATION, 0))
     assert found is not None
-    two.reset(loss)
+    two.on_lost(loss)
     two._bring_back(generation, 0, found)
-    assert two.held(key_of(1)) is None
+    assert two.get_base(key_of(1)) is None
 
 
 def test_what_ended_while_it_was_on_its_way_back_stays_away(machine: Machine) -> None:
     [cache] = machine.workers(1)
-    cache.install(state(1))
+    cache.on_loaded(state(1))
     cache.heap.discard(key_of(1).digest)
-    found = cache.recall(key_of(1), Seen(INCARNATION, 0))
+    found = cache.lookup(key_of(1), Seen(INCARNATION, 0))
     assert found is not None
-    cache.removed(key_of(1))
+    cache.on_removed(key_of(1))
     assert not cache.tiers.bring_back(found)
-    assert cache.held(key_of(1)) is None
+    assert cache.get_base(key_of(1)) is None
 
 
 # -- any order of events -----------------------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class TiersOfWorkers(RuleBasedStateMachine):
     def install(self, worker: int, session: int) -> None:
         self.hear(worker)
         version = self.stored[session]
-        self.caches[worker].install(state(session, version))
+        self.caches[worker].on_loaded(state(session, version))
         self.tracked[worker][session] = version
         self.over[worker].pop(session, None)
 
@@ -270,7 +270,7 @@ class TiersOfWorkers(RuleBasedStateMachine):
     def hear(self, worker: int) -> None:
         while self.pushes[worker]:
             session = self.pushes[worker].popleft()
-            self.caches[worker].changed(key_of(session).digest)
+            self.caches[worker].on_changed(key_of(session).digest)
             self.over[worker][session] = max(self.over[worker][session], self.tracked[worker].pop(session))
 
     @rule(worker=WORKERS, session=SESSIONS)
@@ -293,7 +293,7 @@ class TiersOfWorkers(RuleBasedStateMachine):
         self.stored.pop(session, None)
         self.change(worker, session)
         self.tracked[worker].pop(session, None)
-        self.caches[worker].removed(key_of(session))
+        self.caches[worker].on_removed(key_of(session))
         self.over[worker][session] = self.version + 1000
 
     @rule(worker=WORKERS, session=SESSIONS)
@@ -302,12 +302,12 @@ class TiersOfWorkers(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def lose_the_lease(self, worker: int) -> None:
-        self.caches[worker].suspend()
+        self.caches[worker].on_refused()
 
     @rule(worker=WORKERS)
     def renew(self, worker: int) -> None:
         self.hear(worker)
-        self.caches[worker].renew(self.machine.clock.now)
+        self.caches[worker].on_heartbeat(self.machine.clock.now)
 
     @rule(seconds=st.floats(0, 1.2 * LENGTH))
     def time_goes_by(self, seconds: float) -> None:
@@ -315,7 +315,7 @@ class TiersOfWorkers(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def lose_the_connection(self, worker: int) -> None:
-        self.caches[worker].reset(Loss.CONNECTION)
+        self.caches[worker].on_lost(Loss.CONNECTION)
         self.pushes[worker].clear()
         self.tracked[worker].clear()
 
@@ -326,9 +326,9 @@ class TiersOfWorkers(RuleBasedStateMachine):
         self.found.clear()
 
     @rule(worker=WORKERS, session=SESSIONS, behind=st.integers(0, 30))
-    def recall(self, worker: int, session: int, behind: int) -> None:
+    def lookup(self, worker: int, session: int, behind: int) -> None:
         cache, seen = self.caches[worker], self.version - behind
-        found = cache.recall(key_of(session), Seen(INCARNATION, seen))
+        found = cache.lookup(key_of(session), Seen(INCARNATION, seen))
         if found is None:
             return
         self.found.append((worker, cache.generation, found))
@@ -345,7 +345,7 @@ class TiersOfWorkers(RuleBasedStateMachine):
     def a_base_is_a_state_that_was(self) -> None:
         for cache in self.caches:
             for session in range(3):
-                held = cache.held(key_of(session))
+                held = cache.get_base(key_of(session))
                 assert held is None or held == state(session, held.version)
 
 

@@ -51,9 +51,9 @@ class Worker:
     async def create(self, value: str) -> State | None:
         return told(await created(self.cache, {"a": value.encode()}))
 
-    async def recall(self, state: State) -> State | None:
+    async def lookup(self, state: State) -> State | None:
         """What is served without asking the store."""
-        return told(self.cache.recall(state.key, Seen(state.incarnation, state.version)))
+        return told(self.cache.lookup(state.key, Seen(state.incarnation, state.version)))
 
     async def load(self, state: State) -> State | None:
         found = await self.cache.load(state.key)
@@ -61,7 +61,7 @@ class Worker:
 
     async def write(self, state: State, value: str) -> State | None:
         """On top of what is served, or else of what the store has."""
-        served = self.cache.recall(state.key, Seen(state.incarnation, state.version))
+        served = self.cache.lookup(state.key, Seen(state.incarnation, state.version))
         record = served or await self.cache.load(state.key)
         assert isinstance(record, SessionRecord)
         delta = change(record, a=value.encode())

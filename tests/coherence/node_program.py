@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.coherence.history import OWN, SCRIBBLE, Op
 from wsgessions import Session, SessionMiddleware
+from wsgessions.session import unit_of
 from wsgessions.store.contract import CacheLookup, find_capability
 from wsgessions.web import Message, Receive, Scope, Send
 
@@ -155,7 +156,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def incarnation_of(session: Session) -> int | None:
-    return None if session._record is None else session._record.incarnation
+    record = unit_of(session).record
+    return None if record is None else record.incarnation
 
 
 class Node:

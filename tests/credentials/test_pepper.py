@@ -23,7 +23,7 @@ async def test_nodes_with_the_same_pepper_share_sessions() -> None:
     one, other = make_node(shared, pepper=PEPPER), make_node(shared, pepper=PEPPER)
     async with other.manager.open(await created(one)) as session:
         assert session == {"user": "ann"}
-        assert one.manager.owns(session)
+        assert one.manager.requests.owns(session)
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, PEPPER), (PEPPER, OTHER), (PEPPER, None)])
@@ -36,7 +36,7 @@ async def test_setting_changing_or_removing_the_pepper_makes_sessions_unknown(
     session_id = await created(one)
     async with other.manager.open(session_id) as session:
         assert session.is_new
-        assert not one.manager.owns(session)
+        assert not one.manager.requests.owns(session)
     assert other.manager.statistics.unknown_ids == 1
 
 

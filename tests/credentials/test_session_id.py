@@ -18,6 +18,7 @@ from tests.nodes import two_nodes
 from wsgessions import Session, SessionId, SessionManager, errors
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.credentials.session_id import AnyId
+from wsgessions.session import unit_of
 
 TEXT = new_session_id()
 ID = SessionId(TEXT)
@@ -96,7 +97,7 @@ def test_it_is_copied_and_not_pickled() -> None:
 def test_it_cannot_be_stored_in_a_session() -> None:
     session = Session(shown=ID)
     with pytest.raises(errors.CodecError, match="SessionId"):
-        session._collect()
+        unit_of(session).collect(session)
 
 
 async def test_it_is_taken_where_ids_are_taken() -> None:
@@ -125,7 +126,7 @@ async def test_only_who_asks_for_it_pays_for_it(monkeypatch: pytest.MonkeyPatch)
         made.append(SessionId(text))
         return made[-1]
 
-    monkeypatch.setattr("wsgessions.session.login.SessionId", make)
+    monkeypatch.setattr("wsgessions.session.session.SessionId", make)
     manager = SessionManager(store_url="memory:")
     async with manager.open() as session:
         session["a"] = 1

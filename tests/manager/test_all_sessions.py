@@ -159,7 +159,7 @@ async def test_whoever_ends_a_session_waits_for_all_servers(
         nonlocal waits
         waits += 1
 
-    monkeypatch.setattr(type(manager.owner), "barrier", lambda _, deadline: barrier(deadline))
+    monkeypatch.setattr(type(manager.requests.repository), "barrier", lambda _, deadline: barrier(deadline))
     ref = await ref_of(manager, await visitor(manager, n=1))
     assert [await manager.end_session(ref), await manager.end_session(ref)] == [True, False]
     assert waits == 2

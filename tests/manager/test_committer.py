@@ -19,7 +19,7 @@ from wsgessions.credentials.session_id import AnyId
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager, commit_log, committer, creation
 from wsgessions.record import CommitOutcome, CommitStatus
-from wsgessions.session import ServedFrom, Session, SessionStatus
+from wsgessions.session import ServedFrom, Session, SessionStatus, unit_of
 from wsgessions.stores.memory.store import MemoryStore
 
 
@@ -98,9 +98,9 @@ async def test_a_session_that_could_not_be_loaded_passes_for_nothing_else() -> N
     one, _ = two_nodes()
     session_id = await created(one.manager, a=1)
     one.store.down = True
-    session = one.manager.begin(_presented(session_id))
+    session = one.manager.requests.begin(_presented(session_id))
     with pytest.raises(errors.StoreUnavailable):
-        await one.manager.load(session)
+        await one.manager.requests.repository.load(session)
     looks: list[Callable[[], Any]] = [
         lambda: session["a"],
         lambda: session.get("a"),
@@ -130,9 +130,9 @@ async def test_a_failed_load_can_be_tried_again() -> None:
     one, _ = two_nodes()
     session_id = await created(one.manager, a=1)
     one.store.down = True
-    session = one.manager.begin(_presented(session_id))
+    session = one.manager.requests.begin(_presented(session_id))
     with pytest.raises(errors.StoreUnavailable):
-        await one.manager.load(session)
+        await one.manager.requests.repository.load(session)
     one.store.down = False
     await session.load()
     assert session == {"a": 1}
@@ -240,14 +240,16 @@ async def test_clear_keeps_the_session() -> None:
     session_id = await created(one.manager, a=1, b=2)
     time.pass_seconds(10)
     async with one.manager.open(session_id) as session:
-        born, deadline = session.created_at, session._record.deadline_ms if session._record else 0
+        born, record = session.created_at, unit_of(session).record
+        assert record is not None
         session.clear()
     async with other.manager.open(session_id) as session:
         assert session == {}
         assert not session.is_new
         assert session.created_at == born
-        assert session._record is not None
-        assert session._record.deadline_ms == deadline
+        moved = unit_of(session).record
+        assert moved is not None
+        assert moved.deadline_ms == record.deadline_ms
 
 
 # -- two at a time (C-9, C-10, K-02, K-03, K-04) -----------------------------------------------------------------------
@@ -541,8 +543,8 @@ async def test_an_invalidation_during_a_rotation_ends_the_session_under_its_new_
     """Two tasks of one request: the logout must win, wherever the session has moved."""
     one, other = two_nodes()
     session_id = await created(one.manager, a=1)
-    session = one.manager.begin(_presented(session_id))
-    await one.manager.load(session)
+    session = one.manager.requests.begin(_presented(session_id))
+    await one.manager.requests.repository.load(session)
     session.rotate_id()
     new_id = session.id
     arrived, go_on = asyncio.Event(), asyncio.Event()
@@ -918,9 +920,9 @@ async def test_only_the_latest_reports_are_kept(monkeypatch: pytest.MonkeyPatch)
 async def test_an_empty_session_is_created_when_that_is_asked_for() -> None:
     """S-50 says that nothing is created by itself."""
     one, other = two_nodes()
-    session = one.manager.begin(PresentedCredentials())
-    told = one.manager.owner.reserve_id(session)
-    await one.manager.owner.create(session)
+    session = one.manager.requests.begin(PresentedCredentials())
+    told = one.manager.requests.reserve_id(unit_of(session))
+    await one.manager.requests.repository.create(session)
     assert session.id == told
     assert (session.is_new, session) == (False, {})
     async with other.manager.open(told) as seen:
@@ -933,7 +935,7 @@ async def test_creating_takes_along_what_is_there_and_ends_what_was_to_end() -> 
     async with node.manager.open(session_id) as session:
         session.invalidate()
         session["color"] = "blue"
-        await node.manager.owner.create(session)
+        await node.manager.requests.repository.create(session)
         assert session.id not in {None, session_id}
         after = session.id or ""
     assert await content(node, after) == {"color": "blue"}
@@ -952,6 +954,6 @@ async def test_a_cookie_lives_as_long_as_it_is_told_and_never_beyond_the_session
     async with manager.open() as session:
         session["color"] = "red"
         await session.commit()
-        assert manager.cookie_max_age(session) == 3600
-        manager.keep_cookie(session, told)
-        assert manager.cookie_max_age(session) in {age, None if age is None else age - 1}
+        assert manager.requests.cookie_max_age(unit_of(session)) == 3600
+        unit_of(session).keep_cookie(told)
+        assert manager.requests.cookie_max_age(unit_of(session)) in {age, None if age is None else age - 1}

@@ -17,7 +17,7 @@ from wsgessions import errors
 from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
 from wsgessions.manager import SessionManager
 from wsgessions.record.clock import StoreClock
-from wsgessions.session import Session
+from wsgessions.session import Session, unit_of
 from wsgessions.settings import SessionSettings
 from wsgessions.stores.memory.store import MemoryStore
 
@@ -163,13 +163,13 @@ async def test_a_start_that_fails_can_be_tried_again() -> None:
 async def test_operations_that_the_application_starts_start_the_store() -> None:
     """R-44: `commit` and `load` before anything else has."""
     node = make_node(MemoryStore())
-    session = node.manager.begin(PresentedCredentials())
+    session = node.manager.requests.begin(PresentedCredentials())
     session["a"] = 1
     await session.commit()
     assert node.store.calls == ["start", "create"]
     assert session.id is not None
     other = make_node(node.store.below)  # type: ignore[arg-type]  # a memory store
-    session = other.manager.begin(presented(session.id.get_secret_value()))
+    session = other.manager.requests.begin(presented(session.id.get_secret_value()))
     await session.load()
     assert other.store.calls == ["start", "load"]
     assert session == {"a": 1}
@@ -221,11 +221,11 @@ async def test_a_manager_knows_its_own_sessions() -> None:
     """R-49."""
     shared = MemoryStore()
     one, same, other = make_node(shared), make_node(shared), make_node(shared, context_path="/shop")
-    session = one.manager.begin(PresentedCredentials())
-    assert one.manager.owns(session)
-    assert same.manager.owns(session)
-    assert not other.manager.owns(session)
-    assert not one.manager.owns(Session())
+    session = one.manager.requests.begin(PresentedCredentials())
+    assert one.manager.requests.owns(session)
+    assert same.manager.requests.owns(session)
+    assert not other.manager.requests.owns(session)
+    assert not one.manager.requests.owns(Session())
 
 
 # -- the watermark's key (C-11) ----------------------------------------------------------------------------------------
@@ -233,9 +233,9 @@ async def test_a_manager_knows_its_own_sessions() -> None:
 
 async def watermark(manager: SessionManager, session_id: str, carried: str | None = None) -> str | None:
     """What a client that carries this watermark is to carry from now on."""
-    session = manager.begin(presented(session_id, carried))
-    await manager.load(session)
-    return manager.watermark_of(session)
+    session = manager.requests.begin(presented(session_id, carried))
+    await manager.requests.repository.load(session)
+    return manager.requests.watermark_for(unit_of(session))
 
 
 async def test_without_secrets_all_nodes_share_one_that_the_store_keeps() -> None:

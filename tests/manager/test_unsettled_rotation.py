@@ -329,7 +329,7 @@ async def test_a_renewal_without_an_answer_costs_no_session(shared_server: RawSe
         assert (response.status, ID in response.set_cookies) == (200, False)
         assert servers.far.statistics.rotated == 0
         await servers.release()
-        found = await store.load(key := servers.near.owner._identity.key(browser.cookies[ID]))
+        found = await store.load(key := servers.near.requests.repository.identity.key(browser.cookies[ID]))
         assert isinstance(found, SessionRecord)
         assert (found.key != key) == (trouble == "the answer is held")
         assert await servers.see(browser.copy()) == [{"cart": "pot"}] * 2

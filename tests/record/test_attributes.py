@@ -9,22 +9,23 @@ from hypothesis import strategies as st
 
 from wsgessions.codec import encode
 from wsgessions.record import StoredAttributes
+from wsgessions.session import Session, unit_of
 from wsgessions.session.lazy_values import LazyValue
-from wsgessions.session.mapping import Attributes
+from wsgessions.session.mapping import SessionMapping
 
 
 def placeholders(stored: StoredAttributes) -> dict[str, LazyValue]:
     return dict(stored.placeholders(LazyValue.of))
 
 
-def storage(attributes: Attributes) -> dict[str, Any]:
+def storage(attributes: SessionMapping) -> dict[str, Any]:
     """What a serializer in C would read."""
     return dict(dict.items(attributes))
 
 
-def resting_on(stored: StoredAttributes) -> Attributes:
-    attributes = Attributes()
-    attributes._rest_on(stored)
+def resting_on(stored: StoredAttributes) -> SessionMapping:
+    attributes = Session()
+    unit_of(attributes).rebase_onto(attributes, stored)
     return attributes
 
 

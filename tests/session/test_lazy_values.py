@@ -17,8 +17,8 @@ from pydantic import BaseModel, TypeAdapter
 from wsgessions.codec import encode
 from wsgessions.errors import CodecError
 from wsgessions.record import StoredAttributes
+from wsgessions.session import Session, unit_of
 from wsgessions.session.lazy_values import LazyValue
-from wsgessions.session.mapping import Attributes
 
 SECRET = "correct horse battery staple"
 VALUES: dict[str, Any] = {"cart": [1, {"a": [2, 3], "d": 1.5}], "user": {"name": SECRET}, "n": None, "plain": "text"}
@@ -118,8 +118,8 @@ def test_its_bytes_cannot_be_replaced() -> None:
 
 
 def test_a_session_raises_for_unreadable_bytes_and_never_hands_out_what_stands_for_them() -> None:
-    attributes = Attributes()
-    attributes._rest_on(StoredAttributes(cart=b"\xc1", plain=b"\x01"))
+    attributes = Session()
+    unit_of(attributes).rebase_onto(attributes, StoredAttributes(cart=b"\xc1", plain=b"\x01"))
     for look in (lambda: attributes["cart"], lambda: attributes.get("cart"), attributes.items, attributes.copy):
         with pytest.raises(CodecError, match="'cart'"):
             look()

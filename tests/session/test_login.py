@@ -14,7 +14,7 @@ from tests.nodes import Node, Time, make_node, two_nodes
 from wsgessions import errors
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record.principal import MAX_PRINCIPAL_BYTES
-from wsgessions.session import Session, SessionStatus
+from wsgessions.session import Session, SessionStatus, unit_of
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.web import Receive, Scope, Send
 
@@ -243,7 +243,7 @@ async def test_no_attribute_reaches_the_principal(node: Node) -> None:
         session.clear()
         await session.commit()
         assert session.principal == "ada"
-    async with node.manager.open(session._id) as session:
+    async with node.manager.open(unit_of(session).id) as session:
         assert session.principal == "ada"
 
 

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.nodes import Node, two_nodes
 from wsgessions import SessionId, errors
 from wsgessions.manager.opened_session import OpenedSession
-from wsgessions.session import Session
+from wsgessions.session import Session, unit_of
 from wsgessions.session.lazy_values import LazyValue
 
 T = TypeVar("T")
@@ -310,9 +310,9 @@ async def test_deleting_and_replacing_decode_nothing() -> None:
 async def test_one_value_that_cannot_be_read_leaves_the_others_alone() -> None:
     """R-25: it fails by its name, and it can be replaced or removed."""
     opened, session = await loaded(good=1, bad=2, worse=3)
-    assert session._record is not None
-    broken = session._record.attributes.altered({"bad": b"\xc1", "worse": b"\xc1"})
-    session._rest_on(broken)
+    unit = unit_of(session)
+    assert unit.record is not None
+    unit.rebase_onto(session, unit.record.attributes.altered({"bad": b"\xc1", "worse": b"\xc1"}))
     assert session["good"] == 1
     with pytest.raises(errors.CodecError, match="'bad'"):
         session["bad"]
@@ -363,15 +363,16 @@ async def test_a_view_that_was_kept_while_the_session_was_empty_shows_values_too
 async def test_a_value_that_cannot_be_read_does_not_stand_in_the_way_of_giving_up_changes() -> None:
     """R-25, R-31: the handler's own error comes out."""
     opened, session = await loaded(good=[1], bad=2)
-    assert session._record is not None
-    session._rest_on(session._record.attributes.altered({"bad": b"\xc1"}))
+    unit = unit_of(session)
+    assert unit.record is not None
+    unit.rebase_onto(session, unit.record.attributes.altered({"bad": b"\xc1"}))
     with pytest.raises(errors.CodecError, match="'bad'"):
         session.items()
     session["bad"] = "new"
     session["good"].append(2)
     mine = RuntimeError("mine")
     await opened.__aexit__(RuntimeError, mine, None)
-    assert not session._collect()
+    assert not unit_of(session).collect(session)
 
 
 async def test_changing_it_while_iterating_is_an_error_as_for_a_dict() -> None:

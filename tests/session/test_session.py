@@ -12,10 +12,10 @@ import pytest
 
 from wsgessions import errors
 from wsgessions.codec import encode
-from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.record import StoredAttributes
-from wsgessions.session import Session
-from wsgessions.session.owner import DETACHED, ServedFrom, SessionStatus
+from wsgessions.session import Session, UnitOfWork, begin_session, unit_of
+from wsgessions.session.detached import DETACHED
+from wsgessions.session.values import ServedFrom, SessionStatus
 
 
 def test_it_works_alone() -> None:
@@ -239,8 +239,8 @@ def test_every_kind_of_look_counts_as_an_access(look: Any) -> None:
 
 
 def test_a_serializer_counts_as_an_access() -> None:
-    session = Session._of(DETACHED, PresentedCredentials(), None)
-    session._rest_on(StoredAttributes(a=encode(1, name="a")))
+    session = begin_session(Session, DETACHED, UnitOfWork())
+    unit_of(session).rebase_onto(session, StoredAttributes(a=encode(1, name="a")))
     assert not session.accessed
     assert json.dumps(session) == '{"a": 1}'
     assert session.accessed

@@ -21,6 +21,7 @@ from wsgessions import Session
 from wsgessions.codec import encode
 from wsgessions.errors import CodecError, SessionClosed, StoreUnavailable
 from wsgessions.record import StoredAttributes
+from wsgessions.session import unit_of
 from wsgessions.session.typed import TypedAttribute
 
 
@@ -53,7 +54,9 @@ CART = TypedAttribute("cart", Cart)
 def stored(**values: Any) -> Session:
     """A session as it comes from the store."""
     session = Session()
-    session._rest_on(StoredAttributes((name, encode(value, name=name)) for name, value in values.items()))
+    unit_of(session).rebase_onto(
+        session, StoredAttributes((name, encode(value, name=name)) for name, value in values.items())
+    )
     return session
 
 
@@ -104,7 +107,7 @@ def test_a_value_is_tracked_from_commit_to_commit() -> None:
     cart = CART.of(session)
     for tag in ("a", "b"):
         cart.tags.add(tag)
-        session._settle(session._collect(), at=session._writes)
+        unit_of(session).mark_committed(session, unit_of(session).collect(session), at=unit_of(session).writes)
         assert not session.modified
     assert session["cart"]["tags"] == {"a", "b"}
 
@@ -125,7 +128,7 @@ def test_who_sets_or_removes_the_attribute_has_the_last_word(end: Callable[[Sess
     cart.tags.add("gift")
     end(session)
     cart.tags.add("more")
-    session._collect()
+    unit_of(session).collect(session)
     assert session.get("cart", {}) == {}
     assert CART.of(session) == Cart()
 
@@ -134,7 +137,7 @@ def test_what_is_discarded_does_not_come_back() -> None:
     """R-33."""
     session = stored(cart={})
     CART.of(session).tags.add("gift")
-    session._drop_changes()
+    unit_of(session).rollback(session)
     assert not session.modified
     assert CART.of(session) == Cart()
 
@@ -146,8 +149,8 @@ def test_a_refresh_renews_what_was_not_changed_and_keeps_what_was() -> None:
             CART.of(session).tags.add("mine")
         else:
             CART.of(session)
-        session._release_unchanged()
-        session._rest_on(StoredAttributes(cart=encode({"tags": {"theirs"}}, name="cart")))
+        unit_of(session).release_unchanged(session)
+        unit_of(session).rebase_onto(session, StoredAttributes(cart=encode({"tags": {"theirs"}}, name="cart")))
         assert CART.of(session).tags == ({"mine"} if change else {"theirs"})
 
 
@@ -174,7 +177,7 @@ def test_dataclasses_and_lists_are_tracked_as_models_are() -> None:
     session = Session()
     TypedAttribute("basket", Basket).of(session).items.append("tea")
     TypedAttribute("lines", list[Line]).of(session).append(Line(sku="tea"))
-    session._collect()
+    unit_of(session).collect(session)
     assert session == {"basket": {"items": ["tea"]}, "lines": [{"sku": "tea", "quantity": 1}]}
 
 
@@ -210,7 +213,7 @@ def test_values_of_many_types_come_back_as_they_were() -> None:
     session = Session()
     rich = TypedAttribute("rich", Rich)
     rich.of(session).renamed = 2
-    session._collect()
+    unit_of(session).collect(session)
     assert session["rich"]["color"] == "r"
     assert session["rich"]["price"] == Decimal("1.10")
     assert session["rich"]["renamed"] == 2
@@ -227,7 +230,7 @@ def test_a_strict_model_is_read_from_what_it_wrote() -> None:
     session = Session()
     attribute.of(session).at = datetime(2026, 1, 2, tzinfo=UTC)
     attribute.of(session).line = Line(sku="tea")
-    session._collect()
+    unit_of(session).collect(session)
     assert attribute.of(stored(strict=session["strict"])) == attribute.of(session)
 
 
@@ -279,7 +282,7 @@ def test_a_change_that_is_not_valid_is_refused_and_nothing_is_written() -> None:
     CART.of(session).lines.append("no line")  # type: ignore[arg-type]
     for _ in range(2):
         with pytest.raises(CodecError) as caught:
-            session._collect()
+            unit_of(session).collect(session)
         assert caught.value.path == "cart.lines[0]"
     assert session["cart"] == {"lines": []}
 
@@ -287,7 +290,7 @@ def test_a_change_that_is_not_valid_is_refused_and_nothing_is_written() -> None:
 def test_a_session_that_could_not_be_loaded_has_no_typed_values() -> None:
     """F-00a: not even the default."""
     session = Session()
-    session._shut(lambda: StoreUnavailable("the store did not answer"))
+    unit_of(session).fail_with(session, lambda: StoreUnavailable("the store did not answer"))
     with pytest.raises(StoreUnavailable):
         CART.of(session)
 
@@ -296,7 +299,7 @@ def test_a_change_after_the_last_moment_is_an_error() -> None:
     """R-38."""
     session = Session()
     cart = CART.of(session)
-    session._freeze(takes_late_changes=True)
+    unit_of(session).response_started(takes_late_changes=True)
     cart.tags.add("late")
     with pytest.raises(SessionClosed):
-        session._collect()
+        unit_of(session).collect(session)

@@ -210,7 +210,7 @@ async def test_an_outage_of_the_store_closes_nothing(pair: Pair) -> None:
         pair.here.store.down = True
         before = pair.here.store.counts["load"]
         assert (await say(call))["text"] == "1"
-        if pair.here.manager.owner._cache is None:
+        if pair.here.manager.requests.repository.cache is None:
             await until(lambda: pair.here.store.counts["load"] >= before + 2)
         assert (await say(call))["text"] == "1"
         pair.here.store.down = False

@@ -451,9 +451,10 @@ async def test_one_line_tells_of_a_stopped_store_not_a_thousand(
     node: Node, browser: Browser, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from wsgessions.internal.log_throttle import LogThrottle
-    from wsgessions.web import exchange
+    from wsgessions.web import exchange, session_request
 
-    monkeypatch.setattr(exchange, "_log", LogThrottle(logging.getLogger("wsgessions.request")))
+    for module in (exchange, session_request):
+        monkeypatch.setattr(module, "_log", LogThrottle(logging.getLogger("wsgessions.request")))
     node.store.down = True
     for _ in range(100):
         await browser.request(on(node, answering(dict)))

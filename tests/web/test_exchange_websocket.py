@@ -224,7 +224,7 @@ async def test_where_late_changes_wait_for_the_barrier_each_message_does() -> No
     async def note(deadline: float) -> None:
         waits.append(deadline)
 
-    node.manager.owner.barrier = note  # type: ignore[method-assign]
+    node.manager.requests.repository.barrier = note  # type: ignore[method-assign]
     async with connecting(node, socket(on_text=lambda session, text: session.update(n=text)), browser) as call:
         await call.take("websocket.accept")
         for text in ("a", "b", "b", "b"):

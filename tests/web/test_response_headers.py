@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsgessions.web import response_headers
-from wsgessions.web.response_headers import with_session_headers
+from wsgessions.web.response_headers import add_session_headers
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -18,10 +18,8 @@ ID_COOKIE = b"__Host-sid=x; Path=/"
 
 
 def headers_after(headers: Any, cookies: list[bytes] | None = None, *, no_store: bool = False) -> Headers:
-    message = {"type": "http.response.start", "status": 200, "headers": headers}
     fields = [(b"set-cookie", cookie) for cookie in cookies or ()]
-    result: Headers = with_session_headers(message, fields, no_store=no_store)["headers"]
-    return result
+    return add_session_headers(headers, fields, no_store=no_store)
 
 
 def values(headers: Headers, name: bytes) -> list[bytes]:
@@ -150,15 +148,13 @@ def test_no_shared_cache_may_ever_keep_our_cookies(fields: list[bytes], no_store
     assert b"no-store" in after or (not no_store and {b"private", b"no-cache"} <= after)
 
 
-# -- the message itself (R-54, S-229) ----------------------------------------------------------------------------------
+# -- the headers of the application (R-54, S-229) ----------------------------------------------------------------------
 
 
-def test_the_applications_message_and_headers_stay_as_they_are() -> None:
+def test_the_applications_headers_stay_as_they_are() -> None:
     headers = [(b"vary", b"Accept"), (b"cache-control", b"public")]
-    message = {"type": "http.response.start", "status": 200, "headers": headers}
-    with_session_headers(message, [(b"set-cookie", ID_COOKIE)], no_store=True)
+    add_session_headers(headers, [(b"set-cookie", ID_COOKIE)], no_store=True)
     assert headers == [(b"vary", b"Accept"), (b"cache-control", b"public")]
-    assert message == {"type": "http.response.start", "status": 200, "headers": headers}
 
 
 @pytest.mark.parametrize(
@@ -175,9 +171,8 @@ def test_headers_may_be_of_any_sort(headers: Any) -> None:
     assert headers_after(headers) == [(b"Vary", b"Accept, Cookie")]
 
 
-def test_a_message_without_headers_gets_them() -> None:
-    message = with_session_headers({"type": "websocket.accept"}, [(b"set-cookie", ID_COOKIE)], no_store=True)
-    assert (b"set-cookie", ID_COOKIE) in message["headers"]
+def test_a_response_without_headers_gets_them() -> None:
+    assert (b"set-cookie", ID_COOKIE) in headers_after([], [ID_COOKIE], no_store=True)
 
 
 def test_the_applications_own_cookies_stay() -> None:

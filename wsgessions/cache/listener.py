@@ -25,42 +25,42 @@ class InvalidationListener(Protocol):
 
     @property
     def generation(self) -> int:
-        """Grows with each `reset`: what was `held` before may be of a history that is lost (C-1)."""
+        """Grows with each `on_lost`: what was `get_base` before may be of a history that is lost (C-1)."""
         ...
 
-    def held(self, key: SessionKey) -> SessionRecord | None:
+    def get_base(self, key: SessionKey) -> SessionRecord | None:
         """The state last installed for this session and not removed since: what a conditional read may rest on.
 
         It may have been changed at the store meanwhile, and then no longer is served.
         """
         ...
 
-    def install(self, record: SessionRecord) -> None:
+    def on_loaded(self, record: SessionRecord) -> None:
         """The session is in this state, and the server will push when that changes."""
         ...
 
-    def keep(self, record: SessionRecord) -> None:
+    def on_base(self, record: SessionRecord) -> None:
         """The session was in this state, and no push tells when that changes: a base for the next read, no more."""
         ...
 
-    def changed(self, digest: bytes) -> None:
+    def on_changed(self, digest: bytes) -> None:
         """Another process has written to the session with this digest, or the server no longer tracks it."""
         ...
 
-    def removed(self, key: SessionKey) -> None:
+    def on_removed(self, key: SessionKey) -> None:
         """The store has nothing, or nothing that is known here, under this key."""
         ...
 
-    def reset(self, loss: Loss) -> None:
-        """Forget everything, and serve nothing until `renew`."""
+    def on_lost(self, loss: Loss) -> None:
+        """Forget everything, and serve nothing until `on_heartbeat`."""
         ...
 
-    def renew(self, sent_at: float) -> None:
+    def on_heartbeat(self, sent_at: float) -> None:
         """The store has acknowledged a heartbeat that was sent at this instant of the lease's clock (C-4)."""
         ...
 
-    def suspend(self) -> None:
-        """The store has refused a heartbeat: serve nothing until `renew` (C-5)."""
+    def on_refused(self) -> None:
+        """The store has refused a heartbeat: serve nothing until `on_heartbeat` (C-5)."""
         ...
 
     def audited(self, key: SessionKey, stored: SessionRecord | None) -> None:

@@ -1,10 +1,10 @@
 """The near cache: hot sessions in the memory of this process, served without a round trip and provably fresh.
 
 ```
-push, reply -> parser -> Feed (install, changed, removed, reset)   fills and empties, in stream order (C-2)
-heartbeat   -> parser -> Feed (renew, suspend)                     grants and ends the lease (C-4, C-5)
-request     -> recall                                              serves, never awaits
-            -> load, apply, ...                                    the store behind, one round trip
+push, reply -> parser -> on_loaded, on_changed, on_removed, on_lost   fills and empties, in stream order (C-2)
+heartbeat   -> parser -> on_heartbeat, on_refused                     grants and ends the lease (C-4, C-5)
+request     -> lookup                                                 serves, never awaits
+            -> load, apply, ...                                       the store behind, one round trip
 ```
 
 A copy is served if the lease is fresh, if the session has not changed as far as the stream says, if the client has
@@ -50,7 +50,7 @@ class FeedingStore(Store, Feeding, Protocol):
 class NearCache(Layer[FeedingStore]):
     """A `Store` in front of a store, with the capability `CacheLookup`; the `InvalidationListener` of the store behind.
 
-    Belongs to the event loop of the store behind, but for `recall`, which any thread may call.
+    Belongs to the event loop of the store behind, but for `lookup`, which any thread may call.
 
     Args:
         store: the store behind.
@@ -80,7 +80,7 @@ class NearCache(Layer[FeedingStore]):
         """See `InvalidationListener.generation`."""
         self._lease = lease
         self._clock = lease.clock
-        self._now_ms = store.clock.now_ms
+        self._store_clock: Final = store.clock
         self._margin_ms: Final = round(margin * 1000)
         self._audit_share = audit_share
         self._reads: SingleFlight[SessionRecord | SessionChanges | None] = SingleFlight()
@@ -91,29 +91,30 @@ class NearCache(Layer[FeedingStore]):
             clock=store.clock,
             lease=lease,
             statistics=self.statistics,
-            alarm=lambda: self.reset(Loss.AUDIT),
+            alarm=lambda: self.on_lost(Loss.AUDIT),
         )
         store.feed(self, lease)
 
     # -- serving -------------------------------------------------------------------------------------------------------
 
-    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
-        """See `CacheLookup.recall`."""
+    def lookup(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
+        """See `CacheLookup.lookup`."""
         if mark is None:
             return self._miss(Miss.UNKNOWN)
         if self._clock() >= self._lease.fresh_until:
             return self._miss(Miss.LEASE)
         snapshot = self.heap.get(key.digest)
         if snapshot is None:
-            return self._recall_off_heap(key, mark, Miss.ABSENT)
+            return self._lookup_off_heap(key, mark, Miss.ABSENT)
         if not snapshot.current:
-            return self._recall_off_heap(key, mark, Miss.OUTDATED)
+            return self._lookup_off_heap(key, mark, Miss.OUTDATED)
         record = snapshot.record  # after `current`: in another thread the parser may be at work in between
         if record.incarnation != mark.incarnation:
             return self._miss(Miss.UNKNOWN)
         if record.version < mark.version:
-            return self._recall_off_heap(key, mark, Miss.BEHIND)
-        ends_ms = self._now_ms() + self._margin_ms
+            return self._lookup_off_heap(key, mark, Miss.BEHIND)
+        clock = self._store_clock
+        ends_ms = (clock.monotonic() + clock.offset) * 1000 + self._margin_ms  # `now_ms`, without the call
         if record.expires_ms <= ends_ms or record.deadline_ms <= ends_ms:
             return self._miss(Miss.EXPIRING)
         self.statistics.heap_hits += 1
@@ -121,7 +122,7 @@ class NearCache(Layer[FeedingStore]):
             self._call_later(self._audit.begin, record)
         return record
 
-    def _recall_off_heap(self, key: SessionKey, mark: SeenState, reason: Miss) -> SessionRecord | None:
+    def _lookup_off_heap(self, key: SessionKey, mark: SeenState, reason: Miss) -> SessionRecord | None:
         generation = self.generation
         record = self.tiers.find_off_heap(key, mark)
         if record is None:
@@ -148,40 +149,40 @@ class NearCache(Layer[FeedingStore]):
 
     # -- what the parser tells -----------------------------------------------------------------------------------------
 
-    def held(self, key: SessionKey) -> SessionRecord | None:
-        """See `InvalidationListener.held`."""
+    def get_base(self, key: SessionKey) -> SessionRecord | None:
+        """See `InvalidationListener.get_base`."""
         return self.tiers.held(key)
 
-    def install(self, record: SessionRecord) -> None:
-        """See `InvalidationListener.install`."""
+    def on_loaded(self, record: SessionRecord) -> None:
+        """See `InvalidationListener.on_loaded`."""
         self.tiers.put(record)
 
-    def keep(self, record: SessionRecord) -> None:
-        """See `InvalidationListener.keep`."""
+    def on_base(self, record: SessionRecord) -> None:
+        """See `InvalidationListener.on_base`."""
         self.tiers.keep(record)
 
-    def changed(self, digest: bytes) -> None:
-        """See `InvalidationListener.changed`. On the heap the copy stays, as the base of the next read."""
+    def on_changed(self, digest: bytes) -> None:
+        """See `InvalidationListener.on_changed`. On the heap the copy stays, as the base of the next read."""
         self.statistics.invalidations += self.tiers.outdate(digest)
 
-    def removed(self, key: SessionKey) -> None:
-        """See `InvalidationListener.removed`."""
+    def on_removed(self, key: SessionKey) -> None:
+        """See `InvalidationListener.on_removed`."""
         self.tiers.end(key.digest)
 
-    def reset(self, loss: Loss) -> None:
-        """See `InvalidationListener.reset`."""
+    def on_lost(self, loss: Loss) -> None:
+        """See `InvalidationListener.on_lost`."""
         self.statistics.losses[loss] += 1
         self.generation += 1
-        self.suspend()
+        self.on_refused()
         self.tiers.clear()
 
-    def renew(self, sent_at: float) -> None:
-        """See `InvalidationListener.renew`."""
+    def on_heartbeat(self, sent_at: float) -> None:
+        """See `InvalidationListener.on_heartbeat`."""
         self._lease.renew(sent_at)
         self.tiers.trust_until(self._lease.fresh_until)
 
-    def suspend(self) -> None:
-        """See `InvalidationListener.suspend`."""
+    def on_refused(self) -> None:
+        """See `InvalidationListener.on_refused`."""
         self.statistics.lease_losses += self._lease.end()
         self.tiers.trust_until(0.0)
 

@@ -30,7 +30,7 @@ from ..errors import CodecError, SessionTooLarge
 from ..internal.masked import forget_variables
 from .containers import CONTAINERS, Packer, check_depth, count_members, read
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, UnsupportedValue
-from .scan import members_in, needs_scan, starts_in
+from .scan import ALWAYS_SAFE, members_in, needs_scan, starts_in
 
 __all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
 
@@ -164,7 +164,11 @@ def decode(raw: bytes, *, name: str) -> Any:
         CodecError: the bytes are corrupt, foreign, beyond a limit, or written by a later release (R-20, R-25).
     """
     try:
-        return _decode_exactly(raw)
+        if len(raw) > ALWAYS_SAFE:
+            _check_size(raw)
+        value = read(raw)
+        if type(value) in CONTAINERS:
+            _check_container(value, raw)
     except UnsupportedValue as refusal:
         del raw
         forget_variables(refusal)
@@ -173,21 +177,22 @@ def decode(raw: bytes, *, name: str) -> Any:
         del raw
         forget_variables(error)
         raise CodecError("the stored bytes are corrupt", path=name) from None
+    return value
 
 
-def _decode_exactly(raw: bytes) -> Any:
+def _check_size(raw: bytes) -> None:
     if len(raw) > MAX_ATTRIBUTE_BYTES:
         raise UnsupportedValue(f"the stored bytes are more than {MAX_ATTRIBUTE_BYTES}")
     if needs_scan(raw):
         members_in(raw)
-    value = read(raw)
-    if type(value) in CONTAINERS:
-        if len(raw) > MAX_DEPTH < starts_in(raw):
-            check_depth(value)
-        # Duplicate keys vanish while decoding. Plain data proves itself by the bytes it would be written as.
-        if not _is_written_as(value, raw) and members_in(raw) != count_members(value):
-            raise UnsupportedValue("the stored bytes hold a dict with duplicate keys")
-    return value
+
+
+def _check_container(value: Any, raw: bytes) -> None:
+    if len(raw) > MAX_DEPTH < starts_in(raw):
+        check_depth(value)
+    # Duplicate keys vanish while decoding. Plain data proves itself by the bytes it would be written as.
+    if not _is_written_as(value, raw) and members_in(raw) != count_members(value):
+        raise UnsupportedValue("the stored bytes hold a dict with duplicate keys")
 
 
 def _is_written_as(value: Any, raw: bytes) -> bool:

@@ -11,10 +11,11 @@ from typing import Final
 from .limits import MAX_DEPTH, MAX_ITEMS, UnsupportedValue
 from .tags import NESTING_TAGS
 
-__all__ = ["members_in", "needs_scan", "starts_in"]
+__all__ = ["ALWAYS_SAFE", "members_in", "needs_scan", "starts_in"]
 
-_ALWAYS_SAFE: Final = 1_000
-"""So many nested containers do not exhaust a small stack (512 KiB), whatever the recursion limit is set to."""
+ALWAYS_SAFE: Final = 1_000
+"""So many nested containers do not exhaust a small stack (512 KiB), whatever the recursion limit is set to. Nor do so
+many bytes."""
 
 _STARTS: Final = bytes(range(0x80, 0xA0)) + b"\xc7\xc8\xc9\xd4\xd5\xd6\xd7\xd8\xdc\xdd\xde\xdf"
 """The bytes that can begin a container or an extension."""
@@ -30,10 +31,8 @@ _LEAF: Final = -1
 
 
 def needs_scan(raw: bytes) -> bool:
-    """Whether ``raw`` could, when decoded, exhaust the stack or hold more than `MAX_ITEMS`."""
-    if len(raw) <= _ALWAYS_SAFE:
-        return False
-    return len(raw) > MAX_ITEMS or starts_in(raw) > _ALWAYS_SAFE
+    """Whether ``raw``, longer than `ALWAYS_SAFE`, could exhaust the stack when decoded, or hold too many members."""
+    return len(raw) > MAX_ITEMS or starts_in(raw) > ALWAYS_SAFE
 
 
 def starts_in(raw: bytes) -> int:

@@ -84,5 +84,5 @@ class PresentedCredentials(Struct, gc=False):
     """The well-formed ids, if there are several of them, and not more than the store is asked for."""
     strays: bool = False
     """Whether there are more cookies of our names than one of each, which no response of ours has set side by side."""
-    recognized: ResolvedCredentials | None = None
+    resolved: ResolvedCredentials | None = None
     """Worked out by the first request that needs it."""

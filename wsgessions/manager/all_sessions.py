@@ -42,11 +42,11 @@ class AllSessions(PrincipalSessions):
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot list sessions.
         """
-        listing, deadline = self._listing(), self.owner.deadline()
-        await self._ready(deadline)
+        listing, deadline = self._listing(), self.requests.repository.deadline()
+        await self.requests.startup.ready(deadline)
         size = max(1, min(limit, LARGEST_PAGE))
         page = await listing.page(cursor, size, names=attributes, deadline=deadline)
-        return LivePage([LiveSession._of(head) for head in page.heads], page.cursor)
+        return LivePage([LiveSession.of(head) for head in page.heads], page.cursor)
 
     async def live_session(self, ref: str, *, attributes: Names = ()) -> LiveSession | None:
         """The live session of this ref, of whatever user; None if there is none.
@@ -60,8 +60,8 @@ class AllSessions(PrincipalSessions):
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot list sessions.
         """
-        head = await self._with_ref(ref, attributes, self.owner.deadline())
-        return None if head is None else LiveSession._of(head)
+        head = await self._with_ref(ref, attributes, self.requests.repository.deadline())
+        return None if head is None else LiveSession.of(head)
 
     async def end_session(self, ref: str) -> bool:
         """End one session on all servers, of whatever user. Users end their own by `end_session_of`.
@@ -79,7 +79,7 @@ class AllSessions(PrincipalSessions):
             StoreUnavailable: the store did not answer in time.
             ConfigError: the store cannot list sessions.
         """
-        deadline = self.owner.deadline()
+        deadline = self.requests.repository.deadline()
         head = await self._with_ref(ref, (), deadline)
         ended = head is not None and await self._end(head.principal, [head.key], [])
         await self._barrier()
@@ -87,7 +87,7 @@ class AllSessions(PrincipalSessions):
 
     async def _with_ref(self, ref: str, names: Names, deadline: float) -> SessionHead | None:
         listing = self._listing()
-        await self._ready(deadline)
+        await self.requests.startup.ready(deadline)
         found = await listing.with_ref(ref, names=names, deadline=deadline)
         if len(found) > 1:
             raise AmbiguousRef("several sessions have this ref", hint="end the sessions of their principal instead")

@@ -11,8 +11,8 @@ from ..errors import SessionConflict, WsgessionsError
 from ..internal.jitter import chance
 from ..internal.masked import Encoded
 from ..record import CommitStatus, SessionDelta, SessionRecord
-from ..session import Session
-from ..session.owner import add_numbers
+from ..session import Session, unit_of
+from ..session.detached import add_numbers
 from .committer import Committer
 
 __all__ = ["AtomicOperations"]
@@ -29,8 +29,9 @@ class AtomicOperations(Committer):
 
     async def increment(self, session: Session, name: str, by: float) -> float:
         """See `Session.increment`."""
+        unit = unit_of(session)
         add_numbers(name, 0, by)
-        record = session._record
+        record = unit.record
         if record is None:
             session[name] = total = add_numbers(name, session.get(name, 0), by)
             return total
@@ -40,15 +41,16 @@ class AtomicOperations(Committer):
         try:
             await self._send(session, record, delta, self.deadline())
         except WsgessionsError as error:
-            self._note_trouble(session, error)
+            self._note_trouble(unit, error)
             raise
-        session._restore(name)
+        unit.restore(session, name)
         result: float = session[name]
         return result
 
     async def update(self, session: Session, name: str, fn: Callable[[Any], Any]) -> Any:
         """See `Session.update`."""
-        if session._record is None:
+        unit = unit_of(session)
+        if unit.record is None:
             session[name] = value = fn(session.get(name))
             return value
         if self._draft_of(session, name):
@@ -60,17 +62,17 @@ class AtomicOperations(Committer):
         deadline = self.deadline()
         try:
             for attempt in range(MAX_ATTEMPTS):
-                if await self._attempt(session, session._record, name, fn, deadline):
-                    session._restore(name)
+                if await self._attempt(session, unit.record, name, fn, deadline):
+                    unit.restore(session, name)
                     return session[name]
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt)
                 await asyncio.sleep(chance.uniform(0, pause))  # jitter, not a secret
-            self._statistics.conflicts += 1
+            self.statistics.conflicts += 1
             raise SessionConflict(
                 f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)
             )
         except WsgessionsError as error:
-            self._note_trouble(session, error)
+            self._note_trouble(unit, error)
             raise
 
     async def _attempt(
@@ -83,7 +85,8 @@ class AtomicOperations(Committer):
 
     def _draft_of(self, session: Session, name: str) -> Encoded:
         """What this request has made of the attribute and not committed: nothing, or its value; 0 if it was removed."""
-        changes = session._collect()
+        unit = unit_of(session)
+        changes = unit.collect(session)
         if name in changes.removed:
             return Encoded({name: encode(0, name=name)})
         return Encoded({name: changes.changed[name]} if name in changes.changed else {})

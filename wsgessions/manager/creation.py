@@ -9,7 +9,7 @@ from ..credentials.identity import Identity, new_session_id
 from ..errors import StoreRefused
 from ..internal.masked import masked
 from ..record import NewSession, SessionRecord
-from ..session import Session
+from ..session import UnitOfWork
 from ..settings import SessionSettings
 from ..store.contract import Store
 
@@ -27,7 +27,7 @@ class _Drawn(NamedTuple):
 
 
 async def create_under_new_id(
-    session: Session,
+    unit: UnitOfWork,
     attributes: Mapping[str, bytes],
     *,
     store: Store,
@@ -41,10 +41,10 @@ async def create_under_new_id(
         StoreRefused: all ids that were drawn are in use.
         StoreUnavailable: the store did not answer.
     """
-    interval_ms = settings.interval_ms if session._interval_ms is None else session._interval_ms
-    lifetime_ms, principal = settings.lifetime_ms, session._binds or None
+    interval_ms = settings.interval_ms if unit.interval_ms is None else unit.interval_ms
+    lifetime_ms, principal = settings.lifetime_ms, unit.pending_principal or None
     for _ in range(MAX_ID_DRAWS):
-        drawn, session._reserved = _Drawn(session._reserved or new_session_id(settings.id_length)), None
+        drawn, unit.reserved_id = _Drawn(unit.reserved_id or new_session_id(settings.id_length)), None
         new = NewSession(identity.key(drawn.id), attributes, interval_ms, lifetime_ms, principal=principal)
         record = await store.create(new, deadline=deadline)
         if record is not None:

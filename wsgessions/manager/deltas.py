@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..record import SessionDelta, SessionRecord
-from ..session import Session
+from ..session import Session, unit_of
 
 __all__ = ["delta_of"]
 
@@ -20,8 +20,9 @@ def delta_of(session: Session, record: SessionRecord, *, guard: bool) -> Session
         record: what it rests on.
         guard: whether the store shall refuse the commit where others have changed the same attributes (C-10).
     """
-    changes = session._collect()
-    if not (changes.changed or changes.removed or session._successor or session._interval_ms is not None):
+    unit = unit_of(session)
+    changes = unit.collect(session)
+    if not (changes.changed or changes.removed or unit.pending_id or unit.interval_ms is not None):
         return None
     return SessionDelta(
         record.key,
@@ -30,5 +31,5 @@ def delta_of(session: Session, record: SessionRecord, *, guard: bool) -> Session
         changes.changed,
         changes.removed,
         guarded=changes.removed.union(changes.changed) if guard else _NO_NAMES,
-        interval_ms=session._interval_ms,
+        interval_ms=unit.interval_ms,
     )

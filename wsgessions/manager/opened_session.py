@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ..credentials.identity import is_well_formed
 from ..credentials.presented import PresentedCredentials
 from ..credentials.session_id import AnyId, bare
-from ..session import Session
+from ..session import Session, unit_of
 
 if TYPE_CHECKING:
-    from .manager import SessionManager
+    from .request_sessions import RequestSessions
 
 __all__ = ["OpenedSession", "presented_by"]
 
@@ -19,31 +19,32 @@ __all__ = ["OpenedSession", "presented_by"]
 class OpenedSession:
     """``async with manager.open(...) as session``."""
 
-    __slots__ = ("_manager", "_presented", "_session")
+    __slots__ = ("_presented", "_requests", "_session")
 
-    def __init__(self, manager: SessionManager, presented: PresentedCredentials) -> None:
-        self._manager = manager
+    def __init__(self, requests: RequestSessions, presented: PresentedCredentials) -> None:
+        self._requests = requests
         self._presented = presented
 
     async def __aenter__(self) -> Session:
-        self._session = self._manager.begin(self._presented)
+        self._session = self._requests.begin(self._presented)
         if self._presented.id is not None:
-            await self._manager.load(self._session)
+            await self._requests.repository.load(self._session)
         return self._session
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        session, unit, requests = self._session, unit_of(self._session), self._requests
         try:
             if error is None:
-                await self._manager.commit(self._session)
-                if self._manager.ends_soon(self._session) or not self._manager.note_use(self._session):
-                    await self._manager.touch(self._session)
+                await requests.repository.commit(session)
+                if requests.must_touch_now(unit) or not requests.record_access(unit):
+                    await requests.touch(unit)
             elif isinstance(error, Exception):
-                self._session._drop_changes()
-                await self._manager.owner.carry_out(self._session)
+                unit.rollback(session)
+                await requests.repository.carry_out(session)
         finally:
-            self._manager.retire(self._session)
+            unit.finish()
 
 
 def presented_by(session_id: AnyId | None, length: int) -> PresentedCredentials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,14 +15,15 @@ from ..errors import AmbiguousRef, ConfigError, NonStopTimeout, StoreUnavailable
 from ..record import SessionKey, SessionRecord
 from ..record.clock import instant
 from ..record.principal import Principal, named
+from ..session import unit_of
 from ..store.constants import LONGEST_LEASE
 from ..store.contract import Indexing, find_capability
+from .request_sessions import RequestSessions
 
 if TYPE_CHECKING:
     from ..session import Session
     from ..store.contract import Store
     from ..store.listing import Names, SessionHead
-    from .atomic import AtomicOperations
     from .statistics import SessionStatistics
 
 __all__ = ["LiveSession", "PrincipalSessions"]
@@ -64,7 +65,8 @@ class LiveSession:
         return default if raw is None else decode(raw, name=name)
 
     @classmethod
-    def _of(cls, stored: SessionRecord | SessionHead) -> Self:
+    def of(cls, stored: SessionRecord | SessionHead) -> Self:
+        """What is shown of a session in the store."""
         idle_since_ms = stored.expires_ms - stored.interval_ms if stored.interval_ms else 0
         return cls(
             ref=stored.key.ref,
@@ -82,11 +84,7 @@ class PrincipalSessions(ABC):
 
     statistics: SessionStatistics
     store: Store
-    owner: AtomicOperations
-
-    @abstractmethod
-    async def _ready(self, deadline: float) -> object:
-        """Start the store, unless it is started."""
+    requests: RequestSessions
 
     async def sessions_of(self, principal: Principal, *, attributes: Names = ()) -> list[LiveSession]:
         """The live sessions of a principal, the last used first.
@@ -104,11 +102,11 @@ class PrincipalSessions(ABC):
         found: dict[SessionKey, SessionHead] = {}
 
         async def read(keys: list[SessionKey]) -> None:
-            heads = await index.heads_of(name, keys, names=attributes, deadline=self.owner.deadline())
+            heads = await index.heads_of(name, keys, names=attributes, deadline=self.requests.repository.deadline())
             found.update((head.key, head) for head in heads)
 
         await self._go_through(index, name, read)
-        return sorted(map(LiveSession._of, found.values()), key=lambda live: live.last_accessed_at, reverse=True)
+        return sorted(map(LiveSession.of, found.values()), key=lambda live: live.last_accessed_at, reverse=True)
 
     async def end_sessions_of(self, principal: Principal, *, keep: Session | None = None) -> int:
         """End all sessions of a principal on all servers: log out everywhere, or on all other devices.
@@ -162,7 +160,9 @@ class PrincipalSessions(ABC):
             CodecError: this can be no principal.
         """
         name, index = named(principal), await self._index()
-        found = [key for key in await index.keys_of(name, deadline=self.owner.deadline()) if key.ref == ref]
+        found = [
+            key for key in await index.keys_of(name, deadline=self.requests.repository.deadline()) if key.ref == ref
+        ]
         if len(found) > 1:
             raise AmbiguousRef("several sessions have this ref", hint="end all sessions of the principal instead")
         ended = await self._end(name, found, [])
@@ -177,7 +177,7 @@ class PrincipalSessions(ABC):
                 setting="store_url",
                 hint="sessions in Valkey, Redis or memory can be found",
             )
-        await self._ready(self.owner.deadline())
+        await self.requests.startup.ready(self.requests.repository.deadline())
         return index
 
     async def _go_through(
@@ -186,7 +186,7 @@ class PrincipalSessions(ABC):
         """Do something for the keys of all sessions of a principal, a batch at a time; see `Indexing`."""
         seen: set[SessionKey] = set()
         for _ in range(_LOOKS):
-            keys = await index.keys_of(principal, deadline=self.owner.deadline())
+            keys = await index.keys_of(principal, deadline=self.requests.repository.deadline())
             fresh = [key for key in keys if key not in seen]
             if not fresh:
                 return
@@ -197,10 +197,11 @@ class PrincipalSessions(ABC):
 
     async def _where(self, session: Session) -> set[SessionKey]:
         """Where a session is: another request may have renewed its id after this one has read it."""
-        record = session._record
+        unit = unit_of(session)
+        record = unit.record
         if record is None:
             return set()
-        now = await self.store.load(record.key, deadline=self.owner.deadline())
+        now = await self.store.load(record.key, deadline=self.requests.repository.deadline())
         return {record.key, now.key} if isinstance(now, SessionRecord) else {record.key}
 
     async def _end(self, principal: str | None, keys: Collection[SessionKey], ended: list[str]) -> bool:
@@ -214,7 +215,7 @@ class PrincipalSessions(ABC):
         Returns:
             Whether there was any.
         """
-        deadline, before = self.owner.deadline(), len(ended)
+        deadline, before = self.requests.repository.deadline(), len(ended)
 
         async def end(key: SessionKey) -> None:
             if await self.store.delete(key, deadline=deadline):
@@ -236,4 +237,4 @@ class PrincipalSessions(ABC):
 
         What does not know yet which nodes there are has to wait for the longest lease that one could have.
         """
-        await self.owner.barrier(self.owner.deadline() + LONGEST_LEASE)
+        await self.requests.repository.barrier(self.requests.repository.deadline() + LONGEST_LEASE)

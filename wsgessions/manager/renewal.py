@@ -9,7 +9,8 @@ from typing import Final, Protocol
 from ..credentials.identity import Identity, successor_id
 from ..credentials.presented import ABSENT, UNTOLD
 from ..record import SessionDelta, SessionRecord
-from ..session import Session
+from ..session import Session, UnitOfWork, unit_of
+from ..session.changes import BEFORE_RESPONSE
 from ..session.unit_of_work import too_late_to_rotate
 from ..settings import SessionSettings
 from ..store.contract import Store
@@ -60,32 +61,30 @@ class Renewal:
         if ids not in self.provisional:
             self.provisional = (*self.provisional, ids)
 
-    def due(self, session: Session) -> bool:
+    def due(self, unit: UnitOfWork) -> bool:
         """Whether the id of a session that was looked at is older than the interval.
 
         Not if the client presented an id that was renewed a moment ago: another response has told it the new one. Nor
         if it has presented none.
         """
-        record = session._record
-        if self._interval_ms is None or record is None or session._id is None or not session.accessed:
+        record = unit.record
+        if self._interval_ms is None or record is None or unit.id is None or not unit.is_accessed:
             return False
-        if session._successor is not None or self._store.clock.now_ms() < self._due_ms(
-            record.created_ms, record.rotated
-        ):
+        if unit.pending_id is not None or self._store.clock.now_ms() < self._due_ms(record.created_ms, record.rotated):
             return False
-        return _was_presented(session) and self._identity.key(session._id) == record.key
+        return _was_presented(unit) and self._identity.key(unit.id) == record.key
 
     def _due_ms(self, created_ms: int, rotated: int) -> int:
         return max(created_ms, rotated // 1000) + (self._interval_ms or 0)
 
-    def outgrown(self, session: Session, record: SessionRecord) -> bool:
+    def outgrown(self, unit: UnitOfWork, record: SessionRecord) -> bool:
         """Whether a change is the occasion to renew a provisional id, as one that has served long enough.
 
         Only if the client has presented it: of requests that came by what leads to it, all must find the session.
         """
-        if session._frozen or not _was_presented(session):
+        if unit.phase is not BEFORE_RESPONSE or not _was_presented(unit):
             return False
-        return self._is_provisional(session) and self._identity.key(session._id or "") == record.key
+        return self._is_provisional(unit) and self._identity.key(unit.id or "") == record.key
 
     def heed_login(self, session: Session, record: SessionRecord, delta: SessionDelta) -> bool:
         """Have a login give up a provisional id: neither that nor what leads to it may show the login (S-06, S-75).
@@ -102,22 +101,23 @@ class Renewal:
         Raises:
             SessionClosed: it is too late, and the client was not told even that id.
         """
-        if session._successor is not None or not self._is_provisional(session):
+        unit = unit_of(session)
+        if unit.pending_id is not None or not self._is_provisional(unit):
             return False
         if not any(ids.is_login(record.attributes, delta) for ids in self.provisional):
             return False
-        if not session._frozen:
-            session._successor = successor_id(session._id or "")
-        elif session._presented.finding is UNTOLD:
+        if unit.phase is BEFORE_RESPONSE:
+            unit.pending_id = successor_id(unit.id or "")
+        elif unit.presented.finding is UNTOLD:
             raise too_late_to_rotate()
-        return session._frozen
+        return unit.phase is not BEFORE_RESPONSE
 
-    def _is_provisional(self, session: Session) -> bool:
-        known = session._id
-        return known is not None and session._client_is_told and any(ids.hold(known) for ids in self.provisional)
+    def _is_provisional(self, unit: UnitOfWork) -> bool:
+        known = unit.id
+        return known is not None and unit.is_client_told and any(ids.hold(known) for ids in self.provisional)
 
 
-def _was_presented(session: Session) -> bool:
+def _was_presented(unit: UnitOfWork) -> bool:
     """Whether the client knows the session by its id, and not by the credential of another library (S-75)."""
-    finding = session._presented.finding
+    finding = unit.presented.finding
     return finding is not ABSENT and finding is not UNTOLD

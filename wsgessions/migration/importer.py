@@ -22,8 +22,8 @@ from ..internal.log_throttle import LogThrottle
 from ..internal.masked import forget_variables
 from ..manager.atomic import AtomicOperations
 from ..record import NewSession, SessionKey, SessionRecord, StoredAttributes
-from ..session import Session
-from ..session.owner import FROM_STORE
+from ..session import Session, repository_of, unit_of
+from ..session.values import FROM_STORE
 from .derived_ids import DerivedIds, UserOf
 
 __all__ = ["SessionImporter"]
@@ -56,12 +56,12 @@ class SessionImporter:
     def __init__(self, secret: bytes, *, user_of: UserOf | None = None) -> None:
         self._ids = DerivedIds(hashlib.sha512(secret).digest(), user_of)
 
-    def watch(self, owner: AtomicOperations) -> None:
+    def watch(self, repository: AtomicOperations) -> None:
         """Have a login give another id to a session that was taken over, whatever request the login comes by.
 
         To be called before the application has a session in its hands; costs nothing from the second time on.
         """
-        owner.renewal.watch(self._ids)
+        repository.renewal.watch(self._ids)
 
     async def bring(
         self,
@@ -90,95 +90,103 @@ class SessionImporter:
             Whether the response tells the client the id of its new session, so that nothing else is needed any more of
             what it presented.
         """
-        owner = session._owner
-        if session._id is not None or not isinstance(owner, AtomicOperations):
+        unit = unit_of(session)
+        repository = repository_of(session)
+        if unit.id is not None or not isinstance(repository, AtomicOperations):
             return False
-        if session._presented.finding is OVERSIZED:
+        if unit.presented.finding is OVERSIZED:
             return False  # it may have one of ours (S-31)
         try:
             if principal is None and values and self._ids.user_of is not None:
                 principal = self._ids.user_of(values)
             lasting = _Lasting(remembered, idle, principal)
-            return await self._bring(owner, session, credential, values, lasting)
+            return await self._bring(repository, session, credential, values, lasting)
         except StoreUnavailable as error:
             del credential, values  # the session keeps the error, and whatever shows its frames must not show these
             forget_variables(error)
             failure = error
-            session._shut(lambda: failure)
+            unit.fail_with(session, lambda: failure)
             _log.warning("takeover_failed", "a session could not be taken over: %s", error)
             return False
 
     async def _bring(
         self,
-        owner: AtomicOperations,
+        repository: AtomicOperations,
         session: Session,
         credential: bytes,
         values: Mapping[str, Any] | None,
         lasting: _Lasting,
     ) -> bool:
-        self.watch(owner)
-        store, length, deadline = owner._store, owner._settings.id_length, owner.deadline()
-        await owner._ready(deadline)
+        unit = unit_of(session)
+        self.watch(repository)
+        store, length, deadline = repository.store, repository.settings.id_length, repository.deadline()
+        await repository.startup.ready(deadline)
         session_id, mark = (self._ids.derive(purpose, credential, length) for purpose in (b"session", b"marker"))
-        key, mark_key = map(owner._identity.key, (session_id, mark))
+        key, mark_key = map(repository.identity.key, (session_id, mark))
         marker, told = await store.load(mark_key, deadline=deadline), False
         record: SessionRecord | None = None
         if isinstance(marker, SessionRecord):
-            if store.clock.now_ms() - marker.created_ms > owner.renewal.grace_ms:
-                session._start_anew(key)
+            if store.clock.now_ms() - marker.created_ms > repository.renewal.grace_ms:
+                unit.start_anew(key)
                 return False
         elif values is None:
             return False
         else:
-            record = await self._create(owner, key, values, lasting, deadline)
+            record = await self._create(repository, key, values, lasting, deadline)
             # Last, so that a failure before it leaves everything to the next request.
             lifetime_ms = (lasting.remembered + _SPARE) // _MILLISECOND
             told = await store.create(NewSession(mark_key, {}, 0, lifetime_ms), deadline=deadline) is not None
         found = record or await store.load(key, deadline=deadline)
         if not isinstance(found, SessionRecord):
-            session._start_anew(key)
+            unit.start_anew(key)
         elif found.key != key:
-            session._stand_aside(key)
+            unit.stand_aside(key)
         else:
-            session._id, session._presented = (
+            unit.id, unit.presented = (
                 session_id,
                 PresentedCredentials(session_id, finding=ABSENT if told else UNTOLD),
             )
-            _attach(owner, session, found)
+            _attach(repository, session, found)
             if told:  # by this response or by none, whether the application looks at the session or not
                 session.mark_accessed()
             return told
         return False
 
     async def _create(
-        self, owner: AtomicOperations, key: SessionKey, values: Mapping[str, Any], lasting: _Lasting, deadline: float
+        self,
+        repository: AtomicOperations,
+        key: SessionKey,
+        values: Mapping[str, Any],
+        lasting: _Lasting,
+        deadline: float,
     ) -> SessionRecord | None:
         """Make the session. That does not overwrite: a slower request finds what the faster one has made."""
-        settings = owner._settings
+        settings = repository.settings
         idle_ms = settings.interval_ms if lasting.idle is None else lasting.idle // _MILLISECOND
-        content = _encoded(owner, values)
+        content = _encoded(repository, values)
         new = NewSession(key, content, idle_ms, settings.lifetime_ms, principal=lasting.principal)
-        record = await owner._store.create(new, deadline=deadline)
+        record = await repository.store.create(new, deadline=deadline)
         if record is not None:
-            owner._statistics.taken_over += 1
+            repository.statistics.taken_over += 1
             _log.info("taken_over", "a session of another kind was taken over as %s", key.ref)
         return record
 
 
-def _attach(owner: AtomicOperations, session: Session, record: SessionRecord) -> None:
-    owner._statistics.loads += 1
-    session._adopt(record)
-    session._served_from = FROM_STORE
-    session._open()
+def _attach(repository: AtomicOperations, session: Session, record: SessionRecord) -> None:
+    unit = unit_of(session)
+    repository.statistics.loads += 1
+    unit.attach(session, record)
+    unit.served_from = FROM_STORE
+    unit.loaded(session)
 
 
-def _encoded(owner: AtomicOperations, values: Mapping[str, Any]) -> dict[str, bytes]:
+def _encoded(repository: AtomicOperations, values: Mapping[str, Any]) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     for name, value in values.items():
         try:
             check_name(name)
             raw = encode(value, name=name)
-            owner._limits.check(StoredAttributes(content), {name: raw})
+            repository.limits.check(StoredAttributes(content), {name: raw})
         except CodecError as error:
             _log.warning("left_out", "a session was taken over without an attribute: %s", error)
         else:

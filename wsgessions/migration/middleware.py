@@ -13,7 +13,7 @@ from typing import Any, Final
 from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..manager.atomic import AtomicOperations
-from ..session import Session
+from ..session import Session, repository_of, unit_of
 from ..web import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
 from ..web.cookies import MAX_COOKIE_BYTES
 from .derived_ids import UserOf
@@ -89,20 +89,21 @@ class TakeoverMiddleware:
         if scope["type"] not in _WITH_SESSIONS or left <= timedelta():
             await self.app(scope, receive, send)
             return
-        session, owner = self._found_in(scope)
-        self._takeover.watch(owner)
+        session, repository = self._found_in(scope)
+        unit = unit_of(session)
+        self._takeover.watch(repository)
         presented = presented_value(scope.get("headers", ()), self._name)
         if presented is None:
             await self.app(scope, receive, send)
             return
-        deadline = owner.deadline()
-        told = session._id is None and await self._take_over(session, presented, scope, left, deadline)
+        deadline = repository.deadline()
+        told = unit.id is None and await self._take_over(session, presented, scope, left, deadline)
 
         async def settle_and_send(message: Message) -> None:
             if opens_response(message) and session.accessed:
-                if session._ended:
+                if unit.is_ended:
                     await self._remove(presented)
-                if session._ended or (told and not self._keep):
+                if unit.is_ended or (told and not self._keep):
                     message = {**message, "headers": [*(message.get("headers") or ()), self._clearing]}
             await send(message)
 
@@ -110,27 +111,28 @@ class TakeoverMiddleware:
 
     def _found_in(self, scope: Scope) -> tuple[Session, AtomicOperations]:
         session = scope.get("session")
-        owner = session._owner if isinstance(session, Session) else None
-        if not isinstance(session, Session) or not isinstance(owner, AtomicOperations):
+        repository = repository_of(session) if isinstance(session, Session) else None
+        if not isinstance(session, Session) or not isinstance(repository, AtomicOperations):
             raise ConfigError(
                 "there is no session of wsgessions here",
                 setting="TakeoverMiddleware",
                 hint="the session middleware has to be outside of it",
             )
-        if owner._settings.cookie.name == self._cookie:
+        if repository.settings.cookie.name == self._cookie:
             raise ConfigError(
                 "the old cookie must have another name than ours", setting="cookie.name", hint="leave it at its default"
             )
-        return session, owner
+        return session, repository
 
     async def _take_over(
         self, session: Session, presented: str, scope: Scope, left: timedelta, deadline: float
     ) -> bool:
+        unit = unit_of(session)
         try:
             values = await self._read(presented, scope, deadline)
         except StoreUnavailable as error:
             failure = error
-            session._shut(lambda: failure)  # no error until somebody touches the session (R-30, F-00a)
+            unit.fail_with(session, lambda: failure)  # no error until somebody touches the session (R-30, F-00a)
             _log.warning("takeover_failed", "an old session could not be read: %s", failure)
             return False
         credential = f"{self._cookie}={presented}".encode()

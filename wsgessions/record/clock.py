@@ -30,14 +30,16 @@ class StoreClock:
     Beside the estimate it keeps a lower bound: the store's clock had reached the told time when the reply arrived.
     """
 
-    __slots__ = ("_floor", "_floor_at", "_monotonic", "_observed", "_offset")
+    __slots__ = ("_floor", "_floor_at", "_observed", "monotonic", "offset")
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
-        self._monotonic = monotonic
+        self.monotonic: Callable[[], float] = monotonic
         self._floor_at = monotonic()
-        self._floor = self._offset = wall() - self._floor_at
+        self.offset: float = wall() - self._floor_at
+        """Seconds: the store's time, as estimated, is the monotonic clock plus this."""
+        self._floor = self.offset
         self._observed = False
 
     def observe(self, store_ms: int, *, sent_at: float) -> None:
@@ -47,19 +49,19 @@ class StoreClock:
             store_ms: milliseconds since the epoch by the store's clock.
             sent_at: when the request was sent, by the monotonic clock in seconds.
         """
-        now, told = self._monotonic(), store_ms / 1000
+        now, told = self.monotonic(), store_ms / 1000
         floor, known = told - now, self._floor - (now - self._floor_at) * _DRIFT
         if self._observed and told + _GRAIN - sent_at >= known:  # otherwise the store's clock has been set back
             floor = max(floor, known)
         self._floor, self._floor_at = floor, now
         if now - sent_at > _SLOWEST and self._observed:
             return  # what is known already is nearer to the truth
-        self._offset = told - (sent_at + now) / 2
+        self.offset = told - (sent_at + now) / 2
         self._observed = True
 
     def now_ms(self) -> int:
         """The store's time now, estimated, in milliseconds since the epoch."""
-        return int((self._monotonic() + self._offset) * 1000)
+        return int((self.monotonic() + self.offset) * 1000)
 
     def not_after(self, deadline: float) -> int:
         """The store's time after which a change is not to be carried out any more (C-20).
@@ -74,13 +76,13 @@ class StoreClock:
             Milliseconds since the epoch by the store's clock: the last one that is over at the deadline, since scripts
             look at whole milliseconds.
         """
-        now = self._monotonic()
+        now = self.monotonic()
         until = min(now + _LONGEST, deadline)
         return int((until + self._floor - (now - self._floor_at) * _DRIFT) * 1000) - 1
 
     def patience(self, deadline: float) -> float:
         """Seconds after which a change that was sent with this deadline is not carried out any more."""
-        return max(0.0, min(deadline - self._monotonic(), _LONGEST))
+        return max(0.0, min(deadline - self.monotonic(), _LONGEST))
 
 
 def instant(milliseconds: int) -> datetime:

@@ -158,19 +158,11 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
             outcome.expires_ms,
             below.attributes.altered(changed, delta.removed),
             rotated,
-            below._lineage_after(outcome),
+            _lineage_after(below, outcome),
             binding,
             renewed_from,
         )
         return done if newer is None else done.merged(newer)
-
-    def _lineage_after(self, outcome: CommitOutcome) -> bytes:
-        """The past of a commit's state: that of the state before it, if this is that one or is already its own."""
-        if self.version == outcome.version:
-            return self.lineage
-        if self.version == outcome.previous and self.lineage:
-            return continued(self.lineage, outcome.version)
-        return begun(outcome.version)
 
 
 class SessionChanges(Struct, frozen=True, gc=False):
@@ -249,3 +241,12 @@ class CommitOutcome(Struct, frozen=True, gc=False):
     def is_incomplete(self, delta: SessionDelta) -> bool:
         """Whether others have committed since the base of the delta, and the answer does not tell what."""
         return self.changes is None and self.previous != delta.base
+
+
+def _lineage_after(state: SessionRecord, outcome: CommitOutcome) -> bytes:
+    """The past of a commit's state: that of the state before it, if this is that one or is already its own."""
+    if state.version == outcome.version:
+        return state.lineage
+    if state.version == outcome.previous and state.lineage:
+        return continued(state.lineage, outcome.version)
+    return begun(outcome.version)

@@ -9,23 +9,27 @@ from typing import Any, Final, Protocol
 from ..record.struct import Struct
 
 __all__ = [
+    "BEFORE_RESPONSE",
+    "CHANGES_REFUSED",
     "CLOSED",
     "OPEN",
     "READ_ONLY",
-    "SHUT",
+    "RESPONSE_STARTED",
+    "UNAVAILABLE",
     "UNCHANGED",
     "UNTOUCHED",
+    "Access",
     "AttributeChanges",
     "AttributeView",
     "Changes",
-    "Gate",
+    "Phase",
 ]
 
 UNCHANGED: Final[Any] = object()
 """What `AttributeView.changes` answers if there are none."""
 
 
-class Gate(Enum):
+class Access(Enum):
     """What may be done with the attributes at the moment."""
 
     UNTOUCHED = "untouched"
@@ -34,18 +38,32 @@ class Gate(Enum):
     """Everything."""
     READ_ONLY = "read_only"
     """Reading: a change could no longer be kept."""
-    SHUT = "shut"
+    UNAVAILABLE = "unavailable"
     """Nothing for now: they were not loaded, or could not be."""
     CLOSED = "closed"
     """Nothing any more: their request is over, or the session has ended elsewhere."""
 
 
-# By name, because up to Python 3.11 each look at a member of an Enum is a call, and the gate is looked at all the time.
-UNTOUCHED: Final = Gate.UNTOUCHED
-OPEN: Final = Gate.OPEN
-READ_ONLY: Final = Gate.READ_ONLY
-SHUT: Final = Gate.SHUT
-CLOSED: Final = Gate.CLOSED
+class Phase(Enum):
+    """How far the response of the session's request is."""
+
+    BEFORE_RESPONSE = "before_response"
+    """Its headers can still tell the client anything."""
+    RESPONSE_STARTED = "response_started"
+    """They have left: no session can be created any more, nor be given another id (R-38)."""
+    CHANGES_REFUSED = "changes_refused"
+    """They have left, and with ``late_commit = "refuse"`` the session cannot be changed either (C-13)."""
+
+
+# By name, because up to Python 3.11 each look at a member of an Enum is a call, and these are looked at all the time.
+UNTOUCHED: Final = Access.UNTOUCHED
+OPEN: Final = Access.OPEN
+READ_ONLY: Final = Access.READ_ONLY
+UNAVAILABLE: Final = Access.UNAVAILABLE
+CLOSED: Final = Access.CLOSED
+BEFORE_RESPONSE: Final = Phase.BEFORE_RESPONSE
+RESPONSE_STARTED: Final = Phase.RESPONSE_STARTED
+CHANGES_REFUSED: Final = Phase.CHANGES_REFUSED
 
 
 class Changes(Protocol):

@@ -11,13 +11,14 @@ from __future__ import annotations
 import enum
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast
+from operator import attrgetter
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 from pydantic_core import SchemaSerializer, core_schema
 
 from ..codec import decode
 
-__all__ = ["LazyValue", "CorruptValue", "UnavailableValue"]
+__all__ = ["CorruptValue", "LazyValue", "UnavailableValue", "raw_of"]
 
 _Class = TypeVar("_Class")
 _new = object.__new__
@@ -92,8 +93,8 @@ class LazyValue(_Placeholder):
     def of(raw: bytes, name: str) -> LazyValue:
         """A placeholder for ``raw``, the encoded value of the attribute ``name``."""
         placeholder = _new(LazyValue)
-        placeholder._raw = raw
-        placeholder._attribute = name
+        _set_raw(placeholder, raw)
+        _set_attribute(placeholder, name)
         return placeholder
 
     @property
@@ -115,7 +116,7 @@ class LazyValue(_Placeholder):
         return decode(self._raw, name=self._attribute)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} attribute {self._attribute!r}: dict(session) has its value>"
+        return f"<{type(self).__name__} attribute {self.name!r}: dict(session) has its value>"
 
     __str__ = __repr__
 
@@ -123,19 +124,27 @@ class LazyValue(_Placeholder):
         return LazyValue.of, (self._raw, self._attribute)
 
 
+_slots_of_lazy: Final = vars(LazyValue.__mro__[1])
+_set_raw: Final[Callable[[LazyValue, bytes], None]] = _slots_of_lazy["_raw"].__set__
+_set_attribute: Final[Callable[[LazyValue, str], None]] = _slots_of_lazy["_attribute"].__set__
+raw_of: Final[Callable[[LazyValue], bytes]] = attrgetter("_raw")
+"""`LazyValue.raw`, without a call of Python's: every attribute of every request is decoded from it."""
+
+
 @_posing_as_enum
 class UnavailableValue(_Placeholder):
     """Stands in a session that could not be loaded, so that no code in C takes it for an empty one (F-00a)."""
 
-    __slots__ = ("_reason",)
+    __slots__ = ("reason",)
 
-    _reason: Callable[[], Exception]
+    reason: Callable[[], Exception]
+    """Makes the error."""
 
     @staticmethod
     def by(reason: Callable[[], Exception]) -> UnavailableValue:
         """A placeholder that raises ``reason()`` whenever its value is asked for."""
         placeholder = _new(UnavailableValue)
-        placeholder._reason = reason
+        placeholder.reason = reason
         return placeholder
 
     def decoded(self) -> Any:
@@ -144,4 +153,4 @@ class UnavailableValue(_Placeholder):
         Raises:
             Exception: always, the reason.
         """
-        raise self._reason()
+        raise self.reason()

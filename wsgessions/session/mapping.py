@@ -9,8 +9,9 @@ asks it for its value, as it would an enum member.
 from __future__ import annotations
 
 from _collections_abc import dict_items, dict_keys, dict_values
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
+from operator import attrgetter
 from typing import Any, ClassVar, Final, Self, SupportsIndex
 
 from pydantic_core import SchemaSerializer, core_schema
@@ -20,9 +21,10 @@ from ..errors import WsgessionsError
 from ..internal.masked import forget_variables, forgetful
 from .changes import OPEN
 from .lazy_values import LazyValue
-from .tracking import TrackedAttributes
+from .tracking import names_in
+from .unit_of_work import UnitOfWork
 
-__all__ = ["Attributes"]
+__all__ = ["SessionMapping", "unit_of"]
 
 _MISSING: Final = object()
 
@@ -31,16 +33,22 @@ _get_item: Final = dict[str, Any].__getitem__
 _get: Final = dict[str, Any].get
 
 
-def _as_dict(attributes: Attributes) -> dict[str, Any]:
-    return attributes.copy()
+unit_of: Final[Callable[[SessionMapping], UnitOfWork]] = attrgetter("_unit")
+"""The unit of work of a session's request; for the parts of this package and adapters, not for applications."""
 
 
-class Attributes(TrackedAttributes):
+def _as_dict(mapping: SessionMapping) -> dict[str, Any]:
+    return mapping.copy()
+
+
+class SessionMapping(dict[str, Any]):
     """The methods of a dict over tracked attributes. Not for use by itself: `wsgessions.Session` is made of it."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_unit")
 
-    __hash__ = None  # type: ignore[assignment]  # as dict has it; named because __eq__ is defined here
+    _unit: UnitOfWork
+
+    __hash__ = None  # as dict has it; named because __eq__ is defined here
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
         core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(_as_dict))
     )
@@ -48,47 +56,49 @@ class Attributes(TrackedAttributes):
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
-        if self._gate is not OPEN:
-            self._enter(write=False)
+        unit = self._unit
+        if unit.access is not OPEN:
+            unit.check_access(write=False)
         value = _get_item(self, name)
-        return self._decode(name, value) if type(value) is LazyValue else value
+        return unit.decode(self, name, value) if type(value) is LazyValue else value
 
     def get(self, name: str, default: Any = None) -> Any:
-        if self._gate is not OPEN:
-            self._enter(write=False)
+        unit = self._unit
+        if unit.access is not OPEN:
+            unit.check_access(write=False)
         value = _get(self, name, default)
-        return self._decode(name, value) if type(value) is LazyValue else value
+        return unit.decode(self, name, value) if type(value) is LazyValue else value
 
     def __contains__(self, name: object) -> bool:
-        self._before_read()
+        self._unit.before_read()
         return super().__contains__(name)
 
     def __len__(self) -> int:
-        self._before_read()
+        self._unit.before_read()
         return super().__len__()
 
     # Overridden although it only delegates: dict(session) and {**session} ask a subclass for its values only if it has
     # an __iter__ of its own, and copy the bare storage otherwise.
     def __iter__(self) -> Iterator[str]:
-        self._before_read()
+        self._unit.before_read()
         return super().__iter__()
 
     def __reversed__(self) -> Iterator[str]:
-        self._before_read()
+        self._unit.before_read()
         return super().__reversed__()
 
     def keys(self) -> dict_keys[str, Any]:
-        self._before_read()
+        self._unit.before_read()
         return super().keys()
 
     def values(self) -> dict_values[str, Any]:
-        self._before_read()
-        self._decode_all()
+        self._unit.before_read()
+        self._unit.decode_all(self)
         return super().values()
 
     def items(self) -> dict_items[str, Any]:
-        self._before_read()
-        self._decode_all()
+        self._unit.before_read()
+        self._unit.decode_all(self)
         return super().items()
 
     def copy(self) -> dict[str, Any]:
@@ -104,13 +114,13 @@ class Attributes(TrackedAttributes):
         return dict, (self.copy(),)
 
     def __eq__(self, other: object) -> bool:
-        return self.copy() == (other.copy() if isinstance(other, Attributes) else other)
+        return self.copy() == (other.copy() if isinstance(other, SessionMapping) else other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __or__(self, other: Any) -> Any:
-        return self.copy() | (other.copy() if isinstance(other, Attributes) else other)
+        return self.copy() | (other.copy() if isinstance(other, SessionMapping) else other)
 
     def __ror__(self, other: Any) -> Any:
         return other | self.copy()
@@ -119,31 +129,31 @@ class Attributes(TrackedAttributes):
 
     def __setitem__(self, name: str, value: Any) -> None:
         try:
-            self._before_write()
-            self._put(name, value)
+            self._unit.before_write()
+            self._unit.put(self, name, value)
         except WsgessionsError as error:
             del value  # from here on no frame of the error holds it (S-80)
             forget_variables(error)
             raise
 
     def __delitem__(self, name: str) -> None:
-        self._before_write()
-        if name not in self._names():
+        self._unit.before_write()
+        if name not in names_in(self):
             raise KeyError(name)
-        self._drop(name)
+        self._unit.drop(self, name)
 
     def pop(self, name: str, default: Any = _MISSING) -> Any:
-        self._before_write()
-        if name not in self._names():
+        self._unit.before_write()
+        if name not in names_in(self):
             if default is _MISSING:
                 raise KeyError(name)
             return default
         value = self[name]
-        self._drop(name)
+        self._unit.drop(self, name)
         return value
 
     def popitem(self) -> tuple[str, Any]:
-        self._before_write()
+        self._unit.before_write()
         name = next(super().__reversed__(), None)
         if name is None:
             raise KeyError("popitem(): session is empty")
@@ -151,20 +161,20 @@ class Attributes(TrackedAttributes):
 
     @forgetful
     def setdefault(self, name: str, default: Any = None) -> Any:
-        self._before_write()
-        if name not in self._names():
-            self._put(name, default)
+        self._unit.before_write()
+        if name not in names_in(self):
+            self._unit.put(self, name, default)
         return self[name]
 
     @forgetful
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:  # type: ignore[override]
         """As `dict.update`. All names are checked before the first value is taken over."""
-        self._before_write()
+        self._unit.before_write()
         incoming = dict(values, **more)
         for name in incoming:
             check_name(name)
         for name, value in incoming.items():
-            self._put(name, value)
+            self._unit.put(self, name, value)
 
     @forgetful
     def __ior__(self, values: Any) -> Self:  # type: ignore[override]
@@ -173,6 +183,6 @@ class Attributes(TrackedAttributes):
 
     def clear(self) -> None:
         """Remove all attributes; id, times and deadlines stay (R-06)."""
-        self._before_write()
-        for name in list(self._names()):
-            self._drop(name)
+        self._unit.before_write()
+        for name in list(names_in(self)):
+            self._unit.drop(self, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import cache
 from typing import Final
 
 __all__ = ["ShadowedNameWarning", "own_names", "tell_author"]
@@ -19,6 +20,7 @@ class ShadowedNameWarning(UserWarning):
     """
 
 
+@cache
 def own_names(cls: type) -> frozenset[str]:
     """What objects of a kind of session have that a dict has not: ``id``, ``status``, ``version`` and so on."""
     return frozenset(name for name in dir(cls) if not name.startswith("_")) - set(dir(dict))

@@ -26,6 +26,7 @@ from ..errors import CodecError
 from ..internal.masked import forgetful
 from . import Session
 from .changes import UNCHANGED
+from .mapping import unit_of
 
 __all__ = ["TypedAttribute"]
 
@@ -80,16 +81,17 @@ class TypedAttribute(Generic[T]):
             CodecError: what is stored is no valid ``kind`` any more. The stored value stays, and other attributes are
                 not affected (R-25).
         """
-        session._before_read()
-        view = session._views.get(self.name)
+        unit = unit_of(session)
+        unit.before_read()
+        view = unit.views.get(self.name)
         if not isinstance(view, _View) or view.attribute.kind != self.kind:
-            view = session._views[self.name] = _View(self, self._read(session))
+            view = unit.views[self.name] = _View(self, self._read(session))
         value: T = view.value
         return value
 
     @forgetful
     def _read(self, session: Session) -> T:
-        session._draw_in()
+        unit_of(session).collect_views(session)
         stored = session.get(self.name, _MISSING)
         return self._make_default() if stored is _MISSING else self.validate(stored)
 

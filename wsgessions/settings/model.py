@@ -64,7 +64,7 @@ class SessionSettings(SettingFields):
         """
         overrides = shielded(cls, overrides)
         given = from_constructor(cls, overrides)
-        below = {} if base is None else base._given
+        below: Mapping[str, Any] = {} if base is None else base.given
         return cls(**merged(below, given))
 
     @classmethod
@@ -95,7 +95,7 @@ class SessionSettings(SettingFields):
             problems = config_errors(error, origins)
         del values
         if settings is not None and data:
-            settings._given, settings._origins = data, origins
+            settings.remember_sources(data, origins)
         if settings is not None:
             problems = [
                 ConfigError(message, setting=name, origin=settings.origin(name), hint=hint)
@@ -104,6 +104,20 @@ class SessionSettings(SettingFields):
         if settings is None or problems:
             raise combined(problems)
         return settings
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The values that were given, with their sources: what `load` puts others above. For this package."""
+        return self._given
+
+    def remember_sources(self, given: dict[str, Any], origins: dict[str, str]) -> None:
+        """Keep where the values came from. For this package.
+
+        Args:
+            given: see `given`.
+            origins: see `origin`.
+        """
+        self._given, self._origins = given, origins
 
     def origin(self, name: str) -> str:
         """Where the value of a setting came from.

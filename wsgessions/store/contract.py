@@ -246,7 +246,7 @@ class CacheLookup(Protocol):
         """What was served from memory, and why the rest was not."""
         ...
 
-    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
+    def lookup(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
         """The session in a state that is provably fresh and not older than ``mark``, or None: ask `Store.load`.
 
         Never waits, and may be called from any thread.

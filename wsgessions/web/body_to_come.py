@@ -9,14 +9,12 @@ body are of a thing that is there already, such as a file; they leave at once, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from ..errors import SessionClosed
+from ..session import UnitOfWork
 from .types import Message, Send, octets
-
-if TYPE_CHECKING:
-    from ..session import Session
 
 __all__ = ["BodyToCome", "is_made_on_the_way", "sealed"]
 
@@ -31,15 +29,15 @@ class BodyToCome:
 
     Args:
         send: the channel below.
-        session: the session of the request.
+        unit: what the request knows of its session.
         mark: says in headers that the response depends on the client.
     """
 
-    __slots__ = ("_held", "_leaving", "_mark", "_send", "_session", "_turn")
+    __slots__ = ("_held", "_leaving", "_mark", "_send", "_turn", "_unit")
 
-    def __init__(self, send: Send, session: Session, mark: Callable[[Message], Message]) -> None:
+    def __init__(self, send: Send, unit: UnitOfWork, mark: Callable[[Message], Message]) -> None:
         self._send = send
-        self._session = session
+        self._unit = unit
         self._mark = mark
         self._held: Message | None = None
         self._turn: asyncio.Handle | None = None
@@ -55,7 +53,7 @@ class BodyToCome:
             await self._leaving
         elif (start := self.take_back()) is not None:
             more = message.get("more_body") or message["type"] not in _LAST
-            await self._send(self._mark(start) if more or self._session._accessed else start)
+            await self._send(self._mark(start) if more or self._unit.is_accessed else start)
         await self._send(message)
 
     def _go(self) -> None:
@@ -81,9 +79,9 @@ class BodyToCome:
         return self._send
 
 
-def is_made_on_the_way(start: Message) -> bool:
-    """Whether headers say nothing of what the body will be. They are a list or a tuple."""
-    for header in start.get("headers") or ():
+def is_made_on_the_way(headers: Iterable[Any]) -> bool:
+    """Whether headers say nothing of what the body will be."""
+    for header in headers:
         name = header[0]
         # The length settles it for most fields.
         if len(name) in _LENGTHS and (name in _OF_A_THING or octets(name).lower() in _OF_A_THING):
@@ -91,19 +89,19 @@ def is_made_on_the_way(start: Message) -> bool:
     return True
 
 
-def sealed(send: Send, session: Session) -> Send:
+def sealed(send: Send, unit: UnitOfWork) -> Send:
     """A channel for the rest of a response whose headers have left without a word of the session.
 
     Args:
         send: the channel below.
-        session: the session of the request, not looked at so far.
+        unit: what the request knows of its session, which was not looked at so far.
 
     Returns:
         The channel; it raises `SessionClosed` once the session was looked at.
     """
 
     async def send_for_all(message: Message) -> None:
-        if session._accessed:
+        if unit.is_accessed:
             raise SessionClosed(
                 "the body of a response has looked at the session, of which its headers say nothing",
                 hint="look at it before the response starts, or leave out Content-Length, ETag and Last-Modified",

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges
+from ..session import UnitOfWork
 
 if TYPE_CHECKING:
-    from ..manager import SessionManager
+    from ..manager.request_sessions import RequestSessions
     from ..record import SessionRecord
-    from ..session import Session
 
 __all__ = ["ConnectionWatch"]
 
@@ -40,8 +40,8 @@ class ConnectionWatch:
     be gone** (F-00a): while the store cannot be asked, the connection lives on.
 
     Args:
-        manager: the manager of the session.
-        session: the session.
+        requests: the sessions of the manager's requests.
+        unit: what the connection knows of its session.
         on_gone: called once, when the session turns out to be gone without a message asking.
     """
 
@@ -54,23 +54,23 @@ class ConnectionWatch:
         "_expires_ms",
         "_interval",
         "_known_at",
-        "_manager",
         "_mark",
         "_on_gone",
         "_out_of_reach",
-        "_session",
+        "_requests",
         "_timer",
+        "_unit",
         "_use_due",
         "gone",
     )
 
-    def __init__(self, manager: SessionManager, session: Session, on_gone: Callable[[], None]) -> None:
+    def __init__(self, requests: RequestSessions, unit: UnitOfWork, on_gone: Callable[[], None]) -> None:
         self.gone: bool = False
         """Whether the session was ended elsewhere, was given another id, or has expired."""
-        self._manager = manager
-        self._session = session
+        self._requests = requests
+        self._unit = unit
         self._on_gone = on_gone
-        self._interval = manager.settings.lease.total_seconds() or _WITHOUT_LEASE
+        self._interval = requests.settings.lease.total_seconds() or _WITHOUT_LEASE
         self._armed = self._begun = False
         self._base: SessionRecord | None = None
         self._mark = Seen(0, 0)
@@ -87,16 +87,16 @@ class ConnectionWatch:
 
     async def begin(self) -> None:
         """Watch from now on, if there is a session. That the application looks into it counts as one use."""
-        record = self._session._record
+        record = self._unit.record
         if self._begun or record is None:
             return
         if not self._armed:
             self._armed = True
             self._schedule()
-        if self._session._accessed:
+        if self._unit.is_accessed:
             self._begun = True
             self._follow(record)
-            if not self._session._committed:
+            if not self._unit.is_committed:
                 await self._note_use()
 
     async def allows(self, *, from_client: bool) -> bool:
@@ -111,7 +111,7 @@ class ConnectionWatch:
             return not self.gone
         # Whatever the client does is judged like a request; what the server sends, often enough.
         asks = not self._out_of_reach and (from_client or time.monotonic() - self._asked_at >= _READ_PACE)
-        if not self._recall() and asks and not await self._ask():
+        if not self._lookup() and asks and not await self._ask():
             return False
         if from_client and time.monotonic() >= self._use_due:
             await self._note_use()
@@ -134,13 +134,13 @@ class ConnectionWatch:
             self._base, self._expires_ms = record, max(self._expires_ms, record.expires_ms)
             self._mark = self._mark if older else record.seen
 
-    def _recall(self) -> bool:
+    def _lookup(self) -> bool:
         """Whether memory vouches for the session; true also of one that this connection has ended by itself."""
-        record = self._session._record
+        record = self._unit.record
         if record is None:
             return True
         self._follow(record)
-        found = self._manager.owner.recall_state(record.key, self._mark)
+        found = self._requests.repository.lookup_state(record.key, self._mark)
         if found is None:
             return False
         self._mark, self._expires_ms, self._known_at = found.seen, found.expires_ms, time.monotonic()
@@ -148,13 +148,13 @@ class ConnectionWatch:
 
     async def _ask(self) -> bool:
         """Ask the store. False if the session is gone."""
-        record = self._session._record
+        record = self._unit.record
         if record is None:
             return True
         self._asked_at = now = time.monotonic()
-        deadline = now + min(self._interval, self._manager.budget)
+        deadline = now + min(self._interval, self._requests.budget)
         try:
-            found = await self._manager.read_state(record.key, self._mark, deadline=deadline)
+            found = await self._requests.read_state(record.key, self._mark, deadline=deadline)
         except StoreUnavailable as error:
             # Messages must not wait for each other's deadlines: from here on only the timer asks.
             self._out_of_reach = True
@@ -174,12 +174,12 @@ class ConnectionWatch:
         return not self.gone
 
     async def _note_use(self) -> None:
-        record = self._session._record
+        record = self._unit.record
         if record is None:
             return
-        self._use_due = time.monotonic() + self._manager.settings.touch_interval.total_seconds()
-        if self._manager.too_late_to_note(self._expires_ms) or not self._manager.note_key(record.key):
-            await self._manager.touch(self._session)
+        self._use_due = time.monotonic() + self._requests.settings.touch_interval.total_seconds()
+        if self._requests.is_too_late_to_record(self._expires_ms) or not self._requests.record_access_of(record.key):
+            await self._requests.touch(self._unit)
 
     # -- without messages ----------------------------------------------------------------------------------------------
 
@@ -189,12 +189,12 @@ class ConnectionWatch:
 
     def _look(self) -> None:
         """A lease has passed since it was last known; or only since a message asked, and then it is not due yet."""
-        if self.gone or self._session._record is None:
+        if self.gone or self._unit.record is None:
             return
         if self._begun:
-            vouched = time.monotonic() - self._known_at < self._interval or self._recall()
+            vouched = time.monotonic() - self._known_at < self._interval or self._lookup()
         else:
-            vouched = not self._session._accessed
+            vouched = not self._unit.is_accessed
         if vouched:
             self._schedule()
         else:

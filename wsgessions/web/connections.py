@@ -14,13 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CodecError, SessionGone
+from ..session import unit_of
 from .connection_watch import ConnectionWatch
 from .error_responses import INTERNAL_ERROR, close_message, error_response_for, send_error_response
 from .late_commit import keep_changes
 from .types import Message, Receive, Scope, Send, octets
 
 if TYPE_CHECKING:
-    from ..manager import SessionManager
+    from ..manager.request_sessions import RequestSessions
     from ..session import Session
 
 __all__ = ["LongConnection", "OpenSocket", "OpenStream", "SessionOver", "ancestry", "is_open_ended"]
@@ -47,17 +48,18 @@ class LongConnection:
     """What WebSockets and streams have in common.
 
     Args:
-        manager: the manager of the session.
+        requests: the sessions of the manager's requests.
         session: its session.
     """
 
     cut: bool = False
     """Whether the application's call was cancelled."""
 
-    def __init__(self, manager: SessionManager, session: Session) -> None:
-        self._manager = manager
+    def __init__(self, requests: RequestSessions, session: Session) -> None:
+        self._requests = requests
         self._session = session
-        self._watch = ConnectionWatch(manager, session, self._end)
+        self._unit = unit_of(session)
+        self._watch = ConnectionWatch(requests, self._unit, self._end)
 
     @property
     def ended(self) -> bool:
@@ -99,7 +101,7 @@ class LongConnection:
         if not self.ended:
             return
         lost = _has_changes(self._session)
-        self._session._drop_changes()
+        self._unit.rollback(self._session)
         _log.log(
             logging.WARNING if lost else logging.INFO,
             "a connection was ended, because session %s was%s",
@@ -115,13 +117,13 @@ class OpenStream(LongConnection):
     """An HTTP response that is sent part by part and does not say how long it will be.
 
     Args:
-        manager: the manager of the session.
+        requests: the sessions of the manager's requests.
         session: its session.
         host: the task in which the server called the application.
     """
 
-    def __init__(self, manager: SessionManager, session: Session, host: asyncio.Task[Any]) -> None:
-        super().__init__(manager, session)
+    def __init__(self, requests: RequestSessions, session: Session, host: asyncio.Task[Any]) -> None:
+        super().__init__(requests, session)
         self._host = host
         self._cancelling = 0
 
@@ -152,19 +154,19 @@ class OpenSocket(LongConnection):
     """A WebSocket.
 
     Args:
-        manager: the manager of the session.
+        requests: the sessions of the manager's requests.
         session: its session.
         scope: its scope.
         receive: the server's channel.
         send: the server's channel.
     """
 
-    def __init__(self, manager: SessionManager, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(manager, session)
+    def __init__(self, requests: RequestSessions, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(requests, session)
         self.closed: bool = False
         """Whether this side has closed it."""
         self._left = False
-        self._keeps_failed = manager.settings.save_on_error
+        self._keeps_failed = requests.settings.save_on_error
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -225,8 +227,8 @@ class OpenSocket(LongConnection):
         """
         failed = close.get("code") == INTERNAL_ERROR
         if failed and not self._keeps_failed:
-            self._session._drop_changes()
-        trouble = self._session._trouble
+            self._unit.rollback(self._session)
+        trouble = self._unit.store_error
         refusal = None if trouble is None else error_response_for(trouble)
         if refusal is None or not refusal.operational or (self._accepted and not failed):
             return False
@@ -247,9 +249,9 @@ class OpenSocket(LongConnection):
 
     async def _keep(self) -> None:
         """Commit what has changed: once for all tasks that send or receive at the same time."""
-        if self._session._is_pending():
+        if self._unit.is_pending:
             async with self._keeping:
-                await keep_changes(self._manager, self._session)
+                await keep_changes(self._requests, self._session)
 
     def _end(self) -> None:
         if self.closed or self._left:
@@ -279,8 +281,9 @@ class OpenSocket(LongConnection):
 
 
 def _has_changes(session: Session) -> bool:
+    unit = unit_of(session)
     try:
-        return session._is_pending() and session._changed
+        return unit.is_pending and unit.has_changes(session)
     except CodecError:
         return True  # and could not have been stored
 

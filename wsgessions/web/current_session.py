@@ -28,4 +28,4 @@ def follow(part: str) -> None:
 def current_session() -> Session | None:
     """The session of this request; None outside of requests. It may be over already."""
     exchange = running.get()
-    return None if exchange is None else exchange.session
+    return None if exchange is None else exchange.request.session

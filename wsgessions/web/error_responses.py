@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ..errors import CookiesOversized, SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
-from .response_headers import Header
+from .response_headers import Header, Headers
 from .types import Message, Scope, Send
 
 __all__ = [
     "INTERNAL_ERROR",
     "ErrorResponse",
     "close_message",
-    "denial_prefix",
     "error_response_for",
-    "refusal_messages",
     "send_error_response",
 ]
 
@@ -35,6 +33,26 @@ class ErrorResponse(NamedTuple):
     """Whether this can happen to a correct application, so that it need not reach the server's log as a crash."""
     close_code: int
     """The same for a WebSocket that is open (RFC 6455, section 7.4; R-42)."""
+
+    @property
+    def body(self) -> bytes:
+        """The text, as a response has it."""
+        return f"{self.text}\n".encode()
+
+    def headers(self, fields: Iterable[Header] = ()) -> Headers:
+        """The header fields.
+
+        Args:
+            fields: what the client must be told of its id although its request was refused.
+        """
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        if self.status == _UNAVAILABLE.status:
+            headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+        return [*headers, *fields]
 
 
 _UNAVAILABLE: Final = ErrorResponse(
@@ -56,7 +74,7 @@ _FAULT: Final = ErrorResponse(500, "Internal Server Error", False, INTERNAL_ERRO
 
 
 def error_response_for(error: WsgessionsError) -> ErrorResponse:
-    """The refusal that fits the error."""
+    """The answer that fits the error."""
     match error:
         case StoreUnavailable():
             return _UNAVAILABLE
@@ -70,50 +88,30 @@ def error_response_for(error: WsgessionsError) -> ErrorResponse:
             return _FAULT
 
 
-async def send_error_response(refusal: ErrorResponse, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
+async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
     """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
 
     Args:
-        refusal: the answer.
+        answer: the answer.
         scope: what it answers.
         send: the server's channel.
-        fields: what the client must be told of its id although its request was refused.
+        fields: as for `ErrorResponse.headers`.
     """
-    prefix = denial_prefix(scope)
+    prefix = _prefix_for(scope)
     if prefix is None:
-        await send(close_message(refusal))
+        await send(close_message(answer))
         return
-    start, body = refusal_messages(refusal, prefix, fields)
-    await send(start)
-    await send({**body, "body": b""} if scope.get("method") == "HEAD" else body)
+    await send({"type": f"{prefix}.start", "status": answer.status, "headers": answer.headers(fields)})
+    await send({"type": f"{prefix}.body", "body": b"" if scope.get("method") == "HEAD" else answer.body})
 
 
-def refusal_messages(
-    refusal: ErrorResponse, prefix: str = "http.response", fields: Iterable[Header] = ()
-) -> tuple[Message, Message]:
-    """The start and the body of the response; arguments as for `send_error_response` and of `denial_prefix`."""
-    body = f"{refusal.text}\n".encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    if refusal.status == _UNAVAILABLE.status:
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    headers.extend(fields)
-    return (
-        {"type": f"{prefix}.start", "status": refusal.status, "headers": headers},
-        {"type": f"{prefix}.body", "body": body},
-    )
-
-
-def denial_prefix(scope: Scope) -> str | None:
+def _prefix_for(scope: Scope) -> str | None:
     """How the messages of a response with headers begin here; None for a WebSocket that can only be closed."""
     if scope["type"] == "http":
         return "http.response"
     return "websocket.http.response" if "websocket.http.response" in (scope.get("extensions") or {}) else None
 
 
-def close_message(refusal: ErrorResponse) -> Message:
+def close_message(answer: ErrorResponse) -> Message:
     """The close of a WebSocket for the same reason."""
-    return {"type": "websocket.close", "code": refusal.close_code, "reason": refusal.text}
+    return {"type": "websocket.close", "code": answer.close_code, "reason": answer.text}

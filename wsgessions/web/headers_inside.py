@@ -36,13 +36,13 @@ def telling_inside(scope: Scope, send: Send) -> Send:
         send: the channel of the layer around the application; the answer too, where no session is followed.
     """
     exchange = running.get() if scope["type"] == "http" else None
-    if exchange is None or exchange.session is not scope.get("session"):
+    if exchange is None or exchange.request.session is not scope.get("session"):
         return send
 
     async def tell_and_send(message: Message) -> None:
         nonlocal send
         if message["type"] == "http.response.start":
-            if exchange.session is scope.get("session"):
+            if exchange.request.session is scope.get("session"):
                 message, send = await exchange.open_inside(message, send)
             else:  # the framework has another way to say what becomes of the session, and takes it outside
                 message = exchange.foresee(message)

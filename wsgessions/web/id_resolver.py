@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, CredentialChannel, PresentedCredentials
 from ..internal.log_throttle import LogThrottle
-from ..session.owner import FROM_NEW
+from ..session import UnitOfWork
+from ..session.values import FROM_NEW
 from .cookies import SessionCookies
 from .id_header import IdHeader
-from .path_prefixes import PathPrefixes
 from .response_headers import VARY, Header
-from .types import Scope
 
 if TYPE_CHECKING:
-    from ..manager import SessionManager
-    from ..session import Session
+    from ..manager.request_sessions import RequestSessions
     from ..settings import SessionSettings
 
 __all__ = ["SessionIdResolver"]
@@ -31,10 +29,10 @@ class SessionIdResolver:
     """The ways of one configuration.
 
     Args:
-        settings: the settings `cookie`, `header`, `id_length` and `no_store` of these.
+        settings: the settings `cookie`, `header` and `id_length` of these.
     """
 
-    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "unstored", "vary")
+    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "vary")
 
     def __init__(self, settings: SessionSettings) -> None:
         self._secure = settings.cookie.secure
@@ -47,8 +45,6 @@ class SessionIdResolver:
             self._cookies.read if self._header is None else self._read_both
         )
         """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
-        self.unstored: Final = PathPrefixes(settings.no_store)
-        """The paths whose responses no cache keeps, where they used the session (S-42)."""
         self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
         """The field that names those of the request on which a response depends that looked at the session (S-40)."""
 
@@ -58,42 +54,42 @@ class SessionIdResolver:
         return by_cookie if self._header is None else self._header.weigh(by_cookie, headers)
 
     def fields_for(
-        self, session: Session, presented: PresentedCredentials, manager: SessionManager, scope: Scope
+        self, unit: UnitOfWork, presented: PresentedCredentials, requests: RequestSessions, *, scheme: str | None
     ) -> tuple[list[Header], bool]:
         """The response's fields that tell the client of its session, and whether they concern the id itself (S-33).
 
         Args:
-            session: the session as it is when the response starts.
+            unit: what the request knows of its session when the response starts.
             presented: what the request has presented.
-            manager: the manager of the session.
-            scope: the request.
+            requests: the sessions of the manager's requests.
+            scheme: of the request.
         """
         carrier = presented.carrier
-        if session._id is None:
+        if unit.id is None:
             sent = presented.finding is not ABSENT
-            return (self._clear_all(presented), True) if session._ended and sent else ([], False)
-        max_age = manager.cookie_max_age(session) if carrier is BY_COOKIE else None
+            return (self._clear_all(presented), True) if unit.is_ended and sent else ([], False)
+        max_age = requests.cookie_max_age(unit) if carrier is BY_COOKIE else None
         fields: list[Header] = []
-        untold = session._presented.finding is UNTOLD and session._id == session._presented.id
-        credential = not untold and session._id != presented.id and session._id not in presented.rivals
+        untold = unit.presented.finding is UNTOLD and unit.id == unit.presented.id
+        credential = not untold and unit.id != presented.id and unit.id not in presented.rivals
         if credential and carrier is BY_COOKIE:
-            self._look_for_plain_http(scope)
-        says_how_long = max_age is not None or session._cookie_seconds is not None
-        if credential or (says_how_long and session._committed and not untold):
-            fields.append(self.set_id(carrier, session._id, max_age=max_age))
-        watermark = manager.move_of(session) or manager.watermark_of(session)
+            self._look_for_plain_http(scheme)
+        says_how_long = max_age is not None or unit.cookie_seconds is not None
+        if credential or (says_how_long and unit.is_committed and not untold):
+            fields.append(self.set_id(carrier, unit.id, max_age=max_age))
+        watermark = requests.move_for(unit) or requests.watermark_for(unit)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
-        if credential and self._leaves_strays(session, presented):
+        if credential and self._leaves_strays(unit, presented):
             fields += self._strays
         return fields, credential
 
-    def _leaves_strays(self, session: Session, presented: PresentedCredentials) -> bool:
+    def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
         """Whether the browser would go on to send other cookies beside the new id, which takes the place of one only.
 
         So it is with an id that is not known: it may have been set with other attributes than ours have now.
         """
-        unknown = presented.id is not None and session._served_from is FROM_NEW
+        unknown = presented.id is not None and unit.served_from is FROM_NEW
         return presented.carrier is BY_COOKIE and (presented.strays or unknown)
 
     def _clear_all(self, presented: PresentedCredentials) -> list[Header]:
@@ -124,9 +120,9 @@ class SessionIdResolver:
             return self._header.clear()
         return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
 
-    def _look_for_plain_http(self, scope: Scope) -> None:
+    def _look_for_plain_http(self, scheme: str | None) -> None:
         """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
-        if scope.get("scheme") not in _PLAIN or not self._secure:
+        if scheme not in _PLAIN or not self._secure:
             return
         _log_once.warning(
             "plain_http",

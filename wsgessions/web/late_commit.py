@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
+from ..session import unit_of
 from ..session.unit_of_work import too_late_to_change
 
 if TYPE_CHECKING:
-    from ..manager import SessionManager
+    from ..manager.request_sessions import RequestSessions
     from ..session import Session
 
 __all__ = ["commit_late", "keep_changes"]
@@ -22,11 +23,11 @@ __all__ = ["commit_late", "keep_changes"]
 _log: Final = LogThrottle(logging.getLogger("wsgessions.connections"))
 
 
-async def commit_late(manager: SessionManager, session: Session, *, refuses: bool = False) -> None:
+async def commit_late(requests: RequestSessions, session: Session, *, refuses: bool = False) -> None:
     """Commit; a session cannot be created any more.
 
     Args:
-        manager: the manager of the session.
+        requests: the sessions of the manager's requests.
         session: the session.
         refuses: whether the headers are out and ``late_commit = "refuse"`` is set.
 
@@ -34,15 +35,16 @@ async def commit_late(manager: SessionManager, session: Session, *, refuses: boo
         SessionClosed: it has changed, and that is refused.
         WsgessionsError: as `Session.commit`.
     """
-    if refuses and session._record is not None and session._changed:
+    unit = unit_of(session)
+    if refuses and unit.record is not None and unit.has_changes(session):
         raise too_late_to_change()
-    before = session._record
-    await manager.commit(session, create=False)
-    if manager.settings.late_commit == "barrier" and session._record is not before:
-        await manager.owner.barrier(manager.owner.deadline())
+    before = unit.record
+    await requests.repository.commit(session, create=False)
+    if requests.settings.late_commit == "barrier" and unit.record is not before:
+        await requests.repository.barrier(requests.repository.deadline())
 
 
-async def keep_changes(manager: SessionManager, session: Session) -> None:
+async def keep_changes(requests: RequestSessions, session: Session) -> None:
     """Commit what has changed while a WebSocket is open: before it sends, and when it asks for a message (R-42).
 
     While the store cannot be reached the changes stay, and are sent with those of a later message, or at the end.
@@ -50,10 +52,11 @@ async def keep_changes(manager: SessionManager, session: Session) -> None:
     Raises:
         WsgessionsError: as `Session.commit`, but for `StoreUnavailable`.
     """
-    if not session._is_pending():
+    unit = unit_of(session)
+    if not unit.is_pending:
         return
     try:
-        await commit_late(manager, session, refuses=not manager.takes_late_changes)
+        await commit_late(requests, session, refuses=not requests.takes_late_changes)
     except StoreUnavailable as error:
-        session._trouble = None
+        unit.store_error = None
         _log.warning("changes_not_kept", "what a WebSocket changed will be sent again: %s", error)

@@ -72,7 +72,7 @@ async def start_manager(manager: SessionManager) -> None:
         ConfigError: the store must not be used as configured.
     """
     may_be_down = manager.settings.start_degraded
-    patience = min(START_SECONDS, manager.budget) if may_be_down else START_SECONDS
+    patience = min(START_SECONDS, manager.requests.budget) if may_be_down else START_SECONDS
     try:
         await manager.start(deadline=time.monotonic() + patience)
     except StoreUnavailable as error:

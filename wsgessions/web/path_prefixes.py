@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from .types import Scope
+from collections.abc import Collection, Iterable
+from typing import Self
 
 __all__ = ["PathPrefixes"]
 
@@ -21,9 +20,14 @@ class PathPrefixes:
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
 
-    def hold(self, scope: Scope) -> bool:
+    @classmethod
+    def of(cls, prefixes: Collection[str]) -> Self | None:
+        """The setting; None if it names no path, so that no request need ask."""
+        return cls(prefixes) if prefixes else None
+
+    def hold(self, path: str, root_path: str = "") -> bool:
         """Whether the path, without the part that the application is mounted at, is one of them."""
         if not self._prefixes:
             return False
-        path, root = f"{scope['path']}/", f"{scope.get('root_path', '').rstrip('/')}/"
+        path, root = f"{path}/", f"{root_path.rstrip('/')}/"
         return path.removeprefix(root[:-1] if path.startswith(root) else "").startswith(self._prefixes)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from ..internal.log_throttle import LogThrottle
-from .types import Message, octets
+from .types import octets
 
-__all__ = ["VARY", "Header", "octet_pairs", "with_session_headers", "with_unknown_use"]
+__all__ = ["VARY", "Header", "Headers", "add_session_headers", "add_unknown_use", "octet_pairs"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.response"))
 _NO_STORE: Final = b"no-store"
@@ -26,13 +26,13 @@ VARY: Final[Header] = (b"vary", b"Cookie")
 """Of a response for which a session was looked at that came by cookie."""
 
 
-def with_session_headers(
-    message: Message, fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
-) -> Message:
-    """A copy of a response's opening message for a session that was looked at; the application's own stays (S-229).
+def add_session_headers(
+    theirs: Iterable[Any], fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
+) -> Headers:
+    """The fields of a response for which the session was looked at; those of the application stay (S-229).
 
     Args:
-        message: the opening message.
+        theirs: the application's: an iterable of any kind, says ASGI.
         fields: what tells the client its id and watermark.
         no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
         says so.
@@ -40,7 +40,7 @@ def with_session_headers(
         private: whether the response has such fields already.
     """
     demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
-    headers: list[Any] = list(message.get("headers") or ())  # an iterable of any kind, says ASGI
+    headers: list[Any] = list(theirs)
     if _say_nothing_of_caching(headers, fields):
         headers.append(vary)
         if demand is not None:
@@ -50,19 +50,19 @@ def with_session_headers(
         if demand is not None:
             ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
             headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
-    return {**message, "headers": headers + fields if fields else headers}
+    return headers + fields if fields else headers
 
 
-def with_unknown_use(message: Message, *, private: bool, vary: Header = VARY) -> Message:
-    """A copy of a response's opening message for a response whose body may still look at the session.
+def add_unknown_use(theirs: Iterable[Any], *, private: bool, vary: Header = VARY) -> Headers:
+    """The fields of a response whose body may still look at the session.
 
     Args:
-        message: the opening message.
+        theirs: the application's.
         private: whether it may be the page of one visitor, which no shared cache keeps.
-        vary: as for `with_session_headers`.
+        vary: as for `add_session_headers`.
     """
-    headers = _vary_by(octet_pairs(message.get("headers") or ()), vary[1])
-    return {**message, "headers": _kept_private(headers) if private else headers}
+    headers = _vary_by(octet_pairs(theirs), vary[1])
+    return _kept_private(headers) if private else headers
 
 
 def _kept_private(headers: Headers) -> Headers:

@@ -263,7 +263,7 @@ def test_a_worker_that_cannot_have_a_file_after_a_fork_goes_on_without_and_says_
 ) -> None:
     tier, sibling = host.tier(), host.tier()
     sibling.put(state(1))
-    tier._begin_anew()
+    tier.begin_anew()
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "wsgessions.off_heap"):
         patched.setattr(os, "pwrite", FullDisk(10_000))
         for _ in range(5):

@@ -114,7 +114,7 @@ class Browser:
         self._saw(after)
 
     async def _present(self, node: Node, world: World) -> SessionRecord | None:
-        record = node.cache.recall(self.key, self.mark)
+        record = node.cache.lookup(self.key, self.mark)
         if record is not None:
             self.log.append(("served", record.version))
             world.checks.served(self, node, record)

@@ -36,7 +36,7 @@ def install_after_await() -> Iterator[None]:
     async def load(self: NearCache, *args: Any, **options: Any) -> Any:
         found = await right(self, *args, **options)
         if isinstance(found, SessionRecord):
-            self.install(found)
+            self.on_loaded(found)
         return found
 
     with mock.patch.object(NearCache, "load", load):
@@ -66,7 +66,7 @@ def untracked_is_kept() -> Iterator[None]:
 
 def lease_from_the_reply() -> Any:
     """The lease counts from the reply to the heartbeat (C-4)."""
-    return mock.patch.object(NearCache, "renew", lambda self, sent_at: self._lease.renew(self._clock()))
+    return mock.patch.object(NearCache, "on_heartbeat", lambda self, sent_at: self._lease.renew(self._clock()))
 
 
 def heartbeat_like_ping() -> Any:
@@ -111,8 +111,8 @@ def own_commit_keeps_the_entry() -> Any:
 
 @contextlib.contextmanager
 def _recalling(change: Callable[[NearCache, Any, Seen | None], Seen | None]) -> Iterator[None]:
-    right = NearCache.recall
-    with mock.patch.object(NearCache, "recall", lambda self, key, mark: right(self, key, change(self, key, mark))):
+    right = NearCache.lookup
+    with mock.patch.object(NearCache, "lookup", lambda self, key, mark: right(self, key, change(self, key, mark))):
         yield
 
 
@@ -120,7 +120,7 @@ def unknown_watermark_is_zero() -> Any:
     """Who brings no watermark is taken for one who has seen nothing (C-11)."""
 
     def change(cache: NearCache, key: Any, mark: Seen | None) -> Seen | None:
-        held = cache.held(key)
+        held = cache.get_base(key)
         return Seen(held.incarnation, 0) if mark is None and held is not None else mark
 
     return _recalling(change)
@@ -153,7 +153,7 @@ def expiry_ignored() -> Any:
 
 def push_ignored() -> Any:
     """Nobody listens."""
-    return mock.patch.object(NearCache, "changed")
+    return mock.patch.object(NearCache, "on_changed")
 
 
 def flush_ignored() -> Any:

@@ -67,7 +67,7 @@ class Node:
         child = LoopBoundStore.__new__(type(parent.homed), self._make_store)
         vars(child).update(vars(parent.homed) | {"_factory": self._make_store})
         child.renew_after_fork()
-        child._find_home(lambda store: cast("StoreLoop", SimpleNamespace(store=store, thread=None)))
+        child._find_loop(lambda store: cast("StoreLoop", SimpleNamespace(store=store, thread=None)))
         if child._store is parent.store:  # a copy of the parent's, with all that had been drawn before
             child._store, self.draws = self._make_store(), parent.draws
         return child

@@ -111,7 +111,7 @@ class World:
         for number in self.scenario.warm:
             self._finish(self.nodes[number], self.nodes[number].cache.load(_FIRST_KEY))
         if 0 not in self.scenario.warm and not self.scenario.created_by_reader:
-            self.nodes[0].cache.removed(_FIRST_KEY)
+            self.nodes[0].cache.on_removed(_FIRST_KEY)
         for browser in self.browsers:
             browser.seen = browser.mark = record.seen
         for ask in self.scenario.before:

@@ -434,8 +434,10 @@ def test_a_manager_that_nobody_holds_any_more_ends_the_thread_of_its_store(share
         async with manager.open() as session:
             session["a"] = 1
 
-    run(use(SessionManager(store_url=shared_server.url, namespace="abandoned")))
+    manager = SessionManager(store_url=shared_server.url, namespace="abandoned")
+    run(use(manager))
     (thread,) = set(threading.enumerate()) - before
+    del manager
     gc.collect()
     thread.join(PATIENCE)
     assert not thread.is_alive()

@@ -13,7 +13,7 @@ import pytest
 from tests.stores.loop.test_store import Homes, _wind_up, in_threads
 from tests.stores.valkey.links import PATIENCE, soon, until
 from wsgessions.errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
-from wsgessions.stores.loop.sync import is_at_home, run_at_once, wait_for
+from wsgessions.stores.loop.sync import is_in_store_loop, run_at_once, wait_for
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions.testing.stores.harness import created, new_key
@@ -25,7 +25,7 @@ def closing(homes: Homes) -> None:
 
 def test_a_thread_without_a_loop_is_answered_from_a_home_of_its_own() -> None:
     homes = Homes()
-    assert not is_at_home(homes.store)
+    assert not is_in_store_loop(homes.store)
     record = wait_for(homes.store, lambda: created(homes.store))
     in_threads(8, lambda: wait_for(homes.store, lambda: homes.store.load(record.key)))
     assert homes.latest.starts == len(homes.made) == 1
@@ -37,22 +37,22 @@ async def test_threads_are_answered_by_the_loop_that_has_started_the_store() -> 
     await homes.store.start()
 
     def in_a_view() -> None:
-        assert not is_at_home(homes.store)
+        assert not is_in_store_loop(homes.store)
         wait_for(homes.store, lambda: created(homes.store))
 
     await asyncio.gather(*(asyncio.to_thread(in_a_view) for _ in range(8)))
     assert homes.latest.loop is asyncio.get_running_loop()
-    assert is_at_home(homes.store)
-    assert is_at_home(WatchedStore(homes.store))
+    assert is_in_store_loop(homes.store)
+    assert is_in_store_loop(WatchedStore(homes.store))
     await homes.store.close()
-    assert not is_at_home(homes.store)
+    assert not is_in_store_loop(homes.store)
 
 
 async def test_another_running_loop_is_no_home() -> None:
     """It stands still meanwhile, as it does for any plain call."""
     homes = Homes()
     await created(homes.store)
-    assert not is_at_home(homes.store)
+    assert not is_in_store_loop(homes.store)
     wait_for(homes.store, lambda: created(homes.store))
     await homes.store.close()
 
@@ -151,7 +151,7 @@ def test_who_is_interrupted_while_waiting_leaves_nothing_running(monkeypatch: py
 @pytest.mark.parametrize("wrap", [lambda store: store, WatchedStore], ids=["bare", "in a layer"])
 async def test_a_store_in_memory_answers_at_once_wherever_it_is(wrap: Callable[[MemoryStore], Any]) -> None:
     store = wrap(MemoryStore())
-    assert not is_at_home(store)
+    assert not is_in_store_loop(store)
     record = wait_for(store, lambda: created(store))
     assert wait_for(store, lambda: store.load(record.key)) == record
 

@@ -35,7 +35,7 @@ class CachingNode(NamedTuple):
     def recalls(self, record: SessionRecord, version: int | None = None) -> SessionRecord | None:
         """What is served from memory to a client that has seen ``record``, or another version of it."""
         seen = Seen(record.incarnation, record.version if version is None else version)
-        return self.cache.recall(record.key, seen)
+        return self.cache.lookup(record.key, seen)
 
     async def may_serve(self) -> None:
         """Wait for a lease."""

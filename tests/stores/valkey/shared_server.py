@@ -47,8 +47,10 @@ AGE = Script(
           redis.call('HSET', key, 'f', forward:sub(1, 24) .. struct.pack('>I8', ends - by))
         end
       end
+      -- The list of members lives by heartbeats, and for the processes no time has passed.
+      local members = kind == 'hash' and redis.call('HEXISTS', key, 'm') + redis.call('HEXISTS', key, 't') == 0
       local ttl = redis.call('PTTL', key)
-      if ttl > 0 then redis.call('PEXPIRE', key, math.max(ttl - by, 1)) end
+      if ttl > 0 and not members then redis.call('PEXPIRE', key, math.max(ttl - by, 1)) end
     end
     """,
 )

@@ -21,7 +21,7 @@ from wsgessions.cache.lease import Lease
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.manager import SessionManager
 from wsgessions.record import Seen, SessionChanges, SessionKey, SessionRecord
-from wsgessions.session import ServedFrom
+from wsgessions.session import ServedFrom, unit_of
 from wsgessions.settings import SessionSettings
 from wsgessions.store.constants import COMMITS_REMEMBERED
 from wsgessions.stores.valkey.store import ValkeyStore
@@ -49,7 +49,7 @@ class Cluster:
 
     async def read(self, node: int, browser: int) -> None:
         cache, mark = self.caches[node], self.marks[browser]
-        record = cache.recall(self.key, mark) or await cache.load(self.key)
+        record = cache.lookup(self.key, mark) or await cache.load(self.key)
         assert isinstance(record, SessionRecord)
         self.judge(browser, record)
 
@@ -143,14 +143,14 @@ async def test_a_loss_is_noticed_while_the_record_remembers_all_that_came_after(
         loaded = await cluster.caches[0].load(cluster.key)
         assert isinstance(loaded, SessionRecord)
         assert loaded.follows(mark.version) == (since > COMMITS_REMEMBERED)
-        await until(lambda: since == 0 or cluster.caches[0].recall(cluster.key, mark) is not None)
-        hit = cluster.caches[0].recall(cluster.key, mark)
+        await until(lambda: since == 0 or cluster.caches[0].lookup(cluster.key, mark) is not None)
+        hit = cluster.caches[0].lookup(cluster.key, mark)
         assert hit is None or hit.follows(mark.version) == (since > COMMITS_REMEMBERED)
 
 
 def visit(session: Session) -> list[object]:
     """Looks, and says whence it was served."""
-    return [session.rolled_back, session["visits"], session._served_from.value]
+    return [session.rolled_back, session["visits"], unit_of(session).served_from.value]
 
 
 def count(session: Session) -> int:
@@ -173,7 +173,7 @@ async def test_a_hit_of_the_new_timeline_tells_its_client_once_what_was_lost(sha
     try:
         await first.request(counting)
         other = first.copy()
-        name = _name_of(below, manager.owner._identity.key(first.cookies["__Host-sid"]))
+        name = _name_of(below, manager.requests.repository.identity.key(first.cookies["__Host-sid"]))
         async with started(store_at(shared_server.url, namespace=below._namespace)) as operator:
             dump = await operator.link.request("DUMP", name)
             assert (await first.request(counting)).data == 2

@@ -103,9 +103,9 @@ async def test_what_a_commit_tells_is_not_merged_into_a_copy_of_a_lost_history(
             await cache.load(record.key)
 
         lost = await history.losing(see, a=b"lost", x=b"lost")
-        assert cache.held(record.key) == lost
+        assert cache.get_base(record.key) == lost
         await history.commit(b=b"2")
         outcome = await cache.apply(replace(change(record, b=b"3", c=b"3"), guarded=guarded))
         assert (outcome.status is CommitStatus.CONFLICT) == bool(guarded)
-        assert cache.held(record.key) in (None, await stored(store, record))
+        assert cache.get_base(record.key) in (None, await stored(store, record))
         assert await cache.load(record.key) == await stored(store, record)

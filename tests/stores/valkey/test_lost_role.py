@@ -48,7 +48,7 @@ async def test_a_commit_that_meets_a_demoted_primary_ends_lease_and_link(server:
         await node.cache.apply(change(record, a=b"1"))
     assert refused.value.server_code == "READONLY"
     assert node.recalls(record) is None
-    await until(lambda: node.cache.held(record.key) is None)
+    await until(lambda: node.cache.get_base(record.key) is None)
     generation = node.store.link.generation
     await command(server, "REPLICAOF", "NO", "ONE")
     assert await node.cache.load(record.key) == record

@@ -214,7 +214,7 @@ class OffHeap:
         finally:
             os.close(file)
 
-    def _begin_anew(self) -> None:
+    def begin_anew(self) -> None:
         """In a forked child: the file is the parent's, and so is the lock on it."""
         own, self._own = self._own, None
         directory, self._directory = self._directory, None
@@ -236,7 +236,7 @@ _TIERS: Final[WeakSet[OffHeap]] = WeakSet()
 
 def _begin_anew() -> None:
     for tier in _TIERS:
-        tier._begin_anew()
+        tier.begin_anew()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

@@ -106,7 +106,7 @@ class Cells:
         self._open: _Connections | None = _Connections(_make(alias))
         cache = self._open.cache
         self.back_end: Final = _back_end_of(cache)
-        self.swaps: Final = type(cache)._gets is not BaseCache._gets
+        self.swaps: Final = _primitive(type(cache), "gets") is not _primitive(BaseCache, "gets")
         """Whether the back end compares before it swaps; if not, `swap` always succeeds."""
         self.is_local: Final = self.back_end not in _SERVERS or is_loopback(cache.endpoint)
         """Whether what is stored stays on this machine; a class of the application's is believed to see to that."""
@@ -138,9 +138,11 @@ class Cells:
     async def read(self, name: str) -> Held:
         """What the cell holds."""
         if self.back_end is BackEnd.MEMCACHED:
-            found = await self._call(lambda cache: cache._raw("gets", self._key(cache, name), encoding=None))
+            found = await self._call(
+                lambda cache: _primitive(cache, "raw")("gets", self._key(cache, name), encoding=None)
+            )
             return Held(*found)
-        value = await self._call(lambda cache: cache._get(self._key(cache, name), encoding=None))
+        value = await self._call(lambda cache: _primitive(cache, "get")(self._key(cache, name), encoding=None))
         return Held(value if isinstance(value, bytes) or value is None else b"", value)
 
     async def add(self, name: str, value: bytes, seconds: int | None) -> bool:
@@ -157,7 +159,7 @@ class Cells:
 
         async def add(cache: Any) -> bool:
             try:
-                await cache._add(self._key(cache, name), value, ttl=self._ttl(seconds))
+                await _primitive(cache, "add")(self._key(cache, name), value, ttl=self._ttl(seconds))
             except ValueError:  # how aiocache says that there is something
                 return False
             return True
@@ -172,7 +174,7 @@ class Cells:
         """
         compared = {"_cas_token": token} if self.swaps else {}
         done = await self._call(
-            lambda cache: cache._set(self._key(cache, name), value, ttl=self._ttl(seconds), **compared)
+            lambda cache: _primitive(cache, "set")(self._key(cache, name), value, ttl=self._ttl(seconds), **compared)
         )
         return bool(done) or not self.swaps
 
@@ -266,9 +268,14 @@ def _back_end_of(cache: object) -> BackEnd:
     return next((kind for kind in known if kind.value in kinds and isinstance(cache, kinds[kind.value])), BackEnd.OTHER)
 
 
+def _primitive(cache: Any, name: str) -> Any:
+    """What a back end of aiocache implements, below serializers and plugins; `_check_release` knows the names."""
+    return getattr(cache, f"_{name}")
+
+
 async def _close(cache: Any) -> None:
     """Close a cache's connections: the client's own way where there is one, since aiocache calls an outdated name."""
-    close = getattr(getattr(cache, "client", None), "aclose", cache._close)
+    close = getattr(getattr(cache, "client", None), "aclose", _primitive(cache, "close"))
     try:
         await close()
         await asyncio.sleep(0)  # the sockets of aiomcache are closed in the next round of the loop

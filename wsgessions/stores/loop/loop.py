@@ -150,7 +150,7 @@ class StoreLoop:
             raise StoreUnavailable("the event loop that held the link to the store is ending", unknown=True)
         return answer.result()
 
-    def host(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
+    def run_blocking(self, work: Callable[[], Coroutine[Any, Any, T]], deadline: float) -> T:
         """Run a coroutine here, while the calling thread waits."""
         coroutine = work()
         try:

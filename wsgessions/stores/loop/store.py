@@ -90,8 +90,8 @@ class LoopBoundStore:
         self._fresh = True
         self._closed = False
         self._home: StoreLoop | None = None
-        self._recall: Callable[[SessionKey, SeenState | None], SessionRecord | None]
-        self._recalling_home: StoreLoop | None = None
+        self._lookup: Callable[[SessionKey, SeenState | None], SessionRecord | None]
+        self._lookup_home: StoreLoop | None = None
         self._note_use: Callable[[SessionKey], bool]
         self._noting_home: StoreLoop | None = None
         self._lock = threading.Lock()
@@ -104,7 +104,7 @@ class LoopBoundStore:
     async def start(self, *, deadline: float = NEVER) -> None:
         """Make the running event loop the home, unless there is one, and connect."""
         self._closed = False
-        home = self._find_home(StoreLoop)
+        home = self._find_loop(StoreLoop)
         if home.loop is asyncio.get_running_loop():
             await home.make_ready(deadline)
         else:
@@ -125,58 +125,58 @@ class LoopBoundStore:
     # What follows are coroutine functions but for their spelling: a frame less for each call.
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
-        return self._at_home(lambda store: store.create(new, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.create(new, deadline=deadline), deadline)
 
     def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> Coroutine[Any, Any, SessionRecord | SessionChanges | None]:
-        return self._at_home(lambda store: store.load(key, since=since, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.load(key, since=since, deadline=deadline), deadline)
 
     def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
-        return self._at_home(lambda store: store.apply(delta, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.apply(delta, deadline=deadline), deadline)
 
     def rotate(
         self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
     ) -> Coroutine[Any, Any, CommitOutcome]:
-        return self._at_home(lambda store: store.rotate(delta, successor, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.rotate(delta, successor, deadline=deadline), deadline)
 
     def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
-        return self._at_home(lambda store: store.touch(keys, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.touch(keys, deadline=deadline), deadline)
 
     def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        return self._at_home(lambda store: store.delete(key, by_client=by_client, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.delete(key, by_client=by_client, deadline=deadline), deadline)
 
     def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
-        return self._at_home(lambda store: store.was_replaced(key, deadline=deadline), deadline)
+        return self._call_in_loop(lambda store: store.was_replaced(key, deadline=deadline), deadline)
 
     async def end_forward(self, keys: Collection[SessionKey], *, grace_ms: int, deadline: float = NEVER) -> None:
-        await self._at_home(lambda store: store.end_forward(keys, grace_ms=grace_ms, deadline=deadline), deadline)
+        await self._call_in_loop(lambda store: store.end_forward(keys, grace_ms=grace_ms, deadline=deadline), deadline)
 
-    def _at_home(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
+    def _call_in_loop(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
         home = self._home
         if home is not None and home.ready and _is_running(home.loop):
             return ask(home.store)
-        return self._from_abroad(ask, deadline)
+        return self._call_from_other_loop(ask, deadline)
 
     def _ask(
         self, capability: type[P], ask: Callable[[P], Coroutine[Any, Any, T]], deadline: float
     ) -> Coroutine[Any, Any, T]:
-        return self._at_home(lambda store: ask(_capability(store, capability)), deadline)
+        return self._call_in_loop(lambda store: ask(_capability(store, capability)), deadline)
 
-    async def _from_abroad(self, ask: Ask[T], deadline: float) -> T:
-        home = self._find_home(StoreLoop.in_thread)
+    async def _call_from_other_loop(self, ask: Ask[T], deadline: float) -> T:
+        home = self._find_loop(StoreLoop.in_thread)
         if home.loop is asyncio.get_running_loop():
             return await home.serve(ask, deadline)
         return await home.call(ask, deadline)
 
-    def is_home(self) -> bool:
+    def in_store_loop(self) -> bool:
         home = self._home
         return home is not None and home.alive and _is_running(home.loop)
 
-    def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
-        return self._find_home(StoreLoop.in_thread).host(work, deadline)
+    def run_blocking(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
+        return self._find_loop(StoreLoop.in_thread).run_blocking(work, deadline)
 
-    def _find_home(self, make: Callable[[Store], StoreLoop]) -> StoreLoop:
+    def _find_loop(self, make: Callable[[Store], StoreLoop]) -> StoreLoop:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the store is closed", hint="start it again")
@@ -200,17 +200,17 @@ class LoopBoundStore:
         """
         if self._home is not None:
             _left_to_parent.append(self._home)
-        self._home = self._recalling_home = self._noting_home = None
+        self._home = self._lookup_home = self._noting_home = None
         self._fresh = False
         self._lock = threading.Lock()
 
 
-class _Counting(LoopBoundStore, forwards=Countable):
+class CountingStore(LoopBoundStore, forwards=Countable):
     async def count(self, *, deadline: float = NEVER) -> int:
         return await self._ask(Countable, lambda store: store.count(deadline=deadline), deadline)
 
 
-class _Listing(LoopBoundStore, forwards=Listing):
+class ListingStore(LoopBoundStore, forwards=Listing):
     async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
         return await self._ask(Listing, lambda each: each.page(cursor, limit, names=names, deadline=deadline), deadline)
 
@@ -218,7 +218,7 @@ class _Listing(LoopBoundStore, forwards=Listing):
         return await self._ask(Listing, lambda store: store.with_ref(ref, names=names, deadline=deadline), deadline)
 
 
-class _Indexing(LoopBoundStore, forwards=Indexing):
+class IndexingStore(LoopBoundStore, forwards=Indexing):
     async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
         return await self._ask(Indexing, lambda store: store.keys_of(principal, deadline=deadline), deadline)
 
@@ -230,7 +230,7 @@ class _Indexing(LoopBoundStore, forwards=Indexing):
         )
 
 
-class _KeepingSecrets(LoopBoundStore, forwards=SecretKeeping):
+class SecretKeepingStore(LoopBoundStore, forwards=SecretKeeping):
     def __init__(self, factory: Callable[[], Store]) -> None:
         super().__init__(factory)
         self._followers = Followers()
@@ -254,24 +254,24 @@ class _KeepingSecrets(LoopBoundStore, forwards=SecretKeeping):
         self._followers.tell(secret)
 
 
-class _Limited(LoopBoundStore, forwards=LimitedStore):
+class LimitedBoundStore(LoopBoundStore, forwards=LimitedStore):
     @property
     def missing_capabilities(self) -> frozenset[Capability]:
         return _capability(self._store, LimitedStore).missing_capabilities
 
 
-class _Barring(LoopBoundStore, forwards=Barrier):
+class BarrierStore(LoopBoundStore, forwards=Barrier):
     async def barrier(self, *, deadline: float = NEVER) -> None:
         await self._ask(Barrier, lambda store: store.barrier(deadline=deadline), deadline)
 
 
-class _Confirming(LoopBoundStore, forwards=PrimaryCheck):
+class PrimaryCheckingStore(LoopBoundStore, forwards=PrimaryCheck):
     async def confirm(self, *, deadline: float = NEVER) -> None:
         await self._ask(PrimaryCheck, lambda store: store.confirm(deadline=deadline), deadline)
 
 
-class _Noting(LoopBoundStore, forwards=TouchBuffer):
-    """Needs no home, but one that is ready: uses are noted from whatever thread they come."""
+class TouchBufferingStore(LoopBoundStore, forwards=TouchBuffer):
+    """Buffers uses directly from any thread, if the store loop is ready."""
 
     def note_use(self, key: SessionKey) -> bool:
         home = self._home
@@ -286,20 +286,20 @@ class _Noting(LoopBoundStore, forwards=TouchBuffer):
         return home is not None and home.ready and _capability(home.store, TouchBuffer).note_presented(old, grace_ms)
 
 
-class _Recalling(LoopBoundStore, forwards=CacheLookup):
+class CacheLookupStore(LoopBoundStore, forwards=CacheLookup):
     """Answers from memory need no home either."""
 
     @property
     def statistics(self) -> CacheStatistics:
         return _capability(self._store, CacheLookup).statistics
 
-    def recall(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
+    def lookup(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
         home = self._home
         if home is None or not home.ready:
             return None
-        if home is not self._recalling_home:
-            self._recall, self._recalling_home = _capability(home.store, CacheLookup).recall, home
-        return self._recall(key, mark)
+        if home is not self._lookup_home:
+            self._lookup, self._lookup_home = _capability(home.store, CacheLookup).lookup, home
+        return self._lookup(key, mark)
 
 
 def _capability(store: Store, capability: type[P]) -> P:

@@ -8,20 +8,20 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from ...errors import ConfigError
 from ...store.contract import NEVER, Store, find_capability
 
-__all__ = ["Hosting", "is_at_home", "run_at_once", "wait_for"]
+__all__ = ["SyncBridge", "is_in_store_loop", "run_at_once", "wait_for"]
 
 T = TypeVar("T")
 
 
 @runtime_checkable
-class Hosting(Protocol):
+class SyncBridge(Protocol):
     """The capability of a store that lives in an event loop: to run there what a thread waits for."""
 
-    def is_home(self) -> bool:
+    def in_store_loop(self) -> bool:
         """Whether the caller runs in that very loop, which would stand still while it waits."""
         ...
 
-    def host(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
+    def run_blocking(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
         """Run a coroutine in that loop, and wait for its end here.
 
         Args:
@@ -34,22 +34,22 @@ class Hosting(Protocol):
         ...
 
 
-def is_at_home(store: Store) -> bool:
-    """Whether waiting for the store in this place would be for ever, see `Hosting.is_home`."""
-    hosting = find_capability(store, Hosting)
-    return hosting is not None and hosting.is_home()
+def is_in_store_loop(store: Store) -> bool:
+    """Whether waiting for the store in this place would be for ever, see `SyncBridge.in_store_loop`."""
+    hosting = find_capability(store, SyncBridge)
+    return hosting is not None and hosting.in_store_loop()
 
 
 def wait_for(store: Store, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
-    """The result of a coroutine that waits for nothing but the store; arguments as of `Hosting.host`.
+    """The result of a coroutine that waits for nothing but the store; arguments as of `SyncBridge.host`.
 
     Raises:
         StoreUnavailable: as for the store's own methods.
         ConfigError: the store waits for something else, in no event loop of its own.
     """
-    hosting = find_capability(store, Hosting)
+    hosting = find_capability(store, SyncBridge)
     if hosting is not None:
-        return hosting.host(work, deadline=deadline)
+        return hosting.run_blocking(work, deadline=deadline)
     return run_at_once(work)
 
 

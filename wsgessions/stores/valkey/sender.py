@@ -50,22 +50,25 @@ class Sender:
         Raises:
             NonStopTimeout: the deadline has passed, or it was sent and no reply will come; see its `unknown`.
         """
-        resend = False
-        for _ in range(_SENDINGS):
+        try:
+            return await send(False)
+        except LinkLost as error:
+            return await self._send_again(send, error)
+
+    async def _send_again(self, send: Callable[[bool], Awaitable[Reply]], lost: LinkLost) -> Reply:
+        """The first sending was lost, before or after it had left."""
+        if not lost.sent:
+            raise StoreUnavailable("the store is closed", hint="start it again") from lost
+        for _ in range(_SENDINGS - 1):
+            self._trouble.resent += 1
             try:
-                return await send(resend)
+                return await send(True)
             except NonStopTimeout:
                 raise
             except StoreUnavailable as error:
-                if isinstance(error, LinkLost) and error.sent:
-                    resend = True
-                    self._trouble.resent += 1
-                elif resend:
+                if not (isinstance(error, LinkLost) and error.sent):
                     raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {error}", unknown=True) from error
-                elif isinstance(error, LinkLost):
-                    raise StoreUnavailable("the store is closed", hint="start it again") from error
-                else:
-                    raise
+        self._trouble.resent += 1
         raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times", unknown=True)
 
     async def change(
@@ -86,11 +89,14 @@ class Sender:
         Raises:
             NonStopTimeout: the change was not carried out, or may have been; see its `unknown`.
         """
-        not_after, clock = self._clock.not_after, self._clock
+        clock = self._clock
         for _ in range(_SENDINGS):
             sent_at = time.monotonic()
             try:
-                reply = await self.send(lambda resend: send(resend, not_after(deadline)))
+                try:
+                    reply = await send(False, clock.not_after(deadline))
+                except LinkLost as lost:
+                    reply = await self._send_again(lambda resend: send(resend, clock.not_after(deadline)), lost)
             except NonStopTimeout as error:
                 if error.unknown:
                     await self.outlast(deadline)

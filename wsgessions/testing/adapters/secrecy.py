@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from ...session import unit_of
 from ...web import ASGIApp, Message, Receive, Scope, Send
 from ..fixtures.captured_frames import FrameWatch
 from .actions import CANARY, Pause, pauses, raised, retained
@@ -140,7 +141,7 @@ async def _until_failed(failed: Callable[[], bool]) -> None:
 
 
 def _check(watch: FrameWatch, seen: list[BaseException], node: Node) -> None:
-    troubles = [session._trouble for session in retained if session._trouble is not None]
+    troubles = [unit.store_error for unit in map(unit_of, retained) if unit.store_error is not None]
     errors = [*seen, *raised, *node.errors, *troubles]
     assert errors, "nothing has failed"
     for error in errors:

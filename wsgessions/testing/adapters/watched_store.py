@@ -55,8 +55,8 @@ class _WatchedCache(WatchedStore):
     def statistics(self) -> CacheStatistics:
         return self._cache.statistics
 
-    def recall(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
-        return None if self.stopped else self._cache.recall(key, mark)
+    def lookup(self, key: SessionKey, mark: Seen | None) -> SessionRecord | None:
+        return None if self.stopped else self._cache.lookup(key, mark)
 
     @property
     def _cache(self) -> CacheLookup:

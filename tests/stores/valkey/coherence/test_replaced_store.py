@@ -21,6 +21,7 @@ from wsgessions.credentials.presented import CredentialStatus, PresentedCredenti
 from wsgessions.errors import ConfigError
 from wsgessions.manager import SessionManager
 from wsgessions.record import SessionRecord
+from wsgessions.session import unit_of
 from wsgessions.store.cache_statistics import Loss
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import FaultProxy
@@ -74,7 +75,7 @@ async def begun(manager: SessionManager) -> Mark:
     async with manager.open() as session:
         session["a"] = 1
     assert session.id is not None
-    mark = manager.watermark_of(session)
+    mark = manager.requests.watermark_for(unit_of(session))
     assert mark is not None
     return Mark(session.id.get_secret_value(), mark)
 
@@ -82,8 +83,8 @@ async def begun(manager: SessionManager) -> Mark:
 async def is_known(manager: SessionManager, mark: Mark) -> bool:
     """Whether a server finds the session, and takes the watermark for genuine."""
     forged = manager.statistics.forged_watermarks
-    session = manager.begin(PresentedCredentials(mark.id, mark.watermark, CredentialStatus.PRESENT))
-    await manager.load(session)
+    session = manager.requests.begin(PresentedCredentials(mark.id, mark.watermark, CredentialStatus.PRESENT))
+    await manager.requests.repository.load(session)
     return session.get("a") == 1 and manager.statistics.forged_watermarks == forged
 
 

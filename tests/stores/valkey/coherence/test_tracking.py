@@ -337,7 +337,7 @@ def _unstarted() -> tuple[CachingNode, SessionRecord]:
     node = node_of(store)
     node.lease.renew(node.lease.clock())
     record = SessionRecord(successor_of(SessionKey(0, b"")).key, 1, 1, 1, 0, 2**52, 2**52, StoredAttributes(a=b"0"))
-    node.cache.install(record)
+    node.cache.on_loaded(record)
     return node, record
 
 
@@ -407,7 +407,7 @@ async def test_a_push_behind_the_reply_leaves_no_older_state_wherever_the_stream
         await asyncio.sleep(0)
         assert reading.found == before
         assert stream.node.recalls(before) is None
-        assert stream.node.cache.held(before.key) == before
+        assert stream.node.cache.get_base(before.key) == before
 
 
 async def test_a_reply_behind_the_push_is_the_new_state_wherever_the_stream_is_cut(
@@ -437,7 +437,7 @@ async def test_an_answer_that_rests_on_a_copy_is_put_together_with_it(node: Cach
     for reply in replies:
         reading.take(reply)
     assert not reading.void
-    assert node.cache.held(record.key) == reading.found == after
+    assert node.cache.get_base(record.key) == reading.found == after
 
 
 async def test_an_answer_that_rests_on_a_copy_that_was_dropped_is_void(node: CachingNode, other: ValkeyStore) -> None:
@@ -445,12 +445,12 @@ async def test_an_answer_that_rests_on_a_copy_that_was_dropped_is_void(node: Cac
     record = await created(node.cache, {"a": b"0", "b": b"0"})
     await changed_by(other, record)
     reading, replies = await _read_in_parts(node, record.key)
-    node.cache.reset(Loss.TIMELINE)
+    node.cache.on_lost(Loss.TIMELINE)
     for reply in replies:
         reading.take(reply)
     assert reading.void
     assert reading.found is None
-    assert node.cache.held(record.key) is None
+    assert node.cache.get_base(record.key) is None
 
 
 @pytest.mark.parametrize("between", [0, 1])

@@ -33,7 +33,7 @@ async def cache(store: ValkeyStore, shared_server: RawServer) -> AsyncIterator[N
 
 
 def has(cache: NearCache, key: SessionKey) -> bool:
-    return cache.held(key) is not None
+    return cache.get_base(key) is not None
 
 
 def name_of(store: ValkeyStore, key: SessionKey) -> bytes:
@@ -50,7 +50,7 @@ async def test_a_session_that_is_read_by_its_old_key_is_cached_under_its_new_one
     assert isinstance(found, SessionRecord)
     assert found.key == now.key
     assert (has(cache, record.key), has(cache, now.key)) == (False, True)
-    assert cache.recall(record.key, found.seen) is None
+    assert cache.lookup(record.key, found.seen) is None
 
 
 async def test_a_copy_under_the_old_key_is_not_served_once_another_node_has_renewed_the_id(
@@ -60,7 +60,7 @@ async def test_a_copy_under_the_old_key_is_not_served_once_another_node_has_rene
     await cache.load(record.key)
     assert has(cache, record.key)
     now = await renewed(store, record)
-    await until(lambda: cache.recall(record.key, record.seen) is None)
+    await until(lambda: cache.lookup(record.key, record.seen) is None)
     found = await cache.load(record.key)
     assert isinstance(found, SessionRecord)
     assert found.seen == now.seen
@@ -89,7 +89,7 @@ async def test_a_renewal_on_a_caching_node_keeps_the_copy_under_the_new_key(
     delta = change(record, a=b"2")
     after = record.after(delta, await cache.rotate(delta, to), to)
     assert not has(cache, record.key)
-    assert cache.held(to.key) == after
+    assert cache.get_base(to.key) == after
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", bytes(31), bytes(33)])

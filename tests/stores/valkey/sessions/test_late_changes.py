@@ -249,7 +249,7 @@ async def test_a_repetition_is_answered_as_the_first_time(pair: Pair) -> None:
 
 def set_back(clock: StoreClock) -> None:
     """Let a node take the store's time for an hour less than it is."""
-    now = clock._monotonic()
+    now = clock.monotonic()
     clock.observe(clock.now_ms() - HOUR_MS, sent_at=now)
 
 

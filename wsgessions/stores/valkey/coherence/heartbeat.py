@@ -119,7 +119,7 @@ class Heartbeat:
         """End, and leave the list of members, if the store answers."""
         if not await self._task.stop():
             return
-        self._cache.suspend()
+        self._cache.on_refused()
         if self._store.link.connected and self._store.segments is not None:
             segment = next(iter(self._store.segments))
             try:
@@ -146,10 +146,10 @@ class Heartbeat:
             try:
                 await self._beat()
             except StoreUnavailable as error:
-                self._cache.suspend()
+                self._cache.on_refused()
                 _log.warning("heartbeat_failed", "a heartbeat failed, so nothing is served from memory: %s", error)
             except Exception as error:  # noqa: BLE001 - without beats the cache would be useless for ever, silently
-                self._cache.suspend()
+                self._cache.on_refused()
                 _log.error("heartbeat_broke", "a heartbeat broke off: %s", type(error).__name__)
             await self._pause(began + self._next_in() - self._lease.clock())
 
@@ -206,7 +206,7 @@ class Heartbeat:
     def take_refusal(self) -> None:
         """The lease ends at once (C-5)."""
         self._cache.statistics.tracking = False
-        self._cache.suspend()
+        self._cache.on_refused()
 
     def take_count(self, info: Reply, sent_at: float) -> None:
         """The reply to the question how many bytes the server has sent."""
@@ -232,12 +232,12 @@ class Heartbeat:
         if timeline != self._timeline:
             if self._timeline:
                 _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
-                self._cache.reset(Loss.TIMELINE)
+                self._cache.on_lost(Loss.TIMELINE)
             self._timeline = timeline
         if self._store.agreement.is_replaced(origin) or before_ms < self._acknowledged_ms:
             _log.warning("replaced", f"{REPLACED}; all copies are dropped")
             self._replaced = True
-            self._cache.reset(Loss.REPLACED)
+            self._cache.on_lost(Loss.REPLACED)
         if self._counted:  # only then has all been heard that was pushed before, which a barrier waits for
             self._acknowledged_ms = now_ms
         self._store.revocations.see_timeline(timeline)
@@ -247,7 +247,7 @@ class Heartbeat:
     def _lose_pushes(self, what: str) -> None:
         """What was cached since the last proof that pushes arrive may be stale for good (C-22)."""
         _log.error("pushes_lost", what)
-        self._cache.reset(Loss.PUSHES_LOST)
+        self._cache.on_lost(Loss.PUSHES_LOST)
 
     def _see_table(self, keys: int, items: int) -> None:
         """A full table costs hits: the server then forgets keys at random, and says so (fact 10)."""
@@ -268,7 +268,7 @@ class Heartbeat:
         self._watching, self._canary_seen = allowed == b"OK", False
         self._cache.statistics.tracking = self._watching and self._pushes_arrive
         if self._cache.statistics.tracking and not self._replaced:
-            self._cache.renew(sent_at if self._store.tracking.count is None else self._counted_at)
+            self._cache.on_heartbeat(sent_at if self._store.tracking.count is None else self._counted_at)
 
 
 class _Beat:

@@ -87,12 +87,12 @@ class Tracking:
         self.on = False
         self._own_writes.clear()
         if self.cache is not None:
-            self.cache.reset(Loss.CONNECTION)
+            self.cache.on_lost(Loss.CONNECTION)
 
     def take_refusal(self, refused: StoreRefused) -> None:
         """Whichever request was refused, one word of a lost role ends the lease (C-5)."""
         if self.cache is not None and refused.server_code in DOUBTFUL:
-            self.cache.suspend()
+            self.cache.on_refused()
 
     def take_push(self, push: Sequence[Reply]) -> None:
         """A push message, see `OnPush`."""
@@ -100,7 +100,7 @@ class Tracking:
             return
         names = push[1]
         if names is None:
-            self.cache.reset(Loss.FLUSHED)
+            self.cache.on_lost(Loss.FLUSHED)
             for tell in self.watched.values():
                 tell()
             return
@@ -110,7 +110,7 @@ class Tracking:
             elif name in self._own_writes and self._own_writes_at == self.position():
                 self._own_writes.discard(name)
             else:
-                self.cache.changed(name[-_DIGEST_SIZE:])
+                self.cache.on_changed(name[-_DIGEST_SIZE:])
 
     @property
     def generation(self) -> int:
@@ -119,7 +119,7 @@ class Tracking:
 
     def held(self, key: SessionKey) -> SessionRecord | None:
         """What a conditional read of this session may rest on."""
-        return None if self.cache is None else self.cache.held(key)
+        return None if self.cache is None else self.cache.get_base(key)
 
     def call(self, commands: Commands, script: ScriptCall, note: Note, *, deadline: float) -> Awaitable[Reply]:
         """Run a script and have what it reads tracked, if there is a cache.
@@ -145,11 +145,11 @@ class Tracking:
         if self.cache is None:
             return
         if record is None:
-            self.cache.removed(key)
+            self.cache.on_removed(key)
         elif tracked:
-            self.cache.install(record)
+            self.cache.on_loaded(record)
         else:
-            self.cache.keep(record)
+            self.cache.on_base(record)
 
     def note_commit(
         self, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome | None, *, tracked: bool
@@ -161,10 +161,10 @@ class Tracking:
         """
         if self.cache is None:
             return None
-        held = self.cache.held(delta.key)
+        held = self.cache.get_base(delta.key)
         after = None if held is None or outcome is None else _state_after(held, delta, successor, outcome)
         if after is None or successor is not None:
-            self.cache.removed(delta.key)
+            self.cache.on_removed(delta.key)
         if after is not None:
             self.note_record(after.key, after, tracked=tracked)
         return after

@@ -1,0 +1,221 @@
+"""What a request asks of its manager: a session for what a client presented, and what its client is to be told.
+
+`SessionManager.requests` of each manager. It knows ids, deadlines and the store; it knows nothing of HTTP. It is the
+seam between the manager and the part that speaks HTTP, or a framework's adapter; an application has no use for it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..cache.near_cache import MARGIN
+from ..credentials.identity import new_session_id
+from ..credentials.presented import ABSENT, PresentedCredentials
+from ..errors import StoreUnavailable
+from ..internal.log_throttle import LogThrottle
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord
+from ..session import Session, UnitOfWork, begin_session, repository_of
+from ..session.values import FROM_NEAR_CACHE, FROM_STORE
+from ..settings import SessionSettings
+from ..store.contract import Store
+from .atomic import AtomicOperations
+from .loader import key_before
+from .rejected_ids import RejectedId, RejectedIdMonitor
+from .startup import StoreStartup
+
+__all__ = ["RequestSessions"]
+
+_log = LogThrottle(logging.getLogger("wsgessions.manager"))
+
+
+class RequestSessions:
+    """The sessions of the requests of one manager.
+
+    Args:
+        settings: the settings.
+        startup: the store, and the seal of watermarks.
+        repository: what the store work of sessions is done by.
+        monitor: told of ids that do not count.
+        kind: the class of the sessions.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        startup: StoreStartup,
+        repository: AtomicOperations,
+        monitor: RejectedIdMonitor,
+        kind: type[Session],
+    ) -> None:
+        self.settings: SessionSettings = settings
+        self.store: Store = startup.store
+        self.repository: AtomicOperations = repository
+        self.budget: float = settings.nonstop_seconds
+        """Seconds that one request may wait for the store, all in all (F-00b)."""
+        self.takes_late_changes: bool = settings.late_commit != "refuse"
+        """Whether a session may be changed after its response has started (C-13)."""
+        self.renews: bool = settings.renew_interval is not None
+        """Whether ids are replaced when they have served for long enough (S-07)."""
+        self.startup: StoreStartup = startup
+        self._monitor = monitor
+        self._kind = kind
+        self._touches = repository.touches
+        self._cache = repository.cache
+        self._report_delay_ms = _report_delay_ms(settings)
+        self._hop_check = settings.hop_check
+        self._cookie_max_age = settings.cookie.max_age
+
+    # -- at the start of a request -------------------------------------------------------------------------------------
+
+    def begin(self, presented: PresentedCredentials, *, client_address: str | None = None) -> Session:
+        """The session for what a client presented, not loaded yet.
+
+        Args:
+            presented: what its cookies say.
+            client_address: of the client, for `on_suspicious`.
+        """
+        unit = UnitOfWork(presented=presented, id=presented.id, client_address=client_address)
+        if presented.id is None and presented.finding is not ABSENT:
+            self._monitor.note(RejectedId(presented.finding.value), client_address)
+            unit.doubt()
+        return begin_session(self._kind, self.repository, unit)
+
+    def lookup(self, session: Session, unit: UnitOfWork) -> bool:
+        """Serve a session that was begun with an id from memory, if that is provably fresh (C-11).
+
+        Returns:
+            Whether it was; otherwise it is to be loaded.
+        """
+        seal, cache, repository = self.startup.seal, self._cache, self.repository
+        if seal is None or cache is None:
+            return False
+        resolved = unit.presented.resolved
+        if resolved is None or resolved.seal is not seal or resolved.carried is None:
+            resolved = repository.resolve(unit, seal)
+        else:
+            unit.resolved, unit.client_watermark = resolved, resolved.carried
+            if resolved.carried.node != seal.node:
+                repository.statistics.hops += 1
+        carried = resolved.carried
+        if self._hop_check and carried is not None and carried.node != seal.node:
+            return False
+        record = cache.lookup(resolved.key, carried)
+        if record is None:
+            return False
+        if carried is not None:
+            if record.version == carried.version:
+                unit.client_record = record
+            else:
+                repository.look_for_rollback(unit, record, carried)
+        unit.attach(session, record)
+        unit.served_from = FROM_NEAR_CACHE
+        if record.renewed_from and self._touches is not None:
+            self._touches.note_presented(key_before(record), repository.grace_ms)
+        repository.statistics.recalled += 1
+        return True
+
+    def reserve_id(self, unit: UnitOfWork) -> str:
+        """The id that the session has, is rotated to, or will be created under; this reserves one and stores nothing.
+
+        For frameworks that tell the application the id before there is a session. Does not count as an access.
+        """
+        present = unit.pending_id or unit.id or unit.reserved_id
+        if present is None:
+            present = unit.reserved_id = new_session_id(self.settings.id_length)
+        return present
+
+    def owns(self, session: Session) -> bool:
+        """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
+        repository = repository_of(session)
+        return isinstance(repository, AtomicOperations) and repository.sharing_key == self.repository.sharing_key
+
+    # -- at its end ----------------------------------------------------------------------------------------------------
+
+    def renewal_due(self, unit: UnitOfWork) -> bool:
+        """Whether the client of this session is to be given a new id, because of the age of the present one (S-07)."""
+        return unit.has_followed_move or self.repository.renewal.due(unit)
+
+    def watermark_for(self, unit: UnitOfWork) -> str | None:
+        """The watermark that the client should carry from now on, or None if the one it has will do (C-13)."""
+        record, carried, seal = unit.record, unit.client_watermark, self.startup.seal
+        if record is None or seal is None:
+            return None
+        known = carried.version if carried and carried.incarnation == record.incarnation else 0
+        hopped = self._hop_check and carried is not None and carried.node != seal.node
+        if record.version > known or hopped or (record.version < known and unit.is_rolled_back):
+            # A client that has followed a move, and got no id for where it led, still needs that move (C-23).
+            return None if unit.has_followed_move else seal.seal(record.incarnation, record.version)
+        return None
+
+    def move_for(self, unit: UnitOfWork) -> str | None:
+        """What the client carries instead of a watermark after a rotation of unknown outcome, else None (C-23)."""
+        rotation, known, seal = unit.unsettled, unit.id, self.startup.seal
+        if rotation is None or known is None or seal is None:
+            return None
+        # It leads on from the id that the client has, which a renewal or another move may have left behind.
+        return seal.seal_move(self.repository.key_of(known), rotation.id)
+
+    def cookie_max_age(self, unit: UnitOfWork) -> int | None:
+        """Seconds that a persistent cookie may live, never beyond the absolute deadline; None if not persistent."""
+        wanted, record = unit.cookie_seconds, unit.record
+        if wanted is None:
+            wanted = self._cookie_max_age
+        if not wanted or record is None:
+            return None
+        left_ms = record.deadline_ms - self.store.clock.now_ms()
+        return max(0, min(wanted, left_ms // 1000))
+
+    # -- accesses ------------------------------------------------------------------------------------------------------
+
+    def record_access(self, unit: UnitOfWork) -> bool:
+        """Count the request as an access, if the session was looked at; a commit has done so already (C-16).
+
+        Returns:
+            Whether that is done; else it is left to `touch`.
+        """
+        record = unit.record
+        if record is None or unit.is_committed or not unit.is_accessed:
+            return True
+        return self._touches is not None and self._touches.note_use(record.key)
+
+    def record_access_of(self, key: SessionKey) -> bool:
+        """Count an access to the session of this key; returns as `record_access`."""
+        return self._touches is not None and self._touches.note_use(key)
+
+    def must_touch_now(self, unit: UnitOfWork) -> bool:
+        """Whether this access must be told to the store before the response; later, it might be too late (K-09)."""
+        record = unit.record
+        if unit.served_from is not FROM_STORE or unit.is_committed or record is None:
+            return False  # what comes from memory is not that near its end
+        if record.expires_ms >= record.deadline_ms:
+            return False
+        return self.is_too_late_to_record(record.expires_ms)
+
+    def is_too_late_to_record(self, expires_ms: int) -> bool:
+        """Whether an access that is noted now may reach the store after a session that ends then (K-09)."""
+        return expires_ms - self.store.clock.now_ms() < self._report_delay_ms
+
+    async def touch(self, unit: UnitOfWork) -> None:
+        """Count the request as an access at once."""
+        record = unit.record
+        if record is None:
+            return
+        try:
+            await self.store.touch([record.key], deadline=self.repository.deadline())
+        except StoreUnavailable as error:
+            _log.warning("touch_failed", "sessions could not be touched: %s", error)
+
+    # -- connections that stay open ------------------------------------------------------------------------------------
+
+    async def read_state(
+        self, key: SessionKey, known: Seen, *, deadline: float
+    ) -> SessionRecord | SessionChanges | None:
+        """What the store has of a session whose connection is open, as `Store.load`; never starts the store."""
+        if self.startup.seal is None:
+            raise StoreUnavailable("the manager is closed")
+        return await self.store.load(key, since=known, deadline=deadline)
+
+
+def _report_delay_ms(settings: SessionSettings) -> int:
+    """How late an access may be reported, and by how much the store's time may be off."""
+    return round(((settings.touch_interval + settings.touch_step).total_seconds() + MARGIN) * 1000)
