@@ -1,1 +1,1 @@
-"""Measurements beside the peers, in one run on one machine. Ratios matter; absolute times are this machine's."""
+"""Measurements of wsgessions and of other libraries, in one run on one machine. Ratios count, absolute times do not."""

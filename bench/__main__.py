@@ -1,4 +1,4 @@
-"""``python -m bench``: measure wsgessions beside its peers.
+"""``python -m bench``: measure wsgessions and other libraries.
 
 Needs the packages of the ``bench`` group, wrk for requests per second, and valgrind for instructions. Starts its own
 Valkey server and ends it.
@@ -36,7 +36,7 @@ PARTS: dict[str, Callable[[Run], list[Section]]] = {
 
 
 def main() -> int:
-    """Measure what the command line asks for, print it, and write it to the documentation if asked to."""
+    """Measure the parts named on the command line, print them, and write them to the documentation if asked to."""
     options = _options()
     page = Page()
     for part in options.parts:
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure: {', '.join(PARTS)}; default all")
     parser.add_argument("--quick", action="store_true", help="few repetitions: shows that it works, not how fast")
-    parser.add_argument("--large", action="store_true", help="a million sessions too: minutes, and a gigabyte")
+    parser.add_argument("--large", action="store_true", help="a million sessions too: takes minutes, and a gigabyte")
     parser.add_argument("--write", action="store_true", help="write these parts into the page of the documentation")
     options = parser.parse_args()
     options.parts = options.parts or list(PARTS)

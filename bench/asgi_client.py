@@ -28,11 +28,11 @@ async def serving(app: Callable[..., Any]) -> AsyncIterator[None]:
 
 
 class AsgiClient:
-    """Sends GET requests, one at a time, with next to no cost of its own.
+    """Sends GET requests, one at a time, at almost no cost of its own.
 
     Args:
         app: the application; another one may be put in its place, as if the next request came to another server.
-        cookies: what it carries from the start.
+        cookies: its cookies at the start.
     """
 
     def __init__(self, app: Callable[..., Any], cookies: Mapping[bytes, bytes] | None = None) -> None:
@@ -48,7 +48,7 @@ class AsgiClient:
         """The body of the response; ``status`` has its status.
 
         Raises:
-            RuntimeError: the status is not 200, so that nothing but working requests is ever timed.
+            RuntimeError: the status is not 200, so that only successful requests are timed.
         """
         scope = {
             "type": "http",

@@ -1,4 +1,4 @@
-"""Line charts as SVG, without any library: legible on light and dark ground."""
+"""Line charts as SVG, without any library, for light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INK: Final = "#808080"
 
 
 class Axis(NamedTuple):
-    """One axis: what it shows, where its marks are, and whether equal distances are equal ratios."""
+    """One axis: its title, its marks, and whether it is logarithmic."""
 
     label: str
     marks: Sequence[float]

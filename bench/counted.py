@@ -1,7 +1,7 @@
 """Requests that callgrind counts the instructions of: ``python -m bench.counted SUBJECT STORE_URL ROUNDS``.
 
-Runs under valgrind, and asks it for two dumps for each of `COUNTED`, in this order: of the requests, and of as long a
-time without any. What a process does beside requests goes by the clock, and valgrind takes its time.
+Runs under valgrind, and requests two dumps for each of `COUNTED`, in this order: one of the requests, and one of the
+same time without requests. Periodic work of the process depends on time, and valgrind is slow.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COUNTED: Final = {"no id": "/untouched", "untouched": "/untouched", "read": "/re
 """Names of the figures, and the route that each is about."""
 
 _ROUNDS_BEFORE: Final = 10
-"""Until the interpreter has specialised what it runs."""
+"""Requests until the interpreter has specialised the code."""
 
 
 def _tell(*order: str) -> None:
@@ -48,7 +48,7 @@ async def _count(name: str, store_url: str, rounds: int) -> None:
             ask = partial(_rounds, clients, path)
             await ask(_ROUNDS_BEFORE)
             _tell("--instr=on")
-            await ask(2)  # valgrind translates what it has not met yet
+            await ask(2)  # valgrind translates code at its first execution
             _tell("--zero")
             began = time.monotonic()
             cache = statistics_of(app) if isinstance(app, SessionMiddleware) else None

@@ -1,4 +1,4 @@
-"""Whether costs stay the same when there is more of something: sessions, attributes, servers."""
+"""How costs depend on the number of sessions, attributes and servers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ A_MILLION: Final = 1_000_000
 ATTRIBUTES: Final = (1, 10, 100, 1000)
 NODES: Final = (1, 2, 4, 8)
 _SAMPLE: Final = 1000
-"""So many of the sessions are asked for in turn."""
+"""The number of sessions that are requested in turn."""
 _AT_ONCE: Final = 256
 _PUSHED: Final = 0.002
-"""Seconds by which the other nodes have heard of a write; were it too short, they would read again nevertheless."""
+"""Seconds after which the other nodes have received a write; with too short a time they would still read again."""
 
 
 async def measure(run: Run) -> list[Section]:
@@ -94,14 +94,14 @@ async def _by_sessions(counts: Sequence[int], run: Run) -> Section:
             rows.append([f"{count:,}", *(value for cost in costs for value in (cost.wall, cost.cpu))])
     text = (
         f"Sessions of 4 attributes of 20 characters in the store and, as far as the default limit allows, on the heap;"
-        f" {_SAMPLE:,} of them are asked for in turn. Over the application without sessions, in microseconds."
+        f" {_SAMPLE:,} of them are requested in turn. In microseconds, beyond the application without sessions."
     )
     head = ("sessions", "hot read", "CPU", "whole read", "CPU", "write", "CPU")
     return Section("Cost against the number of sessions", f"{text}\n\n{table(head, rows)}")
 
 
 async def _fill(app: SessionMiddleware, count: int) -> list[dict[bytes, bytes]]:
-    """Make so many sessions, and give the cookies of a sample of them."""
+    """Make so many sessions, and return the cookies of a sample of them."""
     cookies: list[dict[bytes, bytes]] = []
     every = max(1, count // _SAMPLE)
     for start in range(0, count, _AT_ONCE):
@@ -138,8 +138,8 @@ async def _by_attributes(counts: Sequence[int], run: Run) -> Section:
             await client.get(f"/fill/{count}")
             costs[count] = await _three_costs(app, cold, [client.cookies], run)
     text = (
-        "One session with so many attributes of 100 characters, of which one is read, or another one of 8 characters"
-        " changed. Over the application without sessions, in microseconds."
+        "One session with so many attributes of 100 characters; one of them is read, or another one of 8 characters"
+        " is changed. In microseconds, beyond the application without sessions."
     )
     head = ("attributes", "hot read", "CPU", "whole read", "CPU", "write", "CPU")
     rows: list[list[Value]] = [
@@ -165,11 +165,12 @@ async def _by_attributes(counts: Sequence[int], run: Run) -> Section:
 async def _by_nodes(counts: Sequence[int], run: Run) -> Section:
     rows: list[list[Value]] = [[f"{count}", *await _with_nodes(count, run)] for count in counts]
     text = (
-        "So many simulated servers in one process, each with its own link and near cache. The first two columns are of"
-        " a session that only one of them uses. The other session all of them hold: it is written to at the first"
-        " server, and then read at each of the others. These are single requests with pauses in between, which makes"
-        " them dearer; their CPU time is that of all servers together, so for a write it includes the pushes to all"
-        " others and the end of their copies there. In microseconds, over the application without sessions."
+        "So many simulated servers in one process, each with its own link and near cache. The first two columns are"
+        " for a session that only one server uses. The other columns are for a session in the caches of all servers:"
+        " it is written at the first server, and then read at each of the others. These are single requests with"
+        " pauses in between, which makes them more expensive; their CPU time is that of all servers together, so for a"
+        " write it includes the pushes to all others and the removal of their copies. In microseconds, beyond the"
+        " application without sessions."
     )
     head = ("servers", "hot read", "write", "write, all hold it", "CPU of all servers", "read elsewhere")
     return Section("Cost against the number of servers", f"{text}\n\n{table(head, rows)}")
@@ -191,7 +192,7 @@ async def _with_nodes(count: int, run: Run) -> list[Value]:
 
 
 async def _shared(nodes: Sequence[SessionMiddleware], client: AsgiClient, run: Run) -> tuple[Cost, Cost]:
-    """A write while all others hold the session, and the reads that bring it back to them."""
+    """A write while all other nodes hold copies of the session, and the reads that renew these copies."""
     bare = AsgiClient(SUBJECTS[BARE].make(run.store_url))
     writes, reads, base = list[Cost](), list[Cost](), list[Cost]()
     for _ in range(run.choose(quick=10, full=100)):
@@ -205,7 +206,7 @@ async def _shared(nodes: Sequence[SessionMiddleware], client: AsgiClient, run: R
 
 
 async def _once(client: AsgiClient, path: str) -> Cost:
-    """The time of one request, and the CPU time of it and of what it sets off at all nodes."""
+    """The time of one request, and its CPU time with that of its effects at all nodes."""
     cpu, began = time.thread_time(), time.perf_counter()
     await client.get(path)
     wall = time.perf_counter() - began
@@ -214,7 +215,7 @@ async def _once(client: AsgiClient, path: str) -> Cost:
 
 
 def _usual(costs: Sequence[Cost]) -> Cost:
-    """What the better quarter keeps below: single requests have outliers in both directions."""
+    """The first quartile: single requests have outliers in both directions."""
     return Cost(
         statistics.quantiles([each.wall for each in costs])[0], statistics.quantiles([each.cpu for each in costs])[0]
     )

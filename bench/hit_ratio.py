@@ -41,10 +41,10 @@ _PATTERNS: Final = (
     _Pattern("Zipf 1.0, crawler", 1.0, 0.3, 3),
 )
 
-_TEXT: Final = """Sessions are asked for with Zipf's popularity: the second most popular half as often as the first
-where the exponent is 1. Three requests in ten of the *crawler* show a session that never comes again. The limit is a
-share of what all sessions would take. `Snapshots`, the heap tier itself, beside a list in the order of the latest use
-(LRU), with the same sessions and the same account of bytes; the second half of the requests counts."""
+_TEXT: Final = """Sessions are requested with Zipf's popularity: the second most popular half as often as the first
+where the exponent is 1. Three requests in ten of the *crawler* have a session that never comes again. The limit is a
+share of the size of all sessions. `Snapshots`, the heap tier itself, is compared with a list in the order of the latest
+use (LRU), with the same sessions and the same accounting of bytes; the second half of the requests counts."""
 
 
 def measure(run: Run) -> list[Section]:

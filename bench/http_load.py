@@ -42,12 +42,12 @@ end
 """
 
 _TEXT: Final = f"""uvicorn (uvloop, httptools), driven by wrk with {CONNECTIONS} connections and as many sessions in
-rotation; the load generator, the store and all workers share the cores. *Share* is that of the requests per second of
-the same framework's application without sessions, measured the second before; all figures are medians of five rounds.
-*CPU* is that of the server's processes and of the store for one request. wrk keeps no cookies but repeats those of the
-login; it comes to any worker with any session, so with several workers nearly every write is one after a hop, and two
-of one session may be under way at once. The store's statistics show that hot reads ask it nothing: what is counted
-there comes from heartbeats and reports of use, also of the servers that wait for their turn."""
+rotation; the load generator, the store and all workers share the cores. *Share* is the ratio to the requests per second
+of the same framework's application without sessions, measured immediately before; all figures are medians of five
+rounds. *CPU* is that of the server's processes and of the store for one request. wrk keeps no cookies but repeats those
+of the login; it sends any session to any worker, so with several workers nearly every write is one after a hop, and two
+requests of one session may run at the same time. The store's statistics show that hot reads send it no commands; the
+commands in that column are heartbeats and touches, also of servers that wait for their turn."""
 
 
 class _Load(NamedTuple):
@@ -126,11 +126,11 @@ def _row(server: _Server, workers: int) -> list[Value]:
 
 def _load(server: _Server, route: str, run: Run, seconds: int = 1) -> _Load:
     script = run.folder / "cookies.lua"
-    # New sessions each time: wrk would go on with watermarks of before the last writes.
+    # New sessions each time: wrk would continue with the watermarks from before the last writes.
     bare = server.subject.name == server.subject.bare
     cookies = [f"session={'0' * 40}" if bare else _login(server.port) for _ in range(CONNECTIONS)]
     script.write_text(_COOKIE_SCRIPT % ", ".join(map(json.dumps, cookies)))
-    for cookie in cookies * 2:  # so that most workers have met most sessions
+    for cookie in cookies * 2:  # so that most workers have copies of most sessions
         _get(server.port, "/read", cookie)
     before, cpu = Work.so_far(run.store_url), _cpu_of(server.process.pid)
     requests, rate = _wrk(server.port, route, seconds, script)

@@ -1,4 +1,4 @@
-"""What a session costs one request over the app without sessions: in the process, one request at a time."""
+"""The cost of a session per request, beyond the application without sessions: in the process, one request at a time."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["ATTRIBUTES", "AT_ONCE", "measure", "statistics_of", "together"]
 
 ATTRIBUTES: Final = 20
 MANY: Final = 4096
-"""Clients in rotation: as many as a process remembers the cookies of, by default."""
+"""Clients in rotation: the default number of clients with cached cookies in a process."""
 
 AT_ONCE: Final = 32
-"""Clients that ask at the same time, as under a server with so many connections."""
+"""Concurrent clients, as under a server with so many connections."""
 
 _HEAD: Final = ("", "no id", "untouched", "read", f"read, {MANY:,} clients", "write")
 
-_TEXT: Final = f"""One request at a time, in the event loop of uvicorn (uvloop), beside the same framework's application
-without sessions, in turn; the difference of the best rounds, in microseconds. *No id*: a visitor without a session, on
-a route that does not look at it; *untouched*: such a route, asked by somebody who has one; *read* and *write*: of one
-attribute of {ATTRIBUTES}. One client, if nothing else is said; with {MANY:,} in rotation, what belongs to them is no
-longer in the processor's cache. A round was counted only if the cache, the manager or the route itself confirmed the
-work."""
+_TEXT: Final = f"""One request at a time, in the event loop of uvicorn (uvloop), in turn with the same framework's
+application without sessions; the difference of the best rounds, in microseconds. *No id*: a visitor without a session,
+on a route that does not read it; *untouched*: such a route, requested by a client with a session; *read* and *write*:
+of one attribute of {ATTRIBUTES}. One client, unless said otherwise; with {MANY:,} clients in rotation, the data of a
+client are no longer in the processor's cache. A round was counted only if the cache, the manager or the route itself
+confirmed the work."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _Row:
 
 
 async def measure(run: Run) -> list[Section]:
-    """All libraries, then what is special to ours."""
+    """All libraries, then measurements of wsgessions alone."""
     rows = [await _ours(run), *[await _peer(subject, run) for subject in peers()]]
     return [
         Section("One request, in process", "\n\n".join([_TEXT, "Time:", _table(rows, cpu=False), _targets(rows)])),
@@ -183,8 +183,8 @@ async def _at_once(run: Run) -> str:
             ]
         rows.append([subject.name, *(cost.cpu / AT_ONCE for cost in costs)])
     return (
-        "As above, for each of so many requests that are under way together: what one of many costs the process, since"
-        " they share turns of the event loop and calls of the system.\n\n" + table(("", "read", "write"), rows)
+        "As above, per request of so many concurrent requests, which share turns of the event loop and system"
+        " calls.\n\n" + table(("", "read", "write"), rows)
     )
 
 
@@ -204,8 +204,8 @@ async def _special(run: Run) -> str:
         *await _hops(run),
     ]
     return (
-        "As above, for our application alone. A hop is a request that comes to another process than the one before;"
-        " both are in one process here, each with a link of its own, so the CPU time is that of both.\n\n"
+        "As above, for wsgessions alone. A hop is a request that reaches another node than the one before; here both"
+        " nodes are in one process, each with a link of its own, so the CPU time is that of both.\n\n"
         + table(("", "time (us)", "CPU (us)"), [(name, cost.wall, cost.cpu) for name, cost in rows])
     )
 
@@ -239,7 +239,7 @@ async def _whole_read(run: Run) -> Cost:
 
 
 async def _hops(run: Run) -> list[tuple[str, Cost]]:
-    """A browser between two nodes: each reads what the other has written, and then writes itself."""
+    """A browser between two nodes: each node reads the write of the other, and then writes itself."""
     async with AsyncExitStack() as stack:
         nodes = [ours(run.store_url) for _ in range(2)]
         for node in nodes:
@@ -258,7 +258,7 @@ async def _hops(run: Run) -> list[tuple[str, Cost]]:
             await client.get("/read")
 
         def work() -> int:
-            """Commits, and reads of the store: each hop takes one, since the other node has written."""
+            """Commits, and reads of the store: each hop needs one read, since the other node has written."""
             counted = [node.manager.statistics for node in nodes]
             return sum(each.commits + each.loads for each in counted)
 

@@ -1,4 +1,4 @@
-"""How many instructions a session costs one request: a measure of a process's work that other load does not touch."""
+"""The instructions that a session costs one request: a measure of CPU work that does not depend on other load."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .subjects import SUBJECTS, peers
 
 __all__ = ["measure"]
 
-_TEXT: Final = f"""Instructions of the process, counted by callgrind, in thousands: what is spent on one of {AT_ONCE}
-requests that are under way together, over the same framework's application without sessions, and without what goes by
-the clock, as heartbeats. Names as above. They are nearly the same whatever else the machine does, and say nothing of
-the system's share, nor of waiting for memory."""
+_TEXT: Final = f"""Instructions of the process, counted by callgrind, in thousands: those of one of {AT_ONCE} concurrent
+requests, less those of the same framework's application without sessions, and without periodic work such as
+heartbeats. Names as above. The load of the machine hardly affects them; they include neither system calls nor waiting
+for memory."""
 
 
 def measure(run: Run) -> list[Section]:

@@ -1,7 +1,7 @@
-"""What a request over the link costs, beside a bare protocol and redis-py: `python -m bench.link [--seconds 1]`.
+"""The cost of a request over the link, beside a bare protocol and redis-py: `python -m bench.link [--seconds 1]`.
 
 For each client and number of requests in flight: thousands of requests per second, and microseconds of this process's
-CPU time per request. "raw" is the least that asyncio can do: a write and a future each, no deadline, no recovery.
+CPU time per request. "raw" is the minimum with asyncio: a write and a future each, no deadline, no recovery.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Ask = Callable[[], Awaitable[object]]
 
 
 class Raw(asyncio.Protocol):
-    """One future for each reply and nothing else."""
+    """One future for each reply, and no other state."""
 
     def __init__(self) -> None:
         self.waiting: deque[asyncio.Future[object]] = deque()
@@ -104,7 +104,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=1.0, help="for each figure, at most 10")
     seconds = min(options.parse_args().seconds, 10.0)
-    logging.getLogger("wsgessions").setLevel(logging.ERROR)  # the first attempts to connect come too early
+    logging.getLogger("wsgessions").setLevel(logging.ERROR)  # the server is not ready for the first attempts
     with tempfile.TemporaryDirectory() as directory:
         path = f"{directory}/socket"
         server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What the heap tier really takes, beside its own account, and for how long a full one stops the process."""
+"""The memory of the heap tier compared with its own accounting, and the pauses that a full one causes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _SHAPES: Final = ((1, 8), (20, 100), (200, 100))
 """Number of attributes and their length."""
 
 _TEXT: Final = """A process of its own for each row. The heap tier is filled with twice as many sessions as fit, each
-read once, so that what stands for its attributes is there too. *Collection*: a run of the garbage collector over all
-its generations, the longest stop there is, without the tier and with the full one; *reset*: dropping all copies, as
-after a lost connection, which happens within one turn of the event loop."""
+read once, so that its placeholders exist too. *Collection*: a run of the garbage collector over all its generations,
+the longest possible pause, without the tier and with the full one; *reset*: dropping all copies, as after a lost
+connection, which happens within one turn of the event loop."""
 
 
 class _Filled(NamedTuple):
@@ -86,7 +86,7 @@ def _use(tier: Snapshots, records: Iterator[SessionRecord]) -> None:
 
 
 def _sessions(count: int, length: int, *, twice: int) -> Iterator[SessionRecord]:
-    """Sessions with values of their own, as if parsed from answers of the store, of so many bytes all in all."""
+    """Sessions with separate values, as if parsed from answers of the store, of so many bytes in total."""
     names = [f"attr{index}" for index in range(count)]
     for number in range(twice // (count * (length + 100) + 600)):
         value = f"{number:0{length}d}"

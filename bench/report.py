@@ -1,4 +1,4 @@
-"""The page of the documentation, in which each part is replaced by itself when it is measured again."""
+"""The page of the documentation; each part is replaced separately when it is measured again."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _PART: Final = re.compile(r"<!-- part: ([\w-]+) -->\n(.*?)<!-- end of \1 -->\n",
 
 _HEAD: Final = """# Measurements
 
-Made by `./dev bench --write`; each part in one run on one machine, with the libraries in turn. The ratios carry over to
-other machines, the absolute times do not. The machine is small and other programs ran on it at the same time, which is
-why the best of many short rounds is taken, or the median where that makes no sense. Still single figures differ from
-run to run by up to two thirds. Sessions hold 20 attributes of 100 characters unless said otherwise.
+Measured by `./dev bench --write`; each part in one run on one machine, with the libraries in turn. Ratios are
+comparable between machines, absolute times are not. The machine is small and other programs ran on it at the same time,
+so the best of many short rounds is taken, or the median where that makes no sense. Still single figures differ from run
+to run by up to two thirds. Sessions hold 20 attributes of 100 characters unless said otherwise.
 
 """
 
@@ -46,7 +46,7 @@ class Page:
     def put(self, part: str, sections: Sequence[Section], *, order: Sequence[str]) -> None:
         """Replace one part, or add it at its place in ``order``; its charts become images beside the page.
 
-        What stands above the first part is kept: notes on these runs may be written there.
+        The text above the first part is kept: it may contain notes on these runs.
         """
         there = self.path.read_text() if self.path.exists() else ""
         parts = dict(_PART.findall(there))
@@ -74,7 +74,7 @@ def _circumstances() -> str:
 
 
 def _version(name: str) -> str:
-    """What is installed of a package; a page can be put together where the peers are not."""
+    """The installed version of a package; the page can be assembled without the other libraries."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What a process takes while it serves: its resident memory over many requests, with a near cache that is too small."""
+"""The resident memory of a process over many requests, with a near cache that is too small."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CLIENTS: Final = 2_000
 _USUAL: Final = (5, 20, 100)
 """Attributes of 100 characters in most sessions."""
 _LARGE: Final = 1_000
-"""In each fortieth one: 110 kB, which comes in one answer of the store and is gone when the request is over."""
+"""In each fortieth one: 110 kB, which comes in one answer of the store and is freed at the end of the request."""
 
 _TEXT: Final = f"""One process with a near cache of {_LIMIT // _MIB} MB serves {AT_ONCE} requests at a time from
 {_CLIENTS:,} sessions that take more than that in the store; four of five read, one writes, and each fortieth session

@@ -1,4 +1,4 @@
-"""What one run of the measurements has to go by."""
+"""The parameters of one run of the measurements."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Run:
 
     store_url: str
     folder: Path
-    """For files that are needed while it lasts."""
+    """A directory for temporary files."""
     quick: bool = False
-    """Whether to show only that everything works, not how fast."""
+    """Whether to check only that each part works, without reliable times."""
     large: bool = False
     """Whether to measure a million sessions too, which takes minutes and a gigabyte."""
 

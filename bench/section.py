@@ -1,4 +1,4 @@
-"""What a measurement hands over: tables and charts under a title."""
+"""The result of a measurement: tables and charts under a title."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Section:
 
     title: str
     text: str
-    """Markdown: what was measured, and how it was made sure that the work was done; tables."""
+    """Markdown: a description of the measurement and of its checks; tables."""
     charts: Mapping[str, str] = field(default_factory=dict)
     """SVG by file name."""
 

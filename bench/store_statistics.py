@@ -1,4 +1,4 @@
-"""What the store says it has done: commands, bytes and CPU time."""
+"""The work of the store by its own statistics: commands, bytes and CPU time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OF_MEASURING = {"info", "hello", "client|setinfo", "auth", "config|get"}
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the store has done since it started, or between two looks at it."""
+    """The work of the store since its start, or between two readings."""
 
     commands: Counter[str]
-    """Calls by name, those within scripts included, without those of the looks themselves."""
+    """Calls by name, those within scripts included, without those of the readings themselves."""
     bytes_in: int
     bytes_out: int
     cpu: float

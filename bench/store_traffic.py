@@ -1,4 +1,4 @@
-"""What a session costs the store: commands and bytes per request, memory, and how many concurrent changes survive."""
+"""The cost of a session at the store: commands and bytes per request, memory, and concurrent changes kept."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CONCURRENT: Final = 100
 BATCH: Final = 20
 
 _SHOWN: Final = 0.5
-"""Commands that come less often per request are those of heartbeats and the like."""
+"""Less frequent commands per request are those of heartbeats and the like."""
 
 
 async def measure(run: Run) -> list[Section]:
-    """The commands of ours, then bytes beside the other libraries that use the store."""
-    # First, while no other application of ours is there yet to look for expired sessions in between.
+    """The commands of wsgessions, then its bytes and those of other libraries with a store."""
+    # First, before another application of ours searches for expired sessions meanwhile.
     change = [await _change_alone(count, run) for count in (20, 200)]
     memory = await _memory(run)
     rows = [await _traffic(subject, run) for subject in SUBJECTS.values() if subject.uses_store]
@@ -41,8 +41,9 @@ async def measure(run: Run) -> list[Section]:
         "bytes to the store", "read, 20 attr.", "write, 20 attr.", "write, 200 attr.", "read, 200 attr.", "kept of 100",
     )  # fmt: skip
     intro = (
-        "Attributes of 100 characters; a write changes one of 8. *Kept*: of 100 concurrent requests that each set an"
-        " attribute of their own. A hot read of ours sends nothing; what stands there comes from heartbeats."
+        "Attributes of 100 characters; a write changes one of 8. *Kept*: changes kept of 100 concurrent requests that"
+        " each set an attribute of their own. A hot read of wsgessions sends nothing; the bytes in that column are"
+        " those of heartbeats."
     )
     outro = (
         f"The change alone, without reading: {change[0]:.0f} bytes in a session of 20 attributes, {change[1]:.0f} in"
@@ -80,10 +81,10 @@ async def _commands(run: Run) -> str:
         await client.get("/fill/20")
         rows.append((f"{REQUESTS} whole reads", await _counted(lambda: client.get("/read"), REQUESTS, run)))
     text = (
-        "All commands that the store counted meanwhile, per request; in the last column those that are not of the"
-        " requests: heartbeats, reported uses, the search for expired sessions, and one hit in a thousand that is"
-        " compared with the store. Those within a script stand beside the script itself (EVALSHA); all of one request"
-        " travel in one round trip."
+        "All commands that the store counted during the measurement, per request. The last column has the commands"
+        " that do not belong to requests: heartbeats, touches, the search for expired sessions, and one hit in a"
+        " thousand that is compared with the store. Commands within a script are listed beside the script itself"
+        " (EVALSHA); all commands of one request travel in one round trip."
     )
     head = ("", "commands per request", "of one request", "others, in all")
     return f"{text}\n\n" + table(head, [[name, *_sorted_out(work)] for name, work in rows])
@@ -148,7 +149,7 @@ async def _change_alone(attributes: int, run: Run) -> float:
         session.update({f"attr{index}": "x" * 100 for index in range(attributes)})
         await session.commit()
         session["tick"] = "00000000"
-        await session.commit()  # the server has the script from here on
+        await session.commit()  # the server has the script after this call
         before = Work.so_far(run.store_url)
         for tick in range(REQUESTS):
             session["tick"] = f"{tick:08d}"
@@ -159,7 +160,7 @@ async def _change_alone(attributes: int, run: Run) -> float:
 
 
 async def _memory(run: Run, sessions: int = 1000) -> float:
-    """The bytes that the store needs for one session, its entry in the index included."""
+    """The bytes of one session in the store, its entry in the index included."""
     manager = SessionManager(store_url=run.store_url, namespace="memory")
     await manager.start()
     async with Redis.from_url(run.store_url) as admin:

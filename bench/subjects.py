@@ -1,7 +1,7 @@
-"""The applications that are measured: one set of routes, once without sessions and once with each library.
+"""The measured applications: one set of routes, without sessions and with each library.
 
 Every subject answers ``/fill/{count}`` (put that many attributes of 100 characters into the session), ``/untouched``,
-``/read`` (one attribute), ``/write`` (change one attribute of 8 characters), ``/tick`` (what that has become) and
+``/read`` (one attribute), ``/write`` (change one attribute of 8 characters), ``/tick`` (read that attribute) and
 ``/set/{name}`` (add one attribute).
 """
 
@@ -35,7 +35,7 @@ _ticks = itertools.count()
 
 BARE = "no sessions (Starlette)"
 OFF_HEAP = "wsgessions, off the heap"
-"""Ours without copies on the heap: the workers of a host share one memory outside."""
+"""Wsgessions without copies on the heap: the workers of a host share memory outside."""
 
 App = Callable[..., Any]
 SessionMapping = MutableMapping[str, Any]
@@ -130,7 +130,7 @@ def _litestar(*, session_config: ServerSideSessionConfig | None, stores: dict[st
 
 
 def ours(store_url: str, **settings: Any) -> SessionMiddleware:
-    """Our application, with other settings than the default ones."""
+    """The application with wsgessions, with settings other than the defaults."""
     return SessionMiddleware(_starlette(sessions=True), store_url=store_url, **settings)
 
 
@@ -184,7 +184,7 @@ SUBJECTS = {
         Subject("Litestar", _litestar_sessions, "no sessions (Litestar)"),
     )
 }
-"""All subjects by name; ours, and each peer, beside the bare application of its framework."""
+"""All subjects by name: wsgessions, each other library, and the bare applications of their frameworks."""
 
 
 def peers() -> list[Subject]:

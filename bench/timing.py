@@ -1,7 +1,7 @@
-"""Times of single requests on a machine that does other things too.
+"""Times of single requests on a machine with other load.
 
-The subject and the application without sessions take turns in short rounds, and of each the best round counts: what
-else goes on makes rounds longer and never shorter. A round counts only if it is proved that it did its work.
+The subject and the application without sessions take turns in short rounds, and of each the best round counts: other
+load makes rounds longer and never shorter. A round counts only if a check proves that it did its work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 __all__ = ["Cost", "Way", "cost_over"]
 
 _TURN = 50
-"""After so many requests the event loop gets a turn, as it does all the time under a server: heartbeats need it."""
+"""After so many requests the event loop gets a turn, as it does under a server: heartbeats need it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,21 @@ class Way:
 
     request: Callable[[], Awaitable[object]]
     count: Callable[[], int] = lambda: 0
-    """Counts pieces of work done so far, where they are counted."""
+    """The number of units of work so far, where they are counted."""
     per_request: int = 0
-    """How many pieces each request must have done, not more and not less."""
+    """The exact number of units that each request must have done."""
     check: Callable[[], Awaitable[bool]] | None = None
-    """Asked after a round, where work is not counted: whether the last request did it."""
+    """Called after a round, where work is not counted: whether the last request did it."""
 
 
 _NEVER = Cost(float("inf"), float("inf"))
 
 
 async def cost_over(way: Way, bare: Way, *, rounds: int, requests: int) -> Cost:
-    """What this request costs over one to the application without sessions.
+    """The cost of this request beyond one to the application without sessions.
 
     Raises:
-        RuntimeError: most rounds did not do what they were to do.
+        RuntimeError: most rounds did not do their work.
     """
     await _round(way, requests)
     best, best_bare, counted = _NEVER, _NEVER, 0
