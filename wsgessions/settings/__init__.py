@@ -1,4 +1,4 @@
-"""All settings: what they mean, where they come from, and what is wrong with them.
+"""All settings: their meaning, their sources and their validation.
 
 `fields` has the settings themselves; `model` and `sources` read them, `checks` finds contradictions, `table` shows them
 to people, and `overrides` to editors and type checkers.

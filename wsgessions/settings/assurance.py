@@ -14,11 +14,11 @@ Assurance = Annotated[Literal["none", "aal1", "aal2", "aal3"], choice("none", "a
 
 
 class AssuranceLimits(NamedTuple):
-    """What a level asks for, and the defaults where it is chosen."""
+    """The limits of a level, and the defaults that it sets."""
 
     absolute: timedelta
     idle: timedelta | None
-    """None where the level asks for nothing."""
+    """None where the level has no limit."""
 
 
 ASSURANCE_LIMITS: Final[Mapping[str, AssuranceLimits]] = {

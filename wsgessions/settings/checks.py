@@ -1,4 +1,4 @@
-"""What is wrong between settings that are each right, and what ``env = "production"`` refuses (R-07, S-26, S-27)."""
+"""Contradictions between valid settings, and settings that ``env = "production"`` rejects (R-07, S-26, S-27)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOUCH_STEPS_PER_IDLE_TIME = 20
 
 
 class Contradiction(NamedTuple):
-    """One finding; of the settings involved, the one that most likely is the mistake."""
+    """One finding; it names the setting that is most likely wrong."""
 
     setting: str
     message: str

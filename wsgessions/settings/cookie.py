@@ -1,4 +1,4 @@
-"""The settings of the session cookie, and the contradictions that browsers would punish in silence (S-20 to S-28)."""
+"""The settings of the session cookie, with checks for contradictions that browsers silently reject (S-20 to S-28)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .types import Seconds, Switch, choice, wrong
 __all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings", "first_problem"]
 
 MAX_COOKIE_AGE: Final = timedelta(days=400)
-"""Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
+"""The longest life of a cookie in browsers (RFC 6265bis, section 5.5)."""
 
 MAX_NAME: Final = 100
-"""So long a name leaves room for the longest value within 200 bytes (S-26)."""
+"""The longest name that leaves room for the longest value within 200 bytes (S-26)."""
 MAX_ATTRIBUTE: Final = 1024
 """Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
 
@@ -52,7 +52,7 @@ def _check_domain(domain: str | None) -> str | None:
 
 
 class CookieSettings(BaseModel):
-    """How the browser is told to keep the session's id. The watermark's cookie differs in its name only (C-11)."""
+    """The attributes of the session cookie. The watermark's cookie differs in its name only (C-11)."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
@@ -60,30 +60,30 @@ class CookieSettings(BaseModel):
 
     insecure: Switch = Field(
         default=False,
-        description="For plain http on loopback only: leaves Secure out and makes `sid` the default name, since a "
-        "browser takes no `__Host-` cookie without Secure (S-24).",
+        description="For plain http on loopback only: omits Secure and makes `sid` the default name, since "
+        "a browser accepts no `__Host-` cookie without Secure (S-24).",
     )
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         default_factory=lambda data: "sid" if data.get("insecure") else "__Host-sid",
-        description="The id cookie's name; the watermark's cookie bears it with `-v` at the end. With "
-        "`cookie.insecure` the default is `sid`.",
+        description="The id cookie's name; the watermark's cookie has the same name with `-v` at the end. "
+        "With `cookie.insecure` the default is `sid`.",
     )
     path: Annotated[str, AfterValidator(_check_path)] = Field(
         default="/", description="The path below which the browser sends the cookie; `__Host-` names allow only `/`."
     )
     domain: Annotated[str | None, AfterValidator(_check_domain)] = Field(
         default=None,
-        description="The domain whose hosts all receive the cookie; by default only the host that set it does. "
-        "`__Host-` names allow none.",
+        description="The cookie's domain: all its hosts receive the cookie; by default only the host that "
+        "set it does. `__Host-` names allow none.",
     )
     secure: Switch = Field(
         default_factory=lambda data: not data.get("insecure"),
         description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`.",
     )
-    httponly: Switch = Field(default=True, description="Whether scripts in the page are kept from reading the cookie.")
+    httponly: Switch = Field(default=True, description="Whether the cookie is hidden from scripts in the page.")
     samesite: Annotated[Literal["lax", "strict", "none"], choice("lax", "strict", "none")] = Field(
         default="lax",
-        description="Whether requests that come from other sites carry the cookie: `lax`, `strict` or `none`, which "
+        description="Whether requests from other sites carry the cookie: `lax`, `strict` or `none`, which "
         "needs Secure (S-22).",
     )
     partitioned: Switch = Field(
@@ -98,7 +98,7 @@ class CookieSettings(BaseModel):
 
     @property
     def watermark_name(self) -> str:
-        """The name of the cookie that tells which version the client has seen (C-11)."""
+        """The name of the watermark's cookie (C-11)."""
         return f"{self.name}-v"
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ class CookieSettings(BaseModel):
 
 
 def first_problem(**values: object) -> tuple[str, str] | None:
-    """The setting ``cookie.…`` that does not fit, of these values by name, and why; None if all do."""
+    """The first contradictory setting ``cookie.…`` of these values by name, and the reason; None if there is none."""
     try:
         CookieSettings.model_validate(values)
     except ValidationError as error:

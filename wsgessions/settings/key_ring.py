@@ -1,4 +1,4 @@
-"""The settings ``secrets`` and ``pepper``: what may serve as a secret, and where it may come from (S-78)."""
+"""The settings ``secrets`` and ``pepper``: the requirements on secrets, and their sources (S-78)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .types import items, wrong
 __all__ = ["MIN_SECRET_BYTES", "KeyRing", "Pepper", "SecretsFile", "read_secrets"]
 
 MIN_SECRET_BYTES: Final = 32
-"""Shorter secrets are refused: they could be guessed from a cookie, without asking a server."""
+"""The shortest secret: a shorter one could be guessed from a cookie, without a request to a server."""
 
 _MIN_DISTINCT: Final = 8
 _EXAMPLES: Final = re.compile(
     "change.?(me|this)|passw[o0]rd|secret|example|default|placeholder|insecure|your.?key", re.IGNORECASE
 )
 _OTHERS: Final = stat.S_IRWXO | stat.S_IWGRP
-"""What no file of secrets may allow. Its group may read it, which is how services are often given theirs."""
+"""Permissions that a file of secrets must not have. Its group may read it, as is usual for services."""
 _PRIVATE_HINT: Final = "chmod 600; in a container mount the secret with mode 0400 or 0440"
 _HINT: Final = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
@@ -47,7 +47,9 @@ def _fetched(function: Callable[[], Any]) -> Any:
 
 
 def _check_secrets(ring: Sequence[SecretStr]) -> tuple[SecretStr, ...]:
-    """Refuse a ring with a secret that is short, well known or repeated. Error texts name its place, never its text."""
+    """Reject a ring with a secret that is short, well known or repeated. Error texts name its position, never its
+    text.
+    """
     for place, secret in enumerate(ring):
         _check_secret(secret, f"secret {place + 1}")
         if secret in ring[:place]:
@@ -74,14 +76,14 @@ def _check_pepper(pepper: SecretStr | None) -> SecretStr | None:
 
 
 def read_secrets(path: Path | None) -> tuple[SecretStr, ...]:
-    """The secrets in a file, one a line; blank lines are passed over."""
+    """The secrets in a file, one a line; blank lines are ignored."""
     if path is None:
         return ()
     return tuple(SecretStr(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
 
 
 def _check_secret_file(path: Path | None) -> Path | None:
-    """Refuse a file that cannot be read, that others can read or change, or that holds no fit secrets."""
+    """Reject a file that cannot be read, that others can read or change, or that contains no valid secrets."""
     if path is not None:
         ring: tuple[SecretStr, ...] = ()
         is_open, reason = 0, ""

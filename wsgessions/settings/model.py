@@ -6,7 +6,7 @@ constructor > WSGESSIONS_* variables > wsgessions.toml or [tool.wsgessions] in p
 
 Files are those of the working directory. In the environment ``__`` goes into a table, as in
 ``WSGESSIONS_COOKIE__SAMESITE=strict``. Names of the Terracotta guide, such as ``sessionLocking``, are accepted in every
-source. Whatever is wrong, unknown names and values of later releases included, is a `ConfigError` at start that names
+source. Any wrong setting, unknown names and values of later releases included, is a `ConfigError` at start that names
 the setting and where its value came from.
 """
 
@@ -32,14 +32,14 @@ __all__ = ["SessionSettings"]
 
 
 class SessionSettings(SettingFields):
-    """The settings of one application. Frozen; masks its secrets wherever it is shown; refuses to be pickled (S-79).
+    """The settings of one application. Frozen; masks its secrets in all output; cannot be pickled (S-79).
 
     Args:
         values: settings by name. Unlike those of environment and files they may be Python objects: a `timedelta`, a
             list, a dict or `CookieSettings` for ``cookie``, a function without arguments for ``secrets`` or ``pepper``.
 
     Raises:
-        ConfigError: at least one setting is wrong; the text names them all.
+        ConfigError: at least one setting is wrong; the text names all of these.
     """
 
     _given: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -56,7 +56,7 @@ class SessionSettings(SettingFields):
         """Settings with some of them replaced.
 
         Args:
-            base: the settings to start from, whose values keep their origins; None for those of environment and files.
+            base: the settings to start from; their values keep their origins. None for those of environment and files.
             overrides: settings by name, as for the constructor.
 
         Raises:
@@ -76,7 +76,7 @@ class SessionSettings(SettingFields):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Our own sources in place of the usual ones: they note origins, and refuse unknown names."""
+        """Our own sources in place of the usual ones: they record origins, and reject unknown names."""
         return init_settings, EnvironmentSource(settings_cls), FileSource(settings_cls)
 
     @model_validator(mode="wrap")
@@ -151,7 +151,9 @@ class SessionSettings(SettingFields):
 
     @property
     def grace_seconds(self) -> float:
-        """How long a store keeps what has ended by idling, since a use before that may be reported so late (C-16)."""
+        """How long a store keeps a session after its idle time, since a use before that may be reported so late
+        (C-16).
+        """
         return (self.touch_interval + self.touch_step + self.lease).total_seconds()
 
     @property
@@ -161,7 +163,7 @@ class SessionSettings(SettingFields):
 
     @property
     def clients_remembered(self) -> int:
-        """Of so many clients it is remembered what their cookies mean, which takes a kilobyte each.
+        """The number of clients with cached cookies, a kilobyte each.
 
         One for each 32 KiB of `max_bytes_on_heap`, at least 512: 4 096 by default. For a while it may be twice as many,
         so that up to a sixteenth of that limit comes on top of it.
@@ -170,11 +172,11 @@ class SessionSettings(SettingFields):
 
     @property
     def warn_session_bytes(self) -> int:
-        """The size of a session from which on a warning is due (R-04): a quarter of `max_session_bytes`."""
+        """The size of a session from which on a warning is logged (R-04): a quarter of `max_session_bytes`."""
         return self.max_session_bytes // 4
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As `load`: a copy is checked as a whole, too."""
+        """As `load`: a copy is validated as a whole, too."""
         return self.load(self, update or {})
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

@@ -17,13 +17,13 @@ _ADDRESSES: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]*:\d+(?:,[A-Za-z0-9.\-\[\]:]
 
 
 def _in_milliseconds(value: Any) -> Any:
-    """A bare number under the guide's ``nonStopTimeout`` is of milliseconds; -1 is none."""
+    """A bare number under the guide's ``nonStopTimeout`` is in milliseconds; -1 means no limit."""
     number = _whole_number(value)
     return value if number is None or number < 0 else timedelta(milliseconds=number)
 
 
 def _in_minutes(value: Any) -> Any:
-    """A bare number under the servlet's ``session-timeout`` is of minutes; 0 and below never time out."""
+    """A bare number under the servlet's ``session-timeout`` is in minutes; 0 and below mean no timeout."""
     number = _whole_number(value)
     if number is None:
         return value
@@ -49,7 +49,7 @@ def _whole_number(value: Any) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class GuideName:
-    """A setting's other name, and what a value means that is given under it."""
+    """A setting's other name, and the conversion of a value under that name."""
 
     setting: str
     convert: Callable[[Any], Any] = _as_it_is
@@ -73,7 +73,7 @@ _SAME_NAME: Final = frozenset({"rejoin", "concurrency"})
 
 
 def guide_names_of(setting: str) -> tuple[str, ...]:
-    """The names under which the guide knows a setting; empty if it does not."""
+    """The names of a setting in the guide; empty if it has none there."""
     if setting in _SAME_NAME:
         return (setting,)
     return tuple(name for name, guide in GUIDE_NAMES.items() if guide.setting == setting)
@@ -87,7 +87,7 @@ def nested_model(model: type[BaseModel], field: str) -> type[BaseModel] | None:
 
 @cache
 def setting_names(model: type[BaseModel]) -> tuple[str, ...]:
-    """The names of all settings, dotted where they stand in a table."""
+    """The names of all settings, dotted for those in a table."""
     names: list[str] = []
     for field in model.model_fields:
         inner = nested_model(model, field)

@@ -1,4 +1,4 @@
-"""From what pydantic and our checks find wrong to one `ConfigError` that names every setting and its origin."""
+"""Converts the findings of pydantic and our checks to one `ConfigError` that names every setting and its origin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["combined", "config_errors"]
 
 
 def config_errors(error: ValidationError, origins: Mapping[str, str]) -> list[ConfigError]:
-    """One error for each field that pydantic refused. What was given is not repeated: it may be a secret (S-79)."""
+    """One error for each field that pydantic rejected. The value is not repeated: it may be a secret (S-79)."""
     details = error.errors(include_url=False, include_input=False)
     # A default that depends on other settings is not made when one of those is wrong, which is no finding of its own.
     return [_config_error(detail, origins) for detail in details if detail["type"] != "default_factory_not_called"]
@@ -30,7 +30,7 @@ def _sentence(message: str) -> str:
 
 
 def combined(problems: Sequence[ConfigError]) -> ConfigError:
-    """One error that tells them all."""
+    """One error that contains all of them."""
     first, *others = problems
     if not others:
         return first

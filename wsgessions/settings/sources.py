@@ -1,7 +1,7 @@
-"""Where settings come from: the constructor, the environment and the files of the working directory.
+"""The sources of settings: the constructor, the environment and the files of the working directory.
 
-Each source gives canonical names, with values as they were written and a note of where; `wsgessions.settings` lets
-pydantic-settings merge them. Within one source a setting has one value, whatever names it goes by (R-07).
+Each source returns canonical names, with unchanged values and their origins; `wsgessions.settings` lets
+pydantic-settings merge them. Within one source a setting has one value, under any of its names (R-07).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ OWN_FILE: Final = "wsgessions.toml"
 PROJECT_FILE: Final = "pyproject.toml"
 PROJECT_TABLE: Final = "pyproject.toml [tool.wsgessions]"
 
-# What Kubernetes and Docker put into the environment for a service named "wsgessions" or "wsgessions-store".
+# Variables that Kubernetes and Docker set for a service named "wsgessions" or "wsgessions-store".
 _SERVICE_LINK: Final = re.compile(
     r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -53,7 +53,7 @@ _SERVICE_URL: Final = re.compile(r"(tcp|udp|sctp)://")
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A value on its way from a source to its field. Never shows the value, which may be a secret (S-79)."""
+    """A value between its source and its field. Never shows the value, which may be a secret (S-79)."""
 
     value: Any
     origin: str
@@ -63,15 +63,15 @@ class Sourced:
 
 
 class _Entry(NamedTuple):
-    """One setting as a source has it."""
+    """One setting in a source."""
 
     path: tuple[str, ...]
-    """Its name, and before it those of the tables it stands in."""
+    """Its name, after those of the tables that contain it."""
     sourced: Sourced
 
 
 def shielded(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the constructor was given, each value hidden, and those of tables one by one."""
+    """The arguments of the constructor, each value hidden, those of tables one by one."""
     return {name: _shielded(model, name, value) for name, value in given.items()}
 
 
@@ -85,7 +85,7 @@ def _shielded(model: type[BaseModel], name: str, value: Any) -> Any:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two sets of sourced values in one, those of tables setting by setting."""
+    """Merges two sets of sourced values, those of tables setting by setting."""
     result = {**below, **above}
     for name in below.keys() & above.keys():
         if isinstance(below[name], Mapping) and isinstance(above[name], Mapping):
@@ -99,14 +99,16 @@ def from_constructor(model: type[BaseModel], given: Mapping[str, Any]) -> dict[s
 
 
 class _Source(PydanticBaseSettingsSource):
-    """A source that gives all its settings in one go."""
+    """A source that returns all its settings at once."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return self().get(field_name), field_name, False
 
 
 class EnvironmentSource(_Source):
-    """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` goes into a table, blank means not set (R-08)."""
+    """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` separates the name of a table, blank means unset
+    (R-08).
+    """
 
     def __call__(self) -> dict[str, Any]:
         return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
@@ -129,7 +131,7 @@ def is_sourced(data: Mapping[str, Any]) -> bool:
 
 
 def unwrapped(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Take values and origins apart: values as the fields take them, origins by dotted name."""
+    """Separate values and origins: values in the form of the fields, origins by dotted name."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, entry in data.items():
@@ -166,7 +168,7 @@ def _table_entries(model: type[BaseModel], table: Mapping[str, Any], origin: str
 
 
 def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
-    """A file's content, or that of one of its tables; empty where there is no such file or table."""
+    """A file's content, or that of one of its tables; empty if there is no such file or table."""
     content: Any = None
     reason = ""
     try:
@@ -188,7 +190,7 @@ def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=4)
 def _parsed(content: bytes) -> dict[str, Any]:
-    """A file's tables, not to be changed. All settings of a process see the same files; parsing takes milliseconds."""
+    """A file's tables; must not be changed. They are cached, because parsing takes milliseconds."""
     return tomllib.loads(content.decode())
 
 
@@ -197,7 +199,7 @@ def _gathered(model: type[BaseModel], entries: Iterable[_Entry], *, folded: bool
 
     Args:
         model: the settings.
-        entries: what the source has.
+        entries: the entries of the source.
         folded: whether names have lost their case and their hyphens, as in the environment.
     """
     result: dict[str, Any] = {}
