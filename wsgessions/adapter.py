@@ -1,8 +1,7 @@
-"""What an adapter is: it puts sessions into the applications of one web framework.
+"""The protocol of adapters, which install sessions in the applications of one web framework.
 
-An adapter holds no session logic. It installs the `SessionMiddleware` where the framework wants its middleware, as the
-outermost, and gives the framework's own way to reach the session. `wsgessions.testing.AdapterSuite` is its contract as
-tests.
+An adapter holds no session logic. It installs the `SessionMiddleware` as the outermost middleware of the framework, and
+provides the framework's own way to reach the session. `wsgessions.testing.AdapterSuite` is its contract as tests.
 
 An adapter is registered under the import name of its framework; so ``install(app)`` finds it by the class of the app:
 
@@ -38,7 +37,7 @@ class Adapter(Protocol):
 
     framework: ClassVar[FrameworkVersions | None] = None
     """The versions of the framework that it supports: shown by ``wsgessions adapters``, and checked by `install(app)`.
-    Its own `install` begins with ``check_framework(self)``. None, or no such attribute, if it says nothing."""
+    Its own `install` begins with ``check_framework(self)``. None, or no such attribute, if it declares none."""
 
     def __init__(
         self,
@@ -55,10 +54,11 @@ class Adapter(Protocol):
         ...
 
     def install(self, app: Any) -> Any:
-        """Give the application sessions. Installed twice, the first installation acts, and a warning is logged (R-50).
+        """Install sessions in the application. If they are installed twice, the first installation acts, and a warning
+        is logged (R-50).
 
         Returns:
-            The application, or what takes its place.
+            The application, or its replacement.
 
         Raises:
             ConfigError: the application has started already, or has sessions of another kind; the framework's version

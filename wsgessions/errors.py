@@ -5,16 +5,16 @@ WsgessionsError
 ├── ConfigError            a setting is wrong; names the setting and where its value came from
 ├── CodecError             a value cannot be stored, or stored bytes cannot be read
 │   └── SessionTooLarge    a limit on bytes, attributes or names would be exceeded
-├── SessionClosed          the session was used when nothing could become of it
+├── SessionClosed          the session was used too early or too late
 │   ├── SessionNotLoaded   the path is excluded from loading, and ``await session.load()`` was not called
 │   └── CookiesOversized   the request has more cookies than are read, so that nothing is changed
 ├── SessionGone            the session was invalidated, rotated or has expired elsewhere
 ├── SessionConflict        another request changed the same attribute first
 ├── AmbiguousRef           a ref names several sessions, and nothing was done to any of them
-├── InvalidCursor          what was given as a cursor was made by no list of sessions
-└── StoreUnavailable       the store did not do what it was asked; says nothing about the session
+├── InvalidCursor          the cursor is not one of this list of sessions
+└── StoreUnavailable       the store did not carry out the request; says nothing about the session
     ├── NonStopTimeout     the deadline for store work has passed; a write may or may not have happened
-    ├── StoreRefused       the store answered, and said no (out of memory, read-only, no permission)
+    ├── StoreRefused       the store answered with an error (out of memory, read-only, no permission)
     └── RecordTooNew       the record was written by a later release; it is left untouched
 ```
 
@@ -56,7 +56,7 @@ class WsgessionsError(Exception):
     """The page of the documentation that explains the error, relative to the documentation's root."""
 
     hint: str
-    """One sentence on what to do; empty where the message already says it."""
+    """One sentence with the remedy; empty where the message already contains it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -112,7 +112,7 @@ class SessionTooLarge(CodecError):
 
 
 class SessionClosed(WsgessionsError):
-    """The session was used after its request, or created or changed when the client could not be told (R-38, R-39)."""
+    """The session was used after its request, or created or changed after the response had started (R-38, R-39)."""
 
     code = "session_closed"
     docs = "how-to/background-work/"
@@ -125,14 +125,14 @@ class SessionNotLoaded(SessionClosed):
 
 
 class CookiesOversized(SessionClosed):
-    """A change was refused: the request has more cookies than are read, and the session may be among them (S-31)."""
+    """A change was rejected: the request has more cookies than are read, and the session may be among them (S-31)."""
 
     code = "cookies_oversized"
     docs = "reference/errors/"
 
 
 class SessionGone(WsgessionsError):
-    """A change was refused: the session is no more, logged out, rotated or expired elsewhere (C-9, S-62)."""
+    """A change was rejected: the session has ended elsewhere, by logout, rotation or expiry (C-9, S-62)."""
 
     code = "session_gone"
     docs = "explanation/guarantee/"
@@ -151,28 +151,28 @@ class SessionConflict(WsgessionsError):
 
 
 class AmbiguousRef(WsgessionsError):
-    """A ref is the ref of several sessions, and nothing was done: which one is meant would be a guess (S-80)."""
+    """A ref names several sessions, and nothing was done to any of them, because a choice would be a guess (S-80)."""
 
     code = "ambiguous_ref"
     docs = "how-to/login/"
 
 
 class InvalidCursor(WsgessionsError):
-    """A cursor was made by no list of sessions of this application, or was damaged on its way (E-8)."""
+    """The cursor does not belong to a list of sessions of this application, or was damaged (E-8)."""
 
     code = "invalid_cursor"
     docs = "how-to/list-sessions/"
 
 
 class StoreUnavailable(WsgessionsError):
-    """The store did not do what it was asked. Never to be read as "no such session" (F-00a)."""
+    """The store did not carry out a request. It never means "no such session" (F-00a)."""
 
     code = "store_unavailable"
     docs = "how-to/store-trouble/"
 
     unknown: bool
-    """Whether a change may have been carried out, because it was sent and its answer did not come. From then on no more
-    can come of it (C-20). False where it has not been carried out, and will not be."""
+    """Whether a change may have been applied, because it was sent and no reply came. It cannot be applied later (C-20).
+    False if it has not been applied, and will not be."""
 
     def __init__(self, message: str, *, hint: str = "", unknown: bool = False) -> None:
         super().__init__(message, hint=hint)

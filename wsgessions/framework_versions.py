@@ -1,4 +1,4 @@
-"""Which versions of its framework an adapter is made for, and whether the installed one is among them."""
+"""The framework versions that an adapter supports, and the check of the installed one."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def version(package: str) -> str:
 
 
 class Fit(Enum):
-    """How the installed version of a framework stands to an adapter."""
+    """Whether an adapter supports the installed version of its framework."""
 
     FITS = "yes"
     """It lies between the oldest and the newest version that were tested."""
     UNTESTED = "newer than tested"
-    """It is newer than all that were tested, and is expected to do."""
+    """It is newer than all tested ones, and is expected to work."""
     TOO_OLD = "too old"
     TOO_NEW = "too new"
-    """It is one of those from which on the adapter is known, or must be expected, not to work."""
+    """It is too old or too new for the adapter."""
     MISSING = "not installed"
 
 
@@ -39,26 +39,26 @@ class FrameworkVersions(NamedTuple):
     distribution: str
     """The framework's name on the package index."""
     oldest: str
-    """The oldest version that will do."""
+    """The oldest supported version."""
     tested: str = ""
-    """The newest version that was tested; `"1.10"` stands for all of 1.10. Empty if nothing is said."""
+    """The newest version that was tested; `"1.10"` stands for all of 1.10. Empty if none is declared."""
     before: str = ""
-    """The first version that will not do; empty if none is known."""
+    """The first unsupported version; empty if none is known."""
 
     @property
     def supported(self) -> str:
-        """In the words of package indexes: ``">=1.0,<2"``."""
+        """As a version specifier of package indexes: ``">=1.0,<2"``."""
         return f">={self.oldest}" + (f",<{self.before}" if self.before else "")
 
     def installed(self) -> str | None:
-        """The installed version; None if there is none, or it does not say."""
+        """The installed version; None if there is none, or it is unknown."""
         try:
             return version(self.distribution)
         except PackageNotFoundError:
             return None
 
     def fit(self) -> Fit:
-        """How the installed version stands."""
+        """The support of the installed version."""
         installed = self.installed()
         if installed is None:
             return Fit.MISSING
@@ -71,7 +71,7 @@ class FrameworkVersions(NamedTuple):
         return Fit.UNTESTED if tested and numbers[: len(tested)] > tested else Fit.FITS
 
     def check(self) -> None:
-        """Refuse a version that does not fit. A framework that does not tell its version is believed.
+        """Reject an unsupported version. A framework of unknown version is accepted.
 
         Raises:
             ConfigError: the installed one is too old or too new; names it and the supported ones.
@@ -88,7 +88,8 @@ class FrameworkVersions(NamedTuple):
 
 
 def check_framework(adapter: object) -> None:
-    """Refuse a version of the framework that the adapter does not support; one that declares nothing takes any.
+    """Reject a version of the framework that the adapter does not support; an adapter without a declaration accepts
+    any.
 
     Args:
         adapter: an adapter or its class, with or without the attribute ``framework``.

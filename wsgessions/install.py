@@ -37,17 +37,17 @@ def install(
     store: StoreOrClient | None = None,
     **overrides: Unpack[SettingOverrides],
 ) -> AppT:
-    """Give an application sessions, through the adapter that ``settings.adapter`` names.
+    """Install sessions in an application, by the adapter that ``settings.adapter`` names.
 
     Args:
-        app: the application. With the default ``adapter = "auto"`` its class tells the framework; an application of no
-            framework that has an adapter is wrapped in a `SessionMiddleware`.
+        app: the application. With the default ``adapter = "auto"`` its class determines the framework; an application
+            without an adapter for its framework is wrapped in a `SessionMiddleware`.
         settings: the settings; by default those of the environment and the files.
         store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
         overrides: single settings by name: ``install(app, adapter="fastapi", store_url="valkey://localhost")``.
 
     Returns:
-        The application to serve: the same, or what wraps it.
+        The application to serve: the same object, or its wrapper.
 
     Raises:
         ConfigError: a setting is wrong; the adapter is unknown, does not fit the application, or lacks its framework.
@@ -85,7 +85,7 @@ def _choose(app: object, wanted: str) -> type[Adapter] | None:
 
 
 def _by_class(app: object, registry: Mapping[str, EntryPoint]) -> type[Adapter] | None:
-    """The adapter of the nearest base class whose framework has one; FastAPI comes before Starlette, its base."""
+    """The adapter of the nearest base class with one for its framework; FastAPI comes before Starlette, its base."""
     for ancestor in type(app).__mro__:
         point = registry.get(ancestor.__module__.partition(".")[0])
         if point is not None and (adapter := load_adapter(point)).fits(app):

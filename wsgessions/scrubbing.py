@@ -1,11 +1,11 @@
-"""Takes session ids out of what an error tracker sends: Sentry's events, or any other made of dicts and lists (S-80).
+"""Removes session ids from the events of an error tracker: Sentry's, or any others made of dicts and lists (S-80).
 
 ```python
 sentry_sdk.init(..., before_send=Scrubber(), before_send_transaction=Scrubber())
 ```
 
-What wsgessions itself leaves in frames shows no id, but the request does: its Cookie header stands in the scope of
-every ASGI application, and Sentry's own list of names does not have those of our cookies.
+The objects of wsgessions in frames show no id, but the request does: its Cookie header is in the scope of every ASGI
+application, and Sentry's own list of names does not contain those of our cookies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["FILTERED", "Scrubber", "names_to_hide"]
 _Event = TypeVar("_Event")
 
 FILTERED: Final = "[Filtered]"
-"""What stands in the place of what was taken out; Sentry's own word."""
+"""The replacement for removed values; Sentry's own word."""
 
 _COOKIES: Final = ("__Host-sid", "__Secure-sid", "sid")
 _OCTETS: Final = re.compile(r"b(['\"])(.*)\1")
@@ -29,13 +29,13 @@ _VARIABLES: Final = ("session_id", "session_key", "sessionid")
 
 
 def names_to_hide(settings: SessionSettings | None = None, *more: str) -> list[str]:
-    """The names whose values are ids or watermarks, in lower case: cookies, headers, and variables of applications.
+    """The names of ids and watermarks, in lower case: cookies, headers, and variables of applications.
 
     For ``EventScrubber(denylist=[*DEFAULT_DENYLIST, *names_to_hide(settings)])``.
 
     Args:
         settings: those of the application, where it has a cookie or a header of its own.
-        more: names of cookies, such as that of a library whose sessions are taken over.
+        more: names of further cookies, such as that of a library during a migration.
     """
     cookies = [*_COOKIES, *more]
     headers: list[str] = []
@@ -47,7 +47,7 @@ def names_to_hide(settings: SessionSettings | None = None, *more: str) -> list[s
 
 
 class Scrubber:
-    """A function for ``before_send``: hides what has one of the names, wherever it stands in an event.
+    """A function for ``before_send``: hides the values of these names in all parts of an event.
 
     That is the value of a dict's key, the second of a pair such as a header, and ``name=value`` inside any text. Names
     are compared without regard to case, and a header's with hyphens or underscores.

@@ -1,14 +1,15 @@
-"""Values to bytes and back: exactly, or not at all.
+"""Encodes values to bytes and decodes them exactly, or raises an error.
 
-A session holds `wsgessions.codec.refusals.SUPPORTED`, nested as one likes. Each attribute is one MessagePack document,
-with the extension codes of `wsgessions.codec.tags` for types that MessagePack lacks. Nothing in it can name a class,
-call a function, or open any file but a time zone's (S-70); pickle and its like have no part in this.
+A session holds values of the types `wsgessions.codec.refusals.SUPPORTED`, nested in any way. Each attribute is one
+MessagePack document, with the extension codes of `wsgessions.codec.tags` for types that MessagePack lacks. No part of
+it can name a class, call a function, or open any file but a time zone's (S-70); pickle and its like have no part in
+this.
 
-* **Exact.** What comes back is equal and of the same type, down to the sign of a zero, the exponent of a
-  `decimal.Decimal` and the order of a dict; the rest is refused by the name of its type (R-02). A `uuid.UUID` keeps all
-  but ``is_safe``.
-* **Deterministic.** ``encode(decode(raw)) == raw`` for whatever `encode` wrote, and equal sets give equal bytes. So a
-  change inside a value is found by comparing bytes (R-03).
+* **Exact.** A decoded value is equal and of the same type, including the sign of a zero, the exponent of a
+  `decimal.Decimal` and the order of a dict; all other values are rejected with the name of their type (R-02). A
+  `uuid.UUID` keeps all but ``is_safe``.
+* **Deterministic.** ``encode(decode(raw)) == raw`` for all bytes that `encode` wrote, and equal sets have equal bytes.
+  So a change inside a value is detected by comparing bytes (R-03).
 * **Open to the store's scripts.** An int of 64 bits or a float is plain MessagePack, so that a script can add to it
   (C-10).
 * **Bounded.** Size, depth, members and digits are limited both ways (S-72).
@@ -35,7 +36,7 @@ from .scan import ALWAYS_SAFE, members_in, needs_scan, starts_in
 __all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
 
 RESERVED_PREFIX: Final = "_wsg"
-"""Names that begin so belong to wsgessions (R-05)."""
+"""The prefix of names that are reserved for wsgessions (R-05)."""
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None), bytes})
 _PLAIN_CONTAINERS: Final = frozenset({dict, list})
@@ -44,13 +45,13 @@ _NOT_PLAIN: Final = -1
 
 _MOST_GOOD_NAMES: Final = 1024
 _good_names: Final[set[str]] = set()
-"""An application has few names, and uses each of them all the time."""
+"""The size of the cache of validated names: an application has few names."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def check_name(name: object) -> None:
-    """Refuse what cannot be the name of an attribute.
+    """Validate the name of an attribute.
 
     Raises:
         CodecError: ``name`` is not exactly a str, is empty or no valid Unicode, or begins with `RESERVED_PREFIX`.
@@ -78,9 +79,9 @@ def _check_new_name(name: str) -> None:
 
 
 def is_immutable(value: object) -> bool:
-    """Whether ``value`` can never change in place, all that it holds included.
+    """Whether ``value`` can never change in place, all its members included.
 
-    True only for what can be stored; such a value, once handed out, needs no comparison at the commit (R-03).
+    True only for values that can be stored; such a value needs no comparison at the commit (R-03).
     """
     return type(value) in _FROZEN_SCALARS or _holds_immutables(value, MAX_DEPTH)
 
@@ -95,12 +96,12 @@ def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> by
     """The bytes of ``value``.
 
     Args:
-        value: of the supported types, all through.
+        value: of the supported types, its members included.
         name: the attribute's name, for the error.
         max_bytes: the limit on the result.
 
     Raises:
-        CodecError: something in ``value`` does not round-trip; ``path`` says where, the hint what to store instead.
+        CodecError: a part of ``value`` does not round-trip; ``path`` names the part, the hint a replacement.
         SessionTooLarge: the result would be longer than ``max_bytes``.
     """
     try:
@@ -127,13 +128,13 @@ def _encode_exactly(value: Any) -> bytes:
         try:
             return _encode(value)
         except (OverflowError, UnicodeEncodeError):
-            # A large int or a lone surrogate: the full walk stores the one and tells where the other is.
+            # A large int or a lone surrogate: the full walk encodes the former and reports the path of the latter.
             return _encode(Packer().pack(value))
     return _encode(Packer().pack(value))
 
 
 def _plain_members(value: Any, depth: int) -> int:
-    """Count the members of nested lists and dicts that msgspec encodes exactly by itself, or answer `_NOT_PLAIN`."""
+    """Count the members of nested lists and dicts that msgspec encodes exactly by itself, or return `_NOT_PLAIN`."""
     members = len(value)
     if type(value) is dict:
         members *= 2
@@ -154,10 +155,10 @@ def _plain_members(value: Any, depth: int) -> int:
 
 
 def decode(raw: bytes, *, name: str) -> Any:
-    """The value that ``raw`` stands for, made afresh: no two calls share anything that can change (K-11).
+    """The decoded value of ``raw``, a new object: no two calls share mutable objects (K-11).
 
     Args:
-        raw: bytes from a store, trusted in nothing.
+        raw: bytes from a store, not trusted.
         name: the attribute's name, for the error.
 
     Raises:

@@ -1,4 +1,6 @@
-"""Whole values to and from what msgspec encodes exactly: the walk over containers, in both directions."""
+"""Converts whole values to and from types that msgspec encodes exactly: the walk over containers, in both
+directions.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from .tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUP
 __all__ = ["CONTAINERS", "Packer", "check_depth", "count_members", "read"]
 
 CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
-"""The container types, exactly: subclasses are refused."""
+"""The container types, exactly: subclasses are rejected."""
 
 _NATIVE_SCALARS: Final = frozenset({bytes, float, bool, type(None)})
 _TOO_DEEP: Final = f"it nests deeper than {MAX_DEPTH} levels"
@@ -27,7 +29,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Packer:
-    """Turns one value into what msgspec encodes exactly, and counts its members on the way."""
+    """Converts one value to types that msgspec encodes exactly, and counts its members."""
 
     __slots__ = ("_members",)
 
@@ -41,7 +43,7 @@ class Packer:
             depth: the number of containers around it.
 
         Raises:
-            UnsupportedValue: it, or something in it, cannot be stored; says where.
+            UnsupportedValue: it, or a member of it, cannot be stored; the error has the path.
         """
         kind = type(value)
         if kind is str:
@@ -110,7 +112,7 @@ def _checked(text: str) -> str:
 
 
 def _check_hashes(members: Collection[Any]) -> None:
-    """Refuse to put so many members of equal hashes into one set or dict: ints can be chosen so."""
+    """Reject too many members of equal hashes in one set or dict: ints can be chosen so."""
     if len(members) > MAX_ALIKE and max(Counter(map(hash, members)).values()) > MAX_ALIKE:
         raise UnsupportedValue(
             f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list"
@@ -153,7 +155,7 @@ _READERS: Final[dict[int, Callable[[list[Any]], Any]]] = {
     MAPPING: _read_mapping,
 }
 
-# One decoder for each level of our own nesting, so that the depth of hostile bytes is known while they are read.
+# One decoder for each level of nesting, so that the depth of hostile bytes is known while they are decoded.
 _DECODERS: Final = [msgspec.msgpack.Decoder(ext_hook=partial(_read_extension, depth)) for depth in range(MAX_DEPTH + 1)]
 
 read: Final = _DECODERS[0].decode
@@ -161,7 +163,7 @@ read: Final = _DECODERS[0].decode
 
 
 def check_depth(value: Any, depth: int = 1) -> None:
-    """Refuse a decoded container that nests deeper than `MAX_DEPTH`; a tuple may be a key."""
+    """Reject a decoded container that nests deeper than `MAX_DEPTH`; a tuple may be a key."""
     if depth > MAX_DEPTH:
         raise UnsupportedValue(f"the stored bytes nest deeper than {MAX_DEPTH} levels")
     for item in (*value, *value.values()) if type(value) is dict else value:

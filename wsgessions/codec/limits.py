@@ -1,4 +1,4 @@
-"""The limits on one stored value, and the two ways in which a value can fall short of being storable (S-72, R-04)."""
+"""The limits on one stored value, and the errors for values beyond them (S-72, R-04)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ MAX_DEPTH: Final = 32
 MAX_ITEMS: Final = 262_144
 """Members of all containers of a value together; a pair of a dict counts as two."""
 MAX_ALIKE: Final = 128
-"""Members of one set, or keys of one dict, whose hashes are equal: each is compared with all of them, so that the cost
-grows by the square of their number. Of the ints and floats that MessagePack itself keeps, no more than 64 are alike."""
+"""Members of one set, or keys of one dict, with equal hashes: each is compared with all of them, so that the cost
+grows by the square of their number. Of the ints and floats that MessagePack itself encodes, no more than 64 have equal
+hashes."""
 MAX_INT_BITS: Final = 8_192
 """The longest int: 2 467 decimal digits."""
 MAX_DECIMAL_CHARACTERS: Final = 2_500
@@ -33,7 +34,7 @@ MAX_DECIMAL_CHARACTERS: Final = 2_500
 
 
 class UnsupportedValue(Exception):
-    """A value or its bytes are refused. Never leaves the codec; on its way out of the containers it gathers where."""
+    """A value or its bytes are rejected. Never leaves the codec; each container on its way adds a step to its path."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -42,11 +43,11 @@ class UnsupportedValue(Exception):
         self.steps: list[str] = []
 
     def inside(self, step: str) -> UnsupportedValue:
-        """The same refusal, seen from the container that holds the refused value at ``step``."""
+        """The same error, from the view of the container that holds the rejected value at ``step``."""
         self.steps.append(step)
         return self
 
     @property
     def path(self) -> str:
-        """The steps from the attribute to the refused value: ``".items[3]"``."""
+        """The steps from the attribute to the rejected value: ``".items[3]"``."""
         return "".join(reversed(self.steps))

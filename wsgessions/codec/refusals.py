@@ -1,6 +1,6 @@
-"""What to say about a value that cannot be stored: its type, where it is, and what to store instead (R-01, R-02).
+"""The error texts about a value that cannot be stored: its type, its path, and a replacement (R-01, R-02).
 
-Never the value itself: it may be a secret (S-80).
+They never contain the value itself: it may be a secret (S-80).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _BUILT_INS: Final = (bool, int, float, str, bytes, list, dict, tuple, set, froze
 
 
 def unsupported(value: Any) -> UnsupportedValue:
-    """The refusal of a value whose type does not round-trip."""
+    """The error for a value of a type that does not round-trip."""
     kind = type(value)
     return UnsupportedValue(f"a value of type {type_name(kind)} cannot be stored", _remedy(kind))
 
 
 def type_name(kind: type) -> str:
-    """The name that a reader of the code would look for."""
+    """The name of the type as in source code."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -50,7 +50,7 @@ def _read_large_int(payload: bytes) -> int:
 
 
 def _pack_decimal(value: Decimal) -> bytes:
-    # The current context decides about "e" or "E"; the stored text must not depend on it.
+    # The current decimal context chooses "e" or "E"; the stored text must not depend on it.
     text = str(value).upper()
     if len(text) > MAX_DECIMAL_CHARACTERS:
         raise UnsupportedValue(

@@ -1,7 +1,7 @@
-"""An exact scan of MessagePack bytes that decodes nothing, for bytes that must be judged first (S-72).
+"""An exact scan of MessagePack bytes without decoding, for bytes that must be checked first (S-72).
 
 It goes token by token and keeps one number per open container, so that hostile bytes cost time in proportion to the
-limits, and no memory. Ordinary values never come here: `needs_scan` bounds them at memory speed.
+limits, and no memory. Ordinary values are not scanned: `needs_scan` bounds them at memory speed.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _scan(raw: bytes) -> int:
 
 
 def _token(raw: bytes, position: int) -> tuple[int, int]:
-    """Read one token: where the next one begins, and how many members follow if it opens a container."""
+    """Read one token: returns the start of the next one, and the number of members if it opens a container."""
     head = raw[position]
     position += 1
     if head < 0x80 or head >= 0xE0:
@@ -93,7 +93,7 @@ def _token(raw: bytes, position: int) -> tuple[int, int]:
 
 
 def _long_token(raw: bytes, position: int, head: int) -> tuple[int, int]:
-    """The tokens whose length stands in bytes of its own, or is given by their type."""
+    """The tokens with a length in separate bytes, or with a length by their type."""
     if head in _COUNTED_LENGTHS:
         width = _COUNTED_LENGTHS[head]
         return position + width + _number(raw, position, width), _LEAF
@@ -109,7 +109,7 @@ def _long_token(raw: bytes, position: int, head: int) -> tuple[int, int]:
 
 
 def _extension(raw: bytes, position: int, length: int) -> tuple[int, int]:
-    """One of our tags: those that hold an array are read into, which makes them one container with it."""
+    """One of our tags: for a tag with an array the scan enters the array, so that both count as one container."""
     code, payload = raw[position], position + 1
     if code in NESTING_TAGS and length and (0x90 <= raw[payload] <= 0x9F or raw[payload] in (0xDC, 0xDD)):
         return _token(raw, payload)

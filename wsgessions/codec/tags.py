@@ -1,4 +1,4 @@
-"""The types that plain MessagePack would lose, each under an extension code of its own, so that it comes back exactly.
+"""The types that plain MessagePack would lose, each under an extension code of its own, so that they round-trip.
 
 | code | type | payload |
 |---|---|---|
@@ -18,7 +18,7 @@ Wall time is 8 bytes: microseconds since year 1 began (of a time: since midnight
 nothing where there is none; ``1`` and the offset in microseconds, 8 bytes signed; ``2``, the offset, and the name that
 the `datetime.timezone` was given; or ``3`` and the key of the `zoneinfo.ZoneInfo`.
 
-The codes are for ever: a new type gets a new code, and a reader that does not know it refuses that attribute (R-25).
+The codes never change: a new type gets a new code, and a reader that does not know it rejects that attribute (R-25).
 MessagePack's own timestamp (code -1), which `wsgessions.codec` never writes, is read as an aware datetime in UTC.
 """
 
@@ -56,7 +56,7 @@ TIME: Final = 10
 TIMEDELTA: Final = 11
 
 NESTING_TAGS: Final = frozenset({TUPLE, SET, FROZENSET, MAPPING})
-"""The codes whose payload is an array of values."""
+"""The codes with an array of values as payload."""
 
 NATIVE_KEYS: Final = frozenset({str, bytes, int, float, bool, type(None)})
 """The types of dict keys that MessagePack itself keeps."""

@@ -1,1 +1,1 @@
-"""What a client shows, and how it is proved: the id, the watermark, and what a request presents of them."""
+"""The credentials of a client: the id and the watermark, their verification, and the values that a request presents."""

@@ -1,7 +1,7 @@
 """Session ids and what is derived from them: the store key and the log-safe ref.
 
-An id is characters of ``[A-Za-z0-9_-]``, 43 of them unless the settings say otherwise: 258 random bits that mean
-nothing (S-01, S-02). Its first two characters (12 bits) choose the segment and survive rotation; the others are drawn
+An id is characters of ``[A-Za-z0-9_-]``, 43 of them unless the settings say otherwise: 258 random bits without any
+meaning (S-01, S-02). Its first two characters (12 bits) choose the segment and survive rotation; the others are drawn
 anew, so that old and new stay in one segment and a rotation is one atomic step (E-10). The store never sees an id, only
 a digest of it, keyed where there is a pepper (S-08).
 """
@@ -29,9 +29,9 @@ __all__ = [
 ID_LENGTH: Final = 43
 """The default."""
 MIN_ID_LENGTH: Final = 24
-"""So many leave 132 fresh bits where an id is rotated, which keeps the first two characters (S-01)."""
+"""The shortest id: it leaves 132 fresh bits after a rotation, which keeps the first two characters (S-01)."""
 MAX_ID_LENGTH: Final = 86
-"""So many hold 516 bits; more would add nothing, and the cookie must stay under 200 bytes (S-26)."""
+"""The longest id: 516 bits. More would not help, and the cookie must stay under 200 bytes (S-26)."""
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BITS: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
@@ -42,7 +42,7 @@ def new_session_id(length: int = ID_LENGTH) -> str:
 
 
 def successor_id(session_id: str) -> str:
-    """The id that ``session_id`` is rotated to: same segment and length, fresh bits but for the first 12."""
+    """The id that ``session_id`` is rotated to: same segment and length, fresh bits except for the first 12."""
     return session_id[:2] + _random_characters(len(session_id) - 2)
 
 
@@ -59,15 +59,15 @@ def _random_characters(count: int) -> str:
 class Identity:
     """Derives store keys for one namespace and context path.
 
-    Namespace, context and id enter the digest length-delimited, so that no two combinations ever meet (S-12, S-212),
+    Namespace, context and id enter the digest length-delimited, so that no two combinations are equal (S-12, S-212),
     and one id means different sessions in different applications.
 
     Args:
         namespace: the setting.
         context_path: the setting.
         pepper: the key of HMAC-SHA256 in place of SHA-256; None for plain SHA-256 (S-08).
-        remembered: how many keys are remembered, by their ids: what a browser sends changes with each of its writes,
-            and its id does not.
+        remembered: how many keys are cached by their ids: the Cookie header of a browser changes with each of its
+            writes, its id does not.
     """
 
     __slots__ = ("_lately", "_seed")

@@ -1,4 +1,4 @@
-"""What a client presents of its session, and through which channel."""
+"""The credentials that a client presents, and their channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class CredentialChannel(Enum):
-    """What a client's id comes and goes by."""
+    """The channel of a client's id, in both directions."""
 
     COOKIE = "cookie"
     HEADER = "header"
@@ -34,20 +34,20 @@ class CredentialChannel(Enum):
 
 
 class CredentialStatus(Enum):
-    """What a request's Cookie header, or the header of S-05, says about its session."""
+    """The kind of the credentials in a request's Cookie header, or in the header of S-05."""
 
     ABSENT = "absent"
     """No id."""
     PRESENT = "present"
-    """One well-formed id. Whether it is known, only the store can tell."""
+    """One well-formed id. Only the store can tell whether it is known."""
     MALFORMED = "malformed"
-    """An id of the wrong shape; no store is asked (S-04)."""
+    """An id of the wrong shape; the store is not read (S-04)."""
     CONFLICTING = "conflicting"
-    """Several different well-formed ids. Which one counts, only the store can tell (S-29)."""
+    """Several different well-formed ids. Only the store can tell which one counts (S-29)."""
     OVERSIZED = "oversized"
-    """More cookies than are read: whether there is an id among them is not known (S-31)."""
+    """More cookies than are read: there may be an id among the others (S-31)."""
     UNTOLD = "untold"
-    """No id, but the credential of another library, and another response tells the id of its session (S-75)."""
+    """No id, but the credential of another library; another response carries the id of its session (S-75)."""
 
 
 BY_COOKIE: Final = CredentialChannel.COOKIE
@@ -59,29 +59,29 @@ UNTOLD: Final = CredentialStatus.UNTOLD
 
 
 class ResolvedCredentials(Struct, frozen=True, gc=False):
-    """What can be worked out from an id and a watermark without a call to the store."""
+    """The values derived from an id and a watermark without a call to the store."""
 
     seal: WatermarkSeal
-    """The seal by whose keys this was worked out."""
+    """The seal with the keys that this was derived by."""
     key: SessionKey
     carried: Watermark | None
-    """The watermark, if one of those keys has made it."""
+    """The watermark, if it was made with one of those keys."""
     moved: SessionKey | None = None
-    """Where the session may be since a rotation of unknown outcome, if the client has been told so (C-23)."""
+    """The possible place of the session since a rotation of unknown outcome, if the client has a move (C-23)."""
 
 
 class PresentedCredentials(Struct, gc=False):
-    """What a client presented. One object serves all requests that present the same."""
+    """The credentials that a client presented. Requests with the same header share one object."""
 
     id: str | None = None
     """The well-formed id; None if there is none, or more than one."""
     watermark: str | None = None
-    """The watermark as it came, not verified yet."""
+    """The watermark as received, not verified yet."""
     finding: CredentialStatus = CredentialStatus.ABSENT
     carrier: CredentialChannel = CredentialChannel.COOKIE
-    """What the answer goes by."""
+    """The channel of the answer."""
     rivals: tuple[str, ...] = ()
-    """The well-formed ids, if there are several of them, and not more than the store is asked for."""
+    """The well-formed ids, if there are several, up to the number that is looked up in the store."""
     strays: bool = False
     """Whether there are more cookies of our names than one of each, which no response of ours has set side by side."""
     resolved: ResolvedCredentials | None = None

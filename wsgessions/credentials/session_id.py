@@ -1,4 +1,4 @@
-"""A session's id as an application holds it: the credential, as an object that never shows it (S-80)."""
+"""A session's id for applications: the credential, as an object that never shows it (S-80)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["AnyId", "SessionId", "bare"]
 
 
 class SessionId(SecretStr):
-    """The value of a client's cookie: whatever presents it is the visitor.
+    """The value of a client's cookie: a client that presents it is treated as the visitor.
 
-    `get_secret_value` gives the text, and nothing else does: ``str()``, ``repr()``, ``format()``, templates and JSON
+    Only `get_secret_value` returns the text: ``str()``, ``repr()``, ``format()``, templates and JSON
     show three asterisks and a digest. The digest differs from session to session, so that a text which is built from an
-    id by mistake, such as the key of a cache, is never shared by two visitors. It cannot be turned into the id.
+    id by mistake, such as the key of a cache, differs between visitors. It cannot be turned into the id.
 
-    Two ids are equal if their texts are, and an id equals its text; both take the same time whatever they have in
-    common (S-10). An id is found in a dict or set by its text too. It is taken wherever wsgessions takes an id. Like a
-    `StoreUrl` it is not pickled: the bytes would hold the text.
+    Two ids are equal if their texts are, and an id equals its text; both comparisons take constant time (S-10). An id
+    is found in a dict or set by its text too. All functions of wsgessions that take an id accept it. Like a `StoreUrl`
+    it is not pickled: the bytes would hold the text.
 
     Args:
         text: the text, or an id.
@@ -46,7 +46,7 @@ class SessionId(SecretStr):
         return format(str(self), spec)
 
     def __html__(self) -> str:
-        """What templates show, and the JSON of Flask and Quart."""
+        """The text in templates, and in the JSON of Flask and Quart."""
         return str(self)
 
     def __copy__(self) -> Self:
@@ -64,7 +64,7 @@ SessionId.__pydantic_serializer__ = SchemaSerializer(
 )
 
 AnyId: TypeAlias = str | SecretStr
-"""An id as an application may give it: its text, or what `Session.id` is."""
+"""An id as an argument: its text, or the object `Session.id`."""
 
 
 def bare(session_id: AnyId) -> str:

@@ -1,7 +1,7 @@
-"""The watermark: what the browser has already seen of its session, carried in a cookie of its own (C-11).
+"""The watermark: the state of its session that the browser has already seen, in a cookie of its own (C-11).
 
-It is a lower bound for what a server may show to that browser, authenticated but not encrypted. Lost, old, foreign or
-forged watermarks are all the same: unknown, which costs one read and never a session.
+It is a lower bound for the state that a server may show to that browser, authenticated but not encrypted. Lost, old,
+foreign or forged watermarks are all the same: unknown, which costs one read and never a session.
 
 Wire form, base64url without padding, 48 characters::
 
@@ -11,9 +11,9 @@ After a rotation of unknown outcome the cookie holds a *move* in its place, 24 c
 
     format (1)  key id (1)  MAC (16), which covers the old KEY and the new id  |  new id, as it is
 
-It leads from the old id to the session under its new one, and only the client that was answered "unknown" has it: to
-anyone else the old id, which may have been planted, leads nowhere (C-23, S-06). It is the id that lets the client in,
-and not the MAC: the key of that may lie in the store, whose readers know KEYs, and no ids (S-08).
+It leads from the old id to the session under its new one, and only the client with the unknown outcome has it: for any
+other client the old id, which may have been planted, leads nowhere (C-23, S-06). The id gives access, not the MAC: the
+key of the MAC may be in the store, and readers of the store know KEYs, but no ids (S-08).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FORMAT: Final = 1
 _MOVE_FORMAT: Final = 2
 _MOVE: Final = struct.Struct(">BB")
 _SEALED_LENGTH: Final = 24
-"""Characters of a move before the id."""
+"""The number of characters of a move before the id."""
 _BODY: Final = struct.Struct(">BBHQQ")
 _MAC_SIZE: Final = 16
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -61,8 +61,8 @@ class WatermarkSeal:
     Args:
         keys: at least one, each of 32 or more random bytes.
         node: this process's hint; drawn if not given.
-        remembered: how many that were made here are known again without a check: a browser brings its last one with the
-            next request.
+        remembered: how many watermarks that were made here are recognised without a check: a browser sends its last one
+            with the next request.
     """
 
     def __init__(self, keys: Sequence[bytes], *, node: int | None = None, remembered: int = 512) -> None:
@@ -79,7 +79,7 @@ class WatermarkSeal:
         self.node = _drawn_node()
 
     def seal(self, incarnation: int, version: int) -> str:
-        """The cookie value that tells of this state."""
+        """The cookie value for this state."""
         body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
         value = _encoded(body + self._sign(body))
         self._made_lately.put(value, Watermark(incarnation, version, self.node))
@@ -108,7 +108,7 @@ class WatermarkSeal:
         return _encoded(head + self._sign(_moving(head, old, new_id))) + new_id
 
     def unseal_move(self, value: str, old: SessionKey) -> str | None:
-        """The id to which the session may have moved; None if no key of ours has sealed it for this old key."""
+        """The id that the session may have moved to; None if none of the keys has sealed it for this old key."""
         raw, new_id = _decoded(value[:_SEALED_LENGTH]), value[_SEALED_LENGTH:]
         is_id = len(new_id) >= MIN_ID_LENGTH and is_well_formed(new_id, len(new_id))
         if len(raw) != _MOVE.size + _MAC_SIZE or not is_id:
@@ -155,7 +155,7 @@ def _mac_of(key: bytes) -> Callable[[bytes], bytes]:
 
 
 def _mac_key(key: bytes) -> bytes:
-    """Keys of any length become one for this purpose only, so that other uses of the secret share nothing with it."""
+    """Derives a key for this purpose only, so that it is independent of other uses of the secret."""
     return hashlib.blake2b(key, digest_size=32, person=_PURPOSE).digest()
 
 

@@ -1,10 +1,9 @@
-"""What is stored of a session, and what is sent to change it: frozen values that know nothing of a store.
+"""The stored state of a session, and the deltas that change it: frozen values that do not depend on a store.
 
 Times are integer milliseconds since the epoch **by the store's clock** (C-16). Versions are integer microseconds by the
 same clock, strictly growing within a session (C-8). Attribute values are bytes made by `wsgessions.codec`.
 
-Begin with `record`, which has the state and the change; `attributes`, `keys`, `history` and `principal` are what they
-consist of.
+Begin with `record`, which has the state and the delta; `attributes`, `keys`, `history` and `principal` are their parts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The attributes of one stored state of a session, with what has been worked out from them."""
+"""The attributes of one stored state of a session, with values derived from them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["NO_ATTRIBUTES", "StoredAttributes"]
 class StoredAttributes(Encoded):
     """The attributes of one stored state by name, in encoded form. Never changed: another state is another object.
 
-    What stands for them in a session before they are decoded is made once, and serves all requests that see this state.
-    So are the sums of their sizes; a state that follows starts from those, and looks at nothing but what has changed.
+    Their placeholders in a session are made once, and are shared by all requests that see this state. So are the sums
+    of their sizes; the next state updates them by the changed attributes only.
     """
 
     __slots__ = ("_around", "_make", "_name_bytes", "_placeholders", "_value_bytes")
@@ -26,10 +26,10 @@ class StoredAttributes(Encoded):
     _value_bytes: int
 
     def placeholders(self, make: Callable[[bytes, str], Any]) -> Mapping[str, Any]:
-        """What stands for each attribute, made by ``make``, which is the same function in all calls."""
+        """The placeholder of each attribute, made by ``make``, which is the same function in all calls."""
         try:
             return self._placeholders
-        except AttributeError:  # two threads may get here at once; what they make is of equal use
+        except AttributeError:  # two threads may get here at once; their results are equivalent
             self._make = make
             self._placeholders = made = dict(zip(self, map(make, self.values(), self), strict=True))
             return made
@@ -45,7 +45,7 @@ class StoredAttributes(Encoded):
 
     @property
     def size(self) -> int:
-        """What counts against `max_session_bytes`: all names and encoded values."""
+        """The size that counts against `max_session_bytes`: all names and encoded values."""
         try:
             return self._value_bytes + self._name_bytes
         except AttributeError:
@@ -53,7 +53,7 @@ class StoredAttributes(Encoded):
             return self.value_bytes + names
 
     def around(self, measure: Callable[[StoredAttributes], int]) -> int:
-        """What ``measure`` says, the same function in all calls, of which no value makes a difference."""
+        """The result of ``measure``, the same function in all calls, which must not depend on values."""
         try:
             return self._around
         except AttributeError:
@@ -72,7 +72,7 @@ class StoredAttributes(Encoded):
         if not removed and len(altered) == len(self):
             try:  # noqa: SIM105 - twenty times as fast as `suppress`
                 altered._name_bytes, altered._around = self._name_bytes, self._around
-            except AttributeError:  # not asked for yet
+            except AttributeError:  # not computed yet
                 pass
         try:
             placeholders, make = self._placeholders.copy(), self._make

@@ -1,4 +1,4 @@
-"""The store's clock, as a node sees it: all times of sessions are the store's, a node only estimates (C-16, F-12)."""
+"""The store's clock, as estimated by a node: all times of sessions are the store's (C-16, F-12)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final
 __all__ = ["StoreClock", "instant"]
 
 _SLOWEST: Final = 0.5
-"""Seconds. A slower reply tells less than an earlier one: what relies on the clock allows for half a second (C-16)."""
+"""Seconds. A slower reply is ignored: users of the clock allow for an error of half a second (C-16)."""
 _DRIFT: Final = 0.001
-"""By this share of the time since the last observation may the two clocks have drifted apart: ten times what clocks of
+"""The assumed drift of the two clocks, as a share of the time since the last observation: ten times that of clocks of
 computers do."""
 _GRAIN: Final = 0.001
-"""Seconds: what the store tells is a whole number of milliseconds that have passed."""
+"""Seconds: the resolution of the store's times, which are rounded down to whole milliseconds."""
 _LONGEST: Final = 60.0
-"""Seconds for which a change may be under way that has no deadline."""
+"""Seconds for which a change without a deadline may be under way."""
 
 
 class StoreClock:
@@ -27,7 +27,7 @@ class StoreClock:
     observation, so that a step of the wall clock changes nothing. The error is at most half the round trip of that
     reply, plus the drift since.
 
-    Beside the estimate it keeps a lower bound: the store's clock had reached the told time when the reply arrived.
+    It also keeps a lower bound: the store's clock had reached the time in the reply when the reply arrived.
     """
 
     __slots__ = ("_floor", "_floor_at", "_observed", "monotonic", "offset")
@@ -43,7 +43,7 @@ class StoreClock:
         self._observed = False
 
     def observe(self, store_ms: int, *, sent_at: float) -> None:
-        """Take note of a time in a reply that has just arrived.
+        """Record a time in a reply that has just arrived.
 
         Args:
             store_ms: milliseconds since the epoch by the store's clock.
@@ -64,17 +64,17 @@ class StoreClock:
         return int((self.monotonic() + self.offset) * 1000)
 
     def not_after(self, deadline: float) -> int:
-        """The store's time after which a change is not to be carried out any more (C-20).
+        """The store's time after which a change must not be applied any more (C-20).
 
-        Never later than the deadline by the store's clock, as long as that runs like others: the bound is counted from
-        the lower bound of the store's time, so it is early by as much as that is uncertain.
+        Never later than the deadline by the store's clock, as long as its drift is within the assumed one: it is
+        computed from the lower bound of the store's time, so it is early by the uncertainty of that bound.
 
         Args:
             deadline: until when the caller waits, an instant of the monotonic clock; infinity counts as a minute.
 
         Returns:
             Milliseconds since the epoch by the store's clock: the last one that is over at the deadline, since scripts
-            look at whole milliseconds.
+            use whole milliseconds.
         """
         now = self.monotonic()
         until = min(now + _LONGEST, deadline)
@@ -86,5 +86,5 @@ class StoreClock:
 
 
 def instant(milliseconds: int) -> datetime:
-    """A time of the store as the application is told it."""
+    """A time of the store in the form for the application."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,4 +1,4 @@
-"""Where a session lives in the store, where it moves to, and its principal: what one incarnation never changes."""
+"""The key of a session in the store, the target of a rotation, and the principal: constant within one incarnation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["PrincipalBinding", "Place", "SessionKey", "RotationTarget"]
 
 @shows_as(lambda key: f"<SessionKey {key.ref}>")
 class SessionKey(NamedTuple):
-    """Where a session lives in the store: made from its id by `credentials.identity`, no credential (S-08, S-12)."""
+    """The key of a session in the store: made from its id by `credentials.identity`, no credential (S-08, S-12)."""
 
     prefix: int
     """The id's first 12 bits, 0 to 4095; modulo ``concurrency`` they choose the segment (S-01, E-1)."""
@@ -20,7 +20,7 @@ class SessionKey(NamedTuple):
 
     @property
     def ref(self) -> str:
-        """The handle that people and logs may see: 12 hex digits (S-80)."""
+        """The public name for people and logs: 12 hex digits (S-80)."""
         return f"{self.prefix:03x}{self.digest.hex()[:9]}"
 
 
@@ -35,16 +35,16 @@ class PrincipalBinding(NamedTuple):
 
 @masked
 class RotationTarget(NamedTuple):
-    """What a rotation turns a session into: a new key in the same segment and a new incarnation (S-06, E-10)."""
+    """The result of a rotation: a new key in the same segment and a new incarnation (S-06, E-10)."""
 
     key: SessionKey
     incarnation: int
     forward_ms: int = 0
-    """Until then, by the store's time, the old key leads here; 0 for a change of privilege (S-07)."""
+    """The store's time until which the old key leads here; 0 for a change of privilege (S-07)."""
     principal: str | None = None
-    """The principal so far; None if there is none. An index of principals follows it by this (E-9)."""
+    """The previous principal; None if there is none. The indexes of principals are updated by it (E-9)."""
     binds: str | None = None
-    """The principal from then on, ``""`` for none; None leaves it as it is. Never with a forward."""
+    """The new principal, ``""`` for none; None leaves it unchanged. Never with a forward."""
 
     @property
     def principal_after(self) -> str | None:
@@ -60,7 +60,7 @@ class RotationTarget(NamedTuple):
 
 @masked
 class Place(NamedTuple):
-    """Where a session lives on since its id was renewed (S-07)."""
+    """The place of a session since its id was renewed (S-07)."""
 
     key: SessionKey
     incarnation: int

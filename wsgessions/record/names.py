@@ -1,7 +1,7 @@
-"""One str for each name of an attribute, however many sessions have it.
+"""Shares one str for each name of an attribute among all sessions.
 
-An application has few names and many sessions, and a name costs 50 bytes and more. `sys.intern` would do, but some
-releases of Python never free what it was given, and an application may well make names from what its users type. So
+An application has few names and many sessions, and a name costs 50 bytes and more. `sys.intern` would work, but some
+releases of Python never free what it was given, and an application may make names from what its users type. So
 this table is bounded: the names that come first are shared, which are those that all sessions have.
 """
 
@@ -23,7 +23,7 @@ _fields: dict[str, bytes] = {}
 
 
 def shared_name(field: bytes) -> str:
-    """The name of an attribute that the store keeps in ``field``: what follows its first byte, an ``a``, in UTF-8.
+    """The name of the attribute in the store's ``field``: the part after its first byte, an ``a``, in UTF-8.
 
     Raises:
         ValueError: ``field`` does not begin with ``a``.
@@ -34,7 +34,7 @@ def shared_name(field: bytes) -> str:
 
 
 def shared(name: str) -> str:
-    """The str that all sessions share for this name, which is taken into the table if there is room."""
+    """The shared str for this name, which is added to the table if there is room."""
     there = _names.get(name)
     if there is not None:
         return there
@@ -42,13 +42,13 @@ def shared(name: str) -> str:
 
 
 def field_of(name: str) -> bytes:
-    """What `shared_name` makes the name of."""
+    """The name that `shared_name` returns."""
     field = _fields.get(name)
     return _encoded(name) if field is None else field
 
 
 def bytes_of_own(names: Collection[str]) -> int:
-    """What those of ``names`` occupy that are not shared."""
+    """The bytes of those of ``names`` that are not shared."""
     if all(map(is_, names, map(_names.get, names))):
         return 0
     return sum(getsizeof(name) for name in names if _names.get(name) is not name)

@@ -1,4 +1,4 @@
-"""How a principal, the user that a session belongs to, is named."""
+"""The name of a principal, the user that a session belongs to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ..errors import CodecError
 __all__ = ["MAX_PRINCIPAL_BYTES", "Principal", "named"]
 
 Principal: TypeAlias = str | int | UUID
-"""A user as the application knows them: by a text, a number or a UUID that never changes hands."""
+"""The application's permanent identifier of a user: a text, a number or a UUID."""
 
 MAX_PRINCIPAL_BYTES: Final = 512
-"""Of a principal's text in UTF-8."""
+"""The longest text of a principal, in bytes of UTF-8."""
 
 
 def named(principal: Principal) -> str:
-    """The text that stands for a principal: 7 and ``"7"`` are one, a UUID has its usual form of 36 characters.
+    """The text of a principal: 7 and ``"7"`` are one, a UUID has its usual form of 36 characters.
 
-    Texts are compared as they are: where users may spell their names differently, the application settles on one form.
+    Texts are compared exactly: where users may spell their names differently, the application has to normalise them.
 
     Raises:
         CodecError: it is none of the three, empty, too long, or no text that UTF-8 can hold.

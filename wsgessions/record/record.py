@@ -1,4 +1,4 @@
-"""The stored state of a session, what changes it, and what became of the change."""
+"""The stored state of a session, the delta that changes it, and the outcome of the change."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 LONGEST_INTERVAL_MS: Final = 2**52
-"""The longest idle timeout, 142 000 years. Scripts at the store count in doubles, exact up to twice as much, and take a
-record with more for damaged (R-20)."""
+"""The longest idle timeout, 142 000 years. Scripts at the store count in doubles, exact up to twice as much, and treat
+a record with more as damaged (R-20)."""
 _EMPTY: Mapping[str, bytes] = MappingProxyType({})
 _NO_NUMBERS: Mapping[str, int | float] = MappingProxyType({})
 
@@ -57,7 +57,7 @@ class NewSession(Struct, frozen=True, gc=False):
     key: SessionKey
     attributes: Mapping[str, bytes]
     interval_ms: int
-    """Idle timeout in milliseconds, up to `LONGEST_INTERVAL_MS`; 0 means that idling never ends it."""
+    """Idle timeout in milliseconds, up to `LONGEST_INTERVAL_MS`; 0 means none."""
     lifetime_ms: int
     """Milliseconds from creation to the absolute deadline; always positive."""
     incarnation: int = field(default_factory=new_incarnation)
@@ -73,7 +73,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     version: int
     created_ms: int
     interval_ms: int
-    """Idle timeout in milliseconds; 0 means that idling never ends it."""
+    """Idle timeout in milliseconds; 0 means none."""
     deadline_ms: int
     """The absolute deadline, which activity never moves (S-53)."""
     expires_ms: int
@@ -82,12 +82,12 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     rotated: int = 0
     """The version of its latest rotation; 0 if the session has the id that it was created with."""
     lineage: bytes = UNKNOWN_PAST
-    """Which versions led here, see `wsgessions.record.history`. The same state may be known with more of its past or
-    less, so two records that differ in this alone are equal."""
+    """The versions that led to this state, see `wsgessions.record.history`. The same state may be known with a longer
+    or shorter lineage, so two records that differ in this alone are equal."""
     binding: PrincipalBinding | None = None
     """The principal; None if there is none. Only a rotation changes it, so that one incarnation has one (S-55)."""
     renewed_from: bytes = b""
-    """The digest of the key that the session had before its id was renewed, and that leads here (C-23); empty if there
+    """The digest of the key that the session had before its id was renewed, and that leads to it (C-23); empty if there
     is none. The prefix of both keys is the same."""
 
     def __eq__(self, other: object) -> bool:
@@ -107,7 +107,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     def follows(self, version: int) -> bool:
         """Whether a version of this incarnation that a client has seen may have led to this state (C-12).
 
-        False is proof that a commit was lost: the version is above this one, or is missing in its remembered past.
+        False proves that a commit was lost: the version is above this one, or is missing in its lineage.
         """
         return version == self.version or (version < self.version and holds(self.lineage, version))
 
@@ -128,10 +128,10 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
     ) -> SessionRecord:
         """This state, or a newer one, with an accepted commit on top.
 
-        An outcome older than this state is contained in it already: it came back after a later one. But if it is older
-        than even the commit's base, then the store has another history, and the outcome tells all of it (C-12). What a
-        resend brings can be newer than the commit: that is laid on top of it then, with its own version, since no
-        content may be shown under a version that it does not have (C-8, K-04).
+        An outcome older than this state is contained in it already: it arrived after a later one. But if it is older
+        than even the commit's base, the store has another timeline, and the outcome contains the whole state (C-12).
+        The reply to a resend can contain changes newer than the commit: they are then applied on top of it, with their
+        own version, since no content may be shown under a version that it does not have (C-8, K-04).
         """
         if delta.base < outcome.version <= self.version:
             return self
@@ -166,7 +166,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
 
 
 class SessionChanges(Struct, frozen=True, gc=False):
-    """What has happened to a session since a version that the caller holds. Empty when nothing has."""
+    """The changes of a session since a version that the caller holds; empty if there are none."""
 
     version: int
     interval_ms: int
@@ -174,9 +174,9 @@ class SessionChanges(Struct, frozen=True, gc=False):
     changed: Mapping[str, bytes] = _EMPTY
     """Attributes written since, with their present values."""
     live: frozenset[str] | None = None
-    """The names of all present attributes if any was removed since; None if none was (C-9)."""
+    """The names of all present attributes if an attribute was removed since; otherwise None (C-9)."""
     lineage: bytes = UNKNOWN_PAST
-    """That of the version which these changes lead to; not told if it is the version that the caller holds."""
+    """The lineage of the version that these changes lead to; absent if it is the version that the caller holds."""
 
 
 class SessionDelta(Struct, frozen=True, gc=False):
@@ -185,7 +185,7 @@ class SessionDelta(Struct, frozen=True, gc=False):
     key: SessionKey
     incarnation: int
     base: int
-    """The version on which the caller's view rests."""
+    """The version that the caller's state has."""
     changed: Mapping[str, bytes] = _EMPTY
     removed: frozenset[str] = frozenset()
     increments: Mapping[str, int | float] = _NO_NUMBERS
@@ -198,22 +198,23 @@ class SessionDelta(Struct, frozen=True, gc=False):
 
 
 class CommitStatus(Enum):
-    """How a commit ended. Only `APPLIED` changed anything, and `UNKNOWN` may have."""
+    """The result of a commit. Only `APPLIED` changed the session, and `UNKNOWN` may have."""
 
     APPLIED = "applied"
     """Stored; also the answer to a resend of a commit that had been stored before."""
     GONE = "gone"
-    """Refused: no such record, or a tombstone, or another incarnation. Never retried (C-9, S-62)."""
+    """Rejected: no such record, or a tombstone, or another incarnation. Never retried (C-9, S-62)."""
     CONFLICT = "conflict"
-    """Refused: a guarded attribute was changed since the base; `CommitOutcome.changes` tells what is there now."""
+    """Rejected: a guarded attribute was changed since the base; `CommitOutcome.changes` has the present values."""
     NOT_A_NUMBER = "not_a_number"
-    """Refused: an attribute to be incremented is not an int or float, or would leave the exact range (2**53)."""
+    """Rejected: an attribute to be incremented is not an int or float, or would leave the exact range (2**53)."""
     UNKNOWN = "unknown"
-    """A resend that is too late to tell whether its first sending was applied (C-9)."""
+    """A resend that is too late to find out whether its first sending was applied (C-9)."""
 
 
 APPLIED: Final = CommitStatus.APPLIED
-"""By name, because up to Python 3.11 each look at a member of an Enum is a call, and every commit is asked for it."""
+"""By name, because up to Python 3.11 each access to a member of an Enum is a call, and every commit is compared with
+it."""
 
 
 class CommitOutcome(Struct, frozen=True, gc=False):
@@ -223,23 +224,23 @@ class CommitOutcome(Struct, frozen=True, gc=False):
     version: int = 0
     """The session's version after the commit; on a conflict, its present version."""
     previous: int = 0
-    """The version that the commit followed. Where it is not the delta's base, others have committed in between."""
+    """The version that the commit followed. If it is not the delta's base, other requests have committed in between."""
     expires_ms: int = 0
     computed: Mapping[str, bytes] = _EMPTY
     """The results of in-store operations."""
     changes: SessionChanges | None = None
-    """What others changed since the base, the caller's own attributes left out; None if nothing was changed."""
+    """The changes of others since the base, without the caller's own attributes; None if there are none."""
     overwritten: tuple[str, ...] = ()
-    """Names in the delta that others had written since the base: last write wins, counted (C-10)."""
+    """Names in the delta that others had written since the base: the last write wins and is counted (C-10)."""
     names: tuple[str, ...] = ()
-    """The attributes that a refusal is about."""
+    """The attributes that caused a rejection."""
     moved: Place | None = None
-    """Where the session is, if another request had renewed its id; whatever successor was given was not needed then."""
+    """The place of the session, if another request had renewed its id; a successor in the call was then not used."""
     after: SessionRecord | None = None
-    """The session's state after the commit, where the store has worked it out for a copy, or has read it."""
+    """The session's state after the commit, if the store has computed it for a cached copy, or has read it."""
 
     def is_incomplete(self, delta: SessionDelta) -> bool:
-        """Whether others have committed since the base of the delta, and the answer does not tell what."""
+        """Whether others have committed since the base of the delta, with changes that the answer does not contain."""
         return self.changes is None and self.previous != delta.base
 
 

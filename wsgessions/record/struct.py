@@ -1,9 +1,8 @@
-"""Values that are made often and never changed: what travels between sessions and stores.
+"""The base of values that are made often and never changed: those that sessions and stores exchange.
 
 A frozen dataclass takes 3 us to make, as each field is set by a call of its own; a `Struct` takes 0.2 us, and the
-garbage collector does not look at it, which is right for what refers to nothing that could refer back:
-``class Outcome(Struct, frozen=True, gc=False)``. It shows names and sizes and no value, see
-`wsgessions.internal.masked`.
+garbage collector does not track it, which is correct for objects without references that could refer back: ``class
+Outcome(Struct, frozen=True, gc=False)``. It shows names and sizes and no value, see `wsgessions.internal.masked`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ..internal.masked import masked
 __all__ = ["Struct", "astuple", "field", "replace"]
 
 
-if TYPE_CHECKING:  # which fields may be set each class says for itself, and this base has none
+if TYPE_CHECKING:  # each class declares its own fields, and this base has none
     from msgspec import Struct
 else:
 

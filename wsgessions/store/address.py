@@ -1,4 +1,4 @@
-"""Where a server is and how to get in: the URLs of the setting ``store_url``, parsed once and never printed whole.
+"""The address and credentials of a server: the URLs of the setting ``store_url``, parsed once and never printed whole.
 
 ```
 valkey://[[user]:password@]host[:port][,host[:port]...][/database][?option=value...]
@@ -49,20 +49,19 @@ _TLS_OPTIONS: Final = frozenset({"ca", "cert", "key", "server_name", "verify"})
 
 
 class Verification(Enum):
-    """How much is asked of the server's certificate."""
+    """How strictly the server's certificate is verified."""
 
     FULL = "full"
-    """Signed by an authority we trust, in date, and made out to the name we asked for."""
+    """Signed by a trusted authority, valid in time, and for the expected host name."""
     AUTHORITY = "authority"
-    """The same, whatever name it bears: any server of the authority is believed. Only a client that was taken over can
-    ask for it."""
+    """The same without the host name: any server of the authority is trusted. Only `wsgessions.from_redis` uses it."""
     NONE = "none"
-    """Nothing: an attacker that can redirect packets can read and change every session."""
+    """No verification: an attacker that can redirect packets can read and change every session."""
 
 
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
-    """How to speak TLS to the server. Files are read anew at every connection, so that renewed ones are taken up."""
+    """The TLS options of a server. Files are read at every connection, so that renewed ones take effect."""
 
     ca: str | None = None
     cert: str | None = None
@@ -72,7 +71,7 @@ class TLSOptions:
     ca_path: str | None = None
     """A directory of such certificates."""
     ca_data: str | bytes | None = None
-    """Such certificates themselves, PEM or DER. Of these and the next two only a client that was taken over tells."""
+    """Such certificates themselves, PEM or DER. Only `wsgessions.from_redis` sets this and the next two."""
     key_password: SecretStr | None = None
     """Opens the key, if it is encrypted."""
     minimum: ssl.TLSVersion | None = None
@@ -107,7 +106,7 @@ class TLSOptions:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Address:
-    """One server. Shows no credentials when printed, and refuses to be pickled, since it may hold some (S-79)."""
+    """One server. Shows no credentials when printed, and cannot be pickled, since it may hold some (S-79)."""
 
     host: str = "localhost"
     port: int = DEFAULT_PORT
@@ -119,11 +118,11 @@ class Address:
     tls: TLSOptions | None = None
     """None: no TLS."""
     holds: Callable[[socket.socket], bool] | None = field(default=None, compare=False)
-    """Asked before the password is said: whether the server's process holds the other end of a connection. False as
-    long as no process does; raises ConnectionRefusedError if another one does. None: any is believed, as the network
-    and TLS allow."""
+    """Called before the password is sent: whether the server's process holds the other end of a connection. False as
+    long as no process does; raises ConnectionRefusedError if another one does. None: any process is trusted, as far as
+    the network and TLS allow."""
     sign_in: Callable[[], Awaitable[tuple[str | None, SecretStr]]] | None = field(default=None, compare=False)
-    """Asked for user name and password before each connection, since such may expire. None: they stay the same."""
+    """Called for user name and password before each connection, since they may expire. None: they do not change."""
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -142,7 +141,7 @@ class Address:
         """Read a URL that names one or more servers, which then share everything but host and port.
 
         Raises:
-            ConfigError: it is malformed. The text never holds any part that might be a credential.
+            ConfigError: it is malformed. The text never contains a part that might be a credential.
         """
         parts = _split(url)
         if parts.scheme == "unix":
@@ -176,7 +175,7 @@ class Address:
 
     @property
     def is_local(self) -> bool:
-        """Whether what is sent there stays on this machine."""
+        """Whether traffic to it stays on this machine."""
         return self.path is not None or is_loopback(self.host)
 
     def __str__(self) -> str:
@@ -195,11 +194,11 @@ class Address:
 
 
 Locate = Callable[[], Awaitable[Address]]
-"""Tells where the server is at present; asked before every attempt to connect."""
+"""Returns the present address of the server; called before every attempt to connect."""
 
 
 def in_turn(addresses: Sequence[Address]) -> Locate:
-    """Try the addresses one after the other, over and over: a server that cannot be reached is passed over."""
+    """Try the addresses one after the other, repeatedly: a server that cannot be reached is skipped."""
     turn = cycle(addresses)
 
     async def locate() -> Address:

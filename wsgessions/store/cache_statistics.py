@@ -13,7 +13,7 @@ class Miss(Enum):
     """Why a session was not served from memory."""
 
     ABSENT = "absent"
-    """It is not there: never read here, or thrown out to make room."""
+    """There is no copy: never read here, or evicted."""
     OUTDATED = "outdated"
     """Another process has written to it."""
     BEHIND = "behind"
@@ -23,57 +23,57 @@ class Miss(Enum):
     LEASE = "lease"
     """The node could not prove that its copies are fresh (C-4)."""
     EXPIRING = "expiring"
-    """It may be over by the store's time, so the store is asked (C-16)."""
+    """It may have ended by the store's time (C-16)."""
 
 
 class Loss(Enum):
-    """Why everything that was learned over a link became worthless at once (C-1)."""
+    """Why all copies that came over a link were dropped at once (C-1)."""
 
     CONNECTION = "connection"
-    """The connection ended, and with it the server's memory of what we hold."""
+    """The connection ended, and with it the server's tracking of our copies."""
     FLUSHED = "flushed"
-    """The server said that all keys may have changed: FLUSHALL, or a full resync."""
+    """The server reported that all keys may have changed: FLUSHALL, or a full resync."""
     TIMELINE = "timeline"
-    """The replication id has changed: another history goes on from here."""
+    """The replication id has changed: a new timeline has begun."""
     PUSHES_LOST = "pushes_lost"
-    """A push that had to come has not: the server, or something between, swallows them (F-13)."""
+    """An expected push has not come: the server, or a proxy, loses them (F-13)."""
     REPLACED = "replaced"
-    """The store has not the data any more that it had: it was emptied, swapped, or restarted without them (C-25)."""
+    """The store has lost its data: it was emptied, swapped, or restarted without them (C-25)."""
     AUDIT = "audit"
     """A copy was found to be wrong (C-19)."""
 
 
 @dataclass(slots=True)
 class CacheStatistics:
-    """What has happened since the start of this process."""
+    """Events since the start of this process."""
 
     heap_hits: int = 0
     """Requests served from this process's heap."""
     off_heap_hits: int = 0
     """Requests served from memory that the workers of this host share."""
     misses: Counter[Miss] = field(default_factory=Counter[Miss])
-    """Requests that asked the store, by reason."""
+    """Requests that read the store, by reason."""
     joined_reads: int = 0
     """Reads that waited for another one of the same session (F-22)."""
     invalidations: int = 0
     """Copies outdated by a push."""
     lease_losses: int = 0
-    """How often the lease ended before its time, by a refusal or a loss."""
+    """How often the lease ended early, by an error reply or a loss."""
     losses: Counter[Loss] = field(default_factory=Counter[Loss])
-    """How often everything was dropped, by reason."""
+    """How often all copies were dropped, by reason."""
     tracking: bool = False
-    """Whether the last heartbeat has shown that the server tells when sessions change. If it does not, as behind some
-    proxies, each request asks the store: slower, and as right."""
+    """Whether the last heartbeat has shown that the server sends invalidations. If it does not, as behind some
+    proxies, each request reads the store, which is slower, but correct."""
     tracked_keys: int = 0
-    """Keys that the server watched for all its clients when last looked at, about once a minute (C-18)."""
+    """Keys that the server tracked for all its clients at the last reading, about once a minute (C-18)."""
     tracked_items: int = 0
     """The same, each key counted once for every client that has read it: their share of the server's memory."""
     audits: int = 0
     """Copies that were compared with the store after they had been served (C-19)."""
     audit_mismatches: int = 0
-    """Copies that were not what the store had: each one is a bug, and an alarm."""
+    """Copies that differed from the store: each one is a bug, and raises an alarm."""
     stale_beyond_lease: int = 0
-    """Those of them that had been wrong for longer than the lease. Must be 0 for ever (T-06)."""
+    """Those of them that had been wrong for longer than the lease. Must stay 0 (T-06)."""
 
     @property
     def hit_ratio(self) -> float:

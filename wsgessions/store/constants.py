@@ -1,4 +1,4 @@
-"""The figures that every store of sessions keeps to."""
+"""The constants of every session store."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = [
 ]
 
 TOMBSTONE_MS: Final = 15 * 60 * 1000
-"""The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because what such a
-request commits late must still meet it (C-15)."""
+"""The life of a tombstone in milliseconds. It must outlast the longest request plus the lease, because a late commit of
+such a request must still find it (C-15)."""
 
 REPLACED_MS: Final = 10_000
-"""Milliseconds for which an id that its client has given up is remembered as such: as long as requests that were sent
+"""Milliseconds for which an id that its client has given up is marked as such: as long as requests that were sent
 with it may still be on their way (C-24)."""
 
 DEFAULT_GRACE: Final = 2.5
@@ -30,10 +30,10 @@ be reported late: the default touch interval plus the default lease. It is not s
 (C-16)."""
 
 LONGEST_LEASE: Final = 5.0
-"""Seconds that a node may be set to trust its own memory without asking (S-60)."""
+"""The longest lease that can be set, in seconds (S-60)."""
 
 TRACKED_KEYS: Final = 1_000_000
-"""Keys that a server watches for all its clients, unless it is set otherwise (C-18)."""
+"""Keys that a server tracks for all its clients, by default (C-18)."""
 
 EXACT: Final = 2**53
 """Numbers computed at the store stay below this, where a double holds every integer exactly (C-8, C-10)."""

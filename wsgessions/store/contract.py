@@ -1,16 +1,17 @@
-"""The contract of a session store. Everything that keeps or carries sessions is a `Store`, layers included.
+"""The contract of a session store. A layer in front of another store is a `Store`, too.
 
-How the answers are to be read:
+Rules for the answers:
 
 * **Missing, expired, tombstoned and unreadable are one answer: None.** A store never invents a session and never raises
-  because of what a caller presented. An unreadable record is kept for inspection, logged once and counted (R-20, R-21).
-* **Errors are system faults only**: `StoreUnavailable` and its children, from which a caller can conclude nothing about
-  the session. `NonStopTimeout` and a lost connection leave a write *unknown*: done or not done, never half done.
-* **create never overwrites, apply never creates** (S-09, S-62). What was deleted stays deleted: until its tombstone
-  lapses, nothing is stored under that key again.
+  because of an id that a client sent. An unreadable record is kept for inspection, logged once and counted (R-20,
+  R-21).
+* **Errors are system faults only**: `StoreUnavailable` and its subclasses, which say nothing about the session.
+  `NonStopTimeout` and a lost connection leave a write *unknown*: applied or not, never in part.
+* **create never overwrites, apply never creates** (S-09, S-62). A deleted session stays deleted: until its tombstone
+  expires, nothing is stored under that key again.
 * **Every write is atomic and may be repeated**: a delta with the same ``commit_id`` and a creation with the same
-  incarnation give the first outcome again (C-9, F-26); what is deleted twice is deleted, and was there the first time.
-* **Time is the store's** (C-16): the caller sends durations and is told instants.
+  incarnation return the first outcome again (C-9, F-26); a session may be deleted twice, and the first call finds it.
+* **Time is the store's** (C-16): the caller passes durations, and the store returns instants.
 
 Calls for different sessions, and for one session, may overlap. Every call takes ``deadline``, an instant of
 `time.monotonic` after which the caller no longer waits; it covers retries and reconnection. A call may be cancelled at
@@ -61,11 +62,11 @@ __all__ = [
 Found = TypeVar("Found")
 
 NEVER: Final = math.inf
-"""The deadline of a caller that waits for ever."""
+"""The deadline of a caller without a time limit."""
 
 
 class Store(Protocol):
-    """Keeps the sessions of one namespace and context. Its methods return coroutines, however they are written."""
+    """Keeps the sessions of one namespace and context. Its methods need not be coroutine functions."""
 
     @property
     def clock(self) -> StoreClock:
@@ -73,23 +74,23 @@ class Store(Protocol):
         ...
 
     def start(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
-        """Connect and check that the store is fit for use; starting a started store does nothing.
+        """Connect and check that the store can be used; starting a started store does nothing.
 
         Raises:
             StoreUnavailable: the store cannot be reached in time. `start` may be called again.
-            ConfigError: the store can be reached and must not be used as configured.
+            ConfigError: the store is reachable, but its configuration is not allowed.
         """
         ...
 
     def close(self) -> Coroutine[Any, Any, None]:
-        """Free what `start` took. Closing a closed or never started store does nothing."""
+        """Free the resources of `start`. Closing a closed or never started store does nothing."""
         ...
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         """Store a new session, its idle time starting now.
 
         Returns:
-            The stored record, or None if the key is in use or bears a tombstone: draw another id.
+            The stored record, or None if the key is in use or has a tombstone: draw another id.
         """
         ...
 
@@ -114,24 +115,24 @@ class Store(Protocol):
     ) -> Coroutine[Any, Any, CommitOutcome]:
         """Apply ``delta`` and move the session to its successor's key, in one step.
 
-        The old key bears a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
+        The old key holds a tombstone from then on; creation time, deadline and attributes are kept (S-06, K-12).
 
         A successor with a grace (`RotationTarget.forward_ms`) is a renewal of the id (S-07). Until the new id has been
-        presented (`end_forward`), and for the grace after that, `load` of the old key gives the successor's record, and
-        a commit under the old key changes the successor and says so (`CommitOutcome.moved`); a second renewal does so
-        too, and moves nothing. This leads one step, so never past a later rotation or end, and not beyond the absolute
-        deadline. `delete` of the old key ends the session at any time.
+        presented (`end_forward`), and for the grace after that, `load` of the old key returns the successor's record,
+        and a commit under the old key changes the successor and says so (`CommitOutcome.moved`); a second renewal does
+        so too, and moves nothing. This leads one step, so never past a later rotation or end, and not beyond the
+        absolute deadline. `delete` of the old key ends the session at any time.
 
         A rotation that is sent again is answered as it was the first time. If its base was out of date and the session
-        has ended since, a store may answer ``GONE``: what others had committed cannot be told any more.
+        has ended since, a store may answer ``GONE``: the changes of other commits can no longer be returned.
         """
         ...
 
     def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> Coroutine[Any, Any, None]:
-        """Start the idle time of these sessions anew; those that are gone are passed over (C-16).
+        """Restart the idle time of these sessions; ended sessions are ignored (C-16).
 
-        A use may be reported late: for a short grace after its idle time a session is no longer loaded, and can still
-        be touched and changed (`figures.DEFAULT_GRACE`). The absolute deadline knows no grace.
+        A use may be reported late: for a short grace after its idle time a session is not loaded any more, but can
+        still be touched and changed (`constants.DEFAULT_GRACE`). The absolute deadline has no grace.
         """
         ...
 
@@ -141,8 +142,8 @@ class Store(Protocol):
         """The ids that sessions were renewed to have been presented (C-23).
 
         Args:
-            keys: the old ones; `SessionRecord.renewed_from` tells them. What leads nowhere is passed over.
-            grace_ms: for so long from now on they lead to the sessions, and no longer.
+            keys: the old ones; `SessionRecord.renewed_from` has them. Keys without a forward are ignored.
+            grace_ms: how long from now on they still lead to the sessions.
             deadline: see `Store`.
         """
         ...
@@ -152,7 +153,7 @@ class Store(Protocol):
 
         Args:
             key: the session.
-            by_client: whether the client itself gives the id up and is told so, as at a logout; see `was_replaced`.
+            by_client: whether the client itself gives the id up, as at a logout; see `was_replaced`.
             deadline: see `Store`.
 
         Returns:
@@ -163,8 +164,8 @@ class Store(Protocol):
     def was_replaced(self, key: SessionKey, *, deadline: float = NEVER) -> Coroutine[Any, Any, bool]:
         """Whether the client has given this id up a moment ago: by a rotation without grace, or by its own end (C-24).
 
-        True for `figures.REPLACED_MS`: requests that were sent with it may still be on their way. An id that was never
-        known, has expired, or was ended by others was not replaced.
+        True for `constants.REPLACED_MS`: requests that were sent with it may still be on their way. False for an id
+        that was never known, has expired, or was ended by others.
         """
         ...
 
@@ -182,24 +183,23 @@ class Countable(Protocol):
 class Indexing(Protocol):
     """The capability to find the sessions of a principal (E-9, S-55).
 
-    A session that moves to another key is under the new one before it has left the old one. So a caller that asks for
-    the keys again, until there is none that it has not dealt with, has missed no session that there was at its first
-    call.
+    A session that moves to another key is under the new one before it has left the old one. So a caller that reads the
+    keys repeatedly, until it has processed all of them, misses no session that existed at its first call.
     """
 
     async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
-        """The keys of all sessions that are bound to this principal, and perhaps of some that are over, in no order."""
+        """The keys of all sessions that are bound to this principal, and perhaps of some ended ones, in no order."""
         ...
 
     async def heads_of(
         self, principal: str, keys: Collection[SessionKey], *, names: Collection[str] = (), deadline: float = NEVER
     ) -> list[SessionHead]:
-        """What there is under these keys of the principal's: the live sessions, in no order.
+        """The live sessions under these keys of the principal's, in no order.
 
         Args:
             principal: the user.
             keys: some hundreds at most; one round trip or two.
-            names: the attributes to tell of each.
+            names: the attributes to return of each.
             deadline: as for every call.
         """
         ...
@@ -218,12 +218,12 @@ class SecretKeeping(Protocol):
         ...
 
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
-        """Be told when the secret is another one, as after the store was emptied (C-25).
+        """Register a callback for a change of the secret, as after the store was emptied (C-25).
 
         Args:
-            known: the secret. It is proposed again where a store has none any more.
-            tell: a bound method, given the new secret in the event loop of the store. It is held weakly, since a store
-                that keeps its manager would never be collected with it.
+            known: the secret. It is proposed again if the store has lost it.
+            tell: a bound method, called with the new secret in the event loop of the store. It is held weakly, since a
+                store with a strong reference to its manager would never be collected with it.
         """
         ...
 
@@ -253,26 +253,27 @@ class CacheLookup(Protocol):
 
         Args:
             key: the session.
-            mark: what its client is known to have seen; None if that is not known, and then nothing is recalled.
+            mark: the state that its client is known to have seen; None if that is not known, and then the result is
+                None.
         """
         ...
 
 
 @runtime_checkable
 class TouchBuffer(Protocol):
-    """The capability to take note of a use, to be told to the store later (C-16)."""
+    """The capability to buffer uses of sessions, which are sent to the store later (C-16)."""
 
     def note_use(self, key: SessionKey) -> bool:
         """Count this as a use of the session, as `Store.touch` would. Never waits, and may be called from any thread.
 
         Returns:
-            Whether it was noted; a store that is not started has to be told by `Store.touch`.
+            Whether it was buffered; if not, as in a store that is not started, call `Store.touch`.
         """
         ...
 
     def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
-        """Have `Store.end_forward` called for this key. Never waits, and may be called from any thread, as often as one
-        likes.
+        """Have `Store.end_forward` called for this key. Never waits, and may be called from any thread, any number of
+        times.
 
         Returns:
             Whether it was noted.
@@ -282,10 +283,10 @@ class TouchBuffer(Protocol):
 
 @runtime_checkable
 class Barrier(Protocol):
-    """The capability to wait for all nodes that keep copies (C-15)."""
+    """The capability to wait until no node serves an outdated copy (C-15)."""
 
     async def barrier(self, *, deadline: float = NEVER) -> None:
-        """Return when no node can serve any more what was replaced or deleted before this call.
+        """Return when no node can serve a state any more that was replaced or deleted before this call.
 
         Raises:
             NonStopTimeout: a node may still serve it.
@@ -295,22 +296,22 @@ class Barrier(Protocol):
 
 @runtime_checkable
 class PrimaryCheck(Protocol):
-    """The capability to tell a primary from a server that was one (fact 12 of the design pages)."""
+    """The capability to distinguish a primary from a server that was one (fact 12 of the design pages)."""
 
     async def confirm(self, *, deadline: float = NEVER) -> None:
-        """Return if the server that gives the answers may write, and so was the primary when it gave the earlier ones.
+        """Return if the connected server accepts writes, and so was the primary at its earlier answers.
 
         Raises:
-            StoreUnavailable: it is not, or did not answer.
+            StoreUnavailable: it does not, or did not answer.
         """
         ...
 
 
 class Capability(Enum):
-    """What a store may have to say that it lacks, see `LimitedStore`."""
+    """The capabilities that a store may lack, see `LimitedStore`."""
 
     DELTAS = "deltas"
-    """Only what changed travels; else each commit sends the whole session."""
+    """Only changes are sent; else each commit sends the whole session."""
     COUNTING = "counting"
     """Sessions can be counted (`Countable`)."""
     LISTING = "listing"
@@ -327,17 +328,17 @@ class Capability(Enum):
     ONE_CLOCK = "one_clock"
     """The store's clock decides when sessions end; else the clocks of the servers do, which must agree."""
     KEEPING = "keeping"
-    """Sessions and tombstones are kept until their time has come; else eviction or a restart may take them before. What
-    comes late is refused then too, for there is no session, but for a creation that is sent again."""
+    """Sessions and tombstones are kept until their end; else eviction or a restart may remove them earlier. A late
+    change is rejected then too, because there is no session, except for a creation that is sent again."""
 
 
 @runtime_checkable
 class LimitedStore(Protocol):
-    """Says in what a store falls short. A store that does not say so lacks nothing but the protocols it has not got."""
+    """A store with missing capabilities. Any other store lacks only the protocols that it does not implement."""
 
     @property
     def missing_capabilities(self) -> frozenset[Capability]:
-        """The abilities that are missing. They do not change while the store exists."""
+        """The missing capabilities. They do not change while the store exists."""
         ...
 
 

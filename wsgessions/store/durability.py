@@ -1,4 +1,4 @@
-"""Whether a server that forgets may keep sessions: with its process (R-07), or where memory is short (C-18)."""
+"""Checks whether a server keeps sessions: over its restart (R-07), and when memory is short (C-18)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ..internal.log_throttle import LogThrottle
 __all__ = ["KEEPS_ALL", "check_durability", "check_eviction"]
 
 KEEPS_ALL: Final = "noeviction"
-"""The memory policy of a server that refuses what it has no room for."""
+"""The memory policy of a server that rejects writes when its memory is full."""
 
 
 def check_eviction(policy: str, *, allowed: bool, called: str, hint: str, throttle: LogThrottle) -> None:
-    """Refuse a server that throws data away when memory is short, or warn of it.
+    """Reject a server that evicts data when memory is short, or log a warning.
 
     Args:
         policy: its ``maxmemory-policy``.
-        allowed: whether it is only warned of.
-        called: what the server is to the application, in the warning.
-        hint: the remedy, in the refusal.
+        allowed: whether only a warning is logged.
+        called: the name of the server in the warning.
+        hint: the remedy, in the error.
         throttle: where the warning goes.
 
     Raises:
-        ConfigError: it does, and is not allowed to.
+        ConfigError: it evicts, and that is not allowed.
     """
     if policy == KEEPS_ALL:
         return
@@ -36,15 +36,15 @@ def check_eviction(policy: str, *, allowed: bool, called: str, hint: str, thrott
 
 
 def check_durability(append_only: bool, *, demanded: bool | None, log: logging.Logger) -> None:
-    """Refuse a server without an append-only file, or warn of it.
+    """Reject a server without an append-only file, or log a warning.
 
     Args:
-        append_only: whether the server keeps one.
-        demanded: whether it must; False: it is warned of; None: it is not asked for.
+        append_only: whether the server has one.
+        demanded: whether it is required; False: its absence is logged; None: it is not checked.
         log: where the warning goes.
 
     Raises:
-        ConfigError: it must, and does not.
+        ConfigError: it is required, and missing.
     """
     if append_only or demanded is None:
         return

@@ -1,6 +1,6 @@
-"""Those that a store tells of a new secret, held weakly.
+"""The callbacks of a store for a new secret, held weakly.
 
-A store with a thread of its own lives until the object that it works for is collected. A reference from the store back
+A store with a thread of its own lives until its user is collected. A reference from the store back
 to a manager would keep both, and the thread, for as long as the process runs.
 """
 
@@ -23,13 +23,13 @@ class Followers:
         self._all: list[WeakMethod[Tell]] = []
 
     def add(self, tell: Tell) -> None:
-        """Tell this bound method, too; once, however often it is added."""
+        """Add this bound method; it is called once, however often it is added."""
         reference = WeakMethod(tell, self._drop)
         if reference not in self._all:
             self._all.append(reference)
 
     def tell(self, secret: bytes) -> None:
-        """Tell all of them the new secret."""
+        """Call all of them with the new secret."""
         for reference in tuple(self._all):
             tell = reference()
             if tell is not None:

@@ -1,4 +1,4 @@
-"""What a store in front of another one does with the calls that are none of its business: it passes them on."""
+"""The base of a store in front of another one: it passes all calls on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Below = TypeVar("Below", bound=Store)
 
 
 class Layer(Generic[Below]):
-    """The calls of a `Store` that most layers have nothing to add to. A layer overrides those that it has.
+    """The calls of a `Store` that most layers pass on unchanged. A layer overrides the others.
 
     Args:
         below: the store behind.
@@ -29,7 +29,7 @@ class Layer(Generic[Below]):
         """The clock of the store behind."""
         return self.below.clock
 
-    # Coroutine functions but for their spelling: no frame of their own.
+    # Like coroutine functions, but without a frame of their own.
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         """See `Store.create`."""

@@ -1,4 +1,4 @@
-"""Lists of live sessions, a page at a time: what a page holds, and where the next one begins (E-8)."""
+"""Lists of live sessions, a page at a time, and their cursors (E-8)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HEX: Final = frozenset("0123456789abcdef")
 
 
 class SessionHead(Struct, frozen=True, gc=False):
-    """What a list tells of a session: all that is stored, but of its attributes those that were asked for."""
+    """A session in a list: all stored data, but only the requested attributes."""
 
     key: SessionKey
     incarnation: int
@@ -42,7 +42,7 @@ class SessionHead(Struct, frozen=True, gc=False):
     binding: PrincipalBinding | None
     """The principal; None if there is none."""
     attributes: dict[str, bytes]
-    """Of the attributes that were asked for, those that it has."""
+    """Those of the requested attributes that it has."""
 
     @property
     def seen(self) -> Seen:
@@ -73,7 +73,7 @@ class SessionPage(NamedTuple):
     """Some of the live sessions."""
 
     heads: list[SessionHead]
-    """At most as many as were asked for. One that moved or ended while it was read is left out."""
+    """At most as many as were requested. A session that was rotated or ended during the read is left out."""
     cursor: str | None
     """Where the next page begins; None if this was the last."""
 
@@ -83,19 +83,19 @@ class Listing(Protocol):
     """The capability to list live sessions, of all users (E-8)."""
 
     async def page(self, cursor: str | None, limit: int, *, names: Names = (), deadline: float = NEVER) -> SessionPage:
-        """Some live sessions of this application, in an order that only the store knows.
+        """Some live sessions of this application, in an order that the store defines.
 
-        A caller that goes on from page to page gets once each session that is there all the time and left alone,
-        whatever comes or goes beside it. One that is used, changed or moved meanwhile may be told again, or missed.
+        A caller that reads all pages gets each unchanged session once, even if other sessions begin or end meanwhile. A
+        session that is used, changed or rotated meanwhile may be returned twice, or missed.
 
         Args:
             cursor: of the page before; None for the first one.
             limit: how many at most.
-            names: the attributes to tell of each.
+            names: the attributes to return of each.
             deadline: as for every call.
 
         Raises:
-            InvalidCursor: no page of this store had that cursor.
+            InvalidCursor: the cursor is not one of this store.
         """
         ...
 
@@ -107,8 +107,8 @@ class Listing(Protocol):
 class Position(NamedTuple):
     """A place in the order in which sessions are listed: by segment, then by when they end, then by their keys.
 
-    A position stays what it is whatever comes or goes, so that a list may go on from it at any time. Use moves a
-    session towards the end of its segment, where a list has still to come: so it may be told twice, and is hardly ever
+    A position stays valid while sessions begin and end, so that a list can be continued from it at any time. Use moves
+    a session towards the end of its segment, which a list reads later: so it may be returned twice, and is hardly ever
     missed.
     """
 
@@ -116,7 +116,7 @@ class Position(NamedTuple):
     score: int
     """Milliseconds: `SessionHead.expires_ms`."""
     member: bytes
-    """The first half of the KEY. The whole is kept from those who have cursors (S-100), and is not needed."""
+    """The first half of the KEY. A cursor must not reveal the whole (S-100), which is not needed."""
 
     @classmethod
     def at(cls, segment: int, score: int, digest: bytes) -> Self:
@@ -125,10 +125,10 @@ class Position(NamedTuple):
 
     @classmethod
     def read(cls, cursor: str | None, *, segments: int = 1) -> Self:
-        """What a cursor says; None, or text that `cursor` has made for a store with so many segments.
+        """The position of a cursor: of None, or of a text that `cursor` has made for a store with so many segments.
 
         Raises:
-            InvalidCursor: it is something else.
+            InvalidCursor: it is invalid.
         """
         if cursor is None:
             return cls(0, 0, b"")
