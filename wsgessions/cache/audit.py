@@ -1,4 +1,4 @@
-"""The self-audit of a near cache: a sample of what was served is compared with the store afterwards (C-19, T-06)."""
+"""The self-audit of a near cache: a sample of the served states is compared with the store afterwards (C-19, T-06)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ __all__ = ["CacheAudit"]
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 _SECONDS: Final = 5.0
-"""An audit that has not been answered by then is given up."""
+"""Seconds until an audit without an answer is dropped."""
 _CLOCK_MS: Final = 500
-"""The store's time is known to less."""
+"""An upper bound for the error of the store's estimated time, in seconds."""
 
 
 class _Lent(NamedTuple):
-    """What a sibling's memory has answered: its link is told of changes, not ours, so that there is less to compare."""
+    """A state served from a sibling's memory: its link gets the invalidations, not ours, so that there is less to
+    compare.
+    """
 
     record: SessionRecord
     served_ms: int
 
     def contradicts(self, stored: SessionRecord, lease_ms: int) -> bool:
-        """Whether it was served longer after it was replaced than it may, or was never so."""
+        """Whether it was served too long after it was replaced, or never was a stored state."""
         mine = self.record
         if stored.incarnation != mine.incarnation:
             return False
@@ -48,12 +50,12 @@ class CacheAudit:
     """Audits of one near cache; all in the thread of the parser.
 
     Args:
-        store: where to look.
-        tiers: what is held now.
+        store: the store to compare with.
+        tiers: the cached states.
         clock: the store's time.
         lease: the lease that copies are served under.
-        statistics: what to count in.
-        alarm: called when a copy was wrong; all copies are to be dropped.
+        statistics: the counters.
+        alarm: called when a copy was wrong; it must drop all copies.
     """
 
     def __init__(
@@ -76,18 +78,18 @@ class CacheAudit:
         self._lent: dict[bytes, _Lent] = {}
 
     def begin(self, record: SessionRecord) -> None:
-        """Compare a state that was served, and that this process tracks."""
+        """Compare a served state that this process tracks."""
         task = begin_task(self._run(record.key), name="wsgessions audit")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def begin_lent(self, record: SessionRecord, served_ms: int) -> None:
-        """Compare a state that a sibling has lent, and that was served at this time of the store."""
+        """Compare a sibling's state that was served at this time of the store."""
         self._lent[record.key.digest] = _Lent(record, served_ms)
         self.begin(record)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Drop the audits under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,10 +102,10 @@ class CacheAudit:
             _log.info("audit_failed", "a copy could not be compared with the store: %s", error)
 
     def compare(self, key: SessionKey, stored: SessionRecord | None) -> None:
-        """See `InvalidationListener.audited`: every push up to this answer has been heard."""
+        """See `InvalidationListener.audited`: every push before this answer has been processed."""
         held, lent = self._tiers.current(key), self._lent.pop(key.digest, None)
         if held is None and (lent is None or stored is None):
-            return  # what was served then is known to be over by now, as it should be
+            return  # the served state has been outdated since, as expected
         self._statistics.audits += 1
         if held is not None:
             if self._differs(held, stored):

@@ -1,8 +1,9 @@
 """The heap tier of a near cache: states of sessions in the memory of this process, bounded by bytes.
 
-Which ones stay is decided by S3-FIFO, measured in ``docs/design/near-cache.md``: a state enters a small queue, and only
-one that is used again while it waits there, or soon after it left, comes into the main queue. So a crawler that shows
-each session once pushes out no working set. A use only counts; nothing is moved, so it needs no lock.
+The eviction policy is S3-FIFO, measured in ``docs/design/near-cache.md``: a state enters a small queue, and only a
+state that is used again while it waits there, or soon after its eviction, enters the main queue. So a crawler that uses
+each session once does not evict the working set. A use only increments a counter; no entry is moved, so it needs no
+lock.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ __all__ = ["Snapshot", "Snapshots"]
 _LARGEST_SHARE: Final = 10
 """A state larger than one tenth of the limit is not kept (F-20)."""
 _SMALL_SHARE: Final = 10
-"""The small queue gives way first while it holds more than one tenth of the limit."""
+"""States are evicted from the small queue first while it holds more than one tenth of the limit."""
 _MOST_USES: Final = 3
-"""More uses than these count no more: each is one more round in the main queue."""
+"""The largest number of counted uses: each is one more round in the main queue."""
 _USES_TO_STAY: Final = 1
-"""Uses in the small queue that lead to the main one."""
+"""Uses in the small queue that move a state to the main one."""
 _BYTES_PER_GHOST: Final = 2048
-"""For so many bytes of the limit, one state that was thrown out is remembered."""
+"""There is one ghost, the mark of an evicted state, for so many bytes of the limit."""
 
 
 class _Queue:
-    """Snapshots in the order in which they were put in. Any of them can be taken out at once."""
+    """Snapshots in the order of their insertion. Any of them can be removed in constant time."""
 
     __slots__ = ("bytes", "end")
 
@@ -60,7 +61,7 @@ class _Queue:
 
 
 class _Link:
-    """A place in a queue."""
+    """A node of a queue."""
 
     __slots__ = ("after", "before")
 
@@ -71,7 +72,7 @@ class _Link:
         self.before = self.after = self
 
     def unlink(self) -> None:
-        """Refer to nothing, so that what leaves is freed at once and not when the collector comes by."""
+        """Drop all references, so that an evicted snapshot is freed at once and not by the garbage collector."""
         del self.before, self.after
 
 
@@ -84,7 +85,7 @@ class Snapshot(_Link):
     current: bool
     """False once another process has written: never served any more, still the base of a conditional read."""
     size: int
-    """What the process pays for it, in bytes."""
+    """Its memory in this process, in bytes."""
     uses: int
     queue: _Queue
 
@@ -102,7 +103,7 @@ class Snapshots:
     `get` and `peek` may be called from any thread. All else is called by one thread at a time: the parser's (C-2).
 
     Args:
-        max_bytes: the limit on what all snapshots cost this process, their bookkeeping included.
+        max_bytes: the limit on the memory of all snapshots, their bookkeeping included.
     """
 
     __slots__ = ("_by_digest", "_ghosts", "_main", "_outdated", "_small", "bytes", "evicted", "max_bytes")
@@ -110,9 +111,9 @@ class Snapshots:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes: Final = max_bytes
         self.bytes: int = 0
-        """What is accounted for now; never more than the limit."""
+        """The accounted memory; never more than the limit."""
         self.evicted: int = 0
-        """How many had to make room so far."""
+        """The number of evictions so far."""
         self._by_digest: dict[bytes, Snapshot] = {}
         self._small = _Queue()
         self._main = _Queue()
@@ -126,15 +127,15 @@ class Snapshots:
         """The snapshot of this session, if there is one; counts as a use of it."""
         snapshot = self._by_digest.get(digest)
         if snapshot is not None and snapshot.uses < _MOST_USES:
-            snapshot.uses += 1  # two threads at once may count one use: that is near enough
+            snapshot.uses += 1  # two simultaneous threads may count one use, which is accurate enough
         return snapshot
 
     def peek(self, digest: bytes) -> Snapshot | None:
-        """Like `get`, but no use."""
+        """Like `get`, but does not count as a use."""
         return self._by_digest.get(digest)
 
     def put(self, record: SessionRecord) -> None:
-        """Keep this state in place of what was there. One larger than a tenth of the limit is not kept (F-20)."""
+        """Keep this state in place of the previous one. A state larger than a tenth of the limit is not kept (F-20)."""
         digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
         there = self._by_digest.get(digest)
         if size > self.max_bytes // _LARGEST_SHARE:
@@ -150,11 +151,11 @@ class Snapshots:
         self._make_room()
 
     def put_base(self, record: SessionRecord) -> None:
-        """Keep this state as one that is outdated already, if there is room: never served, the base of a read."""
+        """Keep this state as an outdated one, if there is room: never served, the base of a read."""
         digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
         if size > self.max_bytes // _LARGEST_SHARE:
             return
-        self.discard(digest)  # another thread may be about to serve that one
+        self.discard(digest)  # another thread may be about to serve the old one
         based = Snapshot(record, size, self._outdated)
         based.current = False
         self._by_digest[digest] = based
@@ -162,7 +163,7 @@ class Snapshots:
         self._make_room()
 
     def outdate(self, digest: bytes) -> bool:
-        """Another process has written to this session: whether its snapshot was there and current until now."""
+        """Mark the snapshot as outdated by another process; returns whether it existed and was current until now."""
         snapshot = self._by_digest.get(digest)
         if snapshot is None or not snapshot.current:
             return False
@@ -172,14 +173,14 @@ class Snapshots:
         return True
 
     def discard(self, digest: bytes) -> bool:
-        """Remove this session's snapshot: whether there was one."""
+        """Remove this session's snapshot; returns whether there was one."""
         snapshot = self._by_digest.get(digest)
         if snapshot is not None:
             self._remove(digest, snapshot)
         return snapshot is not None
 
     def clear(self) -> int:
-        """Remove all: how many there were."""
+        """Remove all snapshots; returns their number."""
         removed = self._by_digest
         self._by_digest = {}
         self.bytes = 0
@@ -217,7 +218,9 @@ class Snapshots:
                 self.evicted += 1
 
     def _next_in_small(self) -> Snapshot | None:
-        """The next that must leave the small queue; those that were used while they waited go on to the main one."""
+        """The next snapshot to evict from the small queue; snapshots that were used while they waited move to the main
+        one.
+        """
         while self._small.bytes > self.max_bytes // _SMALL_SHARE and (oldest := self._small.oldest):
             if oldest.uses < _USES_TO_STAY:
                 self._haunt(oldest.record.key.digest)
@@ -228,7 +231,7 @@ class Snapshots:
         return None
 
     def _next_in_main(self) -> Snapshot | None:
-        """The next that must leave the main queue; those that were used get another round for each use."""
+        """The next snapshot to evict from the main queue; snapshots that were used get another round for each use."""
         while oldest := self._main.oldest:
             if not oldest.uses:
                 return oldest
@@ -237,8 +240,8 @@ class Snapshots:
             self._main.push(oldest)
         return self._small.oldest
 
-    # Ghosts: what left the small queue unused, and should have stayed if it is asked for again soon. A digest is
-    # random, so part of it chooses a place in a table of fixed size, and each place remembers the last one that left.
+    # Ghosts: marks of states that left the small queue unused, and should have stayed if used again soon. A digest is
+    # random, so part of it chooses a place in a table of fixed size, and each place holds the last one that left.
 
     def _haunt(self, digest: bytes) -> None:
         ghost = int.from_bytes(digest[:8])

@@ -1,4 +1,4 @@
-"""The lease: until when a node may answer from its own memory without asking (C-4, C-5)."""
+"""The lease: the time until which a node may answer from its own memory without reading the store (C-4, C-5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COUNTS_SUSPENSION: Final = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK
 lease_clock: Final[Callable[[], float]] = (
     time.monotonic if _COUNTS_SUSPENSION is None else partial(time.clock_gettime, _COUNTS_SUSPENSION)
 )
-"""Seconds on a clock that never goes back, is the same for all processes of the machine, and goes on while the machine
+"""Seconds on a clock that never goes back, is the same for all processes of the machine, and counts while the machine
 is suspended: a lease must not outlive a night with the lid closed."""
 
 
@@ -22,7 +22,7 @@ class Lease:
     """Granted by each acknowledged heartbeat, from the instant the heartbeat was **sent**.
 
     Args:
-        length: seconds (the setting `lease`, L); 0 for a lease that is never fresh.
+        length: seconds (the setting `lease`, L); 0 for a lease that is never valid.
         clock: `lease_clock`, or a test's.
     """
 
@@ -32,19 +32,19 @@ class Lease:
         self.length: Final = length
         self.clock: Final = clock
         self.fresh_until: float = 0.0
-        """By ``clock``. Read directly where speed counts: ``lease.clock() < lease.fresh_until``."""
+        """The end by ``clock``. Fast paths read it directly: ``lease.clock() < lease.fresh_until``."""
 
     @property
     def fresh(self) -> bool:
         return self.clock() < self.fresh_until
 
     def renew(self, sent_at: float) -> None:
-        """A heartbeat that was sent at this instant has been acknowledged."""
+        """Extend the lease: a heartbeat that was sent at this instant has been acknowledged."""
         if self.length:
             self.fresh_until = max(self.fresh_until, sent_at + self.length)
 
     def end(self) -> bool:
-        """Trust nothing until the next renewal; says whether the lease was fresh."""
+        """End the lease until the next renewal; returns whether it was valid."""
         fresh = self.fresh
         self.fresh_until = 0.0
         return fresh

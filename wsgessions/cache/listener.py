@@ -1,7 +1,7 @@
-"""How a near cache is filled and emptied: by the parser of a link, in stream order, and by nothing else (C-2).
+"""The interface by which the parser of a link, and no other code, fills and empties a near cache in stream order (C-2).
 
-A store that answers over a tracked link tells its `InvalidationListener` what each reply and each push means the moment
-it is parsed. Nothing awaits in between, so that what the listener holds is at any instant what the stream has said.
+A store with a tracked link calls its `InvalidationListener` for each reply and each push at the moment it is parsed.
+There is no await in between, so that the content of the listener always agrees with the stream.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ __all__ = ["Feeding", "InvalidationListener"]
 
 
 class InvalidationListener(Protocol):
-    """What a parser tells. Called in the event loop of the link, never awaiting, in the order of the stream."""
+    """The calls of a parser, in the event loop of the link, without awaiting, in the order of the stream."""
 
     @property
     def statistics(self) -> CacheStatistics:
-        """Where what the server says of its tracking is noted."""
+        """The statistics, in which the state of the server's tracking is recorded."""
         ...
 
     @property
@@ -31,7 +31,7 @@ class InvalidationListener(Protocol):
     def get_base(self, key: SessionKey) -> SessionRecord | None:
         """The state last installed for this session and not removed since: what a conditional read may rest on.
 
-        It may have been changed at the store meanwhile, and then no longer is served.
+        It may have been changed in the store meanwhile; then it is not served any more.
         """
         ...
 
@@ -73,14 +73,14 @@ class Feeding(Protocol):
     """The capability of a store to feed a near cache."""
 
     def feed(self, cache: InvalidationListener, lease: Lease) -> None:
-        """Tell ``cache`` everything from now on. Called once, before the store is started.
+        """Call ``cache`` for all replies and pushes from now on. Called once, before the store is started.
 
         Args:
-            cache: whom to tell.
-            lease: the one that the heartbeats renew, through ``cache``.
+            cache: the listener.
+            lease: the lease that the heartbeats renew, through ``cache``.
         """
         ...
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
-        """Read a session and tell only the cache: `InvalidationListener.audited`, in stream order."""
+        """Read a session and pass it only to the cache: `InvalidationListener.audited`, in stream order."""
         ...

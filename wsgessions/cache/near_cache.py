@@ -44,7 +44,7 @@ _AUDIT_SHARE: Final = 0.001
 
 
 class FeedingStore(Store, Feeding, Protocol):
-    """A store that can stand behind a near cache."""
+    """A store that can be behind a near cache."""
 
 
 class NearCache(Layer[FeedingStore]):
@@ -54,11 +54,11 @@ class NearCache(Layer[FeedingStore]):
 
     Args:
         store: the store behind.
-        lease: how long copies may be served after a heartbeat; of length 0, each request asks the store.
-        max_bytes: the limit on what copies cost this process (the setting `max_bytes_on_heap`).
+        lease: how long copies may be served after a heartbeat; with length 0, each request reads the store.
+        max_bytes: the limit on the memory of copies in this process (the setting `max_bytes_on_heap`).
         off_heap: a second tier, of encoded bytes that the workers of this host share; closed with the cache.
-        margin: seconds before its end from which a session is not served from memory any more: what the store's time
-            is uncertain by, and what a use may be reported late by, so that a hit needs no look at it (K-09).
+        margin: seconds before its end from which a session is not served from memory any more: the uncertainty of the
+            store's time plus the delay of reported uses, so that a hit needs no check of these (K-09).
         audit_share: share of the hits that are compared with the store afterwards.
     """
 
@@ -135,7 +135,7 @@ class NearCache(Layer[FeedingStore]):
 
     def _bring_back(self, generation: int, served_ms: int, record: SessionRecord) -> None:
         if generation != self.generation:
-            return  # it may be of a history that is lost, and nothing may rest on it (C-1)
+            return  # it may belong to a lost timeline, and must not be a base (C-1)
         tracked = self.tiers.bring_back(record)
         if chance.random() < self._audit_share:
             if tracked:
@@ -213,7 +213,7 @@ class NearCache(Layer[FeedingStore]):
     async def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
-        """See `Store.load`. Always asks the store; simultaneous reads of one session share the asking (F-22)."""
+        """See `Store.load`. Always reads the store; simultaneous reads of one session share one request (F-22)."""
         if since is not None:
             return await self.below.load(key, since=since, deadline=deadline)
         found = await self._reads.run(key.digest, lambda: self.below.load(key, deadline=deadline), deadline=deadline)
@@ -221,12 +221,12 @@ class NearCache(Layer[FeedingStore]):
         return found
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        """See `Store.touch`. What the store has acknowledged, the copies know too (C-16)."""
+        """See `Store.touch`. Acknowledged touches are applied to the copies too (C-16)."""
         began_ms = self.clock.now_ms()
         await self.below.touch(keys, deadline=deadline)
         ended_ms = self.clock.now_ms()
         for key in keys:
             held = self.tiers.current(key)
-            # The touch may have come too late, and the store does not say for which.
+            # The touch may have come too late, and the store does not report for which sessions.
             if held is not None and held.interval_ms and held.expires_ms > ended_ms:
                 self.tiers.extend(key, min(began_ms + held.interval_ms, held.deadline_ms))

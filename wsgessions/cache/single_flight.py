@@ -1,4 +1,4 @@
-"""One read for all callers that want the same session at the same time (C-2, F-22)."""
+"""One read for all callers that need the same session at the same time (C-2, F-22)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class _Flight(Generic[T]):
 
     def __init__(self, boarded: list[asyncio.Future[object]]) -> None:
         self.boarded = boarded
-        """The callers from before it began, which share its answer."""
+        """The callers that came before it began, which share its answer."""
         self.late: list[asyncio.Future[object]] = []
-        """The callers from after that, which wait for the next one."""
+        """The callers that came later, which wait for the next one."""
 
 
 class SingleFlight(Generic[T]):
-    """Runs at most one read for each key at a time, and gives its answer to all callers from before it began.
+    """Runs at most one read for each key at a time, and returns its answer to all callers that came before it began.
 
     A caller that comes while a read is under way cannot use its answer: the store may have given it before the caller's
     last write. Such callers wait for its end, and one of them reads again for all. So 500 first reads at once are two.
@@ -37,7 +37,7 @@ class SingleFlight(Generic[T]):
 
     def __init__(self) -> None:
         self.joined: int = 0
-        """How many have been served by the read of another."""
+        """The number of callers that were served by the read of another."""
         self._flights: dict[bytes, _Flight[T]] = {}
 
     async def run(self, key: bytes, read: Callable[[], Awaitable[T]], *, deadline: float = NEVER) -> T:
@@ -93,7 +93,7 @@ class SingleFlight(Generic[T]):
             raise
 
     def _pass_on(self, key: bytes) -> _Flight[T]:
-        """The turn came to a caller that has just left: the next one that waits takes it."""
+        """Pass the turn on: the caller that had it has just left, so the next waiting one takes it."""
         flight = self._flights[key]
         flight.late[:0] = flight.boarded
         return flight

@@ -1,7 +1,7 @@
-"""What a cached state of a session costs the process, in bytes, as CPython lays it out.
+"""The memory of a cached state of a session in bytes, by the object layout of CPython.
 
-Not only the values: most of a small session is objects around them. The figures follow from the layout of CPython's
-objects on 64 bits, whose allocator rounds up to 16 bytes; a test compares them with what `tracemalloc` counts.
+It includes the objects around the values, which are most of a small session. The figures follow from the layout of
+CPython's objects on 64 bits with an allocator that rounds up to 16 bytes; a test compares them with `tracemalloc`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from ..record.names import bytes_of_own
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
 
 SNAPSHOT_BYTES: Final = 176
-"""A `Snapshot`, and its share of the dict that finds it."""
+"""A `Snapshot`, and its share of the dict of snapshots."""
 
 _RECORD: Final = 480
 """A `SessionRecord`, its key and its numbers."""
 _VALUE: Final = 41
-"""The bytes object around a value, and on average what rounding adds to it."""
+"""The bytes object around a value, with the average of rounding."""
 _PLACEHOLDER: Final = 48
 _BINDING: Final = 112
-"""The binding to a principal, but for the text: a tuple of two, its number, and rounding."""
+"""The binding to a principal without its text: a tuple of two, its number, and rounding."""
 _RENEWED: Final = 64
 """The bytes object around a digest, rounded up."""
 _BYTES: Final = 40
-"""The bytes object around a lineage, whose length is a multiple of 8, and what the allocator adds to it at most."""
+"""The bytes object around a lineage, with a length that is a multiple of 8, and the most that the allocator adds."""
 
 
 def bytes_of(record: SessionRecord) -> int:
@@ -42,5 +42,5 @@ def bytes_of(record: SessionRecord) -> int:
 
 
 def _around(attributes: StoredAttributes) -> int:
-    """What attributes occupy but for the bytes of their values."""
+    """The memory of attributes without the bytes of their values."""
     return (_VALUE + _PLACEHOLDER) * len(attributes) + 2 * getsizeof(attributes) + bytes_of_own(attributes)

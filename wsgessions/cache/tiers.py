@@ -1,8 +1,8 @@
 """The two tiers of a near cache as one: the heap of this process, and memory that the workers of a host share.
 
-What is put in goes to both, so that a state that has to leave the heap is still there, and a sibling may serve it. What
-is found outside the heap comes back into it: to be served from there if it was put in by this process, whose link then
-tracks it, and otherwise as the base of the next read or commit.
+Each state is stored in both, so that a state that is evicted from the heap is still there, and a sibling may serve it.
+A state that is found outside the heap returns to it: as a served copy if this process stored it and so tracks it, and
+otherwise as the base of the next read or commit.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Tiers"]
 
 _REMEMBERED: Final = 4096
-"""Of so many sessions it is known which of their states are over."""
+"""The number of sessions for which the latest outdated version is remembered."""
 _ENDED: Final = sys.maxsize
-"""Instead of a version: all states of the session are over."""
+"""In place of a version: all states of the session are outdated."""
 
 
 class Tiers:
@@ -39,27 +39,28 @@ class Tiers:
     def __init__(self, heap: Snapshots, off_heap: OffHeap | None) -> None:
         self.heap: Final = heap
         self.off_heap: Final = off_heap
-        # The last version that is known here to be over: a sibling may hear of it later. Other threads only look.
+        # The last version that is known here to be outdated: a sibling may learn it later. Other threads only read.
         self._over: dict[bytes, int] = {}
 
     def held(self, key: SessionKey) -> SessionRecord | None:
-        """The state that was put in last, even if it was outdated since."""
+        """The state that was stored last, even if it was outdated since."""
         snapshot = self.heap.peek(key.digest)
         if snapshot is not None:
             return snapshot.record
         return None if self.off_heap is None else self.off_heap.get_own(key)
 
     def current(self, key: SessionKey) -> SessionRecord | None:
-        """The state that was put in last, unless it was outdated since."""
+        """The state that was stored last, unless it was outdated since."""
         snapshot = self.heap.peek(key.digest)
         if snapshot is not None:
             return snapshot.record if snapshot.current else None
         return None if self.off_heap is None else self.off_heap.get_own(key)
 
     def find_off_heap(self, key: SessionKey, mark: SeenState) -> SessionRecord | None:
-        """A state that the heap does not have: not older than ``mark``, not known to be over, and under a fresh lease.
+        """A state that the heap does not have: not older than ``mark``, not known to be outdated, and under a valid
+        lease.
 
-        Any thread may call it, while the lease of this process is fresh.
+        Any thread may call it, while the lease of this process is valid.
         """
         if self.off_heap is None:
             return None
@@ -70,7 +71,7 @@ class Tiers:
         return self.off_heap.get_shared(key, Seen(mark.incarnation, least))
 
     def bring_back(self, record: SessionRecord) -> bool:
-        """Put what was found outside the heap into it: to be served, if this process tracks it, else as a base only.
+        """Store a state from outside the heap in it: as a served copy, if this process tracks it, else as a base only.
 
         Returns:
             Whether this process tracks it.
@@ -103,7 +104,7 @@ class Tiers:
         self.heap.put_base(record)
 
     def outdate(self, digest: bytes) -> bool:
-        """Another process has written: whether there was a state to be outdated."""
+        """Mark the state as outdated by another process; returns whether there was one."""
         if self.off_heap is None:
             return self.heap.outdate(digest)
         snapshot = self.heap.peek(digest)
@@ -115,7 +116,7 @@ class Tiers:
         return bool(over)
 
     def end(self, digest: bytes) -> None:
-        """There is no such session any more, or none that is known here."""
+        """The session does not exist any more, or not in a form that is known here."""
         if self.off_heap is not None:
             self._note_over(digest, _ENDED)
             self.off_heap.discard(digest)
@@ -146,6 +147,6 @@ class Tiers:
 
     def _note_over(self, digest: bytes, version: int) -> None:
         over = self._over
-        over[digest] = max(version, over.pop(digest, 0))  # taken out first, so that it counts as the youngest
+        over[digest] = max(version, over.pop(digest, 0))  # removed first, so that it becomes the newest entry
         if len(over) > _REMEMBERED:
             del over[next(iter(over))]

@@ -1,4 +1,4 @@
-"""The command ``wsgessions``. Its parts need the extra ``cli``; this file says so where it is missing."""
+"""The command ``wsgessions``. Its parts need the extra ``cli``; without it, this file prints a hint."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def main(
     """Run the command line, and exit with an `ExitCode`.
 
     Args:
-        arguments: what follows the command's name; by default this process's.
-        settings: what commands take for the application's settings; by default those of the environment and the files.
-        name: what the command is called in its own texts.
+        arguments: the arguments after the command's name; by default this process's.
+        settings: returns the settings of the application; by default those of the environment and the files.
+        name: the name of the command in its own texts.
     """
     if find_spec("typer") is None:
         print("wsgessions: the command line needs an extra: pip install 'wsgessions[cli]'", file=sys.stderr)

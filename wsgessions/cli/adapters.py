@@ -1,4 +1,4 @@
-"""``wsgessions adapters``: for which frameworks there are adapters here, and whether what is installed fits them."""
+"""``wsgessions adapters``: the registered adapters, and whether they support the installed frameworks."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["register"]
 
 
 class Row(NamedTuple):
-    """One adapter, as it is shown."""
+    """One adapter in the output."""
 
     name: str
-    """By which it can be chosen."""
+    """The name for the setting `adapter`."""
     adapter: str
-    """Where its class is."""
+    """The path of its class."""
     package: str
-    """What has registered it."""
+    """The package that has registered it."""
     supports: str
-    """The framework and its versions; empty if the adapter cannot be imported or says nothing."""
+    """The framework and its versions; empty if the adapter cannot be imported or declares none."""
     tested: str
-    """The newest version that was tested."""
+    """The newest tested version."""
     installed: str
     """The installed version."""
     fits: str
-    """Whether that is supported, or why the adapter cannot be used."""
+    """Whether that is supported, or the reason why the adapter cannot be used."""
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""The command's skeleton: global options, the list of sub-commands, and what an error looks like."""
+"""The command's skeleton: global options, the list of sub-commands, and the output of errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _print_version(is_wanted: bool) -> None:
 
 
 def _forbid_color(is_wanted: bool) -> None:
-    # Everything that colours, rich and ours, asks this variable when it starts to print.
+    # All code that prints colours, rich and ours, reads this variable when it starts to print.
     if is_wanted:
         os.environ["NO_COLOR"] = "1"
 

@@ -1,4 +1,4 @@
-"""``wsgessions config``: which settings are in force here, and where each came from."""
+"""``wsgessions config``: the settings in force in this directory, and the source of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command tells the shell."""
+"""The exit codes of the command."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ExitCode(IntEnum):
     OK = 0
     """Done."""
     FAILURE = 1
-    """Tried, and it did not work."""
+    """The command failed."""
     USAGE = 2
-    """Asked for in a wrong way: an unknown option, a setting that makes no sense."""
+    """Wrong usage: an unknown option, an invalid setting."""
     UNREACHABLE = 3
     """The store or the management address does not answer."""
     NOT_FOUND = 4
-    """What was asked about does not exist."""
+    """The requested object does not exist."""
 
     @classmethod
     def of(cls, error: WsgessionsError) -> ExitCode:

@@ -116,7 +116,7 @@ def _serve(place: Path, options: dict[str, Any]) -> None:
 
 
 class _Screen:
-    """Tells the person at the terminal: facts on stdout, progress and trouble on stderr."""
+    """Prints to the terminal: facts on stdout, progress and errors on stderr."""
 
     def __init__(self, place: Path, bind: str) -> None:
         self._place = place

@@ -1,1 +1,1 @@
-"""Small pieces that know nothing of sessions."""
+"""Small parts that do not depend on sessions."""

@@ -1,7 +1,7 @@
-"""What a forked child process must make anew, since it would pass for its parent otherwise (C-21, F-25).
+"""The registry of objects that a forked child process must renew, so that it does not act as its parent (C-21, F-25).
 
-A server that loads the application before it forks its workers gives all of them the same objects. Whatever names a
-process to others, or belongs to its threads and event loops, registers here where it is made.
+A server that loads the application before it forks its workers gives all of them the same objects. Each object that
+names a process to others, or that belongs to its threads and event loops, is registered here when it is made.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Forkable", "renew_in_children"]
 
 
 class Forkable(Protocol):
-    """An object that a forked child inherits and cannot use as it is."""
+    """An object that a forked child inherits and cannot use without renewal."""
 
     def renew_after_fork(self) -> None:
         """Called in the child, before anything else runs there."""

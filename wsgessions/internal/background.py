@@ -1,4 +1,4 @@
-"""A task that goes on beside requests for as long as a store is in use."""
+"""A background task that runs for as long as a store is in use."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class BackgroundTask:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and not stopped."""
+        """Whether it is running: started and not stopped."""
         return self._task is not None
 
     def start(self) -> None:
-        """Begin, in the running event loop."""
+        """Start in the running event loop."""
         self._task = begin_task(self._work(), name=self._name)
 
     async def stop(self) -> bool:
-        """End, wherever the work is; whether it was running."""
+        """Stop at any point of the work; returns whether it was running."""
         task, self._task = self._task, None
         if task is None:
             return False

@@ -1,7 +1,7 @@
-"""Chance that spreads nodes apart and picks samples. It hides nothing: ids and keys come from `secrets`.
+"""Random numbers for jitter and for samples, not for secrets: ids and keys come from `secrets`.
 
-A generator of our own. Python's shared one belongs to the application, which may have seeded it to repeat a run, and a
-heartbeat in another thread must not draw from it.
+It is a separate generator. Python's shared one belongs to the application, which may have seeded it to repeat a run,
+and a heartbeat in another thread must not draw from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Log lines that cannot flood: one per kind and interval, with the number of those left out (S-11)."""
+"""Log lines at a limited rate: one per kind and interval, with the number of suppressed ones (S-11)."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class LogThrottle:
             event: the kind of line.
             message: its text.
             args: for the text.
-            source: what the line is about, such as a class of peers. Sources do not silence each other, the first 64 of
-                an interval; all further ones are one source together.
+            source: the subject of the line, such as a class of peers. The first 64 sources of an interval have separate
+                limits; all further ones share one.
         """
         self._log(logging.WARNING, event, source, message, *args)
 
     def info(self, event: str, message: str, *args: object, source: str = "") -> None:
-        """As `warning`, as an information."""
+        """As `warning`, at the level INFO."""
         self._log(logging.INFO, event, source, message, *args)
 
     def error(self, event: str, message: str, *args: object) -> None:
-        """As `warning`, as an error."""
+        """As `warning`, at the level ERROR."""
         self._log(logging.ERROR, event, "", message, *args)
 
     def _log(self, level: int, event: str, source: str, message: str, *args: object) -> None:
@@ -64,7 +64,7 @@ class LogThrottle:
         self._logger.log(level, message, *args, extra={"event": event})
 
     def _room(self, lines: dict[str, tuple[float, int]], source: str, now: float) -> str:
-        """The source to count as, once those are forgotten that were silent for an interval."""
+        """The source to count as, after dropping the sources without a line for an interval."""
         for other in [other for other, (logged_at, _) in lines.items() if now - logged_at >= self._interval]:
             del lines[other]
         return source if len(lines) < _MOST_SOURCES else _OTHERS

@@ -1,4 +1,4 @@
-"""Which hosts can only mean this machine."""
+"""Recognises hosts that can only mean this machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How what holds ids and values shows itself: by names and sizes (S-80).
+"""Representations of objects with ids and values: by names and sizes only (S-80).
 
 Error trackers, debug pages and ``capture_locals`` print the variables of the frames that an error has passed through.
-Most of them take ``repr()``; Sentry and rich look into dicts and tuples before, unless these have a method of theirs.
+Most of them use ``repr()``; Sentry and rich look into dicts and tuples first, unless these have a method of theirs.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _T = TypeVar("_T")
 
 
 def described(value: Any) -> str:
-    """A text for a value that may be, or hold, what is not to be shown.
+    """A text for a value that may be, or contain, a secret.
 
-    Texts, bytes and lists are told by their sizes. Of a mapping the keys are shown, and of a set or a tuple of texts
-    the members: these are names of attributes. Anything else shows itself.
+    Texts, bytes and lists are shown by their sizes. Of a mapping the keys are shown, and of a set or a tuple of texts
+    the members: these are names of attributes. Any other value is shown by its own representation.
     """
     if isinstance(value, str):
         return f"<{len(value)} characters>"
@@ -41,7 +41,7 @@ def described(value: Any) -> str:
 
 
 def shows_as(show: Callable[[Any], str]) -> Callable[[_Class], _Class]:
-    """A decorator of classes: whatever prints their objects prints ``show`` of them."""
+    """A decorator of classes: all representations of their objects are the result of ``show``."""
 
     def decorate(cls: _Class) -> _Class:
         def text(self: Any) -> str:
@@ -75,7 +75,7 @@ def _fields(value: Any) -> Iterator[str]:
 
 
 def masked(cls: _Class) -> _Class:
-    """A decorator of named tuples and structs, whose fields are then shown as `described` says."""
+    """A decorator of named tuples and structs: their fields are shown by `described`."""
     return shows_as(lambda value: f"{type(value).__name__}({', '.join(_fields(value))})")(cls)
 
 
@@ -87,9 +87,9 @@ class Encoded(dict[str, bytes]):
 
 
 def forget_variables(error: BaseException) -> None:
-    """Have the frames that an error has left forget their variables, because these are values.
+    """Clear the variables of the frames that an error has left, because these are values.
 
-    Where it was raised is still told. What was raised in its place while it was handled is an error of the same type.
+    The traceback still shows where it was raised. An error raised in its place during its handling has the same type.
     """
     each: BaseException | None = error
     while isinstance(each, type(error)):
@@ -98,7 +98,7 @@ def forget_variables(error: BaseException) -> None:
 
 
 def forgetful(method: Callable[_P, _T]) -> Callable[_P, _T]:
-    """A decorator of functions that are given values: the frames of our errors then hold none of these."""
+    """A decorator of functions with values as arguments: the frames of our errors then contain none of these."""
 
     @functools.wraps(method)
     def call(*args: _P.args, **named: _P.kwargs) -> _T:

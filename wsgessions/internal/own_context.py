@@ -1,7 +1,7 @@
-"""Work that outlives the request in which it happens to begin.
+"""Starts tasks that outlive the request in which they are started.
 
-A task takes the context variables of what begins it. A connection that is made in the midst of a request would so keep
-that request, its session and the application's own variables for as long as it lives, and its logs would be of that
+A task inherits the context variables of its creator. A connection that is made during a request would so keep that
+request, its session and the application's own variables for as long as it lives, and its logs would belong to that
 request's trace.
 """
 
@@ -18,5 +18,5 @@ T = TypeVar("T")
 
 
 def begin_task(work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-    """Begin a task in the running event loop, in an empty context."""
+    """Start a task in the running event loop, in an empty context."""
     return asyncio.get_running_loop().create_task(work, name=name, context=Context())

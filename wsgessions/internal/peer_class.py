@@ -1,4 +1,4 @@
-"""Peers that are taken for one: an attacker with one address usually has those beside it."""
+"""Groups of peers that are treated as one: an attacker with one address usually has the neighbouring ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IPV6_BITS = 48
 
 
 def peer_class(peer: str | None) -> str:
-    """The network of a peer's address: its /24 or its /48; ``""`` for what is no address, as of a unix socket."""
+    """The network of a peer's address: its /24 or its /48; ``""`` if it is no address, as for a unix socket."""
     try:
         address = ip_address(peer or "")
     except ValueError:

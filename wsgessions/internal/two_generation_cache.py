@@ -1,4 +1,4 @@
-"""A small memory of what was worked out lately, for answers that never change."""
+"""A small cache of recently computed results that never change."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ V = TypeVar("V")
 
 
 class TwoGenerationCache(Generic[K, V]):
-    """A mapping that keeps at least the last ``size`` entries that were put in or used, and at most twice as many.
+    """A mapping that keeps at least the last ``size`` entries that were added or used, and at most twice as many.
 
-    Two dicts take turns, so that a look costs no more than one of them, and no entry is ever moved but to be kept.
+    Two dicts take turns, so that a look-up costs little more than one of a dict, and an entry is moved only to be kept.
     """
 
     __slots__ = ("_old", "_size", "_young")
@@ -24,7 +24,7 @@ class TwoGenerationCache(Generic[K, V]):
         self._old: dict[K, V] = {}
 
     def get(self, key: K) -> V | None:
-        """What is remembered for this key, if anything."""
+        """The cached value of this key; None if there is none."""
         value = self._young.get(key)
         if value is None:
             value = self._old.get(key)
@@ -33,7 +33,7 @@ class TwoGenerationCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember ``value``, which is not None."""
+        """Cache ``value``, which must not be None."""
         if len(self._young) >= self._size:
             self._old, self._young = self._young, {}
         self._young[key] = value

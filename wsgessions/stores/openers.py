@@ -1,4 +1,4 @@
-"""Opens the stores of wsgessions that are no servers; see `wsgessions.stores.registry`."""
+"""Opens the stores of wsgessions without a server of their own; see `wsgessions.stores.registry`."""
 
 from __future__ import annotations
 

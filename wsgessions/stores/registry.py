@@ -1,8 +1,8 @@
-"""Which stores there are, by the scheme of ``store_url``: those of wsgessions, and those that other packages bring.
+"""The stores by the scheme of ``store_url``: those of wsgessions, and those of other packages.
 
-The stores of wsgessions stand in a table: a source checkout has them without being installed, and no other package
-can take their schemes or break them. The metadata of installed packages is read for other schemes only, and only the
-package of the wanted one is imported. A package registers a function, a `StoreOpener`, under the scheme of its stores:
+The stores of wsgessions are in a table: a source checkout has them without installation, and no other package can
+replace or break them. The metadata of installed packages is read for other schemes only, and only the package of the
+wanted one is imported. A package registers a function, a `StoreOpener`, under the scheme of its stores:
 
 ```toml
 [project.entry-points."wsgessions.stores"]
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["GROUP", "OWN_SCHEMES", "RESERVED_SCHEMES", "StoreOpener", "StoreSource", "find_source", "other_schemes"]
 
 GROUP: Final = "wsgessions.stores"
-"""The entry-point group in which packages register the stores that they bring."""
+"""The entry-point group in which packages register their stores."""
 
 StoreOpener = Callable[["SessionSettings"], Store]
 """Makes the store that ``settings.store_url`` names, not yet started. Called again for each event loop and each forked
-process in which the store is used, so what must outlive those is kept elsewhere.
+process in which the store is used, so data that must outlive those has to be kept elsewhere.
 
-It reads the URL with ``settings.store_url.get_secret_value()``, and what it cannot open it refuses with a
+It reads the URL with ``settings.store_url.get_secret_value()``, and if it cannot open the store, it raises a
 `ConfigError` that repeats no part of the URL. It separates applications by `namespace` and `context_path`, keeps idle
 sessions for `grace_seconds` longer than it serves them, and refuses in production (`env`) a store that forgets or is
 spoken to in clear text, unless `allow_eviction`, `allow_volatile` and `allow_clear_text` accept that.
@@ -49,13 +49,13 @@ _OPENERS: Final = {
 }
 OWN_SCHEMES: Final = frozenset(_OPENERS)
 RESERVED_SCHEMES: Final = frozenset({"sentinel", "cluster"})
-"""Those of later releases. Another package cannot have them, as it cannot have ours."""
+"""The schemes of later releases. Other packages cannot register them, nor ours."""
 
 _CALLS: Final = tuple(name for name in vars(Store) if not name.startswith("_"))
 
 
 class StoreSource(NamedTuple):
-    """Where the stores of one scheme come from."""
+    """The source of the stores of one scheme."""
 
     point: EntryPoint
     package: str
@@ -67,14 +67,14 @@ class StoreSource(NamedTuple):
         return self.point.name in OWN_SCHEMES
 
     def opener(self) -> StoreOpener:
-        """What makes such stores; imported now.
+        """The function that makes such stores; imported now.
 
         Raises:
             ConfigError: the package cannot be imported, or has no such function.
         """
         try:
             found: Any = self.point.load()
-        except Exception as error:  # the import of another package may fail in any way
+        except Exception as error:  # the import of another package may raise any error
             raise self._broken(f"{type(error).__name__}: {error}") from error
         if not callable(found):
             raise self._broken(f"{self.point.value} is not a function")
@@ -106,7 +106,7 @@ class StoreSource(NamedTuple):
 
 
 def find_source(scheme: str) -> StoreSource | None:
-    """Where the stores of a scheme come from; None if there are none.
+    """The source of the stores of a scheme; None if there is none.
 
     Raises:
         ConfigError: several packages have registered the scheme.
@@ -123,15 +123,15 @@ def find_source(scheme: str) -> StoreSource | None:
 
 
 def other_schemes() -> list[str]:
-    """The schemes of other packages that are installed, without what is broken among them."""
+    """The schemes of other installed packages, without broken ones."""
     return sorted(_registered())
 
 
 def _registered() -> Mapping[str, list[StoreSource]]:
-    """What packages have registered, by scheme. None of them is imported."""
+    """The registered sources by scheme. No package is imported."""
     found: dict[str, list[StoreSource]] = {}
     for point in entry_points(group=GROUP):
-        scheme = point.name.lower()  # schemes of URLs know no case
+        scheme = point.name.lower()  # schemes of URLs are case-insensitive
         if scheme not in OWN_SCHEMES | RESERVED_SCHEMES:
             source = StoreSource(EntryPoint(scheme, point.value, point.group), _package_of(point))
             found.setdefault(scheme, []).append(source)

@@ -1,4 +1,4 @@
-"""Opens the stores of wsgessions that are servers, with a near cache in front; see `wsgessions.stores.registry`."""
+"""Opens the stores of wsgessions with a server, and a near cache in front; see `wsgessions.stores.registry`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_servers(settings: SessionSettings) -> Store:
 
 
 def open_embedded(settings: SessionSettings) -> Store:
-    """The store at the server of ``embedded:[directory]``, which is started where it does not run.
+    """The store at the server of ``embedded:[directory]``, which is started if it does not run.
 
     Raises:
         ConfigError: there is no such server on this platform.
@@ -87,7 +87,9 @@ def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
 
 
 def _sweep_off_heap() -> None:
-    """Files of dead workers that had such a tier hold sessions, and nothing else would remove them any more."""
+    """Remove files of dead workers with an off-heap tier: they contain sessions, and no other process would remove
+    them.
+    """
     if sys.platform != "win32":
         from ..cache.off_heap import sweep
 

@@ -1,8 +1,10 @@
 """The off-heap tier: encoded sessions outside the Python heap, shared by the worker processes of one host.
 
 Each worker writes one file, its own, and maps those of its siblings read-only. There is no lock between them, so none
-of them can hold up another, wherever it is stopped or killed. `layout` says what lies in a file, `area` reads one,
-`own_area` writes one, `directory` keeps them private and tells the living from the dead, `tier` puts them together.
+of them can block another, wherever it is stopped or killed.
+
+`layout` defines the format of a file, `area` reads one, `own_area` writes one, `directory` keeps them private and finds
+those of living workers, `tier` combines all of this.
 """
 
 from __future__ import annotations

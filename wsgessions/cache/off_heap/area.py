@@ -1,4 +1,4 @@
-"""One file of the off-heap tier, as every worker may read it: its own, or that of a sibling."""
+"""One file of the off-heap tier for reading: the worker's own, or that of a sibling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK_SHIFT: Final = 40
 PLACE_MASK: Final = (1 << MARK_SHIFT) - 1
 """The lower bits of a word of the table: the number of the word with which the record begins."""
 ERA_MASK: Final = 0xFF
-"""The lower bits of a mark, and of a generation: a word of an older generation names nothing."""
+"""The lower bits of a mark, and of a generation: a word of an older generation is invalid."""
 _DIGEST_SHIFT: Final = 48
 
 _DIGEST: Final = Struct("@QQ")
@@ -28,10 +28,10 @@ class Area:
 
     Args:
         memory: the whole file.
-        clock: 16 bytes that name the clock on which its lease has to count.
+        clock: 16 bytes that identify the clock of its lease.
 
     Raises:
-        ValueError: it is no such file, or not yet, or its lease counts on another clock.
+        ValueError: it is no such file, or not complete yet, or its lease is by another clock.
     """
 
     __slots__ = ("_buckets", "_end", "_memory", "_words")
@@ -55,7 +55,7 @@ class Area:
         return self._words[HeaderWord.GENERATION]
 
     def read(self, key: SessionKey) -> SessionRecord | None:
-        """The state that is, or at some moment during the call was, entered for this session."""
+        """The state that is stored for this session, or was at some moment during the call."""
         generation = self.generation
         place, word = self._find(key.digest, generation)
         if not word:
@@ -66,22 +66,22 @@ class Area:
         return unpack(data, key, generation)
 
     def _copied(self, start: int) -> bytes:
-        # The length may be nonsense if the record is being overwritten; a slice never leaves the file.
+        # The length may be invalid if the record is being overwritten; a slice never leaves the file.
         if start >= self._end:
             return b""
         at = start * WORD
         return self._memory[at : at + min(self._words[start], len(self._memory))]
 
     def _bucket(self, digest: bytes, generation: int) -> tuple[int, int]:
-        """The first word of the bucket for this digest, and the mark that names it there."""
+        """The first word of the bucket for this digest, and its mark there."""
         choice, rest = _DIGEST.unpack(digest)
         mark = rest >> _DIGEST_SHIFT << ERA_MASK.bit_length() | generation & ERA_MASK
         return PAGE // WORD + choice % self._buckets * _WORDS_PER_BUCKET, mark
 
     def _find(self, digest: bytes, generation: int) -> tuple[int, int]:
-        """The place of this session's word in the table and the word; zeros if there is none.
+        """The index of this session's word in the table and the word; zeros if there is none.
 
-        One of 65536 other sessions has the same mark; it counts as this one, and `unpack` tells them apart.
+        One of 65536 other sessions has the same mark; it is treated as this one, and `unpack` distinguishes them.
         """
         place, mark = self._bucket(digest, generation)
         for word in BUCKET.unpack_from(self._memory, place * WORD):

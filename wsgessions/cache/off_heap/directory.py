@@ -1,11 +1,11 @@
-"""Where the workers of one user and host keep their files, and how they find each other's (S-82).
+"""The files of the workers of one user and host, and how workers find each other's (S-82).
 
-Each worker makes a directory of its own where shared memory is, with mode 0700 and a name that cannot be foreseen, so
-that nothing can be put in its place beforehand. The others find it by looking through what is there: whatever is not a
-private directory of the same user is passed over.
+Each worker makes a directory of its own in shared memory, with mode 0700 and an unpredictable name, so that no other
+user can create it beforehand. The others find it by listing: entries that are not a private directory of the same user
+are ignored.
 
 A file is locked by the worker that made it, for as long as that worker lives, and the system frees the lock however the
-worker ends. So a file without a lock is left over, and the first process that notices it removes it.
+worker ends. So a file without a lock is stale, and the first process that finds it removes it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _OTHERS: Final = 0o077
 
 
 class WorkerFiles:
-    """The files of this user's workers, by the names of their directories. What dead workers left is removed at once.
+    """The files of this user's workers, by the names of their directories. Files of dead workers are removed at once.
 
     Args:
-        identity: what the files are about, such as address and namespace of a store. Two identities never meet.
-        base: where the directories lie; default shared memory, else the directory for temporary files.
+        identity: the identity of the store, such as address and namespace. Files of two identities are separate.
+        base: the parent of the directories; default shared memory, else the directory for temporary files.
 
     Raises:
         OSError: that cannot be read.
@@ -56,7 +56,7 @@ class WorkerFiles:
         while True:
             name = _PREFIX + secrets.token_hex(16)
             os.mkdir(name, 0o700, dir_fd=self._base)
-            # A worker that starts at this moment takes what has no lock yet for left over, and removes it.
+            # A worker that starts at this moment treats a file without a lock as stale, and removes it.
             with suppress(FileNotFoundError):
                 file = self._made(name)
                 if _locked(file) and os.fstat(file).st_nlink:
@@ -72,13 +72,13 @@ class WorkerFiles:
             os.close(folder)
 
     def names(self) -> set[str]:
-        """The private directories of this user that there are now, whatever their files are about.
+        """All present private directories of this user, of any identity.
 
         Raises:
-            OSError: it cannot be told.
+            OSError: the parent directory cannot be listed.
         """
         found = {name for name in os.listdir(self._base) if name.startswith(_PREFIX)}  # noqa: PTH208 - by the open base
-        self._strangers &= found  # each is looked at once, so that a thousand of them cost no more than their names
+        self._strangers &= found  # each is examined once, so that a thousand of them cost no more than their names
         self._strangers |= {name for name in found - self._strangers if not self._is_ours(name)}
         return found - self._strangers
 
@@ -87,7 +87,9 @@ class WorkerFiles:
             return folder is not None
 
     def open_living(self, name: str) -> int | None:
-        """A sibling's file, open for reading; None if it has none about this, or is dead: then the file is removed."""
+        """A sibling's file, open for reading; None if it has none of this identity, or is dead: then the file is
+        removed.
+        """
         with self._opened(name) as folder:
             file = None if folder is None else _opened_file(self._file, folder)
             if file is None or not _locked(file):
@@ -106,10 +108,10 @@ class WorkerFiles:
         self._remove_empty(name)
 
     def sweep(self) -> None:
-        """Remove what dead workers of this user left, whatever it is about.
+        """Remove the files of dead workers of this user, of any identity.
 
         Raises:
-            OSError: the directories cannot be told.
+            OSError: the directories cannot be listed.
         """
         for name in self.names():
             with self._opened(name) as folder:
@@ -118,7 +120,7 @@ class WorkerFiles:
             self._remove_empty(name)
 
     def close(self) -> None:
-        """Look no more. The files stay."""
+        """Close the directory. The files stay."""
         os.close(self._base)
 
     def _remove_empty(self, name: str) -> None:
@@ -127,7 +129,7 @@ class WorkerFiles:
 
     @contextmanager
     def _opened(self, name: str) -> Generator[int | None]:
-        """The directory, kept open, so that no other can take its place; None unless it is this user's alone."""
+        """The directory, kept open, so that it cannot be replaced; None unless it is private to this user."""
         try:
             folder = os.open(name, _DIRECTORY, dir_fd=self._base)
         except OSError:
@@ -141,7 +143,7 @@ class WorkerFiles:
 
 
 def sweep() -> None:
-    """Remove what dead workers of this user left, for a process that has no such file itself."""
+    """Remove the files of dead workers of this user, for a process without such a file."""
     with suppress(OSError):
         WorkerFiles("").close()
 
@@ -159,7 +161,7 @@ def _clear(folder: int) -> None:
 
 
 def _opened_file(name: str, folder: int) -> int | None:
-    """A plain file of this user, open for reading; None if it is something else."""
+    """A plain file of this user, open for reading; otherwise None."""
     try:
         file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
     except OSError:
@@ -172,7 +174,7 @@ def _opened_file(name: str, folder: int) -> int | None:
 
 
 def clock_name() -> bytes:
-    """16 bytes that are the same for all processes whose lease clocks agree: one boot of one machine."""
+    """16 bytes that are the same for all processes with the same lease clock: one boot of one machine."""
     parts = [os.uname().nodename]
     with suppress(OSError):
         parts = [Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")]
@@ -187,7 +189,7 @@ def _memory_directory() -> Path:
 
 
 def _locked(file: int) -> bool:
-    """Whether the lock could be taken: no other process has it."""
+    """Try to take the lock; returns whether no other process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What lies where in a file of the off-heap tier. Only the worker that made the file ever writes to it.
+"""The format of a file of the off-heap tier. Only the worker that made the file ever writes to it.
 
 ```
 page 0         magic, clock, size, generation, lease
@@ -6,7 +6,7 @@ table          buckets of 8 words; a word names a record in the ring, 0 names no
 ring           records, oldest first, wrapping around
 ```
 
-Everything that is changed in place is one aligned word of 64 bits, which no reader can see by half. A word of the table
+Only aligned words of 64 bits are changed in place, which a reader always sees as a whole. A word of the table
 holds 16 bits of the session's digest, 8 of the generation, and the place of its record. A reader of a record checks
 all of it (`unpack`), so that a word that is out of date, or a record that is being overwritten, is a miss and never a
 wrong answer.
@@ -38,40 +38,40 @@ __all__ = [
 ]
 
 MAGIC: Final = b"wsgoff4" + sys.byteorder[:1].encode()
-"""Kind of file, format, and order of bytes: what begins otherwise is not read."""
+"""Kind of file, format, and byte order: a file with another beginning is not read."""
 PAGE: Final = 4096
 WORD: Final = 8
 BUCKET: Final = Struct("@8Q")
-"""The words of the table in which one session may be named: a line of the processor's cache."""
+"""The words of the table in which one session may be entered: a line of the processor's cache."""
 HEADER: Final = Struct("@8s16sQ")
-"""Magic, the clock on which the lease counts, and the size of the file: what never changes in it."""
+"""Magic, the clock of the lease, and the size of the file: the constant part."""
 SMALLEST: Final = 64 * 1024
-"""No file is smaller, in bytes."""
+"""The smallest file, in bytes."""
 
 _BYTES_PER_BUCKET: Final = 2048
-"""For so many bytes of the file there is one bucket, so that the table takes a thirty-second of it."""
+"""There is one bucket for so many bytes of the file, so that the table takes a thirty-second of it."""
 _HEAD: Final = Struct("=QQ16sQQqqqqQHQHB")
 _CRC: Final = Struct("<I")
 _INTACT: Final = 0x2144DF1C
-"""What the CRC-32 of any bytes that end with their own CRC-32 comes to: so one pass checks a record."""
+"""The CRC-32 of any bytes that end with their own CRC-32: so one pass checks a record."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
 class HeaderWord:
-    """Words of the header that change, by their number from the start of the file."""
+    """The variable words of the header, by their number from the start of the file."""
 
     GENERATION: Final = 8
-    """Part of each record. One step, and every record in the file is worthless (C-1)."""
+    """Part of each record. An increment makes every record in the file invalid (C-1)."""
     LEASE: Final = 9
-    """Until when the worker's entries may be trusted, in microseconds of the lease's clock; 0 for not at all (C-4)."""
+    """The end of the worker's lease, in microseconds of the lease's clock; 0 for none (C-4)."""
 
 
 class Geometry(NamedTuple):
-    """Where the parts of a file begin."""
+    """The offsets of the parts of a file."""
 
     size: int
-    """Of the whole file, in bytes."""
+    """The size of the whole file, in bytes."""
     buckets: int
 
     @classmethod
@@ -80,7 +80,7 @@ class Geometry(NamedTuple):
 
     @property
     def ring(self) -> int:
-        """The first byte of the ring, which goes to the end of the file."""
+        """The first byte of the ring, which extends to the end of the file."""
         return PAGE + self.buckets * BUCKET.size
 
 
@@ -90,7 +90,7 @@ def aligned(size: int) -> int:
 
 
 def pack(record: SessionRecord, generation: int) -> bytes:
-    """A record as it lies in the ring: its length, numbers, lineage, principal, renewed id, attributes, checksum."""
+    """A record in the format of the ring: its length, numbers, lineage, principal, renewed id, attributes, checksum."""
     principal, bound = record.binding or ("", 0)
     owner = principal.encode()
     values = record.lineage + owner + record.renewed_from + _encode(record.attributes)
@@ -114,9 +114,9 @@ def pack(record: SessionRecord, generation: int) -> bytes:
 
 
 def unpack(data: bytes, key: SessionKey, generation: int) -> SessionRecord | None:
-    """The record in these bytes, or None if they are not, whole and unharmed, one of this session and generation.
+    """The record in these bytes; None if they are not an intact record of this session and generation.
 
-    The checksum finds what was torn or harmed by chance. Bytes that were made to pass it are no record, either.
+    The checksum detects incomplete and damaged records. Forged bytes with a valid checksum are rejected as well.
     """
     if len(data) < _HEAD.size or crc32(data) != _INTACT:
         return None

@@ -1,4 +1,4 @@
-"""The file that this worker writes: what is entered in it, and in which order, so that others may read it any time."""
+"""The file that this worker writes, in an order of steps that allows others to read it at any time."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ _log = logging.getLogger("wsgessions.off_heap")
 _LARGEST_SHARE: Final = 10
 """A record larger than one tenth of the ring is not kept (F-20)."""
 _STEP: Final = 1 << 20
-"""By so many bytes the part of the file that has memory behind it grows."""
+"""The step in bytes by which the allocated part of the file grows."""
 _MICROSECONDS: Final = 1_000_000
 _DIGEST_AT: Final = slice(2 * WORD, 4 * WORD)
-"""Where in a record the digest of its session is."""
+"""The offset of the session's digest in a record."""
 _VERSION_AT: Final = 5
-"""Which of its words is its version."""
+"""The number of the word with its version."""
 
 
 class OwnArea(Area):
     """Written by one thread at a time, the parser's (C-2).
 
-    A record is written where no word of the table leads, and then entered by storing one word. It is removed by
-    clearing that word, before anything else happens to its bytes. So this process may be stopped or killed between any
-    two instructions: what is entered is whole.
+    A record is written to a part that no word of the table refers to, and then published by storing one word. It is
+    removed by clearing that word, before its bytes are used again. So this process may be stopped or killed between any
+    two instructions: each published record is complete.
 
-    Memory is taken step by step, by writing zeros, and only then used through the mapping: where the file system is
-    full, writing fails and the ring stays as it is. An access to a page that cannot be had would kill the process.
+    Memory is allocated step by step, by writing zeros, and only then used through the mapping: if the file system is
+    full, writing fails and the ring keeps its size. An access to a page that cannot be allocated would kill the
+    process.
 
     Args:
         file: an empty file, open for reading and writing. It is kept open.
         size: the largest size of the file, in bytes, whole pages.
-        clock: 16 bytes that name the clock on which the lease counts.
+        clock: 16 bytes that identify the clock of the lease.
 
     Raises:
-        OSError: there is no room even for the table and the first step.
+        OSError: there is no room for the table and the first step.
     """
 
     __slots__ = ("_file", "_largest", "_limit", "_ring", "bytes", "entries", "evicted")
@@ -60,13 +61,13 @@ class OwnArea(Area):
         self._limit = size
         self._largest = (size - ring) // _LARGEST_SHARE
         self.bytes: int = 0
-        """In the records that are entered."""
+        """The bytes of the published records."""
         self.entries: int = 0
         self.evicted: int = 0
-        """How many had to make room so far."""
+        """The number of records that were overwritten so far."""
 
     def put(self, record: SessionRecord) -> None:
-        """Enter this state in place of what was there. One larger than a tenth of the ring is not kept."""
+        """Store this state in place of the previous one. A state larger than a tenth of the ring is not kept."""
         digest = record.key.digest
         generation = self.generation
         place, word = self._find(digest, generation)
@@ -85,7 +86,7 @@ class OwnArea(Area):
         self._enter(place or self._vacant(digest), digest, start)
 
     def discard(self, digest: bytes) -> int:
-        """Remove this session's record: the version that it was of, 0 if there was none."""
+        """Remove this session's record; returns its version, 0 if there was none."""
         place, word = self._find(digest, self.generation)
         if not word:
             return 0
@@ -93,7 +94,7 @@ class OwnArea(Area):
         return self._words[(word & PLACE_MASK) + _VERSION_AT]
 
     def clear(self) -> None:
-        """End the generation and the lease: nothing that is in the file is valid any more (C-1, C-5)."""
+        """End the generation and the lease: no record in the file is valid any more (C-1, C-5)."""
         words = self._words
         words[HeaderWord.GENERATION] += 1
         words[HeaderWord.LEASE] = 0
@@ -103,17 +104,17 @@ class OwnArea(Area):
         self.bytes = self.entries = 0
 
     def renew(self, fresh_until: float) -> None:
-        """The entries may be trusted until then, by the lease's clock; 0 ends the lease (C-4, C-5)."""
+        """Set the end of the lease, by the lease's clock; 0 ends it (C-4, C-5)."""
         self._words[HeaderWord.LEASE] = int(fresh_until * _MICROSECONDS)
 
     def close(self) -> None:
-        """End generation and lease, for those who have it mapped, and let go of the file and its lock."""
+        """End generation and lease, for processes that have it mapped, and release the file and its lock."""
         self._words[HeaderWord.GENERATION] += 1
         self._words[HeaderWord.LEASE] = 0
         os.close(self._file)
 
     def abandon(self) -> None:
-        """Let go of the parent's file, in a forked child: touch nothing in it, and hold its lock no longer."""
+        """Release the parent's file in a forked child: change nothing in it, and drop its lock."""
         os.close(self._file)
         self._words.release()
         self._memory.close()
@@ -126,7 +127,7 @@ class OwnArea(Area):
         self.bytes += aligned(self._words[number])
 
     def _vacant(self, digest: bytes) -> int:
-        """A place in this session's bucket that names nothing, the oldest there giving way if need be."""
+        """A free slot in this session's bucket; the oldest entry is removed if necessary."""
         first, mark = self._bucket(digest, self.generation)
         bucket = BUCKET.unpack_from(self._memory, first * WORD)
         for place, word in enumerate(bucket, first):
@@ -145,7 +146,7 @@ class OwnArea(Area):
         self.bytes -= aligned(words[word & PLACE_MASK])
 
     def _make_room(self, start: int) -> int:
-        """Forget the record that begins here, if it is still entered; gives its size."""
+        """Remove the record that begins here, if it is still published; returns its size."""
         digest = self._memory[start + _DIGEST_AT.start : start + _DIGEST_AT.stop]
         place, word = self._find(digest, self.generation)
         if word and word & PLACE_MASK == start // WORD:
@@ -174,7 +175,7 @@ class OwnArea(Area):
 
 
 def _reserve(file: int, start: int, end: int) -> None:
-    """Have the file system put memory behind this part of the file, which must be unused."""
+    """Have the file system allocate this part of the file, which must be unused."""
     zeros = bytes(min(_STEP, end - start))
     while start < end:
         start += os.pwrite(file, memoryview(zeros)[: end - start], start)

@@ -1,4 +1,4 @@
-"""Which bytes are next: records one after the other in a ring, the oldest making room for the newest."""
+"""The allocation of a ring: records one after the other, the newest overwriting the oldest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Ring"]
 
 
 class Ring:
-    """Hands out room from ``start`` to ``end``; knows places, not what lies there.
+    """Allocates room from ``start`` to ``end``; it knows offsets, not contents.
 
-    A record lies in one piece. What is left before ``end`` when the next one does not fit is not used in this round.
+    A record is contiguous. The rest before ``end`` is not used in a round if the next record does not fit there.
     """
 
     __slots__ = ("_turn", "end", "head", "start", "tail")
@@ -19,20 +19,20 @@ class Ring:
     def __init__(self, start: int, end: int) -> None:
         self.start: Final = start
         self.end: int = end
-        """May be moved on as long as nothing had to make room."""
+        """May be moved on until the first record was overwritten."""
         self.head: int = start
-        """Where the next record goes if it fits."""
+        """The offset of the next record if it fits."""
         self.tail: int = start
-        """Where the oldest record begins, if there is any."""
+        """The offset of the oldest record, if there is any."""
         self._turn = 0
-        """While the newest records are at the front again: where the older ones at the back end. Otherwise 0."""
+        """The end of the older records at the back, while the newest ones are at the front again; otherwise 0."""
 
     def room(self, size: int, drop: Callable[[int], int]) -> int:
-        """The place for ``size`` bytes. It is taken by `take`: until then, nothing has happened but drops.
+        """The offset for ``size`` bytes. `take` allocates it: until then, only drops have happened.
 
         Args:
             size: at most ``end - start``.
-            drop: forgets the record that begins at this place, and says how many bytes it took.
+            drop: removes the record that begins at this offset, and returns its size in bytes.
         """
         if self.head + size > self.end:
             while self._turn:
@@ -43,16 +43,16 @@ class Ring:
         return self.head
 
     def take(self, size: int) -> None:
-        """A record of ``size`` bytes was written where `room` said."""
+        """Allocate: a record of ``size`` bytes was written at the offset of `room`."""
         self.head += size
 
     def clear(self) -> None:
-        """As if nothing had ever been written."""
+        """Reset the ring to the empty state."""
         self.head = self.tail = self.start
         self._turn = 0
 
     def age(self, place: int) -> int:
-        """Orders places by what lies there: the smaller, the older."""
+        """A sort key for offsets by the age of their records: the smaller, the older."""
         return (place - self.tail) % (self.end - self.start)
 
     def _drop_oldest(self, drop: Callable[[int], int]) -> None:

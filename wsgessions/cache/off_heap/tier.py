@@ -24,20 +24,20 @@ __all__ = ["OffHeap"]
 
 _SETTING: Final = "max_bytes_off_heap"
 _MOST_SIBLINGS: Final = 32
-"""No more siblings are looked at: a miss costs about a microsecond for each."""
+"""The largest number of siblings that are read: a miss costs about a microsecond for each."""
 _LOOK_EVERY: Final = 1.0
-"""Seconds between two looks for siblings that came or went."""
+"""Seconds between two searches for new and ended siblings."""
 
 
 class OffHeap:
     """Encoded states of sessions in a file of at most ``max_bytes``, mapped by all workers of one user and host.
 
-    Another worker's entry is trusted only while that worker's lease is fresh, and that worker removes it when the store
-    says that it has changed (C-2, C-4): so it is as fresh as if it were this worker's own.
+    Another worker's entry is trusted only while that worker's lease is valid, and that worker removes it when the store
+    reports a change (C-2, C-4): so it is as fresh as if it were this worker's own.
 
     `put`, `discard`, `clear`, `renew` and `close` are called by one thread, the parser's; `get_own` and `get_shared` by
     any. None of them waits for another process. A forked child begins without a file of its own and opens one with its
-    first `renew`. Files that dead workers left are removed by the next that starts or looks.
+    first `renew`. Files of dead workers are removed by the next worker that starts or searches.
 
     Args:
         max_bytes: the limit on this process's file, table included; at least 64 KiB.
@@ -82,31 +82,31 @@ class OffHeap:
         _TIERS.add(self)
 
     def __len__(self) -> int:
-        """The entries of this process."""
+        """The number of entries of this process."""
         return self._own.entries if self._own else 0
 
     @property
     def bytes_used(self) -> int:
-        """In the entries of this process; its file may be larger, never more than the limit."""
+        """The bytes of the entries of this process; its file may be larger, but never than the limit."""
         return self._own.bytes if self._own else 0
 
     @property
     def evicted(self) -> int:
-        """How many entries of this process had to make room so far."""
+        """The number of entries of this process that were overwritten so far."""
         return self._own.evicted if self._own else 0
 
     @property
     def siblings(self) -> int:
-        """How many other workers' files are looked at."""
+        """The number of other workers' files that are read."""
         return len(self._siblings)
 
     def put(self, record: SessionRecord) -> None:
-        """Enter this state in place of an older one. One larger than a tenth of the limit is removed instead."""
+        """Store this state in place of an older one. A state larger than a tenth of the limit is removed instead."""
         if self._own:
             self._own.put(record)
 
     def discard(self, digest: bytes) -> int:
-        """The session with this digest has changed: its state may not be served any more.
+        """Remove the state of the session with this digest, which has changed and may not be served any more.
 
         Returns:
             The version of that state, 0 if there was none.
@@ -114,30 +114,30 @@ class OffHeap:
         return self._own.discard(digest) if self._own else 0
 
     def clear(self) -> None:
-        """The generation is over: nothing that was entered is valid any more, and the lease has ended (C-1)."""
+        """End the generation: no entry is valid any more, and the lease has ended (C-1)."""
         if self._own:
             self._own.clear()
 
     def renew(self, fresh_until: float) -> None:
-        """Entries may be trusted until then, by the clock; 0 ends the lease (C-4, C-5).
+        """Set the end of the lease, by the clock; 0 ends it (C-4, C-5).
 
-        At most once a second, this looks for siblings that came or went. So that happens with heartbeats, never
+        At most once a second, this searches for new and ended siblings. So the search happens with heartbeats, never
         during a request.
         """
-        if fresh_until and self._clock() >= self._next_look:  # an end must not wait for anything
+        if fresh_until and self._clock() >= self._next_look:  # the end of a lease must not wait
             self._refresh()
         if self._own:
             self._own.renew(fresh_until)
 
     def get_own(self, key: SessionKey) -> SessionRecord | None:
-        """The state that this process has entered: tracked by its own link, and under its own lease."""
+        """The state that this process has stored: tracked by its own link, and under its own lease."""
         own = self._own
         return own.read(key) if own else None
 
     def get_shared(self, key: SessionKey, at_least: Seen) -> SessionRecord | None:
-        """A state that a sibling has entered and whose lease is fresh: of this incarnation, not older than this (C-11).
+        """A state of a sibling with a valid lease: of this incarnation, not older than this version (C-11).
 
-        This process's link does not track it, so it must be asked for anew by each request.
+        This process's link does not track it, so each request must read it again.
         """
         for sibling in self._siblings.values():
             record = sibling.read(key)
@@ -145,13 +145,13 @@ class OffHeap:
                 record is not None
                 and record.incarnation == at_least.incarnation
                 and record.version >= at_least.version
-                and self._clock() < sibling.fresh_until  # asked last: this process may have been stopped meanwhile
+                and self._clock() < sibling.fresh_until  # checked last: this process may have been stopped meanwhile
             ):
                 return record
         return None
 
     def close(self) -> None:
-        """Remove this process's file and forget the others. Nothing is found afterwards, and nothing opens again."""
+        """Remove this process's file and close the others. Afterwards nothing is found, and no file is opened again."""
         own, self._own, self._siblings, self._next_look = self._own, None, {}, inf
         directory, self._directory = self._directory, None
         if own and directory:
@@ -188,7 +188,7 @@ class OffHeap:
         self._next_look = self._clock() + _LOOK_EVERY
 
     def _look_around(self) -> None:
-        """Map the files of new siblings, and let go of those whose file or worker is gone."""
+        """Map the files of new siblings, and release those of siblings without a file or a living worker."""
         directory = self._directory
         if directory is None:
             return

@@ -1,4 +1,4 @@
-"""A whole session as one value of a cache: the bytes, and what is done about bytes that are none (R-20, R-22)."""
+"""A whole session as one value of a cache: its encoding, and the handling of invalid bytes (R-20, R-22)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FORMAT: Final = 1
 
 
 class Unreadable(Exception):
-    """The bytes are no document of this key. Never leaves the store."""
+    """The bytes are not a document of this key. Never leaves the store."""
 
 
 class Document(msgspec.Struct):
-    """What lies under one key."""
+    """The content of one key."""
 
     entry: StoredSession
     heir: StoredSession | None = None
-    """Of a tombstone that a rotation has just left: the session, until it is stored under its new key."""
+    """In a tombstone of a rotation in progress: the session, until it is stored under its new key."""
 
 
 _Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=EXACT)]
@@ -43,7 +43,7 @@ _Commit: TypeAlias = tuple[bytes, _Number, _Number, _Number, list[tuple[bytes, b
 
 
 class _Wire(msgspec.Struct, array_like=True, frozen=True):
-    """An `StoredSession`, with the ranges in which a store of ours writes (R-20)."""
+    """A `StoredSession`, with the ranges that a store of ours writes (R-20)."""
 
     prefix: _Prefix
     digest: _Digest
@@ -80,8 +80,8 @@ def unpack(raw: bytes, key: SessionKey) -> Document:
     """The document of these bytes.
 
     Args:
-        raw: what lay under the key.
-        key: the key that was asked for. A document of another one is refused: it would be another visitor's session.
+        raw: the value under the key.
+        key: the requested key. A document of another one is rejected: it would be another visitor's session.
 
     Raises:
         Unreadable: these bytes were not made by `pack` for this key.
@@ -162,7 +162,7 @@ def _from_wire(wire: _Wire) -> StoredSession:
 
 
 def _is_sound(wire: _Wire) -> bool:
-    """What types and ranges do not say; see `wsgessions.stores.valkey.format.metadata.read_head`."""
+    """Checks beyond types and ranges; see `wsgessions.stores.valkey.format.metadata.read_head`."""
     principal, bound = wire.binding or ("", 0)
     in_order = wire.created <= wire.deadline and max(wire.rotated, bound) <= wire.version
     return in_order and len(wire.renewed_from) in (0, 16) and len(principal.encode()) <= MAX_PRINCIPAL_BYTES

@@ -1,4 +1,4 @@
-"""The sessions in the cells of a cache, one document under each key."""
+"""The sessions in the slots of a cache, one document under each key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .slots import Cells
 __all__ = ["Cell", "DocumentCells"]
 
 _MARGIN: Final = 60
-"""Seconds that a back end keeps a session after its end, as clocks differ."""
+"""Seconds that a back end keeps a session after its end, because clocks differ."""
 
 _log = LogThrottle(logging.getLogger("wsgessions.aiocache"))
 
@@ -24,9 +24,9 @@ class Cell(NamedTuple):
     """What lies under a key."""
 
     document: Document | None
-    """None if there is nothing, or nothing that can be read."""
+    """None if there is no value, or an unreadable one."""
     token: object
-    """None if there is nothing."""
+    """None if there is no value."""
 
     @property
     def entry(self) -> StoredSession | None:
@@ -37,9 +37,9 @@ class DocumentCells:
     """Reads and writes documents.
 
     Args:
-        cells: the cells.
+        cells: the slots.
         namespace: the prefix of their names.
-        grace_ms: for which a session is kept after its idle time.
+        grace_ms: how long a session is kept after its idle time.
         clock: the time.
     """
 
@@ -65,17 +65,17 @@ class DocumentCells:
             return Cell(None, held.token)
 
     async def add(self, document: Document) -> bool:
-        """Store a document where there is none. Returns whether there was none."""
+        """Store a document if there is none. Returns whether there was none."""
         entry = document.entry
         return await self._cells.add(self._name(entry.key), pack(document), self._seconds(entry))
 
     async def swap(self, document: Document, token: object) -> bool:
-        """Replace a document, unless another one has been there since ``token``. Returns whether it was replaced."""
+        """Replace a document, unless it was changed since ``token``. Returns whether it was replaced."""
         entry = document.entry
         return await self._cells.swap(self._name(entry.key), pack(document), token, self._seconds(entry))
 
     async def settle(self, document: Document | None) -> None:
-        """Bring a rotation to its end: store the session under its new key, and empty the tombstone."""
+        """Complete a rotation: store the session under its new key, and empty the tombstone."""
         if document is None or document.heir is None:
             return
         await self.add(Document(document.heir))

@@ -1,13 +1,13 @@
 """The back end of an aiocache cache as slots that hold bytes: read, add, and compare-and-set.
 
-Of aiocache this uses the back ends, and what the application has configured for them under an alias. It goes past the
-rest, each for a reason:
+This uses the back ends of aiocache, with the application's configuration of an alias. It bypasses other parts, for
+these reasons:
 
-* **serializers**: some of them run code out of what is stored (S-70), and others cannot carry bytes;
-* **the switch AIOCACHE_DISABLE**: with it, writing succeeds and nothing is stored;
-* **time limits**: a call that is cancelled leaves its connection to memcached with an answer on it that nothing has
-  read, and the next call, for another visitor, takes it for its own. Here no call is cancelled alone: when one does
-  not come back, all connections are given up together.
+* **serializers**: some of them execute code from stored data (S-70), and others cannot carry bytes;
+* **the switch AIOCACHE_DISABLE**: with it, writes report success without storing the data;
+* **time limits**: a cancelled call leaves an unread answer on its connection to memcached, and the next call, for
+  another visitor, would read it. Here no call is cancelled alone: when one does not return, all connections are closed
+  together.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ __all__ = ["BackEnd", "Cells", "Held"]
 T = TypeVar("T")
 
 _RELEASE: Final = "0.12."
-"""The releases of aiocache that this is written for."""
+"""The supported releases of aiocache."""
 _AT_ONCE: Final = 32
 _PATIENCE: Final = 5.0
-"""Seconds for one call, where the alias says nothing."""
+"""Seconds for one call, if the alias sets no timeout."""
 _FAREWELL: Final = 1.0
-"""Seconds that cancelled calls have to come back."""
+"""Seconds that cancelled calls have to return."""
 _LONGEST_RELATIVE: Final = 30 * 86_400
-"""Seconds; what is longer, memcached takes for an instant."""
+"""The longest relative time in seconds; memcached treats a larger number as an instant."""
 _REFUSALS: Final = frozenset({"ResponseError", "ClientException", "ValidationException"})
-"""Names of the errors by which a server says no; which library they come from depends on the back end."""
+"""Names of the errors for a server's error reply; their library depends on the back end."""
 
 _logger = logging.getLogger("wsgessions.aiocache")
 _log = LogThrottle(_logger)
 
 
 class BackEnd(Enum):
-    """What is behind an alias."""
+    """The kind of back end behind an alias."""
 
     MEMORY = "memory"
     REDIS = "redis"
@@ -66,15 +66,15 @@ _SERVERS: Final = frozenset({BackEnd.REDIS, BackEnd.MEMCACHED})
 
 @masked
 class Held(NamedTuple):
-    """What a cell holds."""
+    """The content of a slot."""
 
     value: bytes | None
     token: object
-    """Tells this value from later ones; None if there is none."""
+    """Distinguishes this value from later ones; None if there is none."""
 
 
 class _Connections:
-    """One cache object, and the calls that are under way on it."""
+    """One cache object, and its calls in progress."""
 
     def __init__(self, cache: Any) -> None:
         self.cache = cache
@@ -82,7 +82,7 @@ class _Connections:
         self.gate = asyncio.Semaphore(min(_AT_ONCE, getattr(cache, "pool_max_size", None) or _AT_ONCE))
 
     async def give_up(self) -> None:
-        """Cancel all calls at once, so that none meets a connection of another one, and close the connections."""
+        """Cancel all calls at once, so that none uses a connection of another one, and close the connections."""
         for call in self.calls:
             call.cancel()
         if self.calls:
@@ -91,7 +91,7 @@ class _Connections:
 
 
 class Cells:
-    """Cells in the cache that an alias of aiocache names. Belongs to the event loop that uses it first.
+    """Slots in the cache of an alias of aiocache. Belongs to the event loop that uses it first.
 
     Args:
         alias: the name under which the application has configured the cache.
@@ -109,19 +109,19 @@ class Cells:
         self.swaps: Final = _primitive(type(cache), "gets") is not _primitive(BaseCache, "gets")
         """Whether the back end compares before it swaps; if not, `swap` always succeeds."""
         self.is_local: Final = self.back_end not in _SERVERS or is_loopback(cache.endpoint)
-        """Whether what is stored stays on this machine; a class of the application's is believed to see to that."""
+        """Whether stored data stays on this machine; a class of the application's is responsible for that itself."""
         self._patience = cache.timeout or _PATIENCE
 
     async def check(self, *, allow_eviction: bool, durable: bool | None) -> None:
-        """Open the cache, unless it is open, and ask whether it is there and keeps what it is given.
+        """Open the cache, unless it is open, and check that it is reachable and keeps its data.
 
         Args:
-            allow_eviction: accept, with a warning, a Redis that throws data away when memory is short (C-18).
+            allow_eviction: accept, with a warning, a Redis that evicts data when memory is short (C-18).
             durable: whether a Redis must keep an append-only file, see `check_durability`.
 
         Raises:
             StoreUnavailable: the back end does not answer.
-            ConfigError: it does not keep what it is given.
+            ConfigError: it does not keep its data.
         """
         if self._open is None:
             self._open = _Connections(_make(self._alias))
@@ -136,7 +136,7 @@ class Cells:
         check_durability(persistence.get("aof_enabled") == 1, demanded=durable, log=_logger)
 
     async def read(self, name: str) -> Held:
-        """What the cell holds."""
+        """The content of the slot."""
         if self.back_end is BackEnd.MEMCACHED:
             found = await self._call(
                 lambda cache: _primitive(cache, "raw")("gets", self._key(cache, name), encoding=None)
@@ -146,12 +146,12 @@ class Cells:
         return Held(value if isinstance(value, bytes) or value is None else b"", value)
 
     async def add(self, name: str, value: bytes, seconds: int | None) -> bool:
-        """Fill an empty cell.
+        """Fill an empty slot.
 
         Args:
-            name: the cell.
-            value: what it shall hold.
-            seconds: after which the back end may forget it; None for never.
+            name: the slot.
+            value: the new content.
+            seconds: the time after which the back end may drop it; None for never.
 
         Returns:
             Whether it was empty.
@@ -167,7 +167,7 @@ class Cells:
         return await self._call(add)
 
     async def swap(self, name: str, value: bytes, token: object, seconds: int) -> bool:
-        """Replace what a cell holds, unless it holds something else than what ``token`` came with.
+        """Replace the content of a slot, unless it was changed since ``token`` was read.
 
         Returns:
             Whether it was replaced.
@@ -179,7 +179,7 @@ class Cells:
         return bool(done) or not self.swaps
 
     async def close(self) -> None:
-        """Give back the connections. `check` opens them again."""
+        """Close the connections. `check` opens them again."""
         connections, self._open = self._open, None
         if connections is not None:
             await connections.give_up()

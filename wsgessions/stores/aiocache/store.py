@@ -1,12 +1,12 @@
 """Sessions in a cache of aiocache: for applications that have one already, memcached included.
 
-A session is one document, which is read, changed here and written back whole, unless another process was faster: then
-all that is done again on what is there now. Nothing is lost by that, and nothing of it is fast: see
+A session is one document, which is read, changed here and written back whole by compare-and-swap; if another process
+was faster, the change is repeated on the new document. No update is lost, but this is slow: see
 `AiocacheStore.missing_capabilities`.
 
-A rotation takes three such steps. The first turns the session under its old key into a tombstone that holds the session
-as it is to be; with it the rotation has happened. The second stores it under its new key, and the third empties the
-tombstone. A process that finds a tombstone that is not empty yet does the rest; adding never overwrites, so it is done
+A rotation takes three such steps. The first replaces the session under its old key by a tombstone that contains the new
+session; with it the rotation has happened. The second stores the session under its new key, and the third empties the
+tombstone. A process that finds a tombstone with content completes the rotation; adding never overwrites, so it is done
 once.
 """
 
@@ -46,9 +46,9 @@ __all__ = ["AiocacheStore"]
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 500
-"""At one change. Each that fails is one that another process has made."""
+"""Attempts at one change. Each failed attempt means that another process has made a change."""
 _FAREWELL: Final = 2.0
-"""Seconds that closing waits for what is under way."""
+"""Seconds that closing waits for calls in progress."""
 _ALWAYS: Final = frozenset(Capability) - {Capability.ATOMIC_COMMITS, Capability.KEEPING}
 
 
@@ -57,12 +57,12 @@ class AiocacheStore:
 
     Args:
         alias: the name under which the application has configured the cache: ``aiocache.caches.set_config({...})``. Its
-            back end, its address and its ``namespace``, ``key_builder`` and ``timeout`` count; its serializer and its
-            plugins do not.
-        namespace: the prefix of all keys, behind that of the alias.
+            back end, its address and its ``namespace``, ``key_builder`` and ``timeout`` are used; its serializer and
+            its plugins are not.
+        namespace: the prefix of all keys, after that of the alias.
         grace: seconds for which an idle session may still be touched or changed after its time, see `DEFAULT_GRACE`.
-        allow_eviction: accept a Redis that throws data away when memory is short (C-18).
-        clock: the time; by default that of this machine, since the back ends tell none.
+        allow_eviction: accept a Redis that evicts data when memory is short (C-18).
+        clock: the time; by default that of this machine, since the back ends have none.
 
     Raises:
         ConfigError: there is no such alias, or its back end cannot be used.
@@ -90,7 +90,7 @@ class AiocacheStore:
 
     @property
     def back_end(self) -> BackEnd:
-        """What is behind the alias."""
+        """The kind of back end behind the alias."""
         return self._cells.back_end
 
     @property
@@ -104,7 +104,9 @@ class AiocacheStore:
         return frozenset(lacks)
 
     def check_fit_for_production(self, *, allow_clear_text: bool, allow_volatile: bool) -> None:
-        """Refuse with a ConfigError a back end that forgets, or is read on the way: aiocache speaks no TLS (R-07)."""
+        """Reject a back end that is volatile, or remote without encryption, since aiocache does not support TLS
+        (R-07).
+        """
         self._durable = not allow_volatile
         if self.back_end is BackEnd.MEMORY:
             message, hint = "it loses all sessions when the process ends, and env is production", "name a real back end"
@@ -166,15 +168,15 @@ class AiocacheStore:
         return await self._carry(self._was_replaced(key), deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
-        """See `SecretKeeping.shared_secret`. A back end that forgets may forget this, too."""
+        """See `SecretKeeping.shared_secret`. A back end that evicts may evict this, too."""
         return await self._carry(self._secret(proposal), deadline)
 
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
-        """See `SecretKeeping.follow_secret`. A back end does not tell that it was emptied, so nothing is told here."""
+        """See `SecretKeeping.follow_secret`. A back end does not report that it was emptied, so no callback is made."""
 
-    # Every call is work of the store's own: the caller may stop waiting, and what has begun is brought to its end. But
-    # nothing is changed any more after the deadline (C-20): a swap that the back end comes to late fails if others were
-    # faster, and an addition that it comes to late is a session whose id was told to no client.
+    # Each call runs in a task of the store: the caller may stop waiting, and a started change is completed. But no
+    # change is started after the deadline (C-20): a late swap fails if another process was faster, and a late addition
+    # is a session with an id that no client has.
 
     async def _carry(self, work: Coroutine[Any, Any, T], deadline: float) -> T:
         task = asyncio.get_running_loop().create_task(work)
@@ -233,7 +235,7 @@ class AiocacheStore:
             return True
 
         cell = await self._change(key, end, deadline)
-        while cell.entry is not None and cell.entry.moved is not None:  # meant for the session, however late (S-07)
+        while cell.entry is not None and cell.entry.moved is not None:  # it ends the session itself, at any time (S-07)
             await self._documents.settle(cell.document)
             cell = await self._change(cell.entry.moved.key, end, deadline)
         return existed
@@ -244,7 +246,7 @@ class AiocacheStore:
         await asyncio.gather(*(self._change(key, change, deadline) for key in keys))
 
     async def _change(self, key: SessionKey, change: Callable[[StoredSession, int], bool], deadline: float) -> Cell:
-        """Carry out ``change`` on what lies under a key, which says whether it did anything. Returns what lay there."""
+        """Apply ``change``, which returns whether it changed anything, to the content of a key. Returns the content."""
         async with self._lock(key):
             for _ in range(_ATTEMPTS):
                 cell = await self._documents.read(key)
@@ -269,7 +271,7 @@ class AiocacheStore:
     async def _commit_here(
         self, delta: SessionDelta, successor: RotationTarget | None, deadline: float, *, onward: bool
     ) -> CommitOutcome | Place:
-        """What became of it, or where the session is now."""
+        """The outcome, or the present place of the session."""
         for _ in range(_ATTEMPTS):
             cell, now = await self._documents.read(delta.key), self.clock.now_ms()
             entry = cell.entry
@@ -298,7 +300,7 @@ class AiocacheStore:
     async def _told_again(
         self, entry: StoredSession, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome
     ) -> CommitOutcome:
-        """The outcome of a commit that is sent again, with what others have changed: that is not remembered with it."""
+        """The outcome of a repeated commit, with the changes of others, which are not remembered with it."""
         if entry.tombstone_until is not None:
             moved = None if successor is None else (await self._documents.read(successor.key)).entry
             if moved is None or moved.tombstone_until is not None:
@@ -320,12 +322,12 @@ class AiocacheStore:
         raise _too_busy()
 
     def _lock(self, key: SessionKey) -> asyncio.Lock:
-        """Within a process one after the other, so that they need not try again."""
+        """Serialises changes within a process, so that they need no second attempt."""
         return self._locks.setdefault(key.digest, asyncio.Lock())
 
 
 def _check_time(deadline: float) -> None:
-    """Raise NonStopTimeout if the caller does not wait any more."""
+    """Raise NonStopTimeout if the caller's deadline has passed."""
     if time.monotonic() >= deadline:
         raise NonStopTimeout("the cache answered too late; nothing was changed")
 

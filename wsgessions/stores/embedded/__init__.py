@@ -1,15 +1,14 @@
-"""The embedded store: a real Valkey in a directory of one's own, started by the first process that needs it.
+"""The embedded store: a real Valkey in a private directory, started by the first process that needs it.
 
 The parts:
 
-* `EmbeddedServer` lives in each process that uses the store. It starts a supervisor where there is none, and is told
-  where the server listens.
+* `EmbeddedServer` lives in each process that uses the store. It starts a supervisor if there is none, and gets the
+  address of the server.
 * The supervisor is one detached process per directory. It owns the server process, restarts it when it dies, and stops
   it when no process uses the directory any more.
-* Three locks in the directory say which processes are there (`StoreDirectory`), and a fourth lies on what the
-supervisor tells. They
-  are held by open files, so the kernel frees them however a process ends; no file left behind by a crash is ever
-  believed.
+* Three locks in the directory show which processes are running (`StoreDirectory`), and a fourth protects the
+  supervisor's connection file. They are held by open files, so the kernel frees them however a process ends; stale
+  files of a crash are never trusted.
 
 ``wsgessions server`` is the same supervisor in the foreground, with a port for clients of other hosts.
 """

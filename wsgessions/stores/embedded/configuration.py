@@ -25,7 +25,7 @@ _LONGEST_SOCKET_PATH: Final = 107 if sys.platform == "linux" else 103
 
 
 class Doors(StrEnum):
-    """What the server is to listen on."""
+    """The kinds of addresses that the server listens on."""
 
     SOCKET = "socket"
     """The unix socket in the directory; a free loopback port where its path is too long."""
@@ -56,8 +56,8 @@ class Listening:
         """``port``: 0 draws a free one, where a port is needed.
 
         Raises:
-            ConfigError: there would be no unix socket, and this system does not tell which process answers at a port:
-                no password can be said there (S-87).
+            ConfigError: there would be no unix socket, and this system cannot show which process answers at a port: no
+                password can be said there (S-87).
         """
         path = str(directory.socket)
         fits = len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
@@ -107,13 +107,13 @@ databases 1
 save ""
 appendonly yes
 auto-aof-rewrite-min-size 16mb
-# Full means refused, never evicted: an evicted session would be a logged-out user.
+# A full server rejects writes and never evicts: an evicted session would be a logged-out user.
 maxmemory-policy noeviction
 # Sessions of up to about 500 attributes below 1 kB each stay compact. Measured: 1.4 bytes of memory for each byte of
 # twenty values of 100 bytes, where the default limits take 1.7; changing the last of 256 takes 5 us, not 1 us.
 hash-max-listpack-entries 512
 hash-max-listpack-value 1024
-# No limit of its own: near caches are bounded where they are, and a table that overflows drops what they rely on.
+# No limit: near caches have their own limits, and a table that overflows drops keys that they depend on.
 tracking-table-max-keys 0
 tcp-keepalive 30
 """
@@ -129,7 +129,7 @@ def configuration(
         listening: what it listens on.
         users: their lines, see `users.user_lines`.
         fsync: when it forces its file to the disk.
-        maxmemory: bytes of data; what would go beyond is refused.
+        maxmemory: bytes of data; larger writes are rejected.
     """
     lines = [
         f"bind {listening.bind}",

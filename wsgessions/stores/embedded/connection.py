@@ -1,4 +1,4 @@
-"""The file that tells how to attach to a running embedded store."""
+"""The file with the address of a running embedded store."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class FsyncPolicy(StrEnum):
 
     EVERYSEC = "everysec"
     """Once a second: a crash of the machine loses the last second of acknowledged changes, at worst two. The death of
-    the server process alone loses only what the server held back while the disk was busy, again at most two seconds."""
+    the server process alone loses only the writes that were delayed by a busy disk, again at most two seconds."""
 
     ALWAYS = "always"
-    """Before each acknowledgement: nothing acknowledged is lost. Each write waits for the disk."""
+    """Before each acknowledgement: no acknowledged change is lost. Each write waits for the disk."""
 
     def honours(self, wanted: FsyncPolicy) -> bool:
         """Whether a server of this policy keeps the promise of the ``wanted`` one."""
@@ -35,19 +35,19 @@ class FsyncPolicy(StrEnum):
 
 
 class ServedBy(StrEnum):
-    """What kind of supervisor runs the server."""
+    """The kind of supervisor that runs the server."""
 
     EMBEDDED = "embedded"
     """A detached one, which stops when the last user has gone."""
 
     SERVER = "server"
-    """``wsgessions server``, which runs until it is told to stop."""
+    """``wsgessions server``, which runs until it is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The content of ``connection.json``: written when the server is ready, removed before it stops, and held by the
-    supervisor in between, so that it is believed no longer than that one lives.
+    """The content of ``connection.json``: written when the server is ready, removed before it stops, and locked by the
+    supervisor in between, so that it is trusted only while the supervisor lives.
 
     Attributes:
         socket: path of the unix socket, or None.
@@ -76,7 +76,7 @@ class Connection:
     started_by: str
 
     def endpoint(self) -> Endpoint:
-        """The way in: the socket where there is one."""
+        """The address to connect to: the socket if there is one."""
         host, port = (None, None) if self.socket else (self.host, self.port)
         return Endpoint(
             self.socket, host, port, USERNAME, self.password, self.server_version, self.server_pid, self.pid_namespace
@@ -89,7 +89,7 @@ class Connection:
         return f"an embedded store (supervisor pid {self.supervisor_pid}, started by {self.started_by})"
 
     def write(self, directory: StoreDirectory) -> FileLock:
-        """Make it known for as long as the returned lock is held; raises OSError where the file cannot be written."""
+        """Publish it for as long as the returned lock is held; raises OSError if the file cannot be written."""
         told = {"format": _FORMAT, "username": USERNAME}
         told |= {field.name: getattr(self, field.name) for field in fields(self)}
         told["password"] = self.password.reveal()
@@ -97,9 +97,8 @@ class Connection:
 
     @classmethod
     def read(cls, directory: StoreDirectory) -> Connection | None:
-        """What the file says, or None where there is none, or only that of a supervisor that has died.
-
-        Its server was told to end by its death, but takes a while to do so and would let us in meanwhile (F-24).
+        """The content of the file; None if there is none, or only that of a dead supervisor. Its server was told to end
+        by its death, but takes a while to do so and would let us in meanwhile (F-24).
 
         Raises:
             ConfigError: others could have written or read the file.

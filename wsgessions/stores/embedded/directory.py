@@ -1,4 +1,4 @@
-"""The directory of an embedded store: what lies where, and whether it is safe to use (S-82)."""
+"""The directory of an embedded store: its files, and the check that it is safe to use (S-82)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StoreDirectory:
         return str(self.path)
 
     def prepare(self) -> None:
-        """Make the directory where it is missing, and check it.
+        """Create the directory if it is missing, and check it.
 
         Raises:
             ConfigError: it is a symbolic link, belongs to another user, is writable by others, holds something else, or
@@ -83,7 +83,7 @@ class StoreDirectory:
             self.path.chmod(_MODE)
 
     def _check_content(self) -> None:
-        """Refuse a directory that has files, but not the one that `_claim` makes first."""
+        """Reject a directory that has files, but not the one that `_claim` creates first."""
         names = {file.name for file in self.path.iterdir()} - _HARMLESS
         if names and self.users_lock.name not in names:
             raise self._refused("holds other files", "name an empty or a new directory")
@@ -101,7 +101,7 @@ class StoreDirectory:
 
 
 def disk_trouble(error: OSError, path: Path) -> ConfigError | StoreUnavailable:
-    """The error of this project that says what the system said about ``path``, and what to do."""
+    """The error of this project with the system's error about ``path``, and a remedy."""
     place, said = error.filename or path, error.strerror or type(error).__name__
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StoreUnavailable(f"the disk of {path} is full: {said}", hint="free some space; nothing stored is lost")

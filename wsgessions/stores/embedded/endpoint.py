@@ -1,4 +1,4 @@
-"""Where the embedded store listens, and with what one signs in."""
+"""The address of the embedded store, and its credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["Endpoint", "Secret"]
 
 
 class Secret:
-    """A text that shows itself only when asked, not in ``repr``, ``str``, ``asdict``, tracebacks or pickles (S-79)."""
+    """A text that is shown only by an explicit call, not in ``repr``, ``str``, ``asdict``, tracebacks or pickles
+    (S-79).
+    """
 
     __slots__ = ("_text",)
 
@@ -67,5 +69,5 @@ class Endpoint:
 
     @property
     def peer(self) -> Peer:
-        """What must be found at the other end before the password is said."""
+        """The process that must be at the other end before the password is sent."""
         return Peer(self.server_pid, self.pid_namespace)

@@ -51,7 +51,7 @@ class Engine:
         self._directory = directory
         self._server = server
         self._password = password
-        # Drawn for each run and kept in this process: what it signs in with opens little, and only here.
+        # Drawn for each run and kept in this process: these credentials have few rights, and only here.
         self._own_password = Secret(secrets.token_urlsafe(32))
         self._fsync = fsync
         self._maxmemory = maxmemory
@@ -68,7 +68,7 @@ class Engine:
         return self._process.pid if self._process else 0
 
     def start(self, lock: FileLock) -> None:
-        """Start the process, which inherits ``lock``: the data is in use until the last that writes it has ended.
+        """Start the process, which inherits ``lock``: the data is in use until its last writer has ended.
 
         Raises:
             ConfigError: the program does not run here, or the directory or address cannot be used.
@@ -87,9 +87,9 @@ class Engine:
 
     def _prepare(self) -> None:
         self._directory.data.mkdir(0o700, exist_ok=True)
-        # Of an earlier server, or bound by another process: what listens there now is not what will be started.
+        # Of an earlier server, or bound by another process: its listener is not the server that is started here.
         self._directory.socket.unlink(missing_ok=True)
-        # What a killed server had begun to rewrite is of no use to anyone, and would fill the disk.
+        # The unfinished rewrite of a killed server is useless, and would fill the disk.
         for draft in self._directory.data.glob("**/temp-*"):
             draft.unlink(missing_ok=True)
         space = os.statvfs(self._directory.path)
@@ -116,7 +116,7 @@ class Engine:
                     cwd=self._directory.data,
                     pass_fds=(lock.fileno(),),
                     preexec_fn=tie_to_parent(),  # noqa: PLW1509 - the supervisor has one thread
-                    process_group=0,  # a Ctrl-C in the terminal is the supervisor's business
+                    process_group=0,  # the supervisor handles a Ctrl-C in the terminal
                     umask=0o077,
                 )
             except (FileNotFoundError, PermissionError) as error:
@@ -133,25 +133,25 @@ class Engine:
         return _LogFile(path)
 
     def info(self) -> dict[str, str]:
-        """The server's account of itself; raises OSError while it does not answer."""
+        """The server's status information; raises OSError while it does not answer."""
         return ask_info(self.listening, self._own_password, self._peer())
 
     def rewrite(self) -> None:
-        """Have the server write its file anew; raises OSError where it does not begin."""
+        """Have the server rewrite its file; raises OSError if it does not start."""
         ask_rewrite(self.listening, self._own_password, self._peer())
 
     def _peer(self) -> Peer:
         return Peer(self.pid, own_namespace())
 
     def has_ended(self) -> bool:
-        """Whether the process is gone; nothing of it is left running then."""
+        """Whether the process has ended; its children are ended then, too."""
         if self._process is None or self._process.poll() is None:
             return self._process is None
         self._clear_away()
         return True
 
     def failure(self) -> StoreUnavailable:
-        """Why the process ended, from what it wrote to its log."""
+        """The reason why the process ended, from its log."""
         said = self._said()
         if "No space left on device" in said:
             return StoreUnavailable(
@@ -166,14 +166,14 @@ class Engine:
 
     def _cause(self, said: str) -> str:
         status = self._process.returncode if self._process else None
-        if status == -signal.SIGKILL:  # its log knows nothing of that
+        if status == -signal.SIGKILL:  # its log does not show that
             return "killed by SIGKILL, by a user or by a system short of memory"
         # The server marks what matters with " # "; the rest is routine.
         weighty = [line.split(" # ", 1)[1] for line in said.splitlines() if " # " in line] or said.splitlines()
         return weighty[-1].strip() if weighty else f"status {status}"
 
     def _said(self) -> str:
-        """The end of what this run wrote to the log; nothing if it was removed."""
+        """The last lines of this run in the log; empty if the log was removed."""
         try:
             with self._directory.server_log.open("rb") as log:
                 log.seek(self._log_begin)
@@ -182,7 +182,7 @@ class Engine:
             return ""
 
     def stop(self) -> None:
-        """Ask the process to write its file and end, and insist after ten seconds. Stopping twice does nothing."""
+        """Ask the process to write its file and end, and kill it after ten seconds. Stopping twice does nothing."""
         if self._process is None or self.has_ended():
             return
         self._process.send_signal(signal.SIGTERM)
@@ -193,7 +193,7 @@ class Engine:
         self._process.wait()
 
     def _clear_away(self) -> None:
-        """End what is left of the process group: the server, or a child of it that rewrites its file."""
+        """End the rest of the process group: the server, or a child of it that rewrites its file."""
         if self._is_cleared:  # once: the number may be another's later
             return
         self._is_cleared = True
@@ -220,7 +220,7 @@ class _LogFile:
 
 
 def check_port(listening: Listening) -> None:
-    """See that the server could listen there.
+    """Check that the server can listen there.
 
     Raises:
         ConfigError: not at this address.

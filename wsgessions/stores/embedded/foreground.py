@@ -17,7 +17,7 @@ from .supervisor import Supervisor
 __all__ = ["serve"]
 
 _PATIENCE = 15.0
-"""Seconds for an embedded store to make room: longer than its server may take to write its file."""
+"""Seconds for an embedded store to end: longer than its server may take to write its file."""
 
 _POLL = 0.1
 
@@ -46,7 +46,7 @@ def _opened(path: Path, directory: StoreDirectory) -> FileLock:
 
 
 def _take(lock: FileLock, directory: StoreDirectory, plan: Plan, observer: Observer) -> None:
-    """Become the directory's supervisor. An embedded store there makes room: its users go on with ours (F-24)."""
+    """Become the directory's supervisor. An embedded store there ends: its users continue with this one (F-24)."""
     takeover = _opened(directory.takeover_lock, directory)
     until = time.monotonic() + _PATIENCE
     try:
@@ -60,7 +60,7 @@ def _take(lock: FileLock, directory: StoreDirectory, plan: Plan, observer: Obser
 
 
 def _check(there: Connection | None, directory: StoreDirectory, plan: Plan, is_late: bool) -> None:
-    """Refuse to end a store that is to stay, or that ours could not replace."""
+    """Reject a takeover of a permanent store, or of one that this server could not replace."""
     if is_late or (there and there.served_by is ServedBy.SERVER):
         server = there.described() if there else "a supervisor that is starting or stopping"
         hint = "use that one, end it, or name another directory"

@@ -1,4 +1,4 @@
-"""Starts the detached supervisor, if there is none, and hears how that went."""
+"""Starts the detached supervisor, if there is none, and reads its report about the start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Launch", "launch", "this_program"]
 
 _SUPERVISE = Path(__file__).with_name("supervise.py")
 _INHERITED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"})
-"""Environment that the supervisor gets. The rest is the application's, with its secrets."""
+"""The environment variables that the supervisor gets. All others belong to the application, and may be secret."""
 
 _LARGEST_LOG = 1 << 20
 _POLL = 0.01
@@ -33,7 +33,7 @@ class Launch:
 
     Args:
         process: the one that starts it and ends at once.
-        report: the end of the pipe on which the supervisor tells how it went.
+        report: the end of the pipe for the supervisor's report about the start.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], report: int) -> None:
@@ -42,10 +42,11 @@ class Launch:
         self._heard = b""
 
     async def outcome(self, deadline: float) -> None:
-        """Return when the server is ready, or at the deadline: the supervisor goes on, and others will find its server.
+        """Return when the server is ready, or at the deadline: the supervisor continues, and later calls find its
+        server.
 
         Raises:
-            ConfigError, StoreUnavailable: as the supervisor met them.
+            ConfigError, StoreUnavailable: the errors of the supervisor.
         """
         try:
             while not self._has_heard():
@@ -110,7 +111,7 @@ def _start(directory: StoreDirectory, plan: Plan, lock: FileLock) -> Launch:
             cwd="/",
             env={name: value for name, value in os.environ.items() if name in _INHERITED},
             pass_fds=(lock.fileno(),),
-            start_new_session=True,  # neither a Ctrl-C nor a closed terminal reaches the store
+            start_new_session=True,  # a Ctrl-C or a closed terminal does not reach the store
             umask=0o077,
         )
     except BaseException:
@@ -137,7 +138,7 @@ def _error(report: bytes) -> WsgessionsError | None:
     if "ready" in told:
         return None
     if told["code"] == ConfigError.code:
-        # The message has the setting in it already; it was raised as a ConfigError over there.
+        # The message contains the setting already; the supervisor raised it as a ConfigError.
         return ConfigError(told["message"].partition(": ")[2], setting="store_url", hint=told["hint"])
     return StoreUnavailable(told["message"], hint=told["hint"])
 

@@ -1,4 +1,4 @@
-"""Ties the server's life to the supervisor's: a supervisor that is killed takes its server along."""
+"""Ends the server when its supervisor is killed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tie_to_parent() -> Callable[[], None] | None:
-    """What a new child runs before it becomes the server, so that the kernel ends it when this process dies.
+    """The function that a new child runs before it becomes the server, so that the kernel ends it when this process
+    dies.
 
-    None where the system knows no such tie: anywhere but on Linux.
+    None if the system has no such function: all systems but Linux.
 
     The signal is SIGTERM, at which the server writes and syncs its append-only file. It is sent at the end of the
     *thread* that started the child, so that must be the main one.
@@ -29,16 +30,16 @@ def tie_to_parent() -> Callable[[], None] | None:
 
     def tie() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the kernel knew
+        if os.getppid() != parent:  # it died before the kernel was informed
             os._exit(1)
 
     return tie
 
 
 class Guardian:
-    """Where the kernel knows no such tie: a process that waits for this one's end, and then ends the server.
+    """For systems without that function: a process that waits for this one's end, and then ends the server.
 
-    It reads a pipe whose other end only this process holds. A byte means "released", the pipe's end means death.
+    It reads a pipe; only this process holds the other end. A byte means "released", the end of the pipe means death.
     """
 
     def __init__(self, server: int) -> None:
@@ -50,7 +51,7 @@ class Guardian:
         os.close(watched)
 
     def release(self) -> None:
-        """The server has ended: there is nothing left to guard."""
+        """Stop guarding: the server has ended."""
         with suppress(OSError):
             os.write(self._ours, b".")
         os.close(self._ours)

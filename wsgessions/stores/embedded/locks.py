@@ -1,4 +1,4 @@
-"""Advisory locks that a process holds by an open file, so that they end with it, however it ends."""
+"""Advisory locks by open files, which end with the process, however it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .private_files import PRIVATE
 __all__ = ["FORK_GUARD", "FileLock"]
 
 FORK_GUARD = threading.RLock()
-"""Held while a process opens a lock that it is about to hand over or to close. A fork waits for it: a child that
+"""Held while a process opens a lock that it is about to pass on or to close. A fork waits for it: a child that
 inherited such a file would hold the lock as well, for as long as it lives."""
 
 os.register_at_fork(before=FORK_GUARD.acquire, after_in_parent=FORK_GUARD.release, after_in_child=FORK_GUARD.release)
@@ -29,11 +29,11 @@ class FileLock:
     def __init__(self, path: Path, file: int | None = None) -> None:
         """
         Args:
-            path: the lock file; made if missing.
-            file: an open file of it that was handed over, with its lock.
+            path: the lock file; created if missing.
+            file: an open file of it that was passed on, with its lock.
 
         Raises:
-            OSError: the file cannot be opened; a symbolic link is refused.
+            OSError: the file cannot be opened, or is a symbolic link.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._path = path
@@ -48,18 +48,18 @@ class FileLock:
         return self._try(fcntl.LOCK_SH)
 
     def try_alone(self) -> bool:
-        """Take the lock for this open file alone. False if anyone else holds it."""
+        """Take the lock for this open file alone. False if another open file holds it."""
         return self._try(fcntl.LOCK_EX)
 
     def is_held(self) -> bool:
-        """Whether another process holds it alone. To be asked only without holding it."""
+        """Whether another process holds it alone. To be called only without holding it."""
         if not self.try_shared():
             return True
         self.give_back()
         return False
 
     def is_taken(self) -> bool:
-        """Whether another process holds it, alone or shared. To be asked only without holding it."""
+        """Whether another process holds it, alone or shared. To be called only without holding it."""
         if not self.try_alone():
             return True
         self.give_back()
@@ -78,7 +78,7 @@ class FileLock:
         return os.path.samestat(found, os.fstat(self._file))
 
     def close(self) -> None:
-        """Close this process's file, and with the last one the lock ends. Closing twice does nothing."""
+        """Close this process's file; the lock ends with the last open file. Closing twice does nothing."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -1,4 +1,4 @@
-"""How much memory there is for the server: of the machine, or of the container it runs in."""
+"""The available memory for the server: of the machine, or of its container."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["half_of_memory"]
 def half_of_memory(system: Path = Path("/")) -> int:
     """Bytes: half of the machine's memory, or of the smallest limit of its container.
 
-    The other half is for what the server needs beyond its data while it rewrites its file, and for the applications.
+    The other half is for the rewriting of the server's file, and for the applications.
 
     Args:
         system: where the system's files are seen, a test's directory or the root.

@@ -1,8 +1,8 @@
-"""Which process is at the other end of a connection on this host: looked at before it is told a password (S-87).
+"""Finds the process at the other end of a connection on this host, before a password is sent to it (S-87).
 
-A unix socket's path can be bound anew, and a TCP port can be taken, by any process that is quick enough, while the
-server is not there. What is connected to is therefore no proof of what answers. Linux tells the peer of a unix socket,
-and the files of each process, the accepted end of a TCP connection among them; macOS tells the peer of a unix socket.
+While the server does not run, any process can bind its unix socket's path or its TCP port. A successful connection is
+therefore no proof of the peer's identity. Linux reports the peer of a unix socket, and the files of each process, the
+accepted end of a TCP connection among them; macOS tells the peer of a unix socket.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Final
 __all__ = ["TELLS_TCP", "Peer", "own_namespace"]
 
 TELLS_TCP: Final = sys.platform == "linux"
-"""Whether the system tells the peer of a TCP connection too."""
+"""Whether the system reports the peer of a TCP connection too."""
 
 _CREDENTIALS: Final = struct.Struct("3i")
 _LOCAL_LEVEL: Final = 0
 _LOCAL_PEERPID: Final = 2
-"""Names that macOS has and Python's `socket` has not."""
+"""Constants of macOS that Python's `socket` lacks."""
 
 
 def own_namespace() -> str:
-    """The namespace in which this process counts process ids; ``""`` where the system has only one."""
+    """The process-id namespace of this process; ``""`` if the system has only one."""
     with suppress(OSError):
         return str(Path("/proc/self/ns/pid").readlink())
     return ""
@@ -36,7 +36,7 @@ def own_namespace() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The server process, as it must be found at the other end.
+    """The expected server process at the other end.
 
     Attributes:
         pid: its number.
@@ -48,7 +48,7 @@ class Peer:
     namespace: str
 
     def holds(self, connection: socket.socket) -> bool:
-        """Whether this process has the other end; False as long as no process has accepted it.
+        """Whether the expected process holds the other end; False as long as no process has accepted it.
 
         Raises:
             ConnectionRefusedError: another process has it, or the system does not tell.
@@ -64,7 +64,7 @@ class Peer:
         return True
 
     def _tcp_peer(self, connection: socket.socket) -> tuple[int, int] | None:
-        """Our process's number if it has the connection, 0 if another has it; and the user."""
+        """The expected process's number if it has the connection, 0 if another has it; and the user."""
         row = _row_of(connection.getpeername(), connection.getsockname(), connection.family)
         if row is None:
             return None
@@ -82,7 +82,7 @@ def _unix_peer(connection: socket.socket) -> tuple[int, int]:
 
 
 def _row_of(local: tuple[str, int], remote: tuple[str, int], family: int) -> tuple[int, int] | None:
-    """Inode and user of the socket with these ends; None while the connection waits to be accepted.
+    """Inode and user of the socket with these ends; None while the connection is not accepted yet.
 
     Raises:
         ConnectionRefusedError: the system has no such table.

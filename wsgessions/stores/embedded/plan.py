@@ -1,4 +1,4 @@
-"""What a supervisor is told to run, and whom it tells about it."""
+"""The task of a supervisor, and the observer that it reports to."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Observer", "Plan"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a supervisor is to run. It holds no secret: it travels on a command line.
+    """The task of a supervisor. It contains no secret: it is passed on a command line.
 
     Attributes:
         server: path of the server program.
         started_by: process and program, for messages.
         fsync: the server's policy.
-        doors: what it listens on.
+        doors: the kinds of its addresses.
         port: the TCP port; 0 draws one where one is needed.
         bind: the address of the TCP port.
         served_by: the kind of supervisor; it decides when to stop.
@@ -41,7 +41,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
-        """The plan that `to_json` wrote."""
+        """The plan in the JSON of `to_json`."""
         told = json.loads(text)
         told["fsync"] = FsyncPolicy(told["fsync"])
         told["doors"] = Doors(told["doors"])
@@ -50,13 +50,13 @@ class Plan:
 
 
 class Observer(Protocol):
-    """Is told what happens to the server."""
+    """Receives the events of the server."""
 
     def starting(self, note: str) -> None:
-        """The server is not ready yet; ``note`` says what is being waited for. Told again and again."""
+        """The server is not ready yet; ``note`` gives the reason. Called repeatedly."""
 
     def ready(self, connection: Connection) -> None:
         """The server is ready, for the first time or again."""
 
     def trouble(self, note: str) -> None:
-        """Something went wrong, and the supervisor goes on."""
+        """An error occurred, and the supervisor continues."""

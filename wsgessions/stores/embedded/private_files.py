@@ -28,9 +28,9 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def write_held(path: Path, content: bytes) -> int:
-    """As `write_private`; the file is returned open and locked, and `read_held` believes it until it is closed.
+    """As `write_private`; the file is returned open and locked, and `read_held` accepts it until it is closed.
 
-    Since the system closes the files of a process that dies, its word dies with it.
+    The system closes the files of a process that dies, so its file is not accepted any more.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
@@ -55,7 +55,7 @@ def read_private(path: Path) -> bytes | None:
     """The file's content, or None where there is no such file.
 
     Raises:
-        ConfigError: it is not a plain file, not ours, or open to others: what it says cannot be trusted.
+        ConfigError: it is not a plain file, not ours, or open to others: its content cannot be trusted.
     """
     with _opened(path) as stream:
         return stream.read(_LARGEST) if stream else None

@@ -1,4 +1,4 @@
-"""What the system knows of other processes. Linux tells in /proc; elsewhere ``ps`` is asked, or nothing is known."""
+"""Information about other processes: on Linux from /proc, elsewhere from ``ps``, if it exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LISTENING = "0A"
 
 @dataclass(frozen=True, slots=True)
 class ProcessMark:
-    """A process that cannot be mistaken for a later one of the same number.
+    """The identity of a process, which differs from a later one of the same number.
 
     Attributes:
         pid: its number.
@@ -38,7 +38,7 @@ class ProcessMark:
         return ProcessMark.of(self.pid) == self
 
     def kill(self) -> None:
-        """End it and what shares its process group, at once, if it still is the one that was marked."""
+        """Kill it and its process group, if it still is the process that was marked."""
         if self.is_alive():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -48,7 +48,7 @@ class ProcessMark:
 
     @classmethod
     def from_bytes(cls, content: bytes | None) -> ProcessMark | None:
-        """None for anything that `to_bytes` has not written."""
+        """None for bytes that `to_bytes` has not written."""
         try:
             pid, started = json.loads(content or b"")
         except (ValueError, TypeError):

@@ -1,6 +1,6 @@
-"""When the server's file is written anew, so that values of ended sessions leave the disk in a bounded time (S-82).
+"""Schedules rewrites of the server's file, so that values of ended sessions leave the disk in a bounded time (S-82).
 
-An append-only file keeps what was written until it is rewritten: by itself the server does so when the file has doubled
+An append-only file keeps all writes until it is rewritten: by itself the server does so when the file has doubled
 and is at least 16 MB, which a store in quiet use may never reach.
 """
 
@@ -26,8 +26,8 @@ class Rewriting:
 
     Args:
         directory: the store's.
-        observer: is told when the disk has no room for a second file, and when it has again.
-        interval: seconds; the largest age of a file to which anything has been added.
+        observer: notified when the disk has no room for a second file, and when it has again.
+        interval: the largest age in seconds of a file with additions.
     """
 
     def __init__(self, directory: StoreDirectory, observer: Observer, interval: float) -> None:
@@ -39,7 +39,7 @@ class Rewriting:
         self._has_room = True
 
     def look(self, engine: Engine, told: Mapping[str, str]) -> None:
-        """Begin to rewrite where that is due. ``told``: the server's ``INFO persistence``.
+        """Start a rewrite if it is due. ``told``: the server's ``INFO persistence``.
 
         Raises:
             OSError: the server does not answer, or is rewriting already.

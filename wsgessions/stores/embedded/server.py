@@ -1,4 +1,4 @@
-"""What a process does to use the embedded store of a directory."""
+"""The use of the embedded store of a directory by one process."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ class EmbeddedServer:
         return f"EmbeddedServer({str(self._directory)!r}, fsync={self._fsync.value!r})"
 
     async def attach(self, *, deadline: float = math.inf) -> Endpoint:
-        """Become a user, start the server if it does not run, and return where it listens. Again does no harm.
+        """Become a user, start the server if it does not run, and return its address. May be called again.
 
         Args:
-            deadline: an instant of `time.monotonic`. A start goes on beyond it, and a later call finds its server.
+            deadline: an instant of `time.monotonic`. A start continues after it, and a later call finds its server.
 
         Raises:
             ConfigError: the directory is not safe or cannot be written, there is no server program for this platform,
-            or     the running server does not keep the promise of ``fsync``.
+            or the running server's policy is weaker than ``fsync``.
             StoreUnavailable: the disk is full, the port is taken, the server does not start, or not in time.
         """
         self._directory.prepare()
@@ -86,7 +86,7 @@ class EmbeddedServer:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     async def endpoint(self, *, deadline: float = math.inf) -> Endpoint:
-        """Where the server listens now, after its connection was lost: a supervisor that has died is replaced first.
+        """The present address of the server, after its connection was lost: a dead supervisor is replaced first.
 
         Raises:
             StoreUnavailable: as `attach`; also where `attach` raises ConfigError, since the service has begun (R-07).
@@ -97,7 +97,7 @@ class EmbeddedServer:
             raise StoreUnavailable(error.args[0], hint=error.hint) from error
 
     def detach(self) -> None:
-        """Stop counting as a user. Without users the server stops within five seconds. Again does nothing.
+        """Stop counting as a user. Without users the server stops within five seconds. A second call does nothing.
 
         A forked process detaches for itself only.
         """
@@ -126,7 +126,7 @@ class EmbeddedServer:
             return False
 
     async def _find(self, deadline: float) -> Connection | None:
-        """The running server's connection, a supervisor being started where there is none."""
+        """The running server's connection; starts a supervisor if there is none."""
         launched = launch(self._directory, self._plan)
         if launched:
             log.info("starting the embedded store in %s", self._directory, extra={"event": "embedded_start"})
@@ -156,7 +156,7 @@ class EmbeddedServer:
         return connection.endpoint()
 
     def _note_change(self, connection: Connection) -> None:
-        """Tell the operator when another kind of supervisor serves the directory than before."""
+        """Log when another kind of supervisor serves the directory than before."""
         before, self._served_by = self._served_by, connection.served_by
         if before is ServedBy.SERVER and connection.served_by is ServedBy.EMBEDDED:
             log.warning(
@@ -175,7 +175,7 @@ class EmbeddedServer:
 
 
 async def _accepts(connection: Connection) -> bool:
-    """Whether a server listens there: a file may be a moment older than the death of its server."""
+    """Whether a server listens there: the file may outlive its server by a moment."""
     try:
         if connection.socket:
             _, writer = await asyncio.open_unix_connection(connection.socket)

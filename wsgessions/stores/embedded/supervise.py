@@ -1,7 +1,7 @@
 """The program of the detached supervisor, run as a file: ``python -I -S supervise.py DIRECTORY LOCK-FILE-NUMBER PLAN``.
 
 It is stdlib only and does not run the packages' own ``__init__``, so that it starts in 50 ms and stays small: it lives
-as long as the store does. Its first line on stdout says how the start went; the process that started it reads that.
+as long as the store does. Its first line on stdout reports the result of the start to the process that started it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log: logging.Logger = logging.getLogger("wsgessions.embedded")
 
 
 class _Report:
-    """Observes the supervisor: the first outcome goes to stdout, everything to the log."""
+    """Observes the supervisor: reports the first outcome on stdout, and logs all events."""
 
     def __init__(self) -> None:
         self._is_due = True
@@ -42,7 +42,7 @@ class _Report:
         log.warning("%s", note)
 
     def tell(self, outcome: dict[str, object]) -> None:
-        """Answer the process that waits, once, and close the pipe, so that it does not wait for more."""
+        """Answer the waiting process, once, and close the pipe."""
         if not self._is_due:
             return
         self._is_due = False

@@ -29,7 +29,7 @@ from .wakeups import Wakeups
 __all__ = ["Supervisor"]
 
 _TICK: Final = 0.4
-"""Seconds between two looks at the users' lock."""
+"""Seconds between two checks of the users' lock."""
 
 _GRACE: Final = 1.5
 """Seconds without users before the server stops: an application that reloads finds it running. With `_TICK` and the
@@ -39,7 +39,7 @@ _PREDECESSOR_PATIENCE: Final = 3.0
 _SILENCE_PATIENCE: Final = 30.0
 _HEALTH_INTERVAL: Final = 5.0
 _REWRITE_INTERVAL: Final = 3600.0
-"""Seconds: what ended is in the server's file for so long, and as long as writing it anew takes."""
+"""Seconds: the longest time that an ended session stays in the server's file, without the time of the rewrite."""
 
 _SETTLED_AFTER: Final = 10.0
 _LONGEST_PAUSE: Final = 2.0
@@ -52,9 +52,9 @@ class Supervisor:
 
     Args:
         directory: prepared.
-        plan: what to run.
+        plan: the task.
         lock: ``supervisor.lock``, held: it makes this the only supervisor.
-        observer: is told what happens.
+        observer: receives the events.
     """
 
     def __init__(self, directory: StoreDirectory, plan: Plan, lock: FileLock, observer: Observer) -> None:
@@ -102,7 +102,7 @@ class Supervisor:
     def _takes_over(self) -> bool:
         """Wait for the server of a supervisor that was killed, and end it if it does not end by itself.
 
-        False if this process is told to stop meanwhile.
+        False if this process is stopped meanwhile.
         """
         if self._gets_data() or self._wakeups.stop_requested:
             return not self._wakeups.stop_requested
@@ -154,7 +154,7 @@ class Supervisor:
             self._publish(engine, told)
 
     def _until_ready(self, engine: Engine) -> dict[str, str] | None:
-        """What the server tells when it is ready; None if this process is to stop."""
+        """The server's information when it is ready; None if this process must stop."""
         heard_at, reason = time.monotonic(), ""
         while not self._wakeups.stop_requested:
             if engine.has_ended():
@@ -193,7 +193,7 @@ class Supervisor:
         self._observer.ready(connection)
 
     def _is_deserted(self) -> bool:
-        """Whether to stop by oneself. Without users, their lock stays taken, so that newcomers wait for the end."""
+        """Whether to stop. Without users, this takes their lock, so that new users wait for the end."""
         if not self._lock.is_current():
             self._observer.trouble(f"{self._directory} was removed or replaced")
             return True
@@ -241,7 +241,7 @@ class Supervisor:
                 return
 
     def _check_writing(self, told: Mapping[str, str]) -> None:
-        """Say so when the server cannot write its file any more, and when it can again; it refuses writes meanwhile."""
+        """Report when the server cannot write its file any more, and when it can again; it rejects writes meanwhile."""
         is_writing = told.get("aof_last_write_status") == "ok"
         if is_writing is not self._is_writing:
             self._is_writing = is_writing
@@ -256,7 +256,7 @@ class Supervisor:
             self._directory.server_pid.unlink(missing_ok=True)
 
     def _warn_of_users(self) -> None:
-        """The operator who ends the server of running applications is told what these do about it."""
+        """Tells an operator that stops the server of running applications what these do."""
         if self._plan.served_by is ServedBy.SERVER and self._users.is_taken():
             self._observer.trouble(
                 f"applications still use {self._directory}: they go on with an embedded store there, "

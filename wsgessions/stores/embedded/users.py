@@ -1,10 +1,10 @@
-"""The users that the embedded server knows, as lines of its configuration (S-86, S-87).
+"""The users of the embedded server, as lines of its configuration (S-86, S-87).
 
-| user | may |
+| user | rights |
 |---|---|
-| ``default`` | nothing: it is switched off, and without signing in there is no answer, not even to PING |
+| ``default`` | none: it is disabled, and a client without authentication gets no answer, not even to PING |
 | `USERNAME` | what the rules in ``wsgessions/stores/valkey/acl.txt`` grant, in any namespace |
-| `SUPERVISOR` | ask how the server is, and have its file rewritten |
+| `SUPERVISOR` | read the status of the server, and have its file rewritten |
 """
 
 from __future__ import annotations

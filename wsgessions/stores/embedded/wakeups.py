@@ -1,4 +1,4 @@
-"""Signals as something to wait for, so that the supervisor sleeps between them."""
+"""Waits for signals, so that the supervisor sleeps between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the supervisor says to its server: how it is, and that it is to rewrite its file."""
+"""The commands of the supervisor to its server: for its status, and for a rewrite of its file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class _Stream(Protocol):
 
 
 def ask_info(listening: Listening, password: Secret, server: Peer) -> dict[str, str]:
-    """The server's account of itself and of its persistence, by the names of ``INFO``. Answered while it still loads.
+    """The server's status and that of its persistence, by the names of ``INFO``. Answered while it still loads.
 
     Raises:
-        OSError: it does not listen yet, does not answer within a second, or another process answers in its place,
-            which is then told nothing.
+        OSError: it does not listen yet, does not answer within a second, or another process answers in its place, to
+            which nothing is sent.
     """
     with _connected(listening, server) as connection, connection.makefile("rwb") as stream:
         _sign_in(stream, password, "INFO", "server", "persistence")
@@ -40,7 +40,7 @@ def ask_info(listening: Listening, password: Secret, server: Peer) -> dict[str, 
 
 
 def ask_rewrite(listening: Listening, password: Secret, server: Peer) -> None:
-    """Have the server write its file anew, without what has been changed or removed since; it does so on its own time.
+    """Have the server rewrite its file, without outdated and removed data; the server does so in the background.
 
     Raises:
         OSError: as `ask_info`; or the server refuses, as while it is rewriting already.
@@ -59,7 +59,7 @@ def _sign_in(stream: _Stream, password: Secret, *words: str) -> None:
 
 
 def _connected(listening: Listening, server: Peer) -> socket.socket:
-    """A connection whose other end the server has (S-87)."""
+    """A connection that verifiably ends at the server (S-87)."""
     connection = socket.socket(listening.family)
     try:
         connection.settimeout(_PATIENCE)

@@ -1,4 +1,4 @@
-"""An event loop that a store lives in, and how calls from other loops get there and back."""
+"""The store loop: the event loop that a store belongs to, and the calls to it from other loops."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ __all__ = ["Ask", "StoreLoop"]
 
 T = TypeVar("T")
 Ask = Callable[[Store], Coroutine[Any, Any, T]]
-"""A call, waiting for the store that it is to be made to."""
+"""A call with the store as its argument."""
 
 _WATCH: Final = 1.0
-"""Seconds between two looks at whether a home still exists, while a caller waits for an answer from there."""
+"""Seconds between two checks that a store loop still exists, while a caller waits for its answer."""
 _SLACK: Final = 0.25
-"""Seconds after the deadline that a home has to report it, before it is taken to be stuck."""
+"""Seconds after the deadline that a store loop has to report the timeout, before it counts as stuck."""
 _FAREWELL: Final = 2.0
 """Seconds that the end of the interpreter waits for connections to be closed."""
 
 
 class StoreLoop:
-    """One store and the event loop it lives in; to be made in that loop."""
+    """One store and its event loop; must be made in that loop."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.ready: bool = False
-        """Whether the store is started, so that calls from this loop may go straight through."""
+        """Whether the store is started, so that calls from this loop are passed directly."""
         self.over: bool = False
         self.thread: threading.Thread | None = None
         self._starting = asyncio.Lock()
@@ -43,10 +43,10 @@ class StoreLoop:
 
     @classmethod
     def in_thread(cls, store: Store) -> StoreLoop:
-        """A home in a daemon thread of its own.
+        """A store loop in a daemon thread of its own.
 
         Raises:
-            StoreUnavailable: the system gives us no thread or event loop.
+            StoreUnavailable: the system could not create a thread or an event loop.
         """
         homes: list[StoreLoop] = []
         begun = threading.Event()
@@ -84,7 +84,9 @@ class StoreLoop:
             self.thread.join(_FAREWELL)
 
     def leave_if_in(self, process: int) -> None:
-        """When the store goes, or the interpreter ends. A forked child inherits this call, but not the thread."""
+        """Called when the store is collected, or the interpreter ends. A forked child inherits this call, but not the
+        thread.
+        """
         if process == os.getpid():
             self.leave()
 
@@ -93,7 +95,7 @@ class StoreLoop:
     async def serve(self, ask: Ask[T], deadline: float) -> T:
         if not self.ready:
             await self.make_ready(deadline)
-        if time.monotonic() >= deadline:  # a call from elsewhere may have waited for its turn in this loop (C-20)
+        if time.monotonic() >= deadline:  # a call from another loop may have waited for its turn in this loop (C-20)
             raise NonStopTimeout("the event loop that holds the link to the store came to the call too late")
         return await ask(self.store)
 
@@ -169,7 +171,7 @@ class StoreLoop:
             raise
 
     async def _await(self, answer: asyncio.Future[Any], deadline: float) -> None:
-        """Wait for an answer that will not come if the home ends in a hurry, or hangs."""
+        """Wait for an answer, and detect that the store loop has ended abruptly, or hangs."""
         while not (await asyncio.wait([answer], timeout=min(_WATCH, _left(deadline) + _SLACK)))[0]:
             self._check_answers(deadline)
 

@@ -1,14 +1,14 @@
-"""Where a store lives: one event loop holds the links of a process, for calls from anywhere (R-57).
+"""One event loop holds the links of a process, for calls from all loops and threads (R-57).
 
 A store with connections belongs to an event loop. A process may have several of those, one after another or at the same
-time, and threads without any; and it may fork. `LoopBoundStore` stands before such a store and sees to it that there is
-one of it per process, in one loop, its *home*:
+time, and threads without any; and it may fork. `LoopBoundStore` is a layer before such a store and makes sure that
+there is one of it per process, in one loop, the *store loop*:
 
 * the loop that ran `LoopBoundStore.start`, as a server does at its start-up;
 * without that, a loop of its own in a daemon thread.
 
-Calls on the home loop go straight through; others are carried there and back. When the home ends, with its loop or by a
-fork, the next call makes a new store in a new home.
+Calls in the store loop are passed directly; others are sent there and wait for the answer. When the store loop ends, by
+itself or by a fork, the next call makes a new store in a new store loop.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ T = TypeVar("T")
 P = TypeVar("P")
 
 _FORWARDERS: Final[dict[type, type[LoopBoundStore]]] = {}
-"""By capability: the class that passes its calls on."""
+"""By capability: the class that passes the calls of it on."""
 
 
 class LoopBoundStore:
@@ -70,7 +70,8 @@ class LoopBoundStore:
     again.
 
     Args:
-        factory: makes the store behind. Called at once, so that wrong settings show early, and again for each new home.
+        factory: makes the store behind. Called at once, so that wrong settings show early, and again for each new store
+            loop.
     """
 
     def __init_subclass__(cls, *, forwards: type | None = None) -> None:
@@ -102,7 +103,7 @@ class LoopBoundStore:
         return self._store.clock
 
     async def start(self, *, deadline: float = NEVER) -> None:
-        """Make the running event loop the home, unless there is one, and connect."""
+        """Make the running event loop the store loop, unless there is one, and connect."""
         self._closed = False
         home = self._find_loop(StoreLoop)
         if home.loop is asyncio.get_running_loop():
@@ -122,7 +123,7 @@ class LoopBoundStore:
         else:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(home.close(), home.loop))
 
-    # What follows are coroutine functions but for their spelling: a frame less for each call.
+    # These methods act as coroutine functions, but save a frame for each call.
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         return self._call_in_loop(lambda store: store.create(new, deadline=deadline), deadline)
@@ -191,12 +192,12 @@ class LoopBoundStore:
             return self._home
 
     def _prepare(self, store: Store) -> None:
-        """Tell the store of a new home what the one before it was told."""
+        """Pass the known secret on to the store of a new store loop."""
 
     def renew_after_fork(self) -> None:
-        """Leave the parent's home alone; its locks and threads mean nothing here (F-25).
+        """Do not use the parent's store loop; its locks and threads do not work here (F-25).
 
-        The store behind is made anew even if it was never used: what names it to other nodes must be its own (C-21).
+        The store behind is made anew even if it was never used: its names for other nodes must be unique (C-21).
         """
         if self._home is not None:
             _left_to_parent.append(self._home)
@@ -235,7 +236,7 @@ class SecretKeepingStore(LoopBoundStore, forwards=SecretKeeping):
         super().__init__(factory)
         self._followers = Followers()
         self._secret = b""
-        """The latest that was told; empty as long as it is not followed."""
+        """The latest known secret; empty before `follow_secret`."""
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         return await self._ask(SecretKeeping, lambda store: store.shared_secret(proposal, deadline=deadline), deadline)
@@ -303,7 +304,7 @@ class CacheLookupStore(LoopBoundStore, forwards=CacheLookup):
 
 
 def _capability(store: Store, capability: type[P]) -> P:
-    """What a store is known to have."""
+    """The known capabilities of a store."""
     return cast("P", find_capability(store, capability))
 
 
@@ -325,7 +326,7 @@ def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether this is called in that loop."""
     try:
         return loop is asyncio.get_running_loop()
-    except RuntimeError:  # in none: the coroutine is made here and run later
+    except RuntimeError:  # in no loop: the coroutine is made here and run later
         return False
 
 

@@ -1,4 +1,4 @@
-"""Waiting for a store in code that is no coroutine: in a thread, or in a function of a web framework (R-57)."""
+"""Synchronous calls of a store: in a thread, or in a function of a web framework (R-57)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SyncBridge(Protocol):
 
         Args:
             work: makes the coroutine.
-            deadline: as for `Store`; the coroutine keeps to it by itself, and this is for a loop that hangs.
+            deadline: as for `Store`; the coroutine observes it by itself, and this one is for a loop that hangs.
 
         Raises:
             StoreUnavailable: the loop has ended, or hangs.
@@ -45,7 +45,7 @@ def wait_for(store: Store, work: Callable[[], Coroutine[Any, Any, T]], *, deadli
 
     Raises:
         StoreUnavailable: as for the store's own methods.
-        ConfigError: the store waits for something else, in no event loop of its own.
+        ConfigError: the store waits for something else, without an event loop of its own.
     """
     hosting = find_capability(store, SyncBridge)
     if hosting is not None:
@@ -54,7 +54,7 @@ def wait_for(store: Store, work: Callable[[], Coroutine[Any, Any, T]], *, deadli
 
 
 def run_at_once(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of a coroutine that waits for nothing, as all of `wsgessions.stores.memory.store` do.
+    """The result of a coroutine that never waits, such as all of `wsgessions.stores.memory.store`.
 
     Raises:
         ConfigError: it does wait.

@@ -1,4 +1,4 @@
-"""What a commit does to an `StoredSession`: for stores that compute in Python instead of in a server (C-9, C-10)."""
+"""Applies a commit to a `StoredSession`: for stores that compute in Python instead of in a server (C-9, C-10)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["commit", "led_on"]
 
 
 def commit(entry: StoredSession, delta: SessionDelta, now: int, *, room: bool) -> CommitOutcome:
-    """Change the entry, or refuse and leave it as it is.
+    """Change the entry, or reject the commit and leave the entry unchanged.
 
     Args:
-        entry: a session that is there and may be changed; the commit is not among those it remembers.
+        entry: an existing session that may be changed; it does not remember the commit.
         delta: the commit.
         now: the store's time in milliseconds.
-        room: whether the key that the session shall move to is free; True where it stays.
+        room: whether the new key of a rotation is free; True without a rotation.
     """
     since = delta.base if entry.in_history(delta.base) else -1
     refusal = _conflict(entry, delta, since)
@@ -36,16 +36,17 @@ def commit(entry: StoredSession, delta: SessionDelta, now: int, *, room: bool) -
 def led_on(
     delta: SessionDelta, successor: RotationTarget | None, place: Place
 ) -> tuple[SessionDelta, RotationTarget | None]:
-    """What is left to do where the session is now, since its id was renewed a moment ago (S-07).
+    """The remaining part of a change for the present place of the session, since its id was renewed a moment ago
+    (S-07).
 
-    A renewal has nothing left to do, a rotation has.
+    A renewal has no remaining part, a rotation has.
     """
     needed = successor if successor is not None and not successor.forward_ms else None
     return replace(delta, key=place.key, incarnation=place.incarnation), needed
 
 
 def _conflict(entry: StoredSession, delta: SessionDelta, since: int) -> CommitOutcome | None:
-    """The refusal, if a guarded attribute was written or removed after ``since``; an absent one may have been."""
+    """The rejection, if a guarded attribute was written or removed after ``since``; an absent one may have been."""
     if since == entry.version:
         return None
     absent = Attribute(entry.removed, b"")

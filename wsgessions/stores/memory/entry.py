@@ -1,4 +1,4 @@
-"""What a store that computes in Python keeps of one session."""
+"""The stored form of one session in a store that computes in Python."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Attribute", "Commit", "StoredSession"]
 
 @masked
 class Attribute(NamedTuple):
-    """One value, and its place in the history."""
+    """One value, with its version."""
 
     version: int
     """The version that wrote it."""
@@ -36,7 +36,7 @@ class Attribute(NamedTuple):
 
 @masked
 class Commit(NamedTuple):
-    """One that would be recognised if it were sent again."""
+    """A commit that is recognised if it is sent again."""
 
     id: bytes
     outcome: CommitOutcome
@@ -44,7 +44,7 @@ class Commit(NamedTuple):
 
 @dataclass(slots=True)
 class StoredSession:
-    """What is kept under one key: a session, or after its end a tombstone."""
+    """The content of one key: a session, or after its end a tombstone."""
 
     key: SessionKey
     incarnation: int
@@ -63,19 +63,19 @@ class StoredSession:
     """The version of the latest rotation."""
     tombstone_until: int | None = None
     moved: Place | None = None
-    """Of a tombstone: where the session went when its id was renewed (S-07)."""
+    """In a tombstone: the new place of the session since its id was renewed (S-07)."""
     leads_until: int = 0
-    """Until when it is found there by the old key."""
+    """The time until which the old key leads there."""
     binding: PrincipalBinding | None = None
-    """The principal and since when it is bound."""
+    """The principal and the version that bound it."""
     given_up: int = 0
-    """Of a tombstone: when its client gave the id up, or 0 if it did not (C-24)."""
+    """In a tombstone: the time when its client gave the id up, or 0 if it did not (C-24)."""
     renewed_from: bytes = b""
-    """The digest of the key that leads here since the id was renewed; empty if there is none (C-23)."""
+    """The digest of the old key that leads here since the id was renewed; empty if there is none (C-23)."""
 
     @classmethod
     def begun(cls, new: NewSession, now: int) -> StoredSession:
-        """A session that is created now."""
+        """A new session, created now."""
         version = now * 1000
         entry = cls(
             key=new.key,
@@ -99,7 +99,7 @@ class StoredSession:
         self.given_up = now if by_client else 0
 
     def moved_to(self, successor: RotationTarget, now: int) -> StoredSession:
-        """Become a tombstone, and give what the successor is to be."""
+        """Become a tombstone, and return the successor."""
         heir = StoredSession(
             key=successor.key,
             incarnation=successor.incarnation,
@@ -125,7 +125,7 @@ class StoredSession:
         return heir
 
     def end_forward(self, now: int, grace: int) -> bool:
-        """Lead on for a grace more, and no longer; says whether that is less than before (C-23)."""
+        """End the forward after the grace; returns whether that is earlier than before (C-23)."""
         if self.moved is None or self.leads_until <= now + grace:
             return False
         self.leads_until = now + grace
@@ -140,14 +140,14 @@ class StoredSession:
         return min(now + self.interval, self.deadline) if self.interval else self.deadline
 
     def usable(self, now: int, grace: int) -> bool:
-        """Whether it may still be changed; the deadline knows no grace (C-16)."""
+        """Whether it may still be changed; the deadline has no grace (C-16)."""
         return self.tombstone_until is None and self.deadline > now and self.expires > now - grace
 
     def obsolete_at(self, grace: int) -> int:
         return self.expires + grace if self.tombstone_until is None else self.tombstone_until
 
     def in_history(self, version: int) -> bool:
-        """Whether a version that was seen can be of this history (C-8, C-12). Below the floor nothing is known."""
+        """Whether a version that was seen can belong to this lineage (C-8, C-12). Nothing is known below the floor."""
         return version == self.version or holds(self.lineage, version)
 
     @property
@@ -159,7 +159,7 @@ class StoredSession:
         return lineage if lineage[-8:] == begun(self.version) else continued(lineage, self.version)
 
     def remembered(self, commit_id: bytes) -> CommitOutcome | None:
-        """What became of a commit that is sent again; None if it is not known."""
+        """The outcome of a commit that is sent again; None if it is not known."""
         return next((commit.outcome for commit in self.commits if commit.id == commit_id), None)
 
     def remember(self, commit: Commit) -> None:
@@ -184,7 +184,9 @@ class StoredSession:
         )
 
     def changes(self, since: int, *, own: Collection[str] = (), removed: int | None = None) -> SessionChanges:
-        """What was written after ``since``, ``own`` left out; all names, if the removal ``removed`` came later."""
+        """The attributes written after ``since``, without ``own``; and all names, if the removal ``removed`` came
+        later.
+        """
         return SessionChanges(
             version=self.version,
             interval_ms=self.interval,

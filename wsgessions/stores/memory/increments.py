@@ -1,4 +1,4 @@
-"""Numbers that a store adds to attributes: what counts as a number, and what is still exact (C-10)."""
+"""Numbers that a store adds to attributes: their types, and the exact range (C-10)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def sums(delta: SessionDelta, stored: Callable[[str], bytes | None]) -> dict[str
     """The results of a delta's increments by name, in their order; None where there is no exact one.
 
     Args:
-        delta: the commit. What it changes is changed before it adds.
+        delta: the commit. Its changes are applied before its increments.
         stored: the present value of an attribute, or None if there is none, which counts as 0.
     """
     return {name: _sum(name, _present(delta, name, stored), by) for name, by in delta.increments.items()}
@@ -40,7 +40,7 @@ def _sum(name: str, raw: bytes | None, by: float) -> bytes | None:
 
 
 def _is_exact(value: object) -> bool:
-    """Whether the store computes with it: a finite float, or an int that a double holds exactly."""
+    """Whether the store can compute with it: a finite float, or an int that a double holds exactly."""
     if isinstance(value, float):
         return value - value == 0
     return type(value) is int and abs(value) < EXACT

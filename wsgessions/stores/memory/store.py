@@ -1,4 +1,6 @@
-"""Sessions in the memory of this process: for tests, for trying out, and as the contract in plain Python."""
+"""Sessions in the memory of this process: for tests, for experiments, and as a reference implementation of the
+contract.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +52,10 @@ class MemoryStore:
         self._lock = threading.Lock()
 
     async def start(self, *, deadline: float = NEVER) -> None:
-        """Nothing to connect to."""
+        """There is no connection to make."""
 
     async def close(self) -> None:
-        """Nothing to free: the sessions live as long as this object."""
+        """There is nothing to free: the sessions live as long as this object."""
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         with self._lock:
@@ -112,7 +114,7 @@ class MemoryStore:
     async def delete(self, key: SessionKey, *, by_client: bool = False, deadline: float = NEVER) -> bool:
         with self._lock:
             entry, now = self._entries.get(key.digest), self.clock.now_ms()
-            while entry is not None and entry.moved is not None:  # an end is meant for the session, however late (S-07)
+            while entry is not None and entry.moved is not None:  # it ends the session itself, at any time (S-07)
                 entry = self._entries.get(entry.moved.key.digest)
             if entry is None or entry.tombstone_until is not None:
                 return False
@@ -203,7 +205,7 @@ class MemoryStore:
         heapq.heappush(self._due, (entry.obsolete_at(self._grace), entry.key.digest))
 
     def _remove_some(self, now: int) -> None:
-        """Remove what is over, a few at a time, so that as much goes as comes."""
+        """Remove ended entries, a few at a time, so that removal keeps up with creation."""
         for _ in range(_REMOVALS_PER_CREATION):
             if not self._due or self._due[0][0] > now:
                 return
