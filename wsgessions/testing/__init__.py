@@ -1,7 +1,7 @@
-"""For tests of what is built on wsgessions, or for it: fixtures, conformance suites, and a proxy that makes faults.
+"""For tests of applications, stores and adapters: fixtures, conformance suites, and a proxy for fault injection.
 
-The fixtures come by themselves, see `wsgessions.testing.fixtures.pytest_plugin`; the classes here are their types. What
-needs pytest or httpx2 is loaded where it is first asked for.
+The fixtures are registered automatically, see `wsgessions.testing.fixtures.pytest_plugin`; the classes here are their
+types. Modules that need pytest or httpx2 are loaded at their first use.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _HOMES: Final = {
 with suppress(ModuleNotFoundError):
     import pytest
 
-    # Else a failed assertion of a suite would not say what it found: pytest explains those of test files only.
+    # Otherwise a failed assertion of a suite would not show its values: pytest rewrites those of test files only.
     pytest.register_assert_rewrite(*(f"{__name__}.{room}" for room in ("adapters", "faults", "fixtures", "stores")))
 
 

@@ -1,4 +1,6 @@
-"""What all nodes of an application agree on: how sessions are spread, the secret, and which store it is (C-25)."""
+"""The parameters that all nodes of an application share: the segments, the secret, and the origin of the store
+(C-25).
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from .format.segments import Segments, application_prefix
 __all__ = ["REPLACED", "Agreement"]
 
 REPLACED: Final = "the store was emptied, or has other data than before"
-"""What is said where `Agreement.is_replaced`."""
+"""The reason in log texts if `Agreement.is_replaced`."""
 
 
 class Agreement:
-    """Read anew over each connection, since the store may have been emptied, swapped or replaced meanwhile.
+    """Read again over each connection, since the store may have been emptied, swapped or replaced meanwhile.
 
     Args:
         namespace: the first part of every key.
@@ -30,23 +32,22 @@ class Agreement:
         self.segments: Segments | None = None
         """Known from the first connection on."""
         self.secret: bytes = b""
-        """The shared secret, once it was asked for."""
+        """The shared secret, after its first use."""
         self.secret_name: Final = f"{namespace}:mac"
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
         self._followers: Final = Followers()
         self.origin: int = 0
-        """Since when the list of members has been kept, as this connection knows it, in milliseconds by the store's
+        """The time since when the list of members has been kept, for this connection, in milliseconds by the store's
         clock; 0 without a connection."""
 
     async def reach(self, commands: Commands) -> bool:
-        """Find out over a fresh connection, or be the first to say.
-
-        What was agreed before is proposed again, so that an emptied store changes as little as can be.
+        """Read the parameters over a fresh connection, or propose them. The previous ones are proposed again, so that
+        an emptied store changes as little as possible.
 
         Returns:
-            Whether sessions are spread in another way than before, so that requests under way name the wrong keys.
+            Whether the number of segments has changed, so that requests under way use the wrong keys.
         """
         config_key = application_prefix(self._namespace, self._context_path) + "cfg"
         before = 0 if self.segments is None else len(self.segments)
@@ -58,9 +59,9 @@ class Agreement:
         return before not in (0, agreed)
 
     async def begin_list(self, commands: Commands) -> None:
-        """Have the list of members kept from now on, and know it again.
+        """Have the list of members kept from now on, and record its origin.
 
-        What is read before the first heartbeat, too, must not outlive the store that it was read from.
+        Copies that are read before the first heartbeat must not outlive their store either.
         """
         if self.segments is not None:
             self.origin = await begin_list(commands, next(iter(self.segments)))
@@ -71,20 +72,20 @@ class Agreement:
         self._followers.add(tell)
 
     def learn_secret(self, secret: bytes) -> None:
-        """The store has told it."""
+        """Record the secret that the store has returned."""
         before, self.secret = self.secret, secret
         if before not in (b"", secret):
             self._followers.tell(secret)
 
     def is_replaced(self, origin: int) -> bool:
-        """Whether the list of members is another one than before on this connection.
+        """Whether the list of members differs from the previous one on this connection.
 
         Args:
-            origin: since when it has been kept, as the store has just told.
+            origin: the time since when it has been kept, as just returned by the store.
         """
         known, self.origin = self.origin, origin
         return origin != known
 
     def lose(self) -> None:
-        """The connection has ended."""
+        """Forget the origin: the connection has ended."""
         self.origin = 0

@@ -1,4 +1,4 @@
-"""What a store finds wrong with records: counted, and told to the operator without flooding the log (R-20 to R-22)."""
+"""The diagnostics of a store about invalid records: counters, and log lines at a limited rate (R-20 to R-22)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class StoreDiagnostics:
     """Counters of this process."""
 
     unreadable: int = 0
-    """Records met that are damaged or of another kind. They stay as they are, for inspection."""
+    """Damaged records, or values of another type, that were read. They stay unchanged, for inspection."""
     too_new: int = 0
-    """Records met that a later release wrote."""
+    """Records of a later release that were read."""
     reindexed: int = 0
     """Sessions that were missing in the index of their segment."""
     resent: int = 0
@@ -30,13 +30,13 @@ class StoreDiagnostics:
     unconfirmed: int = 0
     """Ends of sessions that the replicas had not confirmed in time, and that were reported as done (C-15b)."""
     revived: int = 0
-    """Sessions that had ended, that a failover had brought back, and that were ended again (C-15b)."""
+    """Ended sessions that a failover had brought back, and that were ended again (C-15b)."""
 
     def note(self, refusal: int, key: SessionKey) -> None:
-        """Take note of why a record was not used.
+        """Record why a record was not used.
 
         Raises:
-            RecordTooNew: if that is why.
+            RecordTooNew: if that is the reason.
         """
         if refusal == ScriptStatus.UNREADABLE:
             self.unreadable += 1
@@ -50,17 +50,17 @@ class StoreDiagnostics:
             )
 
     def note_reindexed(self, number: int) -> None:
-        """Take note of sessions that had to be indexed again (R-28)."""
+        """Record sessions that had to be indexed again (R-28)."""
         if number:
             self.reindexed += number
             _log.warning("reindexed", "%d sessions were missing in the index of the store, and are back in it", number)
 
     def note_unconfirmed(self, replicas: int) -> None:
-        """Take note that not so many replicas have confirmed the end of a session."""
+        """Record that not all replicas have confirmed the end of a session in time."""
         self.unconfirmed += 1
         _log.warning("unconfirmed_end", "not all %d replicas have confirmed the end of a session in time", replicas)
 
     def note_revived(self, key: SessionKey) -> None:
-        """Take note of a session that was ended again."""
+        """Record a session that was ended again."""
         self.revived += 1
         _log.warning("revived", "session %s had ended, was brought back by a failover, and is ended again", key.ref)

@@ -1,7 +1,7 @@
-"""Takes the connection over from a client that an application has already: where its server is, and how to get in.
+"""Uses the connection settings of a client that an application has already: address, credentials and TLS of its server.
 
-Only the settings of the client's connection pool are read, once. Its connections are left alone, and neither redis-py
-nor valkey-py is imported: both call these settings by the same names. What cannot be taken over is refused.
+Only the settings of the client's connection pool are read, once. Its connections are not used, and neither redis-py nor
+valkey-py is imported: both have the same names for these settings. An unsupported setting is an error.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RedisClient(Protocol):
 
 
 class ClientUrl(StoreUrl):
-    """The server of a client, where others give the URL of one. Shows no credentials, and is not pickled.
+    """The server of a client, in place of a URL. Shows no credentials, and cannot be pickled.
 
     Args:
         address: the server.
@@ -60,31 +60,31 @@ class ClientUrl(StoreUrl):
         self._address = address
 
     def servers(self) -> tuple[Address, ...]:
-        """The one server, with what it takes to get in."""
+        """The server, with its credentials."""
         return (self._address,)
 
 
 def from_redis(client: RedisClient) -> ClientUrl:
-    """What a manager, a middleware or an adapter takes as ``store``: the server of a client that there is already.
+    """The argument ``store`` of a manager, a middleware or an adapter for the server of an existing client.
 
     Host, port, database, user, password, TLS and the credential provider are those of the client's connection pool; the
-    provider is asked before each connection. The connections themselves are ours: the client's are neither used nor
-    closed, and its pool size, timeouts, retries, protocol, encodings and name do not count.
+    provider is asked before each connection. The connections of the client are neither used nor closed, and its pool
+    size, timeouts, retries, protocol, encodings and name are ignored.
 
     Args:
         client: a ``redis.asyncio.Redis`` or ``valkey.asyncio.Valkey``, or their clients without asyncio.
 
     Raises:
-        ConfigError: it is no such client, or something of it cannot be taken over, as with Sentinel and Cluster.
+        ConfigError: it is no such client, or has an unsupported setting, as with Sentinel and Cluster.
     """
     taken = _Taken.of(client)
-    del client  # its representation may show the password, and from here on things can fail (S-79)
+    del client  # its representation may show the password, and errors can occur from here on (S-79)
     taken.check()
     return ClientUrl(taken.address())
 
 
 class _Taken(NamedTuple):
-    """What has been read of a client, its secrets hidden."""
+    """The settings read from a client, its secrets hidden."""
 
     name: str
     """The client's class."""
@@ -92,7 +92,7 @@ class _Taken(NamedTuple):
     """The names of its classes, those of its pool, and those of its connections, with their bases."""
     connection: type | None
     options: Mapping[str, Any]
-    """Of its connections; for what was left open the connection's own default."""
+    """The options of its connections; the connection's own defaults for the rest."""
 
     @classmethod
     def of(cls, client: object) -> _Taken:
@@ -109,7 +109,7 @@ class _Taken(NamedTuple):
         return cls(name, kinds, connection if is_known else None, options)
 
     def check(self) -> None:
-        """Refuse what cannot be taken over, with a `ConfigError` that names it."""
+        """Reject an unsupported setting, with a `ConfigError` that names it."""
         if self.kinds & _OF_CLUSTERS:
             message = f"a {self.name} speaks to a cluster, and clusters are not in this release"
             raise _refused(message, f"give {_CLIENTS} of a single server")
@@ -132,7 +132,7 @@ class _Taken(NamedTuple):
         options = self.options
         username, password, provider = (options.get(name) for name in ("username", "password", "credential_provider"))
         if username and password is None:
-            password = SecretStr("")  # a user without password, who must not be taken for the default user
+            password = SecretStr("")  # a user without password, which must not be mistaken for the default user
         common: dict[str, Any] = {
             "username": _text(username) if username else None,
             "password": password,
@@ -146,7 +146,7 @@ class _Taken(NamedTuple):
 
 
 def _defaults(connection: object) -> dict[str, Any]:
-    """What connections of a class do where they are not told: it differs between the packages and their releases."""
+    """The default options of a class of connections: they differ between the packages and their releases."""
     found: dict[str, Any] = {}
     kinds: tuple[type[Any], ...] = getattr(connection, "__mro__", ())
     for kind in kinds:
@@ -192,7 +192,7 @@ def _signing_in(provider: Any) -> Callable[[], Awaitable[tuple[str | None, Secre
 
 
 async def _asked(provider: Any) -> tuple[str | None, SecretStr]:
-    """A provider gives a password, or user name and password; valkey-py's know no asyncio."""
+    """Call a provider, which returns a password, or user name and password; valkey-py's have no asyncio method."""
     ask = getattr(provider, "get_credentials_async", None) or provider.get_credentials
     given: Any = ask()
     if inspect.isawaitable(given):

@@ -1,4 +1,4 @@
-"""Sends requests as often as they bear it, and says what became of them when no answer comes (C-9, C-20, F-26)."""
+"""Sends requests, repeats them where possible, and reports their outcome if no answer comes (C-9, C-20, F-26)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .format.metadata import is_too_late
 __all__ = ["Sender"]
 
 _SENDINGS: Final = 3
-"""So often is a request sent, counting the first time, before the link is taken to be no good (F-00b)."""
+"""The largest number of sendings of a request, the first included (F-00b)."""
 _UNKNOWN: Final = "the store has not confirmed the request, which may or may not have been carried out"
 
 
 class Sender:
-    """The way of one store object to its server.
+    """Sends the requests of one store object to its server.
 
     Args:
         link: the connection.
         clock: the store's time.
-        trouble: counts what is sent again.
+        trouble: counts repeated requests.
     """
 
     def __init__(self, link: Link, clock: StoreClock, trouble: StoreDiagnostics) -> None:
@@ -37,7 +37,7 @@ class Sender:
         self._trouble = trouble
 
     async def answers(self, commands: Sequence[Sequence[Argument] | ScriptCall], deadline: float) -> list[Reply]:
-        """The replies to several commands, none of which was refused."""
+        """The replies to several commands; raises the first error among them."""
         replies: list[Reply] = await self.send(lambda _: self._link.pipeline(commands, deadline=deadline))
         for reply in replies:
             if isinstance(reply, StoreRefused):
@@ -48,7 +48,8 @@ class Sender:
         """Send a request, and send it again, marked as a resend, when the link is lost before the reply (C-9, F-26).
 
         Raises:
-            NonStopTimeout: the deadline has passed, or it was sent and no reply will come; see its `unknown`.
+            NonStopTimeout: the deadline has passed, or the request was sent and no reply can come any more; see its
+                `unknown`.
         """
         try:
             return await send(False)
@@ -74,20 +75,20 @@ class Sender:
     async def change(
         self, send: Callable[[bool, int], Awaitable[Reply]], deadline: float, doubt: Callable[[], None] | None = None
     ) -> Reply:
-        """Send a change of the store, which is carried out before the deadline or not at all (C-20).
+        """Send a change of the store, which is applied before the deadline or not at all (C-20).
 
-        A change that the store came to too late by its own clock is sent again while there is time: the clock was not
-        known well enough. An outcome that stays unknown is told at the deadline, when nothing can come of the change
-        any more: what the application then tells its client is true from that moment on.
+        A change that came too late by the store's clock is sent again while there is time: the estimate of the clock
+        was wrong. An unknown outcome is reported at the deadline, when the change cannot be applied any more: the error
+        response of the application is then correct from that moment on.
 
         Args:
-            send: given whether this is a resend, and the store's time after which the script must change nothing.
+            send: called with whether this is a resend, and the store's time after which the script must change nothing.
             deadline: see `Store`.
-            doubt: called where the outcome stays unknown, to drop the copy that is held here: otherwise the next read
-                could be answered by it, and would not tell what became of the change.
+            doubt: called if the outcome stays unknown, to drop the cached copy: otherwise the next read could return
+                it, and would not show the outcome of the change.
 
         Raises:
-            NonStopTimeout: the change was not carried out, or may have been; see its `unknown`.
+            NonStopTimeout: the change was not applied, or may have been; see its `unknown`.
         """
         clock = self._clock
         for _ in range(_SENDINGS):
@@ -111,5 +112,5 @@ class Sender:
         raise NonStopTimeout("the store came to a change too late; nothing was changed")
 
     async def outlast(self, deadline: float) -> None:
-        """Wait until nothing can come any more of a change that was sent with this deadline (C-20)."""
+        """Wait until a change that was sent with this deadline cannot be applied any more (C-20)."""
         await asyncio.sleep(self._clock.patience(deadline))

@@ -60,19 +60,19 @@ _SCRIPTS_PER_PIPELINE: Final = 32
 
 
 class ValkeyStore:
-    """A `Store` with all capabilities but those of memory. Belongs to the event loop that starts it.
+    """A `Store` with all capabilities except those of a cache. Belongs to the event loop that starts it.
 
     Args:
-        locate: asked for the server's address before every attempt to connect.
-        release: called when the store is closed, to give back what ``locate`` holds.
+        locate: called for the server's address before every attempt to connect.
+        release: called when the store is closed, to release the resources of ``locate``.
         namespace: the first part of every key; default ``"wsg"``.
         context_path: the application; applications with the same one share sessions.
         concurrency: the number of segments; 0 takes the number recorded in the store, or 64 in a new one (E-1).
         grace: seconds for which an idle session may still be touched or changed after its time, see `DEFAULT_GRACE`.
-        reap_interval: seconds between two looks for expired sessions; None leaves that to other processes.
-        idle_timeout: seconds after which idling ends the application's sessions; 0 for never. Within so long, indexes
-            of principals lose what has no session (T-13).
-        heartbeat: seconds between two proofs that copies are fresh, once a near cache is fed (C-4).
+        reap_interval: seconds between two searches for expired sessions; None leaves that to other processes.
+        idle_timeout: the idle timeout of the application's sessions in seconds; 0 for none. Within this time, entries
+            without a session are removed from indexes of principals (T-13).
+        heartbeat: seconds between two heartbeats, if there is a near cache (C-4).
         allow_eviction: accept a server that drops data when memory is short (C-18).
         durable: see `check_server`.
         tracked_keys: see `Heartbeat`.
@@ -98,7 +98,7 @@ class ValkeyStore:
         self.trouble: StoreDiagnostics = StoreDiagnostics()
         self.tracking: Tracking = Tracking()
         self.heartbeat: Heartbeat | None = None
-        """There once a near cache is fed."""
+        """Set when a near cache is attached."""
         self.link: Link = Link(
             locate,
             on_push=self.tracking.take_push,
@@ -154,7 +154,7 @@ class ValkeyStore:
         except StoreRefused:
             if self.heartbeat is None:
                 raise
-            # It may not be written to for now, and may be read from: the first heartbeat that it takes begins anew.
+            # The server rejects writes for now, but can be read: its first successful heartbeat starts the lease again.
         if self.heartbeat is not None:
             self.heartbeat.connect()
         await self.tracking.begin(commands)
@@ -181,7 +181,7 @@ class ValkeyStore:
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> SessionRecord | SessionChanges | None:
         found = await self._read(key, since, deadline)
-        if isinstance(found, Redirect):  # and from there no further
+        if isinstance(found, Redirect):  # one step at most
             there = self._read(found.key, None, deadline)
             found, _ = await asyncio.gather(there, keep_forward(self, key, found, deadline))
         return None if isinstance(found, Redirect) else found
@@ -194,7 +194,7 @@ class ValkeyStore:
         readings: list[Reading] = []
 
         def send(_: bool) -> Awaitable[Reply]:
-            # Another one for another link: what has come over the lost one is worth nothing.
+            # A new one for the new link: data from the lost one is invalid.
             readings.append(reading := Reading(key, segment, since, tracking, self.clock))
             return self.link.pipeline(reading.commands, deadline=deadline, on_reply=reading.take)
 
@@ -217,7 +217,7 @@ class ValkeyStore:
         return found
 
     def note_refusal(self, refusal: ScriptStatus, key: SessionKey) -> None:
-        """Take note of why a read found no session; see `StoreDiagnostics.note`."""
+        """Record why a read found no session; see `StoreDiagnostics.note`."""
         self.trouble.note(refusal, key)
         if refusal is ScriptStatus.REVOKED:
             self.revocations.note(key)
@@ -251,7 +251,7 @@ class ValkeyStore:
         async def send(_: bool, not_after: int) -> Reply:
             calls = [ScriptCall(TOUCH, keys, (self.grace_ms, not_after)) for keys in scripts]
             replies = await self.link.pipeline(calls, deadline=deadline)
-            # Touches bear repetition: all of them go again if the store came to some of them too late.
+            # Touches can be repeated: all of them are sent again if some came too late.
             return next((each for each in replies if isinstance(each, StoreRefused) or is_too_late(each)), replies)
 
         replies = await self.sender.change(send, deadline)
@@ -308,7 +308,7 @@ class ValkeyStore:
 
     @property
     def segments(self) -> Segments | None:
-        """Where sessions lie; known from the first connection on."""
+        """The segments of the sessions; known from the first connection on."""
         return self.agreement.segments
 
     async def known_segments(self, deadline: float) -> Segments:
@@ -318,5 +318,5 @@ class ValkeyStore:
         return self.segments
 
     async def segment(self, key: SessionKey, deadline: float) -> Segment:
-        """Where a session lies."""
+        """The segment of a session."""
         return (self.segments or await self.known_segments(deadline)).of(key)

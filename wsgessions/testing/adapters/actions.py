@@ -1,7 +1,7 @@
-"""What the routes of an adapter's test application do with the session: one vocabulary, whatever the framework.
+"""The actions of the routes of an adapter's test application: one vocabulary for all frameworks.
 
-A route is given an action by its path, ``/do/set-color``, and carries it out with `perform`. So the application of a
-new framework is nothing but the framework's own ways to reach the session and to answer.
+The path of a route names an action, ``/do/set-color``, and the route carries it out with `perform`. So the application
+of a new framework contains only the framework's own ways to reach the session and to answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["CANARY", "Pause", "pauses", "perform", "perform_now", "raised", "ret
 
 
 class Pause:
-    """A point in a handler: the test learns that it is reached, and says when to go on."""
+    """A point in a handler: the test waits until it is reached, and then lets the handler continue."""
 
     def __init__(self) -> None:
         self.reached: asyncio.Event = asyncio.Event()
@@ -39,21 +39,21 @@ retained: Final[list[Session]] = []
 
 
 raised: Final[list[BaseException]] = []
-"""What actions of the running test have raised."""
+"""Errors that actions of the running test have raised."""
 
 CANARY: Final = "canary-value-4be1"
-"""What ``/do/secret`` adds to a list, the attribute of that name."""
+"""The value that ``/do/secret`` adds to a list, the attribute of that name."""
 
 
 def perform_now(session: Any, action: str) -> Any:
-    """Carry out an action that awaits nothing.
+    """Carry out an action without awaiting.
 
     Args:
-        session: the session, by whatever way the framework gives it.
+        session: the session, as the framework provides it.
         action: a name, or a name and an argument: ``"set-color"``.
 
     Returns:
-        What the route answers, as JSON.
+        The answer of the route, for JSON.
     """
     name, _, argument = action.partition("-")
     return _NOW[name](session, argument)
@@ -155,7 +155,7 @@ def _put_values(session: Session, _: str) -> None:
 
 
 def _has_values(session: Session, _: str) -> bool:
-    """Whether they have come back, each with its type: ``True == 1``, and ``1 == Decimal(1)``."""
+    """Whether they are equal and of the same types, because ``True == 1``, and ``1 == Decimal(1)``."""
     values = session["values"]
     return bool(values == _VALUES) and [type(value) for value in values.values()] == [type(v) for v in _VALUES.values()]
 

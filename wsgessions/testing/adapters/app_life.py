@@ -1,4 +1,4 @@
-"""The lifespan of applications under test: begun by the first client, ended after the last, as a server does it."""
+"""The lifespan of applications under test: started by the first client, ended after the last, as a server does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AppLife:
         """Start the application, unless it runs.
 
         Raises:
-            RuntimeError: the application says that its start has failed.
+            RuntimeError: the application reports that its start has failed.
         """
         async with self._ready:
             if self._task is None:
@@ -49,14 +49,14 @@ class AppLife:
         """Stop the application after its last client.
 
         Raises:
-            RuntimeError: the application says that its end has failed.
+            RuntimeError: the application reports that its shut-down has failed.
         """
         async with self._ready:
             self.users -= 1
             if not self.users and self._task is not None:
                 task, self._task = self._task, None
                 await self._tell("shutdown", task)
-                with suppress(Exception):  # what an application raises there has been reported, or means "unsupported"
+                with suppress(Exception):  # an error of the application there has been reported, or means "unsupported"
                     await task
 
     async def _run(self, scope: Scope) -> None:
@@ -70,7 +70,7 @@ class AppLife:
             answer.cancel()  # the application has no lifespan events
         elif answer.result()["type"] == f"lifespan.{event}.failed":
             self._task = None
-            with suppress(Exception):  # the message below says it
+            with suppress(Exception):  # the message below reports it
                 await task
             raise RuntimeError(f"the application's {event} has failed: {answer.result().get('message', '')}")
 

@@ -1,4 +1,6 @@
-"""Cases of `AdapterSuite`: caches around and inside of the application, and others that see headers (S-40, S-44)."""
+"""Cases of `AdapterSuite`: caches around and inside of the application, and other layers that read headers (S-40,
+S-44).
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,11 @@ class Kept(NamedTuple):
 
 
 class SharedCache:
-    """A cache that goes by what responses say, and keeps all that they do not forbid, for ever."""
+    """A cache that obeys the headers of responses, and keeps all responses that they allow to keep, for ever."""
 
     def __init__(self) -> None:
         self.hits: int = 0
-        """How many requests it has answered."""
+        """The number of requests that it has answered."""
         self._kept: dict[str, list[Kept]] = defaultdict(list)
 
     def around(self, app: ASGIApp) -> ASGIApp:
@@ -82,7 +84,7 @@ class SharedCache:
 
 
 class CacheCases(AdapterHarness):
-    """A cache that goes by the rules gives each visitor its own page."""
+    """A cache that follows the rules of HTTP gives each visitor its own page."""
 
     @pytest.mark.parametrize("between", [True, False])
     @pytest.mark.parametrize("path", ["/do/get-user", "/cached/get-user"])
@@ -102,7 +104,9 @@ class CacheCases(AdapterHarness):
         assert cache.hits > 0
 
     async def test_a_body_that_may_look_later_depends_on_the_visitor_from_the_start(self, browser: Browser) -> None:
-        """S-40: when the stream looks, its headers have left. Some frameworks look before on their own account."""
+        """S-40: when the stream reads the session, its headers have left. Some frameworks read it earlier by
+        themselves.
+        """
         for _ in range(2):
             response = await browser.get("/stream/get-color")
             assert response.headers["vary"].lower() == "cookie"
@@ -111,7 +115,7 @@ class CacheCases(AdapterHarness):
             await browser.do("set-color")
 
     async def test_layers_inside_see_the_sessions_headers(self, nodes: Nodes) -> None:
-        """S-40: the client is told once, whatever they make of them."""
+        """S-40: the client gets each header once, whatever the layers do with them."""
         seen: list[dict[bytes, bytes]] = []
         browser = nodes(inside=_rewriting(seen)).browser()
         for action, cookies in (("set-color", 2), ("read", 0), ("set-size", 1), ("login-ann", 2), ("invalidate", 2)):
@@ -149,7 +153,7 @@ class CacheCases(AdapterHarness):
 
 
 def _rewriting(seen: list[dict[bytes, bytes]]) -> Layer:
-    """A layer that looks at headers and changes cookies on their way out."""
+    """A layer that reads headers and changes cookies of responses."""
 
     def around(app: ASGIApp) -> ASGIApp:
         async def layer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The clients of `AdapterSuite`: a browser, and a WebSocket. Both speak to the application in this process."""
+"""The clients of `AdapterSuite`: a browser, and a WebSocket. Both call the application in this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BASE_URL", "Browser", "Socket", "http_scope", "talk"]
 BASE_URL: Final = "https://testserver"
 """The cookies are for https."""
 _PATIENCE: Final = 30.0
-"""Seconds after which an answer that does not come is a failure. Never a measure of speed."""
+"""Seconds after which a missing answer is a failure. Not a measure of speed."""
 
 
 class Browser:
@@ -43,13 +43,13 @@ class Browser:
         return self
 
     def copy(self) -> Browser:
-        """A browser that has the same cookies now, and its own from now on."""
+        """A browser with the same cookies now, and separate ones from now on."""
         other = Browser(self._app, self._name)
         other._client.cookies.update(self._client.cookies)
         return other
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
-        """A GET request; what its response sets is kept."""
+        """A GET request; the cookies of its response are kept."""
         return await self._client.get(path, **options)
 
     async def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
@@ -57,7 +57,7 @@ class Browser:
         return await self._client.request(method, path, **options)
 
     async def do(self, action: str) -> Any:
-        """What ``/do/{action}`` answers, which must be a 200."""
+        """The answer of ``/do/{action}``, which must be a 200."""
         response = await self.get(f"/do/{action}")
         assert response.status_code == 200, response.text
         return response.json()
@@ -74,7 +74,7 @@ class Browser:
 
     @asynccontextmanager
     async def socket(self, path: str, **scope: Any) -> AsyncGenerator[Socket]:
-        """A WebSocket, connected as far as the application lets it; closed on leaving."""
+        """A WebSocket, after the handshake or its denial; closed at the end of the block."""
         socket = Socket(self._app, path, self.cookie, scope)
         try:
             yield socket
@@ -104,7 +104,7 @@ class Socket:
         await app(scope, self._to_app.get, self._from_app.put)
 
     async def next(self) -> Message:
-        """The application's next message; where it has ended without one, the close that a server sends then."""
+        """The application's next message; if it has ended without one, the close that a server sends then."""
         message = asyncio.create_task(self._from_app.get())
         done, _ = await asyncio.wait([message, self._task], timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         assert done, "the application says nothing"
@@ -114,7 +114,7 @@ class Socket:
         return {"type": "websocket.close", "code": 1011 if self._task.exception() else 1000}
 
     async def ask(self, action: str) -> Any:
-        """What the application answers to a text."""
+        """The application's answer to a text."""
         self.say(action)
         answer = await self.next()
         assert answer["type"] == "websocket.send", answer
@@ -130,7 +130,7 @@ class Socket:
         self._to_app.put_nowait({"type": "websocket.receive", "text": action})
 
     async def leave(self) -> BaseException | None:
-        """Disconnect, and wait until the application has noticed. Returns what it raised."""
+        """Disconnect, and wait until the application has ended. Returns its error."""
         self._to_app.put_nowait({"type": "websocket.disconnect", "code": 1000})
         done, _ = await asyncio.wait([self._task], timeout=_PATIENCE)
         assert done, "the application does not end after the WebSocket was closed"

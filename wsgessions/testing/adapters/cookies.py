@@ -1,4 +1,4 @@
-"""Cases of `AdapterSuite`: what a client presents, and what it is given."""
+"""Cases of `AdapterSuite`: the credentials of requests, and the cookies of responses."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ class CookieCases(AdapterHarness):
         assert await before.do("read") == {}
 
     async def test_logging_in_changes_the_id_and_keeps_the_data(self, browser: Browser, nodes: Nodes) -> None:
-        """S-06: the old id is good for nothing from then on."""
+        """S-06: the old id is invalid from then on."""
         await browser.do("set-color")
         before = browser.copy()
         cookies = cookies_set(await browser.get("/do/login-ann"))

@@ -1,4 +1,4 @@
-"""What the cases of `AdapterSuite` stand on: servers that share a store, and browsers."""
+"""The base of the cases of `AdapterSuite`: servers that share a store, and browsers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .watched_store import WatchedStore
 __all__ = ["AdapterHarness", "Node", "Nodes", "cookies_set"]
 
 _PATIENCE: Final = "20s"
-"""The setting `nonstop_timeout` unless a case has its own: a machine that is busy with tests is no store in trouble."""
+"""The default `nonstop_timeout` of the cases: a machine that is busy with tests must not look like a store failure."""
 
 
 class Node:
@@ -31,7 +31,7 @@ class Node:
         self.manager = manager
         self.store = store
         self.errors: list[Exception] = []
-        """What the application let through to the server."""
+        """Errors that the application passed on to the server."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,11 +51,11 @@ Nodes = Callable[..., Node]
 
 
 class AdapterHarness(ABC):
-    """Gives the cases their servers."""
+    """Provides the servers of the cases."""
 
     gone_status: ClassVar[int] = 409
-    """What a request is answered whose session has ended elsewhere meanwhile, if it changed something. A framework that
-    has an answer of its own gives that."""
+    """The status of the response to a request that changed its session after the session had ended elsewhere. A
+    framework with a response of its own has another one."""
 
     @abstractmethod
     def get_app(self, manager: SessionManager) -> ASGIApp:
@@ -67,7 +67,7 @@ class AdapterHarness(ABC):
         * ``/do/{action}``, of methods GET, HEAD, POST, OPTIONS;
         * ``/sync/{action}``: by a handler that is not a coroutine;
         * ``/session``: the session itself, given to the framework to be answered as JSON;
-        * ``/untouched``: never looks at the session;
+        * ``/untouched``: never reads the session;
         * ``/answer/{status}/{action}``: answers with that status;
         * ``/abort/{status}/{action}``: raises the framework's exception for that status;
         * ``/cached/{action}``: with ``Cache-Control: public, max-age=60`` and ``Vary: Accept``;
@@ -94,7 +94,7 @@ class AdapterHarness(ABC):
 
     @pytest.fixture
     def store_url(self) -> str:
-        """Where the sessions are; override it to run the suite on another store."""
+        """The URL of the store; override it to run the suite on another store."""
         return "memory:"
 
     @pytest.fixture
@@ -125,7 +125,7 @@ class AdapterHarness(ABC):
 
     @pytest.fixture
     def node(self, nodes: Nodes) -> Node:
-        """One server with the default settings, but for a store that may take its time."""
+        """One server with the default settings, except for a longer store timeout."""
         return nodes()
 
     @pytest.fixture
@@ -135,5 +135,5 @@ class AdapterHarness(ABC):
 
 
 def cookies_set(response: Any) -> dict[str, str]:
-    """The cookies that a response sets: their names, with all that follows the name."""
+    """The cookies that a response sets: their names, with the rest of the header."""
     return dict(value.split("=", 1) for value in response.headers.get_list("set-cookie"))

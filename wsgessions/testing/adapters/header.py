@@ -15,11 +15,11 @@ HEADER = "X-Session-Id"
 
 
 class HeaderCases(AdapterHarness):
-    """One way in at a time, and the answer by the same way."""
+    """One channel at a time, and the answer by the same channel."""
 
     @pytest.mark.parametrize("header", [None, HEADER])
     async def test_an_id_is_looked_for_nowhere_else(self, nodes: Nodes, header: str | None) -> None:
-        """S-05: neither in query, path, form, JSON nor other headers, in whatever spelling."""
+        """S-05: neither in query, path, form, JSON nor other headers, in any spelling."""
         node = nodes(header=header)
         browser, stranger = node.browser(), node.browser()
         await browser.do("set-color")
@@ -48,7 +48,7 @@ class HeaderCases(AdapterHarness):
         assert node.store.calls.total() == 0
 
     async def test_a_client_without_cookies_carries_its_session_by_the_header(self, nodes: Nodes) -> None:
-        """S-05: what it is told it sends, and there is never a cookie."""
+        """S-05: it sends the values that it received, and there is never a cookie."""
         client, told = nodes(header=HEADER).browser(), {HEADER: ""}
         steps: dict[str, Any] = {
             "read": {},

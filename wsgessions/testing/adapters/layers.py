@@ -13,7 +13,7 @@ __all__ = ["LayerCases"]
 
 
 class LayerCases(AdapterHarness):
-    """The session works the same, and no layer loses what it said in the headers."""
+    """The session works the same, and no layer loses its headers."""
 
     @pytest.fixture(params=["inside", "outside"])
     def inside(self, request: pytest.FixtureRequest) -> bool:
@@ -39,7 +39,7 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {}
 
     async def test_each_of_several_keeps_its_headers(self, nodes: Nodes, inside: bool) -> None:
-        """S-40: Vary holds what all of them say."""
+        """S-40: Vary contains the fields of all layers."""
         for layers in ((compressing, sharing), (sharing, compressing)):
             browser = _around(nodes, inside, *layers)
             response = await browser.get("/do/set-color", headers={"origin": ORIGIN})
@@ -51,7 +51,7 @@ class LayerCases(AdapterHarness):
             assert await browser.do("get-color") == "color"
 
     async def test_a_preflight_has_no_session(self, nodes: Nodes) -> None:
-        """R-47: what the middleware answers itself costs no session and no header of ours."""
+        """R-47: a response of the middleware itself costs no session and no header of ours."""
         node = nodes(inside=sharing)
         headers = {"origin": ORIGIN, "access-control-request-method": "GET"}
         response = await node.browser().request("OPTIONS", "/do/set-color", headers=headers)
@@ -69,7 +69,9 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {"color": "color", "requests": 3}
 
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
-        """R-33: whatever makes the response. Some frameworks make a 500 of an error before any middleware sees it."""
+        """R-33: for any source of the response. Some frameworks turn an error into a 500 before any middleware sees
+        it.
+        """
         browser = nodes(inside=handling_errors(422)).browser()
         response = await browser.get("/raise/set-color")
         kept = {422: {"color": "color", "error": "the handler failed"}, 500: {}}
@@ -86,7 +88,7 @@ class LayerCases(AdapterHarness):
         assert await browser.do("read") == {"color": "color"}
 
     async def test_a_failed_login_does_not_cost_the_session(self, browser: Browser) -> None:
-        """R-31: whatever answers, the client has an id that is good."""
+        """R-31: with any response, the client has a valid id."""
         await browser.do("set-color")
         assert (await browser.get("/raise/login-ann")).status_code == 500
         assert await browser.do("read") == {"color": "color"}

@@ -20,7 +20,7 @@ class LoginCases(AdapterHarness):
 
     @pytest.mark.parametrize("login", ["do/bind", "sync/bind", "do/bind_now", "answer/404/bind"])
     async def test_a_login_binds_the_session_under_a_new_id(self, browser: Browser, nodes: Nodes, login: str) -> None:
-        """S-06: what is in the session stays, and the old id is good for nothing."""
+        """S-06: the content of the session stays, and the old id is invalid."""
         await browser.do("set-color")
         before = browser.copy()
         assert set(cookies_set(await browser.get(f"/{login}-ann"))) == {"__Host-sid", "__Host-sid-v"}
@@ -89,7 +89,7 @@ class LoginCases(AdapterHarness):
     async def test_a_late_request_with_an_id_that_was_given_up_evicts_no_login(
         self, browser: Browser, nodes: Nodes, giving_up: str
     ) -> None:
-        """C-24: it comes from another tab, was sent before the login or logout, and is answered after it."""
+        """C-24: the request comes from another tab, was sent before the login or logout, and is answered after it."""
         await browser.do("set-color")
         late = browser.copy().at(nodes())
         await browser.do(giving_up)

@@ -13,11 +13,11 @@ from .harness import AdapterHarness, Node, Nodes
 __all__ = ["LongConnectionCases"]
 
 _LEASE = {"lease": "300ms", "heartbeat": "100ms"}
-"""The time within which an idle connection is looked at, on both servers of a test."""
+"""The time within which an idle connection is checked, on both servers of a test."""
 
 
 class LongConnectionCases(AdapterHarness):
-    """A WebSocket is closed and a stream is cut when the session has ended; others are left alone."""
+    """A WebSocket is closed and a stream is cut when the session has ended; others stay open."""
 
     async def test_a_logout_elsewhere_closes_a_socket_on_which_nothing_happens(self, nodes: Nodes) -> None:
         """S-54: within a lease."""
@@ -31,7 +31,7 @@ class LongConnectionCases(AdapterHarness):
         assert other.errors == []
 
     async def test_a_message_after_the_logout_is_not_answered(self, nodes: Nodes) -> None:
-        """R-42: it meets the end of the session itself, or the copy that is still fresh until it hears of it."""
+        """R-42: the request finds the ended session, or a copy that is still valid until the push arrives."""
         one, other = nodes(**_LEASE), nodes(**_LEASE)
         browser = await _known_to(one)
         async with browser.copy().at(other).socket("/ws/read") as socket:
@@ -43,7 +43,7 @@ class LongConnectionCases(AdapterHarness):
             assert (answer["type"], answer["code"]) == ("websocket.close", 1008)
 
     async def test_a_new_id_elsewhere_closes_the_socket_of_the_old_one(self, nodes: Nodes) -> None:
-        """S-06: the old id is dead everywhere."""
+        """S-06: the old id is invalid everywhere."""
         one, other = nodes(**_LEASE), nodes(**_LEASE)
         browser = await _known_to(one)
         async with browser.copy().at(other).socket("/ws/read") as socket:
@@ -72,14 +72,14 @@ class LongConnectionCases(AdapterHarness):
                 pause.resume.set()
             assert (await socket.next())["type"] == "websocket.send"
             await asyncio.gather(*running)
-        fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is asked
+        fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is read
         wanted = ["color", "message", "part", "plain", "task"]
         async with asyncio.timeout(30):  # frameworks may run a task beside its request, without waiting for it
             while (await one.browser().get("/do/names", headers=fresh)).json() != wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def test_a_socket_stays_open_while_the_store_is_away(self, nodes: Nodes) -> None:
-        """F-00a: not to know is not to be gone."""
+        """F-00a: an unreachable store does not mean an ended session."""
         one, other = nodes(**_LEASE), nodes(**_LEASE)
         browser = await _known_to(one)
         async with browser.copy().at(other).socket("/ws/read") as socket:
@@ -97,7 +97,7 @@ class LongConnectionCases(AdapterHarness):
                     await asyncio.sleep(0.01)
 
     async def test_a_logout_elsewhere_cuts_a_stream_that_has_nothing_to_say(self, nodes: Nodes) -> None:
-        """S-54: the client can tell that it did not come to its end."""
+        """S-54: the client can see that the body is truncated."""
         one, other = nodes(**_LEASE), nodes(**_LEASE)
         browser = await _known_to(one)
         pauses["more"] = Pause()
@@ -128,7 +128,7 @@ async def _known_to(node: Node) -> Browser:
 
 
 async def _until_read(node: Node, times: int) -> None:
-    """Until the store was asked so often for the session of an open connection."""
+    """Wait until the store was read so often for the session of an open connection."""
     async with asyncio.timeout(30):
         while node.store.calls["load"] < times:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)

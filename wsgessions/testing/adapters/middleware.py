@@ -1,4 +1,4 @@
-"""Middleware such as applications have beside their sessions, in bare ASGI so that any framework takes it (R-51)."""
+"""Typical middleware of applications, in plain ASGI so that any framework accepts it (R-51)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORIGIN: Final = "https://other"
 
 
 def compressing(app: ASGIApp) -> ASGIApp:
-    """Compresses what comes from within, as a GZip middleware does."""
+    """Compresses responses, as a GZip middleware does."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,7 +70,9 @@ def sharing(app: ASGIApp) -> ASGIApp:
 
 
 def in_a_task(app: ASGIApp) -> ASGIApp:
-    """Runs what is within in a task of its own and hands its messages on, as Starlette's `BaseHTTPMiddleware` does."""
+    """Runs the inner application in a task of its own and passes its messages on, as Starlette's `BaseHTTPMiddleware`
+    does.
+    """
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         messages: asyncio.Queue[Message | None] = asyncio.Queue(1)
@@ -95,7 +97,7 @@ def in_a_task(app: ASGIApp) -> ASGIApp:
 
 
 def counting(app: ASGIApp) -> ASGIApp:
-    """Reads the session before what is within, and writes it before the response leaves."""
+    """Reads the session before the inner application runs, and writes it before the response leaves."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -115,7 +117,7 @@ def counting(app: ASGIApp) -> ASGIApp:
 
 
 def handling_errors(status: int) -> Layer:
-    """Makes a response with this status of any error, and notes it in the session, as an error handler may."""
+    """Turns any error into a response with this status, and records it in the session, as an error handler may."""
 
     def layer(app: ASGIApp) -> ASGIApp:
         async def middleware(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Cases of `AdapterSuite`: what is put into a session is found again."""
+"""Cases of `AdapterSuite`: reading attributes that were stored in a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ReadingCases"]
 
 
 class ReadingCases(AdapterHarness):
-    """Attributes, over one server and over two."""
+    """Attributes, with one server and with two."""
 
     async def test_what_one_request_puts_in_the_next_one_finds(self, browser: Browser) -> None:
         await browser.do("set-color")
@@ -161,7 +161,7 @@ class ReadingCases(AdapterHarness):
         async def collect(message: Message) -> None:
             sent.append(message)
 
-        with suppress(Exception):  # what the server has been told, some frameworks raise as well
+        with suppress(Exception):  # some frameworks also raise the error that the server got
             await node({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, startup, collect)
         assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
         assert "wsgessions could not start" in sent[0]["message"]

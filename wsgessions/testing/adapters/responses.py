@@ -1,4 +1,4 @@
-"""Cases of `AdapterSuite`: what becomes of changes, by how the request goes on and ends."""
+"""Cases of `AdapterSuite`: the fate of changes, by the course and the end of the request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ResponseCases"]
 
 
 class ResponseCases(AdapterHarness):
-    """Errors, streams, background work, values that cannot be kept."""
+    """Errors, streams, background work, values that cannot be stored."""
 
     async def test_a_handler_that_raises_changes_nothing(self, node: Node, browser: Browser) -> None:
         """R-31, and the error reaches the layers outside."""
@@ -120,7 +120,7 @@ class ResponseCases(AdapterHarness):
         assert node.store.calls["create"] == 0
 
     async def test_a_session_is_closed_when_its_request_is_over(self, browser: Browser) -> None:
-        """R-39: never a silent nothing."""
+        """R-39: never without an error."""
         await browser.do("set-color")
         await browser.do("retain")
         for use in (lambda: retained[0]["color"], lambda: retained[0].update(color="red")):
@@ -149,13 +149,13 @@ class ResponseCases(AdapterHarness):
         assert node.store.calls["load"] <= 1
 
     async def test_a_client_that_is_gone_does_not_undo_what_the_handler_did(self, node: Node, browser: Browser) -> None:
-        """R-35: the server says so by an OSError from its send."""
+        """R-35: the server reports it by an OSError from its send."""
         await browser.do("set-color")
 
         async def broken(_: Message) -> None:
             raise OSError("the client is gone")
 
-        # Frameworks have their own word for it, or none.
+        # Frameworks have their own exception for it, or none.
         with suppress(Exception):
             await talk(node, http_scope("/do/set-size", [(b"cookie", browser.cookie.encode())]), send=broken)
         assert await browser.do("names") == ["color", "size"]
@@ -172,7 +172,7 @@ class ResponseCases(AdapterHarness):
         assert await browser.do("names") == ["color"]
 
     async def test_a_session_that_ends_elsewhere_never_comes_back(self, browser: Browser, nodes: Nodes) -> None:
-        """S-62, K-08: the slow request learns it, mostly by a 409."""
+        """S-62, K-08: the slow request gets an error, mostly a 409."""
         await browser.do("set-color")
         slow, other = browser.copy(), browser.copy().at(nodes())
         pause = pauses["size"] = Pause()
@@ -187,7 +187,7 @@ class ResponseCases(AdapterHarness):
 
 
 def _told(errors: list[Exception]) -> str:
-    """What the application let through, also where the framework gathers errors into groups, or raises its own."""
+    """The errors of the application, also if the framework collects errors in groups, or raises its own."""
     parts: list[str] = []
     pending: list[BaseException] = list(errors)
     while pending:

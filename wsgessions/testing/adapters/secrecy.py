@@ -1,4 +1,4 @@
-"""Cases of `AdapterSuite`: what error trackers, debug pages and ``capture_locals`` see of an error (S-80)."""
+"""Cases of `AdapterSuite`: the variables that error trackers, debug pages and ``capture_locals`` see (S-80)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["SecrecyCases"]
 
 
 class SecrecyCases(AdapterHarness):
-    """No variable of any frame shows an id, an attribute's value."""
+    """No variable of any frame shows an id or an attribute's value."""
 
     @pytest.fixture
     def watch(self, monkeypatch: pytest.MonkeyPatch) -> FrameWatch:
-        """Knows the ids that are drawn, and the value that the actions set; frames of test applications have it."""
+        """Records the ids that are drawn, and the value of the actions; frames of test applications may have it."""
         return FrameWatch(monkeypatch, CANARY, left_out=(_folder(type(self)), _folder(httpx2)))
 
     @pytest.mark.parametrize("call", ["load", "create", "apply", "rotate"])
@@ -84,7 +84,7 @@ def _folder(code: Any) -> str:
 
 
 def _noting(nodes: Nodes, **settings: Any) -> tuple[Node, list[BaseException]]:
-    """A server whose application has a middleware that notes what comes out of it, and what its sending raises."""
+    """A server with a middleware in its application that records the errors of the application, and of sending."""
     seen: list[BaseException] = []
 
     def layer(app: ASGIApp) -> ASGIApp:
@@ -115,7 +115,7 @@ async def _visitor(node: Node) -> Browser:
 
 
 def _stop_at(node: Node, call: str) -> None:
-    """Have the store fail at each of these calls; a load comes first of all, wherever it would be served from."""
+    """Have the store fail at each of these calls; loads always reach the store, past any cache."""
     if call == "load":
         node.store.stopped = True
         return
@@ -132,7 +132,7 @@ def _stop_at(node: Node, call: str) -> None:
 
 
 async def _until_failed(failed: Callable[[], bool]) -> None:
-    """Some frameworks run in a task of its own what comes after the response; let the error come out of it."""
+    """Some frameworks run work after the response in a task of its own; wait for its error."""
     async with asyncio.timeout(20):
         while not failed():  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.001)

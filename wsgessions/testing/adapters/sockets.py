@@ -100,7 +100,7 @@ class SocketCases(AdapterHarness):
         assert await browser.do("names") == ["color", "size"]
 
     async def test_what_could_not_be_committed_is_sent_with_a_later_message(self, node: Node, browser: Browser) -> None:
-        """F-00a: the connection lives on while the store is away."""
+        """F-00a: the connection stays open while the store is unreachable."""
         await browser.do("set-color")
         async with browser.socket("/ws/nothing") as socket:
             await socket.next()

@@ -1,4 +1,4 @@
-"""A layer over a store that does nothing yet: what layers of tests are made of."""
+"""A layer over a store that does nothing yet: the base of the layers of tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StoreLayer:
         """What was to be sent by `Store.apply` and `Store.rotate`."""
 
     async def _pass(self, call: str, do: Callable[[], Awaitable[T]]) -> T:
-        """Do one call, whose name is ``call``."""
+        """Do one call, with the name ``call``."""
         return await do()
 
     @property

@@ -32,14 +32,14 @@ class Answer(NamedTuple):
 
 
 class StrayCases(AdapterHarness):
-    """What others have put beside the session's cookie neither takes the session away nor multiplies it."""
+    """Foreign cookies beside the session's cookie neither remove the session nor duplicate it."""
 
     @pytest.mark.parametrize("stray", ["x", "", UNKNOWN + "A", UNKNOWN], ids=["short", "empty", "long", "unknown"])
     @pytest.mark.parametrize("first", [True, False])
     async def test_a_stray_does_not_cost_the_session(
         self, node: Node, browser: Browser, stray: str, first: bool
     ) -> None:
-        """S-29: a value of another shape does not count; of several ids the one that the store knows does."""
+        """S-29: a value of another shape does not count; of several ids the one in the store does."""
         await browser.do("set-color")
         other = f"__Host-sid={stray}"
         cookie = f"{other}; {browser.cookie}" if first else f"{browser.cookie}; {other}"
@@ -67,7 +67,7 @@ class StrayCases(AdapterHarness):
         assert await browser.do("read") == {}
 
     async def test_of_two_known_ids_the_watermark_tells_which_one_counts(self, node: Node, browser: Browser) -> None:
-        """S-29: only a server can have made it. Without one, or with another's, neither counts."""
+        """S-29: only a server can have made the watermark. Without one, or with another's, neither id counts."""
         await browser.do("set-color")
         other = node.browser()
         await other.do("set-size")
@@ -79,7 +79,7 @@ class StrayCases(AdapterHarness):
             assert (await _answer(node, "/do/read", cookie)).value == {}
 
     async def test_strays_of_a_release_with_other_attributes_are_removed_with_the_next_id(self, nodes: Nodes) -> None:
-        """S-29: the cookie had no domain before. What the browser is given comes beside it, and not in its place."""
+        """S-29: the cookie had no domain before. The new cookie comes beside it, and not in its place."""
         node = nodes(cookie={"name": "__Secure-sid", "domain": "example.test"})
         old = f"__Secure-sid={UNKNOWN}"
         answer = await _answer(node, "/do/set-color", old)
@@ -100,7 +100,7 @@ class StrayCases(AdapterHarness):
     async def test_among_more_cookies_than_are_read_nothing_is_changed(
         self, node: Node, browser: Browser, foreign: str
     ) -> None:
-        """S-31: a write would make a session in the place of one that is among them."""
+        """S-31: a write would replace a session that is among these cookies."""
         await browser.do("set-color")
         for cookie in (f"{browser.cookie}; {foreign}", foreign):
             read = await _answer(node, "/do/read", cookie)
@@ -121,7 +121,7 @@ class StrayCases(AdapterHarness):
 
 
 async def _answer(node: Node, path: str, cookie: str) -> Answer:
-    """The answer to a request that has this Cookie header."""
+    """The answer to a request with this Cookie header."""
     sent = await talk(node, http_scope(path, [(b"cookie", cookie.encode())]))
     cookies = [value.decode() for name, value in sent[0]["headers"] if name.lower() == b"set-cookie"]
     return Answer(sent[0]["status"], b"".join(each.get("body", b"") for each in sent[1:]), cookies)

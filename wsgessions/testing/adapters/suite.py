@@ -1,4 +1,4 @@
-"""What every adapter does, as tests: one list of cases through every framework (R-60).
+"""The contract of adapters as tests: one list of cases for every framework (R-60).
 
 ```python
 class TestMyFramework(AdapterSuite):
@@ -45,4 +45,6 @@ class AdapterSuite(
     SocketCases,
     LongConnectionCases,
 ):
-    """What holds for every adapter. A subclass gives the framework's test application; see `AdapterHarness.get_app`."""
+    """The cases for every adapter. A subclass provides the framework's test application; see
+    `AdapterHarness.get_app`.
+    """

@@ -11,7 +11,7 @@ __all__ = ["TroubleCases"]
 
 
 class TroubleCases(AdapterHarness):
-    """503 and Retry-After where the session is touched, the same cookies afterwards."""
+    """503 and Retry-After where the session is used, the same cookies afterwards."""
 
     @pytest.mark.parametrize("path", ["/do/read", "/do/set-size", "/sync/read", "/do/invalidate", "/session"])
     async def test_a_route_that_touches_the_session_answers_503(self, node: Node, browser: Browser, path: str) -> None:

@@ -1,4 +1,4 @@
-"""A layer over a store that counts what passes through it, and can be cut off."""
+"""A layer over a store that counts calls, and can be cut off."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class WatchedStore(StoreLayer):
-    """Passes every call on to ``below``, and serves from memory where that does.
+    """Passes every call on to ``below``, and serves from memory if that does.
 
     Args:
         below: the store.
@@ -31,12 +31,12 @@ class WatchedStore(StoreLayer):
     def __init__(self, below: Store) -> None:
         super().__init__(below)
         self.calls: Counter[str] = Counter()
-        """How often each method was called, `start` and `close` left out."""
+        """The number of calls of each method, without `start` and `close`."""
         self.stopped = False
-        """While True, every call fails as if there had been no server for so long that no copy is fresh any more."""
+        """While True, every call fails as if the server had been unreachable for longer than the lease."""
 
     def forget(self) -> None:
-        """Count from nothing again."""
+        """Reset the counts."""
         self.calls.clear()
         self.deltas.clear()
 

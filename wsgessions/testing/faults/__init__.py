@@ -1,1 +1,1 @@
-"""Faults that are made on purpose, between a client and a server."""
+"""Fault injection between a client and a server."""

@@ -1,4 +1,4 @@
-"""Where one RESP3 message ends and the next begins, without reading what they say."""
+"""Finds the boundaries of RESP3 messages, without parsing their contents."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 __all__ = ["FrameSplitter"]
 
 _BULK: Final = frozenset(b"$!=")
-"""Kinds whose length counts bytes: blob, blob error, verbatim text."""
+"""Kinds with a length in bytes: blob, blob error, verbatim text."""
 _LISTS: Final = frozenset(b"*~>")
 _MAPS: Final = frozenset(b"%|")
 _PUSH: Final = ord(">")
 
 
 class FrameSplitter:
-    """Cuts a server's stream into messages, given its bytes in pieces of any size."""
+    """Splits a server's stream into messages, from pieces of any size."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -23,7 +23,7 @@ class FrameSplitter:
         self._open: list[int] = []  # how many parts are missing of each aggregate that has begun, outermost first
 
     def feed(self, data: bytes) -> Iterator[tuple[bool, bytes]]:
-        """Take in ``data``; yields the messages that are now complete, and for each whether it is a push."""
+        """Add ``data``; yields the messages that are now complete, and for each whether it is a push."""
         self._buffer += data
         while self._scan_part():
             if not self._open:
@@ -33,7 +33,7 @@ class FrameSplitter:
                 yield frame[0] == _PUSH, frame
 
     def _scan_part(self) -> bool:
-        """Pass one line, with its blob if it has one; says whether all of that was there."""
+        """Skip one line, with its blob if it has one; returns whether it was complete."""
         end = self._buffer.find(b"\r\n", self._scanned)
         if end < 0:
             return False

@@ -1,4 +1,4 @@
-"""One connection through the fault proxy: two pipes, and what is done to the bytes in them."""
+"""One connection through the fault proxy: two pipes, and the faults of the bytes in them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Direction", "Ending", "Faults", "Passage", "ProxyCounts"]
 
 _CHUNK: Final = 64 * 1024
 _SLICES: Final = 50
-"""Pieces per second that a throttled stream is cut into."""
+"""Pieces per second of a throttled stream."""
 
 
 class Direction(Enum):
-    """Which way bytes travel."""
+    """The direction of bytes."""
 
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
@@ -34,14 +34,14 @@ class Ending(Enum):
     """How a connection is ended."""
 
     CLOSE = "close"
-    """In order: what was passed on arrives, then the end of the stream."""
+    """Orderly: forwarded bytes arrive, then the end of the stream."""
     RESET = "reset"
-    """With a TCP reset: what is still under way may be lost."""
+    """With a TCP reset: bytes under way may be lost."""
 
 
 @dataclass(slots=True)
 class ProxyCounts:
-    """What has passed since the proxy was started."""
+    """Counters since the start of the proxy."""
 
     connections: int = 0
     bytes_to_server: int = 0
@@ -60,7 +60,7 @@ class ProxyCounts:
 
 @dataclass(slots=True)
 class Faults:
-    """What is done to one direction, of all connections alike."""
+    """The faults of one direction, for all connections."""
 
     delay: float = 0.0
     rate: float | None = None
@@ -78,11 +78,11 @@ class Faults:
 
 
 _Parcel = tuple[float, bytes]
-"""Bytes, and the loop's time before which they do not go on; no bytes mean the end of the stream."""
+"""Bytes, and the loop's time before which they are not forwarded; no bytes mean the end of the stream."""
 
 
 class _HeldPushes:
-    """Messages that wait each for its own time, and then overtake those that have to wait longer."""
+    """Messages that each wait for their own time, and then overtake those with longer times."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, bytes]] = []
@@ -247,7 +247,7 @@ class Passage:
 async def shut(writer: asyncio.StreamWriter, ending: Ending) -> None:
     """Close a connection, which for a reset must be of TCP, and wait until it is closed."""
     if ending is Ending.RESET:
-        # To linger for no time at all is how one asks for a reset.
+        # A linger time of zero causes a reset.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
     writer.close()

@@ -1,4 +1,4 @@
-"""A proxy that makes faults: put between a program and its server, it delays, drops, cuts and refuses on command.
+"""A proxy for fault injection: between a program and its server, it delays, drops, cuts and rejects on command.
 
 ```python
 async with FaultProxy(("127.0.0.1", 6379)) as proxy:
@@ -6,14 +6,14 @@ async with FaultProxy(("127.0.0.1", 6379)) as proxy:
     proxy.delay(0.05)                   # seconds, each way
     proxy.drop(Direction.TO_CLIENT)     # replies vanish, the connections stay open
     proxy.heal()
-    proxy.end_connections()             # cut what there is; new connections get through
+    proxy.end_connections()  # cut the present ones; new connections get through
 ```
 
-Every mode holds for the connections there are and for those to come, until `FaultProxy.heal`. Where no direction is
-given, it holds for both. Within a direction bytes keep their order, but for pushes that were held back.
+Every mode applies to present and future connections, until `FaultProxy.heal`. Without a direction, it applies to both.
+Within a direction bytes keep their order, except for pushes that were held back.
 
-A proxy made with ``watch_pushes=True`` tells RESP3 push messages, which carry the invalidations of client-side caches,
-from the replies between them, and can do harm to pushes alone. Which of them a share falls on is drawn from a seed: the
+A proxy made with ``watch_pushes=True`` distinguishes RESP3 push messages, which carry the invalidations of client-side
+caches, from replies, and can apply faults to pushes alone. Which of them a share falls on is drawn from a seed: the
 n-th push after the call has the same fate in every run.
 """
 
@@ -69,26 +69,26 @@ class FaultProxy:
     # Connections
 
     async def accept(self) -> None:
-        """Take connections, again after `refuse`, on the same port."""
+        """Accept connections, again after `refuse`, on the same port."""
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, self.host, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
-        """Refuse new connections, as a host does where nothing listens. Those there are go on."""
+        """Refuse new connections, as a host without a listener does. Present ones continue."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
     def end_connections(self, ending: Ending = Ending.CLOSE) -> None:
-        """End the connections there are. New ones are taken."""
+        """End the present connections. New ones are accepted."""
         for passage in self._passages:
             passage.end(ending)
 
     def cut_after(
         self, number: int, direction: Direction = Direction.TO_CLIENT, *, ending: Ending = Ending.CLOSE
     ) -> None:
-        """End a connection once ``number`` more bytes have passed in ``direction``; happens once, then all is well.
+        """End a connection after ``number`` more bytes have passed in ``direction``; happens once.
 
         The bytes of all connections count together, and the one that carried the last is ended. With 0, that is the
         first that would carry any.
@@ -99,7 +99,7 @@ class FaultProxy:
     # Bytes
 
     def heal(self) -> None:
-        """End all modes. Connections that lost bytes to `drop` stay without; they are to be ended or given up."""
+        """End all modes. Connections that lost bytes by `drop` stay broken, and have to be ended."""
         for faults in self._faults.values():
             faults.heal()
         if self._push_faults is not None:
@@ -118,13 +118,13 @@ class FaultProxy:
     def drop(self, *directions: Direction) -> None:
         """Let bytes vanish while the connections stay open.
 
-        A connection that has lost bytes carries none in that direction ever after: no network goes on in the middle.
+        A connection that has lost bytes carries none in that direction any more: no network continues in the middle.
         """
         for faults in self._chosen(directions):
             faults.dropping = True
 
     def hold(self, *directions: Direction) -> None:
-        """Keep bytes back until `heal`, which delivers them: a server that is stopped for a while."""
+        """Hold bytes back until `heal`, which delivers them: as a server that is stopped for a while."""
         for faults in self._chosen(directions):
             faults.flowing.clear()
 
@@ -133,7 +133,7 @@ class FaultProxy:
     def hold_pushes(self, seconds: float, *, share: float = 1.0, seed: int = 0) -> None:
         """Let push messages arrive ``seconds`` later, overtaken by the replies that follow them.
 
-        Replaces what `reorder_pushes` ordered. What is held already arrives in its time, also after `heal`.
+        Replaces what `reorder_pushes` ordered. Messages that are held already arrive at their time, also after `heal`.
 
         Args:
             seconds: how long each is held back.
@@ -161,11 +161,11 @@ class FaultProxy:
         self._pushes().hold(seconds, share, seed, spread=True)
 
     def drop_pushes(self, *, share: float = 1.0, seed: int = 0) -> None:
-        """Let push messages vanish; replies pass. What is not dropped may still be held or reordered.
+        """Let push messages vanish; replies pass. Other pushes may still be held or reordered.
 
         Args:
-            share: of all pushes, the part that vanishes; from 0 to 1, by default all. Beware that TCP loses all or
-                nothing: a single lost push in a stream that goes on is the fault of a server or a middlebox.
+            share: of all pushes, the part that vanishes; from 0 to 1, by default all. Note that TCP loses all or
+                nothing: a single lost push in a stream that continues is the fault of a server or a middlebox.
             seed: decides which ones.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What becomes of each RESP3 push message on its way to the client: from a seed, so that a run can be repeated."""
+"""The faults of RESP3 push messages on their way to the client: from a seed, so that a run can be repeated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["PushFaults"]
 
 @dataclass(slots=True)
 class _Mode:
-    """A fault that befalls a share of the pushes."""
+    """A fault of a share of the pushes."""
 
     share: float
     random: random.Random
     seconds: float = 0.0
     spread: bool = False
-    """Whether each push that is hit waits a time of its own, up to ``seconds``."""
+    """Whether each affected push waits a random time, up to ``seconds``."""
 
     def hits(self) -> bool:
         return self.share >= 1 or self.random.random() < self.share

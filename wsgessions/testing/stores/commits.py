@@ -1,4 +1,4 @@
-"""Cases of `StoreSuite`: what a commit does, alone and among others."""
+"""Cases of `StoreSuite`: the effects of a commit, alone and with concurrent ones."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class CommitCases(StoreHarness):
         assert (await stored(store, record)).attributes == {"a": b"3", "c": b"3"}
 
     async def test_a_guard_refuses_what_would_overwrite(self, store: Store) -> None:
-        """C-10: nothing of the commit is done, and the caller is told what is there now."""
+        """C-10: no part of the commit is applied, and the caller gets the present values."""
         record = await created(store, {"a": b"1", "b": b"1"})
         await store.apply(change(record, a=b"2"))
         outcome = await store.apply(replace(change(record, a=b"3", b=b"3"), guarded=frozenset({"a", "b"})))
@@ -247,7 +247,7 @@ class CommitCases(StoreHarness):
         assert (await stored(store, record)).attributes == {f"a{place}": number(place) for place in range(PARALLEL)}
 
     async def test_parallel_increments_are_all_counted(self, store: Store) -> None:
-        """K-03: and each caller is told its own sum."""
+        """K-03: and each caller gets its own sum."""
         record = await created(store)
         outcomes = await asyncio.gather(
             *(store.apply(replace(change(record), increments={"n": 1})) for _ in range(PARALLEL))

@@ -1,4 +1,4 @@
-"""What the cases of `StoreSuite` stand on: a store, a way to let time pass, and short names for the usual values."""
+"""The base of the cases of `StoreSuite`: a store, a way to let time pass, and short names for the usual values."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ DAY = 86_400
 
 
 class StoreHarness(ABC):
-    """Gives the cases their store."""
+    """Provides the store of the cases."""
 
     @abstractmethod
     def opened(self) -> AbstractAsyncContextManager[Store]:
-        """A started store, closed on leaving. Two stores opened one after the other may keep the same sessions."""
+        """A started store, closed at the end of the block. Two stores opened one after the other may keep the same
+        sessions.
+        """
 
     @abstractmethod
     async def advance(self, store: Store, seconds: float) -> None:
@@ -40,12 +42,12 @@ class StoreHarness(ABC):
 
 
 def new_key(prefix: int | None = None) -> SessionKey:
-    """A key that was not used yet."""
+    """A key that has not been used yet."""
     return SessionKey(secrets.randbelow(4096) if prefix is None else prefix, secrets.token_bytes(16))
 
 
 def successor_of(key: SessionKey) -> RotationTarget:
-    """What a session under ``key`` may be rotated to."""
+    """A target for the rotation of a session under ``key``."""
     return RotationTarget(new_key(key.prefix), new_incarnation())
 
 
@@ -70,7 +72,7 @@ def change(record: SessionRecord, **changed: bytes) -> SessionDelta:
 
 
 async def stored(store: Store, record: SessionRecord) -> SessionRecord:
-    """The session as it is now in the store, which must have it."""
+    """The present session in the store, which must have it."""
     now = await store.load(record.key)
     assert isinstance(now, SessionRecord), "the session must be there"
     return now

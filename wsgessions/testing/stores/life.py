@@ -1,4 +1,4 @@
-"""Cases of `StoreSuite`: how sessions come, are read, move and go."""
+"""Cases of `StoreSuite`: how sessions are created, read, rotated and ended."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LifeCases(StoreHarness):
         assert await stored(store, record) == record
 
     async def test_creating_twice_is_creating_once(self, store: Store) -> None:
-        """A repetition is told by its incarnation, and finds what became of the session since (C-9)."""
+        """A repetition is recognised by its incarnation, and returns the present state of the session (C-9)."""
         new = NewSession(new_key(), {"a": b"1"}, IDLE * 1000, DAY * 1000)
         record = await store.create(new)
         assert record is not None
@@ -180,7 +180,7 @@ class LifeCases(StoreHarness):
         assert await store.load(record.key) is None
 
     async def test_the_longest_idle_timeout_is_kept(self, store: Store) -> None:
-        """R-20: no session is taken for damaged because it may be idle for so long."""
+        """R-20: no session counts as damaged because of its long idle timeout."""
         record = await created(store, {"a": b"1"})
         outcome = await store.apply(replace(change(record), interval_ms=LONGEST_INTERVAL_MS))
         assert outcome.expires_ms == record.deadline_ms

@@ -1,4 +1,4 @@
-"""Cases of `StoreSuite`: callers that have seen a version of a timeline which is lost."""
+"""Cases of `StoreSuite`: callers that have seen a version of a lost timeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["LineageCases"]
 
 
 class LineageCases(StoreHarness):
-    """Telling whether what a caller has seen is of this history, and what it is told if not (C-8, C-12)."""
+    """Whether a version that a caller has seen belongs to this timeline, and the answer if not (C-8, C-12)."""
 
     async def test_a_base_from_a_lost_timeline_is_told_everything(self, store: Store) -> None:
         """C-12: the caller has seen a version that the store never had."""
@@ -56,7 +56,7 @@ class LineageCases(StoreHarness):
         assert lost.after(delta, outcome) == await stored(store, record)
 
     async def test_every_state_tells_what_was_lost_from_what_is_old(self, store: Store) -> None:
-        """C-12: however the state was come by: created, read, brought up to date, committed, refused or rotated."""
+        """C-12: for each origin of the state: created, read, brought up to date, committed, rejected or rotated."""
         record = await created(store, {"a": b"1"})
         told, states = [record.version], [record]
         for value in range(COMMITS_REMEMBERED + 3):
@@ -81,7 +81,7 @@ class LineageCases(StoreHarness):
                 assert not state.follows(outcome.version + 1)
 
     async def test_a_commit_on_top_of_those_of_others_knows_what_was_lost(self, store: Store) -> None:
-        """C-9, C-12: also after the rotation that takes the past along."""
+        """C-9, C-12: also after a rotation, which keeps the lineage."""
         record = await created(store)
         told = [record.version]
         for value in range(2):

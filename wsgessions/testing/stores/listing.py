@@ -35,7 +35,7 @@ async def all_listed(store: Store, limit: int = 100, *, names: Names = ()) -> li
 
 
 async def paged(store: Store, limit: int, *, names: Names = ()) -> AsyncIterator[SessionHead]:
-    """One session after the other, each page read when the one before is through."""
+    """One session after the other; each page is read after the previous one was processed."""
     cursor: str | None = None
     while True:
         page = await listing_of(store).page(cursor, limit, names=names)
@@ -49,7 +49,7 @@ async def paged(store: Store, limit: int, *, names: Names = ()) -> AsyncIterator
 
 
 class ListingSuite(StoreHarness):
-    """What holds for a store that lists its sessions."""
+    """The cases for a store that lists its sessions."""
 
     async def test_where_there_are_no_sessions_there_is_one_empty_page(self, store: Store) -> None:
         assert await listing_of(store).page(None, 10) == ([], None)
@@ -70,7 +70,7 @@ class ListingSuite(StoreHarness):
         assert (len(first.heads), len(last.heads), last.cursor) == (3, 3, None)
 
     async def test_sessions_that_end_in_the_same_instant_are_told_apart(self, store: Store) -> None:
-        """As those do that idling never ends, when many are created at once."""
+        """As sessions without an idle timeout do, when many are created at once."""
         made = await asyncio.gather(*(store.create(new_that_idles_for_ever()) for _ in range(60)))
         listed = await all_listed(store, 4)
         assert len(listed) == 60
@@ -129,7 +129,7 @@ class ListingSuite(StoreHarness):
         assert await all_listed(store) == []
 
     async def test_a_session_is_listed_under_its_present_key_alone(self, store: Store) -> None:
-        """S-06, S-07: also while the old one still leads to it."""
+        """S-06, S-07: also while the old key still leads to it."""
         renewed = await moved(store, await created(store), forward_ms=10_000)
         again = await moved(store, renewed, forward_ms=10_000)
         record = await created(store)
@@ -186,5 +186,5 @@ def new_that_idles_for_ever() -> NewSession:
 
 
 def keys_of(heads: list[SessionHead]) -> set[SessionKey]:
-    """Where these sessions are."""
+    """The positions of these sessions."""
     return {head.key for head in heads}

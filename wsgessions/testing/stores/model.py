@@ -1,4 +1,6 @@
-"""Case of `StoreSuite`: any sequence of operations leaves the store as it leaves a dict (C-7 to C-10, C-16)."""
+"""Case of `StoreSuite`: any sequence of operations has the same result in the store and in a dict (C-7 to C-10,
+C-16).
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ __all__ = ["ModelCases"]
 
 T = TypeVar("T")
 
-# Instants are multiples of STEP, and expiry is never near one: how long a step really takes, and how long a use may be
-# reported late, then makes no difference. A whole run is shorter than the life of a tombstone.
+# Instants are multiples of STEP, and expiry is never near one: so the real duration of a step, and the delay of a
+# reported use, make no difference. A whole run is shorter than the life of a tombstone.
 STEP: Final = 20
 IDLE: Final = (0, 3 * STEP + STEP // 2)
 LIFE: Final = (5 * STEP + STEP // 2, 86_400)
@@ -58,7 +60,7 @@ NUMBERS = st.dictionaries(NAMES, st.one_of(st.integers(-10, 300), st.floats(-10,
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Drives a store and its model side by side."""
+    """Runs the same operations on a store and on its model."""
 
     harness: ClassVar[StoreHarness]
 
@@ -81,7 +83,7 @@ class StoreMachine(RuleBasedStateMachine):
         return self.sessions[place % len(self.sessions)]
 
     def base(self, session: Modelled, age: int) -> SessionRecord:
-        """Some state that the session once had; 0 is the latest."""
+        """A former state of the session; 0 is the latest."""
         return session.history[-1 - age % len(session.history)]
 
     @initialize(attributes=CHANGED)
@@ -130,7 +132,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.check_past(session, found)
 
     def check_past(self, session: Modelled, found: SessionRecord) -> None:
-        """C-12: no version that was ever told counts as lost, and what was never told does, if it is young enough."""
+        """C-12: no version that was ever returned counts as lost; one that was never returned does, if it is new
+        enough.
+        """
         told = [each.version for each in session.history]
         assert all(found.follows(version) for version in told), "a false alarm"
         young = told[-COMMITS_REMEMBERED:]
@@ -231,7 +235,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: any(session.sent for session in self.sessions))
     @rule(place=st.integers(0, 9))
     def send_again(self, place: int) -> None:
-        """The latest commit of a session, whatever has happened to the session since."""
+        """The latest commit of a session, regardless of later changes."""
         session = [each for each in self.sessions if each.sent][place % sum(bool(each.sent) for each in self.sessions)]
         if session.gone or session.alive(self.now):
             delta, to, first = session.sent[-1]

@@ -1,4 +1,4 @@
-"""What a session ought to be, for the model that a store is compared with."""
+"""The expected state of a session, for the model that a store is compared with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Modelled", "Sent", "sums_of"]
 
 
 class Sent(NamedTuple):
-    """A commit that was applied, and how it was answered."""
+    """An applied commit, and its answer."""
 
     delta: SessionDelta
     to: RotationTarget | None
@@ -22,10 +22,10 @@ class Sent(NamedTuple):
 
 @dataclass
 class Modelled:
-    """What a session ought to be."""
+    """The expected state of a session."""
 
     record: SessionRecord
-    """As a client would have it that has read it after the latest commit."""
+    """The state of a client that has read it after the latest commit."""
     idle: int
     used_at: int
     ends_at: int
@@ -46,7 +46,7 @@ class Modelled:
 
 
 def sums_of(attributes: dict[str, bytes], increments: dict[str, int | float]) -> dict[str, int | float] | None:
-    """What a dict of numbers would make of the increments; None if something is no number."""
+    """The results of the increments in a dict of numbers; None if an attribute is not a number."""
     values = {name: codec.decode(attributes.get(name, number(0)), name=name) for name in increments}
     if any(type(value) not in (int, float) for value in values.values()):
         return None

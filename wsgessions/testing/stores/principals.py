@@ -38,7 +38,7 @@ async def bound(
 
 
 def successor(record: SessionRecord, **more: Any) -> RotationTarget:
-    """What a session may be moved to, for a caller that has seen this record."""
+    """A rotation target for a caller that has seen this record."""
     return successor_of(record.key)._replace(principal=record.principal, **more)
 
 
@@ -123,7 +123,7 @@ class PrincipalCases(StoreHarness):
 
 
 class IndexingSuite(StoreHarness):
-    """What holds for a store that finds sessions by their principal (E-9)."""
+    """The cases for a store that finds sessions by their principal (E-9)."""
 
     @pytest.mark.parametrize("principal", PRINCIPALS)
     async def test_the_sessions_of_a_principal_are_found_and_nobody_elses(self, store: Store, principal: str) -> None:
@@ -188,7 +188,7 @@ class IndexingSuite(StoreHarness):
         assert await heads_of(store, "ada") == []
 
     async def keep_moving(self, store: Store, record: SessionRecord, times: int) -> None:
-        """Rotate a session, until it is gone."""
+        """Rotate a session repeatedly, until it has ended."""
         for _ in range(times):
             to = successor(record)
             outcome = await store.rotate(change(record), to)
@@ -199,7 +199,7 @@ class IndexingSuite(StoreHarness):
 
 
 async def heads_of(store: Store, principal: str) -> list[SessionHead]:
-    """What the store finds of a principal, with the attribute a, in the order of the keys; see `Indexing`."""
+    """The sessions of a principal in the store, with the attribute a, in the order of the keys; see `Indexing`."""
     index = find_capability(store, Indexing)
     assert index is not None
     seen: set[SessionKey] = set()
@@ -211,5 +211,5 @@ async def heads_of(store: Store, principal: str) -> list[SessionHead]:
 
 
 def in_order(records: Iterable[SessionRecord]) -> list[SessionHead]:
-    """What a list tells of these, with the attribute a, in the order of the keys."""
+    """The listed data of these, with the attribute a, in the order of the keys."""
     return sorted((SessionHead.of(record, ("a",)) for record in records), key=lambda head: head.key)

@@ -17,7 +17,7 @@ GRACE = 10
 
 
 def renewal_of(key: SessionKey) -> RotationTarget:
-    """What a session under ``key`` may be renewed to."""
+    """A target for the renewal of a session under ``key``."""
     return successor_of(key)._replace(forward_ms=GRACE * 1000)
 
 
@@ -62,7 +62,9 @@ class RenewalCases(StoreHarness):
         assert (await stored(store, now)).attributes == {"a": b"1"}
 
     async def test_the_old_key_leads_on_until_the_new_one_was_presented(self, store: Store) -> None:
-        """C-23: a client whose response was lost knows no other id, and keeps its session as long as it uses that."""
+        """C-23: after a lost response a client has no other id, and keeps its session as long as it uses the old
+        one.
+        """
         record = await created(store, {"a": b"1"})
         now = await renewed(store, record)
         for _ in range(3):
@@ -73,7 +75,7 @@ class RenewalCases(StoreHarness):
             assert (await store.apply(change(record, a=b"2"))).moved == place_of(now)
 
     async def test_the_end_of_a_forward_is_never_put_off(self, store: Store) -> None:
-        """C-23: each server tells of it that meets the new id, and they may all do so at any time."""
+        """C-23: each server that gets a request with the new id reports it, and all may do so at any time."""
         record = await created(store)
         await renewed(store, record)
         for grace in (GRACE, 3 * GRACE):
@@ -133,7 +135,7 @@ class RenewalCases(StoreHarness):
         assert (await stored(store, now)).attributes == {"a": b"1"}
 
     async def test_of_parallel_renewals_one_is_carried_out_and_the_others_follow_it(self, store: Store) -> None:
-        """S-07: what each of them changed is kept."""
+        """S-07: the changes of each of them are kept."""
         record = await created(store, {"a": b"1"})
         successors = [renewal_of(record.key) for _ in range(20)]
         outcomes = await asyncio.gather(
@@ -160,7 +162,9 @@ class RenewalCases(StoreHarness):
         assert await store.load(record.key) is None
 
     async def test_nothing_leads_past_a_later_rotation(self, store: Store) -> None:
-        """S-06: be it told to the renewed session or, by one that has not heard of the renewal, to the old one."""
+        """S-06: the rotation may come under the renewed key or, from a server without the renewal, under the old
+        one.
+        """
         for knows in (True, False):
             record = await created(store, {"a": b"1"})
             now = await renewed(store, record)
@@ -175,7 +179,7 @@ class RenewalCases(StoreHarness):
                 assert (await store.apply(change(old, a=b"3"))).status is CommitStatus.GONE
 
     async def test_nothing_leads_past_a_later_renewal(self, store: Store) -> None:
-        """The grace of the one does not add to that of the other."""
+        """The graces of the two do not add up."""
         record = await created(store)
         now = await renewed(store, record)
         await renewed(store, now)
@@ -193,7 +197,7 @@ class RenewalCases(StoreHarness):
         assert not await store.delete(record.key)
 
     async def test_an_end_under_the_old_key_ends_the_renewed_session(self, store: Store) -> None:
-        """S-54: a logout that began before the renewal, and was as slow as it likes."""
+        """S-54: a logout that began before the renewal, with any delay."""
         for seconds in (0, GRACE + 1):
             record = await created(store)
             now = await renewed(store, await renewed(store, record))
@@ -220,7 +224,7 @@ class RenewalCases(StoreHarness):
             assert not await store.was_replaced(old.key)
 
     async def test_other_ids_were_not_replaced(self, store: Store) -> None:
-        """C-24: none that lives, was renewed, was ended by others or was never known."""
+        """C-24: not for an id that is live, was renewed, was ended by others or was never known."""
         living, old, ended = await created(store), await created(store), await created(store)
         now = await renewed(store, old)
         await store.delete(ended.key)
@@ -257,7 +261,7 @@ class RenewalCases(StoreHarness):
         assert not await store.was_replaced(made_up)
 
     async def test_no_repetition_of_a_rotation_puts_off_when_the_id_was_given_up(self, store: Store) -> None:
-        """C-23, C-24: one that was in doubt is asked for again, and was carried out the first time."""
+        """C-23, C-24: a rotation of unknown outcome is repeated, and was carried out the first time."""
         record = await created(store)
         delta, to = change(record), successor_of(record.key)
         await store.rotate(delta, to)

@@ -55,11 +55,11 @@ _CAPABILITIES = {
 
 
 class StoreSuite(LifeCases, CommitCases, LineageCases, RenewalCases, PrincipalCases, ModelCases):
-    """What holds for every store. A subclass says how to open one, and how to let time pass; see `StoreHarness`."""
+    """The cases for every store. A subclass defines how to open one, and how to let time pass; see `StoreHarness`."""
 
 
 class CountableSuite(StoreHarness):
-    """What holds for a store that counts its sessions (E-7, K-10)."""
+    """The cases for a store that counts its sessions (E-7, K-10)."""
 
     async def test_the_count_is_that_of_the_living(self, store: Store) -> None:
         counter = find_capability(store, Countable)
@@ -78,11 +78,11 @@ class CountableSuite(StoreHarness):
 
 class _Follower:
     def learn(self, secret: bytes) -> None:
-        """Nothing is done with it."""
+        """Does nothing."""
 
 
 class SecretKeepingSuite(StoreHarness):
-    """What holds for a store that keeps the common secret (C-11)."""
+    """The cases for a store that keeps the common secret (C-11)."""
 
     async def test_the_first_proposal_is_the_secret_for_everybody(self, store: Store) -> None:
         keeper = find_capability(store, SecretKeeping)
@@ -105,10 +105,9 @@ class SecretKeepingSuite(StoreHarness):
 
 
 class LimitedSuite(StoreHarness):
-    """What holds for a store that says what it lacks: it says so of nothing that it has.
+    """The cases for a store with missing capabilities: it has none of those.
 
-    What such a store lacks costs speed, or is missing where the contract does not ask for it; no case of `StoreSuite`
-    is left out for it.
+    A missing capability costs speed, or is not part of the contract; no case of `StoreSuite` is skipped for it.
     """
 
     async def test_what_it_says_to_lack_it_has_not(self, store: Store) -> None:

@@ -1,13 +1,13 @@
-"""What can be asked over a link: one command, one script, or several of them in one piece.
+"""The requests over a link: one command, one script, or several of them as one unit.
 
 Errors of every method here:
 
 * `NonStopTimeout`: the deadline has passed; a write may or may not have happened.
-* `LinkLost`: the link died when the command may have been sent; the caller knows whether it bears repetition (C-9).
-* `StoreRefused`: the server said no; ``server_code`` is the first word of its answer.
+* `LinkLost`: the link died when the command may have been sent; the caller decides whether it may be repeated (C-9).
+* `StoreRefused`: the server sent an error; ``server_code`` is its first word.
 * `StoreUnavailable`: there was no connection until the deadline; nothing was sent.
 
-A command that was never sent is not lost with a connection: it goes out on the next one, within its deadline.
+A command that was never sent is not lost with a connection: it is sent on the next one, within its deadline.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .script import Script
 __all__ = ["Argument", "Commands", "ScriptCall"]
 
 Argument: TypeAlias = bytes | str | int | float
-"""One argument of a command; text travels as UTF-8, numbers as their decimal form."""
+"""One argument of a command; text is sent as UTF-8, numbers in decimal form."""
 
-_pack: Final = cast("Callable[[tuple[Argument, ...]], bytes]", hiredis.pack_command)  # its stub has a slip
+_pack: Final = cast("Callable[[tuple[Argument, ...]], bytes]", hiredis.pack_command)  # its stub has an error
 
 _PAUSE: Final = 0.05
-"""Seconds, on average, before a command that met LOADING or BUSY is sent again."""
+"""Seconds, on average, before a command with the answer LOADING or BUSY is sent again."""
 
 
 @masked
@@ -63,18 +63,19 @@ class Commands(ABC):
     """
 
     def __init__(self) -> None:
-        # Only a guess, which saves sending the text again: the server may forget a script, and says so (NOSCRIPT).
+        # Only a guess, which saves sending the text again: the server may have dropped a script, and reports that
+        # (NOSCRIPT).
         self._known_scripts: set[str] = set()
 
     @abstractmethod
     def bytes_before(self, content: bytes) -> int | None:
-        """See `Connection.bytes_before`; for an `OnReply` that is being told of this reply."""
+        """See `Connection.bytes_before`; for an `OnReply` during its call for this reply."""
 
     @abstractmethod
     def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
-        """Put the ticket in line and give it its future."""
+        """Queue the request and create its future."""
 
-    # No frame that waits for a reply holds arguments by themselves: they are values, or the password (S-79, S-80).
+    # No frame that waits for a reply keeps plain arguments: they are values, or the password (S-79, S-80).
 
     def request(
         self, *args: Argument, deadline: float = NEVER, on_reply: OnReply | None = None
@@ -98,12 +99,12 @@ class Commands(ABC):
         deadline: float = NEVER,
         on_reply: OnReply | None = None,
     ) -> Coroutine[Any, Any, Reply]:
-        """Run a script, by its digest where the server is thought to know it, otherwise by its text."""
+        """Run a script, by its digest if the server probably has it, otherwise by its text."""
         call = ScriptCall(script, keys, args)
         return self.run(call, lambda wire: PendingRequest(wire, deadline, on_reply), deadline=deadline)
 
     async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], PendingRequest], *, deadline: float) -> Reply:
-        """Run a script on a ticket of one's own making; ``ticket_for`` is asked for another each time it is sent."""
+        """Run a script with a custom request; ``ticket_for`` makes a new one each time it is sent."""
         reply = await self._submit(ticket_for(self._pack_script(*call)))
         whole = False
         while type(reply) is StoreRefused:
@@ -121,13 +122,14 @@ class Commands(ABC):
         deadline: float = NEVER,
         on_reply: OnReply | None = None,
     ) -> list[Reply]:
-        """Send several commands in one piece: no other caller's commands come between them.
+        """Send several commands as one unit: no other caller's commands come between them.
 
-        ``on_reply`` is called for each reply in turn. If the server lacks a script, or is loading or busy, the whole is
-        sent again, so everything in it must bear repetition.
+        ``on_reply`` is called for each reply in turn. If the server lacks a script, or is loading or busy, the whole
+        unit is sent again, so all its commands must be repeatable.
 
         Returns:
-            The reply to each command; that of a refused one is its `StoreRefused`, for the caller to raise or handle.
+            The reply to each command; an error reply is a `StoreRefused` in its place, for the caller to raise or
+            handle.
         """
         if not commands:
             return []
@@ -160,7 +162,7 @@ class Commands(ABC):
 
 
 def _pack_by_name(script: Script, arguments: Sequence[Argument]) -> bytes:
-    """As hiredis would, at two thirds of the cost, because nearly all arguments are bytes already, and short."""
+    """Packs as hiredis does, at two thirds of the cost, because nearly all arguments are bytes already, and short."""
     wire = [b"*%d" % (2 + len(arguments)), script.by_name]
     add = wire.append
     for each in arguments:
@@ -173,7 +175,7 @@ def _pack_by_name(script: Script, arguments: Sequence[Argument]) -> bytes:
 
 
 def _length(size: int) -> bytes:
-    """What stands between two arguments, of which the second has so many bytes."""
+    """The separator of two arguments, with the length of the second one."""
     return b"\r\n$%d\r\n" % size
 
 
@@ -182,11 +184,11 @@ _LENGTHS: Final = tuple(map(_length, range(_SHORT)))
 
 
 async def _wait_out(refused: StoreRefused, deadline: float) -> None:
-    """Pause where the refusal passes by itself, within the deadline; raise it otherwise.
+    """Pause if the error is temporary, within the deadline; raise it otherwise.
 
-    The refusal is also what is told if the pause took too long: it says, other than a timeout, that nothing was done.
+    The error is also raised if the pause took too long: unlike a timeout, it says that nothing was changed.
     """
-    pause = _PAUSE * chance.uniform(0.5, 1.5)  # spreads callers, hides nothing
+    pause = _PAUSE * chance.uniform(0.5, 1.5)  # spreads callers; not a secret
     if refused.server_code not in PASSING or time.monotonic() + pause >= deadline:
         raise refused
     await asyncio.sleep(pause)

@@ -1,7 +1,7 @@
 """One connection: commands go out in order, and each reply belongs to the oldest command without one (S-91).
 
-Nothing is ever taken out of the queue but by a reply. A caller that was cancelled, or whose deadline has passed, leaves
-its ticket standing there: the reply is parsed, shown to the ticket's ``on_reply`` and dropped in its place.
+Only a reply removes a request from the queue. If a caller was cancelled, or its deadline has passed, its request stays
+there: the reply is parsed, passed to the request's ``on_reply`` and dropped in its place.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Connection", "OnPush", "OnReply", "PendingRequest"]
 _log = logging.getLogger("wsgessions.link")
 
 OnReply = Callable[[Reply], None]
-"""Called by the parser with every reply to a request, refusals included, in stream order with the pushes (C-2)."""
+"""Called by the parser with every reply to a request, errors included, in stream order with the pushes (C-2)."""
 
 OnPush = Callable[[list[Reply]], None]
 """Called by the parser with every push message, such as ``[b"invalidate", [key, ...]]``."""
 
 _NOTHING: Final = object()
 _READ_SIZE: Final = 64 * 1024
-"""Bytes that are read from the socket at once, at most."""
+"""The largest number of bytes that are read from the socket at once."""
 _HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait in the transport before requests wait in the link's queue instead."""
 
@@ -42,7 +42,7 @@ _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
 
 
 class PendingRequest:
-    """A place in the queue: what to send, how many replies it earns, and the callers that wait for them."""
+    """A queued request: its bytes, the number of its replies, and the callers that wait for them."""
 
     __slots__ = ("deadline", "expected", "future", "on_reply", "replies", "sent_at", "wire")
 
@@ -57,7 +57,7 @@ class PendingRequest:
         self.future: asyncio.Future[Reply]
 
     def take(self, reply: Reply) -> bool:
-        """Hand over a reply; says whether it was the last one."""
+        """Add a reply; returns whether it was the last one."""
         if self.on_reply is not None:
             self.on_reply(reply)
         if self.replies is not None:
@@ -69,7 +69,7 @@ class PendingRequest:
         return True
 
     def answer(self, reply: Reply) -> None:
-        """Tell the caller, if it still waits."""
+        """Resolve the future of the caller, if it still waits."""
         if not self.future.done():
             self.future.set_result(reply)
 
@@ -79,10 +79,10 @@ class PendingRequest:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The life of one connection, from connected to lost. Belongs to one event loop and is never used again after.
+    """One connection, from connected to lost. Belongs to one event loop and is never reused.
 
-    What the socket brings is read into one buffer that lives as long as the connection. The other kind of protocol is
-    handed a bytes object of up to 256 KiB for each read, cut to size afterwards, which leaves holes all over the heap.
+    Data of the socket is read into one buffer that lives as long as the connection. The other kind of asyncio protocol
+    gets a bytes object of up to 256 KiB for each read, truncated afterwards, which fragments the heap.
     """
 
     def __init__(
@@ -95,19 +95,19 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         """
         Args:
-            on_push: told of push messages.
-            on_room: told when more can be written: replies have come in, or the transport has drained.
-            on_lost: told once, when the connection is of no further use; `lost` then holds the reason.
-            on_refusal: told of refusals, each before its caller, in stream order.
+            on_push: called with push messages.
+            on_room: called when more can be written: replies have come in, or the transport has drained.
+            on_lost: called once, when the connection has ended; `lost` then holds the reason.
+            on_refusal: called with error replies, each before its caller, in stream order.
         """
         self.waiting: deque[PendingRequest] = deque()
-        """Tickets whose command was written and whose reply has not come, oldest first."""
+        """Requests with a written command and without a reply, oldest first."""
         self.paused: bool = False
         """Whether the transport's buffer is full."""
         self.lost: str | None = None
-        """Why the connection is of no further use; None while it is."""
+        """The reason why the connection has ended; None while it has not."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the transport has let go of the socket."""
+        """Done when the transport has released the socket."""
         self.since: float = time.monotonic()
         """When it was made."""
         self.replies: int = 0
@@ -126,7 +126,7 @@ class Connection(asyncio.BufferedProtocol):
         self._feed = cast("Callable[[memoryview, int, int], None]", self._reader.feed)  # its stub knows bytes alone
         self._torn = False
 
-    # What the transport calls
+    # Callbacks of the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -155,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
         except hiredis.ProtocolError as error:
             self.drop(f"the server's answer is not RESP: {error}")
         except Exception:  # noqa: BLE001 - whatever a handler raises, the stream ends
-            # A cache that has missed a message is stale from here on, so the stream must not go on without it.
+            # A cache that has missed a message is stale from then on, so the stream must not continue without it.
             _log.exception("a handler of the stream failed; the link is dropped", extra={"event": "handler_failed"})
             self.drop("a handler of its stream failed")
         else:
@@ -167,13 +167,13 @@ class Connection(asyncio.BufferedProtocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    # What the link calls
+    # Methods for the link
 
     def bytes_before(self, content: bytes) -> int | None:
         """How many bytes of the stream come before the verbatim string (RESP3) with this content.
 
         Args:
-            content: of the reply that is being parsed; nothing else in the stream is like it.
+            content: the content of the reply that is being parsed; it is unique in the stream.
 
         Returns:
             None if it was read from the socket in two parts.
@@ -184,24 +184,24 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def mid_reply(self) -> bool:
-        """Whether a reply has come in part."""
+        """Whether a reply is incomplete."""
         return self._torn or self._reader.has_data()
 
     def write(self, tickets: Sequence[PendingRequest], now: float) -> None:
-        """Send the tickets' commands in one piece."""
+        """Send the commands of these requests in one write."""
         for ticket in tickets:
             ticket.sent_at = now
         self.waiting.extend(tickets)
         self._transport.write(b"".join([ticket.wire for ticket in tickets]))
 
     def expire(self, now: float) -> None:
-        """Release the callers whose deadline has passed; their tickets keep their places."""
+        """Release the callers after their deadlines; their requests stay in the queue."""
         for ticket in self.waiting:
             if ticket.deadline <= now:
                 ticket.fail(NonStopTimeout(_UNANSWERED, unknown=True))
 
     def drop(self, reason: str) -> None:
-        """Give the connection up: every caller fails at once, the socket is closed without ceremony."""
+        """Abort the connection: every caller fails at once, and the socket is closed without a shutdown."""
         if self.lost is not None:
             return
         self.lost = reason
@@ -235,10 +235,10 @@ _forked_off: Final[list[Connection]] = []
 
 
 def _leave_to_parent() -> None:
-    """In a forked child: let go of the parent's sockets without touching its streams or its event loop (F-25).
+    """In a forked child: release the parent's sockets without affecting its streams or its event loop (F-25).
 
-    Closing through the transport would shut TLS down and take the socket out of the parent's selector. Putting
-    /dev/null in the descriptor's place lets go of the socket and keeps the number taken, so that no late close can hit
+    Closing through the transport would shut TLS down and remove the socket from the parent's selector. Replacing
+    the descriptor by /dev/null releases the socket and keeps the number in use, so that no late close can affect
     another file.
     """
     if not _open:

@@ -12,28 +12,28 @@ from typing import Final
 __all__ = ["DeadlineTimer"]
 
 _GRAIN: Final = 0.01
-"""Seconds between two looks, at least: deadlines that lie closer together are found by one look."""
+"""The least number of seconds between two checks: deadlines that are closer together share one check."""
 _LONGEST: Final = 3600.0
-"""Seconds that a timer runs at most; event loops differ in what they make of very long ones."""
+"""The longest timer in seconds; event loops treat very long ones differently."""
 
 
 class DeadlineTimer:
-    """Rings at the earliest instant it was set to. Most requests are answered by then, so it rarely rings.
+    """Fires at the earliest instant it was set to. Most requests are answered by then, so it rarely fires.
 
     Args:
-        look: called with the present instant; returns the instant of the next look, or infinity.
+        look: called with the present instant; returns the instant of the next call, or infinity.
     """
 
     def __init__(self, look: Callable[[float], float]) -> None:
         self.due: float = math.inf
-        """The instant of `time.monotonic` at which it rings next."""
+        """The instant of `time.monotonic` at which it fires next."""
         self._look = look
         self._context: Final = Context()
-        """Not that of the request whose deadline it is set to, see `wsgessions.internal.own_context`."""
+        """An empty context instead of that of a request, see `wsgessions.internal.own_context`."""
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, instant: float) -> None:
-        """Ring at ``instant``. To be called only where that is earlier than `due`."""
+        """Fire at ``instant``. To be called only if that is earlier than `due`."""
         self.cancel()
         self.due = instant
         seconds = min(max(0.0, instant - time.monotonic()), _LONGEST)

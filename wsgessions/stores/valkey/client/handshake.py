@@ -1,4 +1,4 @@
-"""How a connection comes about: socket, TLS, greeting, database. Nothing here tries twice."""
+"""Opens a connection: socket, TLS, greeting, database. Nothing here is retried."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLL: Final = 0.005
 
 
 class FreshConnection(Commands):
-    """Speaks to one connection that others do not see yet. Deadlines are left to the caller that opens it."""
+    """Sends commands over one connection before it is used by others. The caller that opens it handles deadlines."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -44,9 +44,9 @@ async def open_connection(address: Address, name: str, make: Callable[[], Connec
     """Connect, authenticate and choose the database.
 
     Raises:
-        OSError: the server cannot be reached, its certificate is no good (`ssl.SSLError`), or another process than
-            that of `Address.holds` answers in its place.
-        StoreRefused: it does not let us in.
+        OSError: the server cannot be reached, its certificate is invalid (`ssl.SSLError`), or another process than that
+            of `Address.holds` answers in its place.
+        StoreRefused: it rejects the credentials.
         ConfigError: the TLS files cannot be used.
     """
     transport, connection = await _connect(address, make)
@@ -80,7 +80,7 @@ async def _connect(address: Address, make: Callable[[], Connection]) -> tuple[as
 
 
 async def _meet(own: int, holds: Callable[[socket.socket], bool]) -> None:
-    """Return when the server's process has the other end of our socket (S-87)."""
+    """Return when the server's process holds the other end of our socket (S-87)."""
     with socket.socket(fileno=os.dup(own)) as ours:
         while not holds(ours):  # noqa: ASYNC110 - no event tells when a server accepts
             await asyncio.sleep(_POLL)

@@ -1,10 +1,10 @@
 """The link: one multiplexed RESP3 connection, made anew whenever it is lost and a request needs it (C-1).
 
-Requests queue up in a backlog. Once per turn of the event loop as much of it as the connection takes is written in one
-piece, so that requests made at the same time share one system call. What has not been written outlives a connection.
+Requests are queued in a backlog. Once per turn of the event loop as much of it as the connection accepts is written at
+once, so that requests made at the same time share one system call. Unwritten requests outlive a connection.
 
 ```
-request -> PendingRequest -> backlog --(flush)--> connection.waiting --(reply)--> the ticket's future
+request -> PendingRequest -> backlog --(flush)--> connection.waiting --(reply)--> the request's future
                         ^ no connection: the reconnector connects, with back-off, while requests wait here
 ```
 """
@@ -33,17 +33,17 @@ class Link(Commands):
     """All traffic with one server. Belongs to the event loop that first uses it, until it is closed.
 
     Args:
-        locate: asked for the server's address before every attempt to connect.
+        locate: called for the server's address before every attempt to connect.
         on_push: called by the parser with push messages; see `OnPush`.
-        on_refusal: called by the parser with each refusal, before its caller is told.
+        on_refusal: called by the parser with each error reply, before its caller gets it.
         on_lost: called when a connection that carried requests has ended, before anything comes over the next one.
-        on_connect: run on every fresh connection before all requests, with a `Commands` that speaks to just
-            that one. A `StoreUnavailable` means "try again later", a `ConfigError` that this server must not be used.
-        name: what the server calls us in its list of clients.
-        max_in_flight: requests that may be without reply; more wait their turn, within their deadlines (F-21).
+        on_connect: run on every fresh connection before all requests, with a `Commands` for that connection alone. A
+            `StoreUnavailable` means "try again later", a `ConfigError` that this server must not be used.
+        name: our name in the server's list of clients.
+        max_in_flight: requests that may be without reply; further ones wait in order, within their deadlines (F-21).
         connect_timeout: seconds for one attempt to connect, greeting and checks included.
-        stall_limit: seconds for the oldest reply before the connection is taken for dead (F-06); `NEVER` for a link
-            whose commands block.
+        stall_limit: seconds for the oldest reply before the connection counts as dead (F-06); `NEVER` for a link with
+            blocking commands.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Link(Commands):
     ) -> None:
         super().__init__()
         self.generation: int = 0
-        """Grows with each connection made; what was learned over an earlier one may be stale (C-1)."""
+        """Grows with each new connection; data from an earlier one may be stale (C-1)."""
         self._name = name
         self._on_push = on_push
         self._on_refusal = on_refusal
@@ -85,7 +85,7 @@ class Link(Commands):
         )
 
     def position(self) -> int:
-        """How many replies the present connection has brought: where its stream is, for a reader that follows it."""
+        """The number of replies on the present connection: the position in its stream."""
         return 0 if self._connection is None else self._connection.replies
 
     def bytes_before(self, content: bytes) -> int | None:
@@ -105,8 +105,8 @@ class Link(Commands):
         """Connect and wait until the server answers; a closed link may be started again.
 
         Raises:
-            StoreRefused: the server does not let us in.
-            ConfigError: the address is no good, or ``on_connect`` said so.
+            StoreRefused: the server rejects the credentials.
+            ConfigError: the address is invalid, or ``on_connect`` rejected the server.
             StoreUnavailable: there was no connection until the deadline; the text has the last reason.
         """
         self._closed = False
@@ -118,7 +118,9 @@ class Link(Commands):
             raise
 
     async def close(self) -> None:
-        """Close the connection and fail what waits. A closed link takes no requests until it is started again."""
+        """Close the connection and fail the waiting requests. A closed link accepts no requests until it is started
+        again.
+        """
         self._closed = True
         self._loop = None
         self._alarm.cancel()
@@ -131,12 +133,12 @@ class Link(Commands):
         await self._keeper.stop()
 
     def abandon(self, reason: str) -> None:
-        """Give the present connection up, as if it had broken; another is made when a request needs one."""
+        """Abort the present connection, as if it had broken; another is made when a request needs one."""
         if self._connection is not None:
             self._connection.drop(reason)
 
     def refuse_queued(self, reason: str) -> None:
-        """Fail the requests that wait to be sent, because what they name is not right any more."""
+        """Fail the requests that wait to be sent, because their keys are not valid any more."""
         self._fail_backlog(lambda: StoreUnavailable(f"{reason}; nothing was sent"))
 
     def __repr__(self) -> str:
@@ -168,7 +170,7 @@ class Link(Commands):
         self._flush()
 
     def _flush(self) -> None:
-        """Write as much of the backlog as the connection takes; see to a connection if there is none."""
+        """Write as much of the backlog as the connection accepts; start a connection if there is none."""
         backlog, connection = self._backlog, self._connection
         if connection is None:
             return self._keeper.want()
@@ -197,7 +199,7 @@ class Link(Commands):
     # Deadlines
 
     def _expire(self, now: float) -> float:
-        """Release the callers whose time is up, give up a connection that is stuck; returns when to look again."""
+        """Release the callers after their deadlines, abort a stuck connection; returns the time of the next check."""
         for ticket in self._backlog:
             if ticket.deadline <= now:
                 ticket.fail(self._too_late())
@@ -241,7 +243,7 @@ class Link(Commands):
     def _take_refusal(self, connection: Connection, refused: StoreRefused) -> None:
         if self._on_refusal is not None:
             self._on_refusal(refused)
-        if refused.server_code == "READONLY":  # the replies that are here already still reach their callers
+        if refused.server_code == "READONLY":  # replies that have arrived already still reach their callers
             reason = "the server is not the primary any more (READONLY)"
             asyncio.get_running_loop().call_soon(connection.drop, reason)
 

@@ -1,4 +1,4 @@
-"""Whether a server may keep sessions: looked at on every fresh connection, before anything else is sent over it."""
+"""Checks whether a server may keep sessions, on every fresh connection, before any other command is sent over it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False, dura
 
     Args:
         commands: the server.
-        allow_eviction: accept a server that throws sessions away when memory is short, with a warning.
+        allow_eviction: accept a server that evicts sessions when memory is short, with a warning.
         durable: whether the server must keep an append-only file, see `check_durability`.
 
     Returns:
-        Its replication id: the name of the history of which it is the primary (fact 16).
+        Its replication id: the name of its timeline (fact 16).
 
     Raises:
         StoreUnavailable: it is a replica; after a failover that passes when the address leads to the primary again.
-        ConfigError: it must not be used (S-88, C-18).
+        ConfigError: it is not allowed (S-88, C-18).
     """
     info = _parse_info(await commands.request(b"INFO", b"server", b"memory", b"replication", b"persistence"))
     if info.get("role") != "master":
@@ -44,13 +44,13 @@ async def check_server(commands: Commands, *, allow_eviction: bool = False, dura
 
 
 async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int, *, proposal: int = 0) -> int:
-    """The number of segments that the sessions in this store are spread over, recorded by the first to come (E-1).
+    """The number of segments of the sessions in this store, recorded by the first node (E-1).
 
     Args:
         commands: the server.
         config_key: the hash that records it.
-        wanted: the setting; 0 takes what is recorded.
-        proposal: what to record if the setting leaves it open and nothing is recorded; 0 for the default.
+        wanted: the setting; 0 accepts the recorded number.
+        proposal: the number to record if the setting is 0 and none is recorded; 0 for the default.
 
     Raises:
         ConfigError: another number is recorded: most sessions would be looked for in the wrong place.
@@ -75,7 +75,7 @@ async def agree_on_secret(commands: Commands, name: str, proposal: bytes, deadli
     Args:
         commands: the server.
         name: the key that records it.
-        proposal: what to record if there is none.
+        proposal: the secret to record if there is none.
         deadline: see `Store`.
     """
     there: bytes | None = await commands.request(b"GET", name, deadline=deadline)

@@ -1,4 +1,4 @@
-"""When to connect, and what to do when that fails: back-off, and whom to tell."""
+"""Connects a link again: when to try, the back-off after failures, and the errors for waiting callers."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _log = logging.getLogger("wsgessions.link")
 _FIRST_BACKOFF: Final = 0.05
 _MAX_BACKOFF: Final = 1.0
 _REFUSED_BACKOFF: Final = 2.0
-"""Seconds between attempts where the server does not let us in: that does not mend itself quickly (F-23)."""
+"""Seconds between attempts if the server rejects the credentials, which rarely changes quickly (F-23)."""
 _STEADY: Final = 1.0
-"""Seconds a connection must live for its loss not to count as one more failure in a row."""
+"""Seconds that a connection must live so that its loss does not count as one more failure in a row."""
 
 _NOT_LET_IN: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "DENIED", "ERR"})
 
 
 class Reconnector:
-    """Connects while a connection is wanted, and rests otherwise.
+    """Connects while a connection is needed, and is idle otherwise.
 
     Args:
-        locate: asked for the address before every attempt.
+        locate: called for the address before every attempt.
         connect: one attempt.
         wanted: whether a request waits for a connection.
-        adopt: given the connection that was made.
-        refuse: given what makes the error for each waiting caller, when trying again soon is of no use.
+        adopt: called with the new connection.
+        refuse: called with a function that makes the error for each waiting caller, when a retry is useless.
         timeout: seconds for one attempt; `locate` has its own limits.
     """
 
@@ -69,12 +69,12 @@ class Reconnector:
         self._warned = False
 
     def want(self) -> None:
-        """See to it that a connection is made, if one is wanted."""
+        """Start connecting, if a connection is needed."""
         if self._task is None and self._wanted():
             self._task = begin_task(self._work(), name="wsgessions link")
 
     def lost(self, connection: Connection) -> None:
-        """Learn why a connection was lost, and whether it was one of those that never last."""
+        """Record why a connection was lost, and whether it was short-lived."""
         self.trouble = f"{self.address}: {connection.lost}"
         now = time.monotonic()
         self._failures = 0 if now - connection.since >= _STEADY else self._failures + 1
@@ -103,12 +103,12 @@ class Reconnector:
         self._warned = False
         self.trouble = self._failure = ""
         _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
-        # The task is over as seen from outside: should the connection be lost at once, another is to be started.
+        # The task counts as ended from here on: if the connection is lost at once, another task must be started.
         self._task = None
         self._adopt(connection)
 
     async def _attempt(self) -> Connection | None:
-        # A caller that gives up during an attempt learns how the one before it failed.
+        # A caller that gives up during an attempt gets the error of the previous attempt.
         self.trouble = self._failure or "still connecting"
         try:
             self.address = await self._locate()
@@ -135,17 +135,17 @@ class Reconnector:
         _log.log(level, "no link to the store: %s", self.trouble, extra={"event": "link_failed"})
 
     def _tls_doubt(self) -> str:
-        """A server without TLS takes our greeting for the beginning of a command, and waits for the rest of it."""
+        """A server without TLS treats our greeting as the beginning of a command, and waits for the rest of it."""
         return "; does it speak TLS at this port?" if self.address is not None and self.address.tls is not None else ""
 
     def _rest(self, first: float) -> None:
-        """Wait before the next attempt, the longer the more failed in a row, and no two processes in step."""
+        """Wait before the next attempt: longer after more failures in a row, with jitter between processes."""
         longest = max(first, min(_MAX_BACKOFF, first * 2.0 ** min(self._failures - 1, 10)))
         self._not_before = time.monotonic() + longest * chance.uniform(0.5, 1.0)
 
 
 def _lasting(error: Exception) -> WsgessionsError | None:
-    """What is wrong, in our words, if it will not pass by itself; None if trying again soon makes sense."""
+    """The error text if the error is permanent; None if a retry makes sense."""
     match error:
         case ssl.SSLCertVerificationError():
             return StoreUnavailable(

@@ -1,4 +1,4 @@
-"""What comes back over a link: replies, refusals, and the loss of the link."""
+"""The answers over a link: replies, error replies, and the loss of the link."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["DOUBTFUL", "PASSING", "LinkLost", "Reply", "server_error"]
 Reply: TypeAlias = Any
 """A RESP3 reply as `hiredis` reads it: None, bool, int, float, bytes, or a list or dict of such.
 
-A refusal inside a list (of a transaction, of a pipeline) is a `StoreRefused` in its place.
+An error inside a list (of a transaction, of a pipeline) is a `StoreRefused` in its place.
 """
 
 PASSING: Final = frozenset({"LOADING", "BUSY"})
-"""Refusals that pass by themselves and say that nothing was done: the same command may be sent again."""
+"""Temporary errors, after which nothing was changed: the same command may be sent again."""
 
 DOUBTFUL: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "LOADING"})
-"""Refusals of a server that may not be the primary, so that what was learned from it is no longer served (C-5)."""
+"""Errors of a server that may not be the primary, so that copies from it are not served any more (C-5)."""
 
 _MAX_TEXT: Final = 200
 _MAX_ERROR: Final = 4096
@@ -40,12 +40,14 @@ _HINTS: Final = {
 
 
 class LinkLost(StoreUnavailable):
-    """The link died while the request was under way. It never leaves the store as such: see C-9 on sending again."""
+    """The link was lost while the request was under way. It never leaves the store in this form: see C-9 on
+    repetitions.
+    """
 
     code = "link_lost"
 
     def __init__(self, message: str, *, sent: bool, hint: str = "") -> None:
-        """``sent``: whether the server may have got the request, so that a write is *unknown* rather than undone."""
+        """``sent``: whether the server may have received the request, so that the outcome of a write is *unknown*."""
         super().__init__(message, hint=hint)
         self.sent = sent
 

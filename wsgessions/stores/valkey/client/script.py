@@ -1,4 +1,4 @@
-"""One Lua script: what runs at the server in one step, known there by the digest of its text."""
+"""One Lua script: it runs at the server in one step, and is known there by the digest of its text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Script:
     """A script for `Commands.call`. Keys and values reach it as arguments only, never as part of its text (S-89)."""
 
     name: str
-    """What error texts call it."""
+    """The name in error texts."""
     source: str = field(repr=False)
     sha1: str = field(init=False)
     """The server's name for it: 40 hex digits."""
@@ -32,7 +32,7 @@ class Script:
 
         Args:
             name: of the file. Its first line names it a script and says what it does to the store.
-            heads: other files, which come behind that line.
+            heads: other files, which are inserted after that line.
         """
         shebang, _, body = _text_of(name).partition("\n")
         return cls(name, "".join([shebang, "\n", *map(_text_of, heads), body]))

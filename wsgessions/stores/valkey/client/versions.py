@@ -1,4 +1,4 @@
-"""Which releases of the server are supported, and which have known holes (S-88)."""
+"""The supported releases of the server, and those with known vulnerabilities (S-88)."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ SECURE_FLOORS: Final[dict[str, tuple[Version, ...]]] = {
     "valkey": ((8, 0, 10), (8, 1, 9), (9, 0, 5), (9, 1, 1)),
     "redis": ((7, 2, 16), (7, 4, 11), (8, 2, 9), (8, 4, 6), (8, 6, 6), (8, 8, 2), (8, 10, 1)),
 }
-"""The first release of each line, such as 8.1, without a hole that was known then. A line between these that is not
-named has got no fix; later lines began without the holes."""
+"""The first release of each line, such as 8.1, without a vulnerability that was known then. A line between these that
+is not listed has got no fix; later lines began without the vulnerabilities."""
 
 ADVISORIES: Final[dict[str, str]] = {"valkey": "CVE-2026-56684, CVE-2026-63639", "redis": "CVE-2026-81934"}
-"""The holes that the floors close; what is below them may have others too."""
+"""The vulnerabilities that the floors fix; releases below may have others too."""
 
 MINIMUM: Final[dict[str, Version]] = {"valkey": (8, 0, 0), "redis": (7, 2, 0)}
-"""The first release that has what this project uses."""
+"""The first release with all functions that this project uses."""
 
 
 class Standing(Enum):
-    """How a server's release is to be taken."""
+    """The support of a server's release."""
 
     GOOD = "good"
-    """Supported, and without holes that were known at `ADVISORIES_AS_OF`."""
+    """Supported, and without vulnerabilities that were known at `ADVISORIES_AS_OF`."""
 
     VULNERABLE = "vulnerable"
-    """Supported, but below the floor of its line: warn, and go on."""
+    """Supported, but below the floor of its line: log a warning and continue."""
 
     UNSUPPORTED = "unsupported"
-    """Older than the oldest release that has what is needed, or no release number at all."""
+    """Older than the oldest supported release, or without a valid release number."""
 
 
 def parse(version: str) -> Version | None:
@@ -54,10 +54,10 @@ def parse(version: str) -> Version | None:
 
 
 def standing(flavour: str, version: str) -> Standing:
-    """How this release is to be taken.
+    """The support of this release.
 
     Args:
-        flavour: what the server calls itself: ``"valkey"`` or ``"redis"``; any other is held to no floor.
+        flavour: the name of the server: ``"valkey"`` or ``"redis"``; any other has no floor.
         version: its release, as ``INFO`` or ``HELLO`` gives it.
     """
     numbers = parse(version)
@@ -73,7 +73,7 @@ def _secure_from(flavour: str, numbers: Version) -> Version:
 
 
 def warning(flavour: str, version: str) -> str | None:
-    """What to tell the operator of this release, or None if there is nothing to say."""
+    """The warning about this release; None if there is none."""
     numbers = parse(version)
     if numbers is None or standing(flavour, version) is not Standing.VULNERABLE:
         return None

@@ -1,1 +1,1 @@
-"""What processes tell each other through the server: invalidations, heartbeats, barriers, the list of members."""
+"""The messages between processes through the server: invalidations, heartbeats, barriers, the list of members."""

@@ -1,9 +1,9 @@
-"""The barrier: waits until no node can serve any more what has just been replaced or deleted (C-15).
+"""The barrier: waits until no node can serve a state any more that has just been replaced or deleted (C-15).
 
-Every node that keeps copies is in the list of members with the store's time of its last beat, that of the beat whose
-reply it had seen by then, and its lease. A node that has seen the reply to a beat of now has heard all that was pushed
-before; one that has been silent for longer than its lease serves nothing. One of the two comes for each of them, after
-a lease at most, and after two round trips where the hint reaches it: a key that all of them watch.
+Every node that keeps copies is in the list of members with the store's time of its last beat, that of the last beat
+with a reply by then, and its lease. A node with the reply to a beat of the present has received all earlier pushes; a
+node without a beat for longer than its lease serves no copies. One of the two becomes true for each node, after a lease
+at most, and after two round trips if the hint reaches it: a key that all nodes track.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
     """See `Barrier.barrier`.
 
     Args:
-        store: the store; this node, if it is in the list, has heard of its own changes already.
-        lease: seconds of the longest lease that nodes may have which are not in the list, being of an earlier history.
+        store: the store; this node, if it is in the list, has processed its own changes already.
+        lease: seconds of the longest lease of nodes that are not in the list, because they are of an earlier timeline.
         deadline: see `Store`.
     """
     own = None if store.heartbeat is None else store.heartbeat.node
@@ -42,20 +42,20 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
             raise NonStopTimeout("some servers may still serve the session, for as long as their leases last")
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-        # A beat of the millisecond in which this began acknowledges nothing: a node that was as quick is asked again.
+        # A beat in the millisecond of the start is no acknowledgement: such a node needs another beat.
         listed = await list_members(store, hint=listed.now_ms == began_ms, deadline=deadline)
 
 
 def _kept_since(store: ValkeyStore, listed: Listed, began_ms: int) -> int:
-    """Since when the nodes that may serve have been in the list.
+    """The time since when all nodes that may serve have been in the list.
 
-    If it is not the one that this connection knows, the store was swapped or emptied, and the list may be old and lack
-    them nevertheless: it counts as begun when the barrier was (C-25).
+    If it differs from the one that this connection knows, the store was swapped or emptied, and the list may be old and
+    incomplete: then it counts as started with the barrier (C-25).
     """
     known = store.agreement.origin
     return listed.origin_ms if known in (0, listed.origin_ms) else began_ms
 
 
 async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
-    """See `PrimaryCheck.confirm`: a server that may not write refuses the script, though it had nothing to write."""
+    """See `PrimaryCheck.confirm`: a server that may not write rejects the script, although it has nothing to write."""
     await list_members(store, hint=False, deadline=deadline)

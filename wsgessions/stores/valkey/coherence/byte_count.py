@@ -1,11 +1,12 @@
-"""Proves that nothing of a stream is missing: compares what the server has sent with what has come (C-22).
+"""Proves that no part of a stream is missing: compares the bytes that the server has sent with those that have come
+(C-22).
 
-Replies and pushes share one stream. Something between that swallows pushes, and pushes alone, leaves no other trace in
-it. But the server counts the bytes that it writes to each client (``tot-net-out``), and tells in ``CLIENT INFO`` how
-many more are in its buffer (``obl``): the reply stands in the stream behind just as many. Each count covers all that
-came since the one before, so a lapse between two of them is found however short it was.
+Replies and pushes share one stream. A proxy that drops pushes, and pushes alone, leaves no other trace in it. But the
+server counts the bytes that it writes to each client (``tot-net-out``), and reports in ``CLIENT INFO`` how many more
+are in its buffer (``obl``): exactly as many bytes come before the reply in the stream. Each count covers all bytes
+since the previous one, so a loss between two counts is detected however short it was.
 
-Servers count since Valkey 8.1. Where one does not, or something between alters the stream, there is nothing to compare.
+Servers count since Valkey 8.1. If one does not, or a proxy alters the stream, no comparison is possible.
 """
 
 from __future__ import annotations
@@ -22,24 +23,25 @@ CLIENT_INFO: Final = (b"CLIENT", b"INFO")
 
 
 class Verdict(Enum):
-    """What a count has shown."""
+    """The result of a count."""
 
     COMPLETE = auto()
     """All bytes that the server had sent have come."""
     MISSING = auto()
-    """Some have not, or more have come than were sent."""
+    """Some bytes are missing, or more have come than were sent."""
     UNCOUNTED = auto()
-    """The server could not tell exactly at this moment, or the reply came in two parts. The next count covers it."""
+    """The server could not report an exact count at this moment, or the reply came in two parts. The next count covers
+    it."""
 
 
 class ByteCount:
-    """The counts of one connection. Each is held to the one before."""
+    """The counts of one connection. Each is compared with the previous one."""
 
     __slots__ = ("_ahead", "verdict")
 
     def __init__(self) -> None:
         self.verdict: Verdict = Verdict.UNCOUNTED
-        """Of the last count."""
+        """The position of the last count."""
         self._ahead: int | None = None
 
     @classmethod
@@ -51,7 +53,7 @@ class ByteCount:
         return count if count.verdict is Verdict.COMPLETE else None
 
     def take(self, info: Reply, commands: Commands) -> None:
-        """Judge the reply to `CLIENT_INFO`, which is being parsed, in the stream of this connection."""
+        """Evaluate the reply to `CLIENT_INFO`, which is being parsed, in the stream of this connection."""
         sent = sent_before(info)
         received = None if sent is None else commands.bytes_before(info)
         if sent is None or received is None:
@@ -62,11 +64,11 @@ class ByteCount:
 
 
 def sent_before(info: Reply) -> int | None:
-    """The bytes that the server sends to this client before the reply with this content; None if it is not certain."""
+    """The bytes that the server sends to this client before the reply with this content; None if that is uncertain."""
     if type(info) is not bytes:
         return None
     told = dict(pair.split(b"=", 1) for pair in info.split() if b"=" in pair)
-    # A list of further buffers, or a buffer that is written in part, is told of by its size in memory.
+    # A list of further buffers, or a partly written buffer, is reported by its size in memory.
     if told.get(b"oll") != b"0" or told.get(b"events") != b"r" or b"tot-net-out" not in told:
         return None
     return int(told[b"tot-net-out"]) + int(told[b"obl"])

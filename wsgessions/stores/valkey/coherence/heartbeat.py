@@ -1,19 +1,18 @@
-"""The heartbeat: proves again and again that what a node holds is fresh, and lists the node in the store (C-4 to C-6).
+"""The heartbeat: proves repeatedly that a node's copies are fresh, and lists the node in the store (C-4 to C-6).
 
 One beat is one pipeline on the link that fills the cache:
 
 ```
 CLIENT INFO                  how many bytes the server has sent: no push since the last beat is missing (C-22)
-heartbeat.lua                the keyed write, also of the canary, which this node has watched since its last beat;
-                             the push about that comes right behind the reply, or pushes are being lost (F-13)
+heartbeat.lua         the keyed write, also of the canary, which this node has tracked since its last beat; the push
+                      about that comes right behind the reply, or pushes are being lost (F-13)
 CLIENT CACHING YES
-MGET canary hint             both are watched from here on
+MGET canary hint      both are tracked from here on
 ```
 
-A reply proves more than that the connection lives: the server may write, so it is the primary; its history and its
-list of members are those of the beat before; and all that it had pushed until then has arrived, since replies and
-pushes come in one order. The hint is what a barrier, which waits for all nodes, changes, so that they beat at once
-(C-15).
+A reply proves more than a live connection: the server may write, so it is the primary; its timeline and its list of
+members are those of the beat before; and all that it had pushed until then has arrived, since replies and pushes come
+in one order. A barrier, which waits for all nodes, changes the hint, so that they beat at once (C-15).
 """
 
 from __future__ import annotations
@@ -47,17 +46,17 @@ __all__ = ["Heartbeat"]
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 HEARTBEAT: Final = Script.load("heartbeat", "clock", "member_list")
-"""Record that a node is there."""
+"""Record the presence of a node."""
 _BEATS_PER_SWEEP: Final = 128
-"""Once in so many beats a node removes those from the list that have been silent for long, and looks at the table."""
+"""Once in so many beats a node removes inactive members from the list, and reads the size of the tracking table."""
 _JITTER: Final = 50e-6
-"""Seconds for each member, over which all of them spread their answers to one hint (C-15)."""
+"""Seconds for each member over which the beats for one hint are spread (C-15)."""
 _LEAST_PAUSE: Final = 0.002
-"""Seconds between a hint and the beat, so that many hints at once are answered by one."""
+"""Seconds between a hint and the beat, so that many simultaneous hints cause one beat."""
 _SOON: Final = 0.001
-"""Seconds between a beat that could not be counted and the next; twice as many after each in a row."""
+"""Seconds between a beat without an exact count and the next; doubled after each in a row."""
 _ROLE_LOST: Final = frozenset({"READONLY", "MOVED", "CLUSTERDOWN", "MASTERDOWN"})
-"""Refusals after which the connection leads to the wrong server."""
+"""Errors that show that the connection leads to the wrong server."""
 
 
 _NEARLY_FULL: Final = 0.9
@@ -67,11 +66,11 @@ class Heartbeat:
     """The beats of one store object.
 
     Args:
-        store: over whose link they go.
-        cache: told of every renewal and of every loss.
+        store: the store with the link that they use.
+        cache: called with every renewal and every loss.
         lease: the lease that the cache serves under; only its length and clock are used here.
         interval: seconds between two beats (the setting `heartbeat`, *h*).
-        tracked_keys: how many keys the server can watch (the setting `tracking_table_max_keys`); 0 for any number.
+        tracked_keys: how many keys the server can track (the setting `tracking_table_max_keys`); 0 for any number.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Heartbeat:
         self.node: bytes = b""
         """This node's name in the list of members, drawn at each start (C-21)."""
         self.replicas: int = 0
-        """How many replicas the primary had at the last beat."""
+        """The number of replicas of the primary at the last beat."""
         self._store = store
         self._cache = cache
         self._lease = lease
@@ -103,20 +102,20 @@ class Heartbeat:
         self._pushes_arrive = True
         self._counted = True
         self._counted_at = 0.0
-        """When the last count that was judged was asked for, by the lease's clock: the lease counts from it."""
+        """The sending time of the last evaluated count, by the lease's clock: the lease counts from it."""
         self._uncounted = 0
-        """Beats in a row that could not be counted."""
+        """Beats in a row without an exact count."""
         self._replaced = False
         self._beats = 0
 
     def start(self) -> None:
-        """Begin to beat; does nothing if it does already."""
+        """Start to beat; does nothing if it is started already."""
         if not self._task.running:
             self.node, self._acknowledged_ms = secrets.token_bytes(8), 0
             self._task.start()
 
     async def stop(self) -> None:
-        """End, and leave the list of members, if the store answers."""
+        """Stop, and leave the list of members, if the store answers."""
         if not await self._task.stop():
             return
         self._cache.on_refused()
@@ -129,13 +128,13 @@ class Heartbeat:
                 _log.info("not_signed_off", "the list of members keeps this node until its lease is over: %s", error)
 
     def connect(self) -> None:
-        """A fresh connection is being made; nothing of it is missing yet."""
+        """Reset for a fresh connection, of which no bytes are missing yet."""
         self._counted_at = self._lease.clock()
 
     def lose(self) -> None:
-        """The connection has ended: nothing is watched any more."""
+        """Reset after the end of the connection: no key is tracked any more."""
         self._watching, self._pushes_arrive, self._counted = False, True, True
-        self._acknowledged_ms = 0  # what comes over the next connection may be of another store
+        self._acknowledged_ms = 0  # data from the next connection may be of another store
         self._cache.statistics.tracking = False
 
     # Beating
@@ -158,7 +157,7 @@ class Heartbeat:
         return self._interval if self._counted else min(_SOON * 2.0**self._uncounted, self._interval)
 
     async def _pause(self, seconds: float) -> None:
-        """Until the next beat is due, or a process asks for one: twice then, the second to confirm the first (C-15)."""
+        """Wait until the next beat is due, or a hint comes: two beats then, the second confirms the first (C-15)."""
         if self._urgent:
             self._urgent -= 1
             return
@@ -187,7 +186,7 @@ class Heartbeat:
             deadline=time.monotonic() + max(self._lease.length, self._interval),
             on_reply=beat.take,
         )
-        if self._replaced:  # all that nodes agree on is read again over a fresh connection (C-25)
+        if self._replaced:  # all shared parameters are read again over a fresh connection (C-25)
             self._store.link.abandon(REPLACED)
         if beat.refused is not None:
             if beat.refused.server_code in _ROLE_LOST:
@@ -204,12 +203,12 @@ class Heartbeat:
     # In the parser
 
     def take_refusal(self) -> None:
-        """The lease ends at once (C-5)."""
+        """End the lease at once (C-5)."""
         self._cache.statistics.tracking = False
         self._cache.on_refused()
 
     def take_count(self, info: Reply, sent_at: float) -> None:
-        """The reply to the question how many bytes the server has sent."""
+        """Handle the reply with the server's byte count."""
         count = self._store.tracking.count
         if count is not None:
             count.take(info, self._store.link)
@@ -220,7 +219,7 @@ class Heartbeat:
             self._lose_pushes("some of the store's invalidations have not arrived; all copies of sessions are dropped")
 
     def take_beat(self, beat: Reply, sent_at: float) -> None:
-        """The reply to the write, which was sent at this monotonic instant, and the push behind it, if it has come."""
+        """Handle the reply to the write, sent at this monotonic instant, and the push behind it, if it has come."""
         now_ms, timeline, self.replicas, self._members, origin, before_ms, *table = beat
         self._store.clock.observe(now_ms, sent_at=sent_at)
         if self._canary_seen and not self._pushes_arrive:
@@ -245,12 +244,14 @@ class Heartbeat:
             self._see_table(*table)
 
     def _lose_pushes(self, what: str) -> None:
-        """What was cached since the last proof that pushes arrive may be stale for good (C-22)."""
+        """Drop the copies: those cached since the last proof that pushes arrive may stay stale (C-22)."""
         _log.error("pushes_lost", what)
         self._cache.on_lost(Loss.PUSHES_LOST)
 
     def _see_table(self, keys: int, items: int) -> None:
-        """A full table costs hits: the server then forgets keys at random, and says so (fact 10)."""
+        """Warn before the table is full: the server then drops keys at random, and reports them as changed (fact
+        10).
+        """
         statistics = self._cache.statistics
         statistics.tracked_keys, statistics.tracked_items = keys, items
         if self._tracked_keys and keys >= _NEARLY_FULL * self._tracked_keys:
@@ -264,7 +265,7 @@ class Heartbeat:
             )
 
     def take_watch(self, allowed: Reply, sent_at: float) -> None:
-        """The replies that end a beat: canary and hint are watched again."""
+        """Handle the replies that end a beat: canary and hint are tracked again."""
         self._watching, self._canary_seen = allowed == b"OK", False
         self._cache.statistics.tracking = self._watching and self._pushes_arrive
         if self._cache.statistics.tracking and not self._replaced:
@@ -272,7 +273,7 @@ class Heartbeat:
 
 
 class _Beat:
-    """Follows the replies to one beat, also when it is sent again."""
+    """Handles the replies to one beat, also when it is sent again."""
 
     __slots__ = ("_heartbeat", "_replies", "_sent_at", "_sent_monotonic", "counts", "refused")
 

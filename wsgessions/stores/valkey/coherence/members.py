@@ -1,4 +1,6 @@
-"""The list of members: which nodes may keep copies of sessions, and since when the list has been kept (C-6)."""
+"""The list of members: the nodes that may keep copies of sessions, and the time since when the list has been kept
+(C-6).
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ MEMBERS: Final = Script.load("members", "clock", "member_list")
 """List the members."""
 _BEATS: Final = Struct(">QQI")
 _MARGIN_MS: Final = 50
-"""Added to a silent node's lease: it counts from the sending of its beat, which came before the store's time of it, so
-nothing but the drift of two clocks within one lease has to be covered."""
+"""Added to an inactive node's lease: the lease counts from the sending of its beat, which precedes the store's time of
+it, so this only has to cover the drift of two clocks within one lease."""
 
 
 class Member(NamedTuple):
@@ -28,13 +30,13 @@ class Member(NamedTuple):
 
     node: bytes
     beat_ms: int
-    """When its last beat came, by the store's clock."""
+    """The time of its last beat, by the store's clock."""
     acknowledged_ms: int
-    """The time of the last beat whose reply it had when it sent that one: all that was pushed before, it has heard."""
+    """The time of the last beat with a reply at that moment: the node has processed all pushes before it."""
     lease_ms: int
 
     def may_serve(self, since_ms: int, now_ms: int) -> bool:
-        """Whether this node may still serve what was replaced at ``since_ms``, or earlier in that millisecond.
+        """Whether this node may still serve a state that was replaced at ``since_ms``, or earlier in that millisecond.
 
         Its lease is that of a beat from before: the reply to a later one comes behind the push about the replacement,
         so a node that has this reply has dropped its copy (C-26).
@@ -49,12 +51,12 @@ class Listed(NamedTuple):
     now_ms: int
     """The store's time."""
     origin_ms: int
-    """When the list began, by the same clock: it does so anew with each history of the store."""
+    """The start of the list, by the same clock: each timeline of the store starts a new one."""
     members: list[Member]
 
 
 async def begin_list(commands: Commands, segment: Segment) -> int:
-    """Have the list kept from now on, so that a barrier need not wait for nodes that might not be in it yet (C-6).
+    """Have the list kept from now on, so that a barrier need not wait for nodes that may be missing in it (C-6).
 
     Returns:
         Since when it has been kept, in milliseconds by the store's clock.
@@ -68,7 +70,7 @@ async def list_members(store: ValkeyStore, *, hint: bool, deadline: float) -> Li
 
     Args:
         store: the store.
-        hint: whether all of them are asked to beat at once (C-15).
+        hint: whether all of them are to beat at once (C-15).
         deadline: see `Store`.
     """
     segment = next(iter(await store.known_segments(deadline)))

@@ -1,7 +1,7 @@
-"""Looks for the store that a process without copies knows to be emptied, swapped or replaced (C-25).
+"""Detects for a process without copies that the store was emptied, swapped or replaced (C-25).
 
-A process with copies learns it by its heartbeat. This one asks as often, and nothing but since when the list of members
-has been kept. The answers also keep its estimate of the store's time close to the truth (C-16, C-20).
+A process with copies detects it by its heartbeat. This task reads as often, and only the time since when the list of
+members has been kept. The answers also keep the estimate of the store's time accurate (C-16, C-20).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class OriginWatch:
     """A background task of one store object.
 
     Args:
-        store: the store; its link is given up when the list of members is another one than before.
-        interval: seconds between two looks.
+        store: the store; its link is closed when the list of members differs from the previous one.
+        interval: seconds between two checks.
     """
 
     def __init__(self, store: ValkeyStore, *, interval: float) -> None:
@@ -39,7 +39,7 @@ class OriginWatch:
         self._task = BackgroundTask("wsgessions origin", self._run)
 
     def start(self) -> None:
-        """Begin to look; does nothing if it does already."""
+        """Start; does nothing if it is started already."""
         if not self._task.running:
             self._task.start()
 
@@ -58,7 +58,7 @@ class OriginWatch:
                 _log.error("origin_watch_broke", "a look at the list of members broke off: %s", type(error).__name__)
 
     async def look(self) -> None:
-        """Look once.
+        """Check once.
 
         Raises:
             StoreUnavailable: the store did not answer.
@@ -67,7 +67,7 @@ class OriginWatch:
         generation = store.link.generation
         listed = await list_members(store, hint=False, deadline=sent_at + max(self._interval, 1.0))
         if generation != store.link.generation:
-            return  # the answer may be of the store that was there before
+            return  # the answer may be of the previous store
         store.clock.observe(listed.now_ms, sent_at=sent_at)
         if store.agreement.is_replaced(listed.origin_ms):
             _log.warning("replaced", f"{REPLACED}; what is shared is read again")

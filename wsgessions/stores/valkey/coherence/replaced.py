@@ -1,4 +1,4 @@
-"""Ids that sessions have no more: how long they lead on after a renewal, and which were given up (C-23, C-24)."""
+"""Former ids of sessions: how long they lead on after a renewal, and which of them were given up (C-23, C-24)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def end_forward(store: ValkeyStore, keys: Collection[SessionKey], grace_ms
 
 
 async def keep_forward(store: ValkeyStore, key: SessionKey, forward: Redirect, deadline: float) -> None:
-    """A client that has not heard of its new id keeps the old one in use: let that live as long as the session."""
+    """A client that has not received its new id still uses the old one: that one lives as long as the session."""
     if forward.idle_ms:
         record = (await store.segment(key, deadline)).record(key)
         until = forward.idle_ms + TOMBSTONE_MS
@@ -40,7 +40,7 @@ async def keep_forward(store: ValkeyStore, key: SessionKey, forward: Redirect, d
 
 
 async def was_replaced(store: ValkeyStore, key: SessionKey, deadline: float) -> bool:
-    """See `Store.was_replaced`. Each forward is followed once: no release leads in a circle, but another writer may."""
+    """See `Store.was_replaced`. Each forward is followed once: no release writes a circle, but another writer may."""
     followed: set[SessionKey] = set()
     onward: SessionKey | bool = key
     while not isinstance(onward, bool):
@@ -56,7 +56,7 @@ async def _look(store: ValkeyStore, key: SessionKey, deadline: float) -> bool | 
     record = (await store.segment(key, deadline)).record(key)
     look = ((b"TIME",), (b"HMGET", record, scripts.GIVEN_UP, scripts.FORWARD, scripts.TOMBSTONE))
     now, found = await store.sender.send(lambda _: store.link.pipeline(look, deadline=deadline))
-    if isinstance(found, StoreRefused):  # what is no hash is no session of ours (R-21)
+    if isinstance(found, StoreRefused):  # a value that is not a hash is not a session of ours (R-21)
         return False
     given_up, forward, tombstone = found
     now_ms = scripts.milliseconds(now)

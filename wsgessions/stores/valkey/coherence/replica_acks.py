@@ -1,8 +1,8 @@
-"""The fence: waits until replicas have what the primary has acknowledged (C-15b).
+"""Replica acknowledgements: waits until replicas have the changes that the primary has acknowledged (C-15b).
 
-``WAIT`` blocks the connection that it comes over, and covers what others have written before (fact 15). So one small
-connection beside the link goes round and round while a caller waits: it writes, and waits for the replicas to confirm
-that. A round covers all changes that were acknowledged before it began, so their callers share it.
+``WAIT`` blocks its connection, and covers earlier writes of other connections (fact 15). So one small connection beside
+the link works in rounds while a caller waits: it writes, and waits for the replicas to confirm that. A round covers all
+changes that were acknowledged before it began, so their callers share it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["Fence"]
 _log = LogThrottle(logging.getLogger("wsgessions.replication"))
 
 FENCE: Final = Script.load("fence")
-"""Write something, and tell the replication id."""
+"""Write a key, and return the replication id."""
 _ROUND: Final = 0.25
-"""Seconds that one ``WAIT`` takes at most; a caller that still waits then is part of the next round."""
+"""The longest ``WAIT`` in seconds; a caller that still waits then is part of the next round."""
 _ANSWER: Final = 1.0
 """Seconds beyond that for its answer, and for a connection if there is none."""
 
@@ -42,7 +42,7 @@ class _Waiter(NamedTuple):
     passed: asyncio.Future[bool]
 
     def judge(self, timeline: bytes, replicas: int) -> bool:
-        """Settle it, if a round with this outcome does; says whether it did."""
+        """Resolve the waiter if a round with this outcome covers it; returns whether it does."""
         reached = replicas >= self.replicas
         if not self.passed.done() and (reached or timeline != self.timeline):
             self.passed.set_result(reached and timeline == self.timeline)
@@ -50,7 +50,7 @@ class _Waiter(NamedTuple):
 
 
 class Fence:
-    """Belongs to the event loop of its store. Connects when first needed, to the server that the store's link is at."""
+    """Belongs to the event loop of its store. Connects at its first use, to the server of the store's link."""
 
     def __init__(self, store: ValkeyStore) -> None:
         self._store = store
@@ -60,15 +60,15 @@ class Fence:
         self._task: asyncio.Task[None] | None = None
 
     async def passed(self, timeline: bytes, replicas: int, *, deadline: float) -> bool:
-        """Wait until replicas have all that the primary acknowledged before this call.
+        """Wait until replicas have all changes that the primary acknowledged before this call.
 
         Args:
-            timeline: the replication id under which it was acknowledged. What another history has is worth nothing.
-            replicas: so many of them.
+            timeline: the replication id of the acknowledgement. Confirmations of another timeline do not count.
+            replicas: the required number of replicas.
             deadline: see `Store`.
 
         Returns:
-            Whether they have. If not, for whatever reason, nothing is known: they may have it nevertheless.
+            Whether they have confirmed. If not, for any reason, the result is unknown: they may have the changes.
         """
         waiter = _Waiter(timeline, replicas, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
@@ -81,7 +81,7 @@ class Fence:
             return False
 
     async def close(self) -> None:
-        """Close the connection; callers that still wait are told that the replicas were not reached."""
+        """Close the connection; callers that still wait get False."""
         task, link = self._task, self._link
         self._task = self._link = None
         if task is not None:
@@ -104,7 +104,7 @@ class Fence:
             self._task = None
 
     async def _round(self, replicas: int) -> tuple[bytes, int]:
-        """The history that was written to, empty if that is not known, and how many replicas have confirmed it."""
+        """The replication id of the write, empty if unknown, and the number of replicas that have confirmed it."""
         if not replicas:
             return b"", 0
         deadline = time.monotonic() + _ROUND + _ANSWER

@@ -1,11 +1,12 @@
-"""Revocations: what a process knows to have ended, it ends again where a failover has brought it back (C-15b).
+"""Revocations: a process ends sessions again that it knows to have ended, and that a failover may have brought back
+(C-15b).
 
-A replica that is promoted may lack the latest writes, and with them ends of sessions: logouts, and ids that a
-login replaced. So each process remembers for the life of a tombstone which keys are dead, and asserts this whenever
-another history of the store begins. To end what has ended changes nothing, and where nothing is, nothing is stored.
+A replica that is promoted may lack the latest writes, and with them ends of sessions: logouts, and ids that a login
+replaced. So each process remembers ended keys for the life of a tombstone, and ends them again whenever a new timeline
+of the store begins. This changes nothing for an ended session, and stores nothing for a missing one.
 
-Of a login that was lost the old id comes back to life, and the new one is unknown. The old one is ended all the same
-(S-06): an attacker may know it, and its owner, with only the new one, has to log in again in any case.
+If a login was lost, the old id becomes valid again, and the new one is unknown. The old one is ended all the same
+(S-06): an attacker may know it, and the user, with only the new one, has to log in again in any case.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ __all__ = ["MOST_REVOCATIONS", "Revocations"]
 _log = LogThrottle(logging.getLogger("wsgessions.replication"))
 
 MOST_REVOCATIONS: Final = 32_768
-"""So many are remembered, about 10 MB; then the oldest go first, which replicas have most surely heard of."""
+"""The number of remembered revocations, about 10 MB; beyond it the oldest are dropped first, which most likely have
+reached the replicas."""
 _BATCH: Final = 64
-"""So many are repeated at the same time: requests that come meanwhile wait for no more."""
+"""The number of simultaneous repetitions: requests that come meanwhile wait for at most so many."""
 _ANSWER: Final = 5.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
@@ -54,7 +56,7 @@ class Revocations:
         return len(self._until)
 
     def note(self, key: SessionKey) -> None:
-        """The store has told that this key is dead for ever."""
+        """Remember that this key has ended for ever, as returned by the store."""
         now = lease_clock()
         self._until.pop(key, None)
         self._until[key] = now + TOMBSTONE_MS / 1000
@@ -64,7 +66,7 @@ class Revocations:
             _log.info("revocations_full", "more than %d ends are to be remembered; the oldest go", MOST_REVOCATIONS)
 
     def see_timeline(self, timeline: bytes) -> None:
-        """The store is of this history: a replication id (fact 16)."""
+        """Set the present timeline of the store: its replication id (fact 16)."""
         if timeline in (b"", self._timeline):
             return
         self._timeline = timeline
@@ -72,15 +74,15 @@ class Revocations:
             self._task = begin_task(self._assert_all(), name="wsgessions revocations")
 
     async def stop(self) -> None:
-        """Leave off. What was seen is remembered, should the store be started again."""
+        """Stop. Revocations stay remembered, in case the store is started again."""
         task, self._task = self._task, None
         if task is not None:
-            self._timeline = b""  # it may not be through
+            self._timeline = b""  # it may not be finished
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     def _forget(self, now: float) -> None:
-        """Drop those whose tombstones are over; they stand in the order of time."""
+        """Drop revocations with expired tombstones; they are in the order of time."""
         while self._until and next(iter(self._until.values())) <= now:
             self._until.popitem(last=False)
 
@@ -90,7 +92,7 @@ class Revocations:
             while timeline != self._timeline:
                 timeline = self._timeline
                 self._forget(lease_clock())
-                keys = list(reversed(self._until))  # the youngest first: they were lost, if any were
+                keys = list(reversed(self._until))  # the newest first: they are the most likely to be lost
                 for i in range(0, len(keys), _BATCH):
                     await self._assert(keys[i : i + _BATCH], timeline)
         finally:
@@ -98,7 +100,7 @@ class Revocations:
                 self._task = None
 
     async def _assert(self, keys: Sequence[SessionKey], timeline: bytes) -> None:
-        """End all of these, or see yet another history begin."""
+        """End all of these again, or stop when another timeline begins."""
         pause = _FIRST_PAUSE
         while True:
             done = await asyncio.gather(*map(self._end, keys))

@@ -1,13 +1,12 @@
-"""Tells a near cache what comes over a tracked link, in stream order (C-1 to C-3b).
+"""Passes the messages of a tracked link to a near cache, in stream order (C-1 to C-3b).
 
-The server remembers which records this connection has read, and pushes when one of them changes. It does so for a
-command that follows ``CLIENT CACHING YES`` and for no other (OPTIN).
+The server tracks the records that this connection has read, and pushes a message when one of them changes. It does so
+for a command that follows ``CLIENT CACHING YES`` and for no other (OPTIN).
 
-It pushes our own changes too. NOLOOP would spare us that, but hides more than it says: whatever the server does to keys
-while it carries out our command, as throwing them out of a full tracking table or finding them expired, is then hidden
-as well (fact 10). So scripts that write begin and end with a read of the record. The first makes sure that there is
-exactly one push for it, which comes right behind the reply (fact 6) and says nothing that the reply has not said; the
-second has it tracked again (facts 3 and 5).
+It pushes our own changes too. NOLOOP would avoid that, but suppresses more: also messages about keys that the server
+changes while it carries out our command, because they expire or leave a full tracking table (fact 10). So scripts that
+write begin and end with a read of the record. The first read makes sure that there is exactly one push for it, which
+comes right behind the reply (fact 6) and has no new information; the second has it tracked again (facts 3 and 5).
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ __all__ = ["CACHING_YES", "Note", "TrackedRequest", "Tracking"]
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 CACHING_YES: Final = (b"CLIENT", b"CACHING", b"YES")
-"""Spent by the next command, even if that fails: the two travel, and are sent again, as one piece (fact 5b)."""
+"""Used up by the next command, even if that fails: the two are sent, and sent again, as one unit (fact 5b)."""
 
 _PERMISSION: Final = b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"
-"""The same as it goes over the wire."""
+"""The same in the wire format."""
 
 Note: TypeAlias = Callable[[Reply, bool], bool]
-"""Called by the parser with a script's reply, refusals included, and whether its record is tracked now; says whether
+"""Called by the parser with a script's reply, errors included, and whether its record is tracked now; returns whether
 the script has certainly written, so that a push about that is on its way."""
 
 _DIGEST_SIZE: Final = 16
 
 
 class Tracking:
-    """The tracking of one link's connections. Without a cache to tell, nothing is tracked."""
+    """The tracking of one link's connections. Without a cache, nothing is tracked."""
 
     def __init__(self) -> None:
         self.cache: InvalidationListener | None = None
@@ -54,14 +53,14 @@ class Tracking:
         self.count: ByteCount | None = None
         """Counts the bytes of the present connection, where the server does."""
         self.watched: dict[bytes, Callable[[], None]] = {}
-        """Keys that are tracked and are no records, and whom to tell when they change."""
+        """Tracked keys that are not records, with the callbacks for their changes."""
         self.position: Callable[[], int] = int
-        """Where the stream is, see `Link.position`."""
+        """The position in the stream, see `Link.position`."""
         self._own_writes: set[Argument] = set()
         self._own_writes_at = -1
 
     async def begin(self, commands: Commands) -> None:
-        """Have the server track a fresh connection; where it cannot, each request is answered by a conditional read."""
+        """Have the server track a fresh connection; if it cannot, each request makes a conditional read."""
         self.on, self.count = False, None
         if self.cache is None:
             return
@@ -83,14 +82,14 @@ class Tracking:
         return count
 
     def lose(self) -> None:
-        """The connection has ended."""
+        """Stop tracking: the connection has ended."""
         self.on = False
         self._own_writes.clear()
         if self.cache is not None:
             self.cache.on_lost(Loss.CONNECTION)
 
     def take_refusal(self, refused: StoreRefused) -> None:
-        """Whichever request was refused, one word of a lost role ends the lease (C-5)."""
+        """End the lease if an error to any request reports a lost role (C-5)."""
         if self.cache is not None and refused.server_code in DOUBTFUL:
             self.cache.on_refused()
 
@@ -136,12 +135,14 @@ class Tracking:
         return commands.run(script, lambda wire: TrackedRequest(self, script, note, wire, deadline), deadline=deadline)
 
     def expect_own(self, names: Iterable[Argument]) -> None:
-        """The reply that is being parsed is to a change of these; a push for each comes before the next reply."""
+        """Expect a push for each of these before the next reply: the reply that is being parsed is to a change of
+        them.
+        """
         self._own_writes = set(names)
         self._own_writes_at = self.position()
 
     def note_record(self, key: SessionKey, record: SessionRecord | None, *, tracked: bool) -> None:
-        """A session is in this state, or there is none."""
+        """Record that a session is in this state, or that there is none."""
         if self.cache is None:
             return
         if record is None:
@@ -154,10 +155,11 @@ class Tracking:
     def note_commit(
         self, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome | None, *, tracked: bool
     ) -> SessionRecord | None:
-        """How a commit ended; None for a refusal. Each reply to an own write replaces or removes the entry (C-9).
+        """Record the outcome of a commit; None for an error. Each reply to our own write replaces or removes the entry
+        (C-9).
 
         Returns:
-            The session's state after the commit, if what is held led to it.
+            The session's state after the commit, if the held state led to it.
         """
         if self.cache is None:
             return None
@@ -175,7 +177,7 @@ def _note_untracked(note: Note, reply: Reply) -> None:
 
 
 class TrackedRequest(PendingRequest):
-    """A script with ``CLIENT CACHING YES`` before it, in one piece."""
+    """A script with ``CLIENT CACHING YES`` before it, as one unit."""
 
     __slots__ = ("_note", "_permitted", "_script", "_tracking")
 
@@ -187,12 +189,12 @@ class TrackedRequest(PendingRequest):
         self._permitted: bool | None = None
 
     def take(self, reply: Reply) -> bool:
-        """See `PendingRequest.take`. The first reply is told to no one but this object."""
+        """See `PendingRequest.take`. Only this object gets the first reply."""
         if self._permitted is None:
             self._permitted = reply == b"OK"
             return False
         if self._note(reply, self._permitted) and self._permitted:
-            self._tracking.expect_own(self._script.keys)  # the index is not tracked: none comes for that
+            self._tracking.expect_own(self._script.keys)  # the index is not tracked: no push comes for it
         self.answer(reply)
         return True
 
@@ -200,10 +202,10 @@ class TrackedRequest(PendingRequest):
 def _state_after(
     held: SessionRecord, delta: SessionDelta, successor: RotationTarget | None, outcome: CommitOutcome
 ) -> SessionRecord | None:
-    """The session's state after a commit, if it follows from what is held (hazard 8 of merging, C-9).
+    """The session's state after a commit, if it follows from the held state (C-9).
 
-    The changes lead from the commit's base to the state before the commit. A copy that is anywhere else may be of
-    a history that the server has lost, even if its version lies between the two (C-12).
+    The changes lead from the commit's base to the state before the commit. Any other copy may belong to a timeline that
+    the server has lost, even if its version lies between the two (C-12).
     """
     changes = outcome.changes
     if held.incarnation != delta.incarnation or held.version not in (delta.base, outcome.previous):
@@ -211,6 +213,6 @@ def _state_after(
     if outcome.status is APPLIED and held.version != outcome.previous and outcome.is_incomplete(delta):
         return None
     if outcome.status is APPLIED:
-        late = changes is not None and changes.version > outcome.version  # a resend, answered after others' commits
+        late = changes is not None and changes.version > outcome.version  # a resend, answered after commits of others
         return None if late else held.after(delta, outcome, successor)
     return held.merged(changes) if outcome.status is CommitStatus.CONFLICT and changes is not None else None

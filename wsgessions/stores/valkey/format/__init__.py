@@ -1,1 +1,1 @@
-"""How sessions lie in the server: names of keys, metadata, and what the scripts take and return."""
+"""The format of sessions in the server: names of keys, metadata, and the arguments and answers of scripts."""

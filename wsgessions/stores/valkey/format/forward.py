@@ -1,4 +1,4 @@
-"""Where a session has gone whose id was renewed a moment ago, as the store tells it (S-07)."""
+"""The forward of a session with an id that was renewed a moment ago (S-07)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .scripts import FORWARD, TOMBSTONE, read_record
 __all__ = ["Redirect", "forward_in", "place_in", "state_in"]
 
 _FORWARD: Final = Struct(">16s8sQ")
-"""The successor's digest, its incarnation, and until when the old key leads there, in milliseconds."""
+"""The successor's digest, its incarnation, and the time until which the old key leads there, in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """What is read instead of a session whose id was renewed a moment ago."""
+    """The result of reading a session with an id that was renewed a moment ago."""
 
     key: SessionKey
-    """Where it is to be read."""
+    """The key to read."""
     idle_ms: int
     """The idle timeout of the session; 0 for none."""
 
 
 def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> Redirect | None:
-    """The forward in what was read, if there is one that is not over.
+    """The forward in these fields, if there is one that has not expired.
 
     Args:
-        key: what was read.
-        fields: all that was there.
-        now_ms: the store's time.
+        key: the key that was read.
+        fields: all its fields.
+    now_ms: the store's time.
     """
     forward = fields.get(FORWARD, b"")
     if len(forward) != _FORWARD.size:
@@ -49,11 +49,11 @@ def forward_in(key: SessionKey, fields: Mapping[bytes, bytes], now_ms: int) -> R
 def state_in(
     key: SessionKey, fields: Mapping[bytes, bytes], score: int | None, now_ms: int
 ) -> SessionRecord | Redirect | ScriptStatus:
-    """What a record says: the session, where it has moved to, or why there is none.
+    """The content of a record: the session, its new place, or the reason why there is none.
 
     Args:
         key: the session.
-        fields: of the record, all or those that are asked for.
+        fields: the fields of the record, all or the requested ones.
         score: its score in the index, or None if it has none.
         now_ms: the store's time.
     """

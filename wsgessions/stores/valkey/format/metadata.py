@@ -1,4 +1,4 @@
-"""The fixed part of a record's metadata, and why a record may be none (C-7, R-20 to R-22)."""
+"""The fixed part of a record's metadata, and the checks of a record (C-7, R-20 to R-22)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ HEAD: Final = Struct(">BB8sQQQQQQB")
 """The fixed part of a record's metadata; see `Head`."""
 
 _MAGIC: Final = b"w"
-"""Begins the metadata of records of every release; what begins otherwise is no record."""
+"""The beginning of the metadata of records of every release; other values are not records."""
 _FORMAT: Final = b"\x02"
-"""The format of records that this release writes, and the highest that it reads. Format 1 lay under the names of
+"""The format of records that this release writes, and the highest that it reads. Format 1 used the names of
 applications that were 32 bits long (S-12), and no release that was published has written it."""
 _DAY_MS: Final = 86_400_000
 
 
 class ScriptStatus(IntEnum):
-    """Why a script did nothing. 0 means that it did what it was asked; the first four are a `CommitStatus`, too."""
+    """The reason why a script changed nothing. 0 means that it was carried out; the first four are a `CommitStatus`,
+    too.
+    """
 
     GONE = 1
     CONFLICT = 2
@@ -35,13 +37,13 @@ class ScriptStatus(IntEnum):
     UNREADABLE = 6
     FORWARDED = 7
     REVOKED = 8
-    """Gone, and this is a tombstone that leads nowhere: no request may ever have the session under this key again."""
+    """Gone, with a tombstone without a forward: the session can never be used under this key again."""
     TOO_LATE = 9
-    """The caller has given up before the script ran (C-20)."""
+    """The script ran after the caller's deadline (C-20)."""
 
 
 def is_too_late(reply: Reply) -> bool:
-    """Whether this is the answer of a script that ran after its caller had given up, and changed nothing (C-20)."""
+    """Whether this is the answer of a script that ran after its caller's deadline, and changed nothing (C-20)."""
     return type(reply) is list and len(reply) == 2 and reply[0] == ScriptStatus.TOO_LATE
 
 
@@ -61,15 +63,15 @@ class Head(NamedTuple):
     floor: int
     """The version before the oldest remembered commit."""
     commits: int
-    """How many commits are remembered behind this head."""
+    """The number of remembered commits behind this head."""
 
     def idle_end(self) -> int:
-        """When idling ends a session of which no use is known but its last commit (C-16)."""
+        """The end of a session by idling, if its last commit is its last known use (C-16)."""
         return min(self.version // 1000 + self.interval, self.deadline) if self.interval else self.deadline
 
 
 def read_head(metadata: bytes, now_ms: int) -> Head | ScriptStatus:
-    """The fixed part of a record's metadata, judged as ``scripts/record.lua`` judges it (R-20, R-22).
+    """The fixed part of a record's metadata, with the same checks as in ``scripts/record.lua`` (R-20, R-22).
 
     Args:
         metadata: the field; empty if the record lacks it.

@@ -1,8 +1,8 @@
-"""The principal of a session, as it lies in the hash of its record (S-55).
+"""The principal of a session, in the hash of its record (S-55).
 
 The scripts write it as they write an attribute, with the version in front; no attribute can have its name (R-05). The
-first 12 bits of the id stand with it, so that a reader of the record alone, such as the reaper, knows the member of
-the principal's index that belongs to it (E-9). Records of sessions without a principal have it too, with an empty
+first 12 bits of the id are stored with it, so that a reader of the record alone, such as the reaper, knows the member
+of the principal's index that belongs to it (E-9). Records of sessions without a principal have it too, with an empty
 principal, for lists tell the ref of every session (E-8, S-80).
 """
 
@@ -27,12 +27,12 @@ _MEMBER_SIZE: Final = _PREFIX.size + 16
 
 
 def pack_principal(key: SessionKey, principal: str) -> bytes:
-    """The field, but for the version, which the script adds."""
+    """The field without the version, which the script adds."""
     return _PREFIX.pack(key.prefix) + principal.encode()
 
 
 def read_binding(field: bytes) -> PrincipalBinding | None:
-    """The principal; None if there is none, also where there is no such field.
+    """The principal; None if there is none, or no such field.
 
     Raises:
         ValueError: no release has written this.
@@ -53,7 +53,7 @@ def prefix_in(field: bytes) -> int | None:
 
 
 def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
-    """The principal of a session that has left the store, and its key; None if the field is damaged."""
+    """The principal of a removed session, and its key; None if the field is damaged."""
     try:
         binding = read_binding(field)
     except ValueError:
@@ -63,15 +63,15 @@ def owner_of(field: bytes, digest: bytes) -> tuple[str, SessionKey] | None:
 
 
 def member_of(key: SessionKey) -> bytes:
-    """What stands for a session in the index of its principal: 18 bytes that make its key again."""
+    """The member of a session in the index of its principal: 18 bytes that contain its key."""
     return _PREFIX.pack(key.prefix) + key.digest
 
 
 def is_member(member: bytes) -> bool:
-    """Whether a member of an index can be one of ours; what is not is passed over, and hinders no other."""
+    """Whether a member of an index can be one of ours; other members are ignored."""
     return len(member) == _MEMBER_SIZE and _PREFIX.unpack_from(member)[0] < _PREFIXES
 
 
 def key_of(member: bytes) -> SessionKey:
-    """The session that a member stands for."""
+    """The session of a member."""
     return SessionKey(_PREFIX.unpack_from(member)[0], member[_PREFIX.size :])

@@ -1,4 +1,4 @@
-"""The commits that a record remembers, as they stand behind the head of its metadata; see `scripts/record.lua`."""
+"""The remembered commits of a record, behind the head of its metadata; see `scripts/record.lua`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def read_lineage(floor: int, metadata: bytes, at: int, commits: int) -> bytes:
 
     Args:
         floor: the version before the oldest remembered commit.
-        metadata: of the record, all of it.
-        at: where in it the commits begin.
-        commits: how many there are. What stands behind them is not looked at, however much it is.
+        metadata: the whole metadata of the record.
+        at: the offset of the commits in it.
+        commits: their number. The bytes behind them are not read, however many there are.
     """
     lineage = begun(floor)
     for _ in range(commits):

@@ -1,6 +1,7 @@
-"""The bytes between this process and the scripts: what they are given, and what they answer (C-7).
+"""The encoding of the arguments and answers of scripts (C-7).
 
-`scripts/record.lua` says how a session lies in the store. Names of attributes travel with the prefix they have there.
+`scripts/record.lua` defines the format of a session in the store. Names of attributes have the same prefix here as
+there.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ _NIL: Final = b"\xc0"
 _NO_SUCCESSOR: Final = 0
 _KEEP_INTERVAL: Final = -1
 _APPLIED_ALONE: Final = Struct(">QQQ")
-"""The answer to a commit of which there is nothing to tell but version, version before and end, as nearly always."""
+"""The answer to a commit with only version, version before and end, which is the usual one."""
 
 _encode_number = msgspec.msgpack.Encoder().encode
 
@@ -82,7 +83,7 @@ _STATUSES: Final = (
 )
 
 
-# What scripts are given
+# Arguments of scripts
 
 
 def pack_creation(new: NewSession, not_after: int) -> list[bytes]:
@@ -138,11 +139,11 @@ def _with_pairs(args: list[bytes], pairs: Mapping[str, bytes]) -> list[bytes]:
 
 
 def _number(by: float) -> bytes:
-    """``by`` for the script, or what the script refuses as no number, if it is not exact there."""
+    """``by`` for the script; if it is not exact there, a text that the script rejects as no number."""
     return _NIL if isinstance(by, int) and abs(by) >= EXACT else _encode_number(by)
 
 
-# What the server answers
+# Answers of the server
 
 
 def milliseconds(reply: Reply) -> int:
@@ -154,7 +155,7 @@ def milliseconds(reply: Reply) -> int:
 def instant(score: Reply) -> int | None:
     """The score of a member of an index, in milliseconds; None if it has none.
 
-    Other writers to the index may have set it, to infinity even. The answer never leaves the range of instants.
+    Other writers to the index may have set it, to infinity even. The result is always within the range of instants.
     """
     return None if score is None else int(min(max(0.0, float(score)), EXACT - 1.0))  # a NaN is 0
 
@@ -231,7 +232,7 @@ def read_changes(
     *,
     lineage: bytes,
 ) -> SessionChanges:
-    """Changes as scripts tell them.
+    """The changes in the answer of a script.
 
     Raises:
         ValueError: an attribute has a name that no release has written.
@@ -250,7 +251,7 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
     """The answer of ``commit.lua``.
 
     Raises:
-        ValueError: what it tells of the record was not written by any release.
+        ValueError: its data of the record was not written by any release.
     """
     if type(reply) is bytes:
         return CommitOutcome(APPLIED, *_APPLIED_ALONE.unpack(reply))
@@ -281,7 +282,7 @@ def read_outcome(delta: SessionDelta, reply: Reply) -> CommitOutcome:
 def _read_results(delta: SessionDelta, results: bytes) -> dict[str, bytes]:
     """Each result is preceded by its length; they come in the order in which the increments were sent.
 
-    Those of a commit that is sent again come out of the record, so that they may be damaged.
+    Those of a repeated commit come from the record, so they may be damaged.
     """
     computed: dict[str, bytes] = {}
     at = 0

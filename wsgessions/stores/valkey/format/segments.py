@@ -1,6 +1,6 @@
-"""Segments: the partitions of the store's map, each a hash tag and so one slot of a cluster (E-1).
+"""Segments: the partitions of the store, each a hash tag and so one slot of a cluster (E-1).
 
-Everything about a session lies in one segment, so that one script can change all of it, and segments are spread evenly
+All data of a session is in one segment, so that one script can change all of it, and segments are spread evenly
 over the slots, so that shards share the load evenly. The first 12 bits of an id choose the segment (S-01).
 """
 
@@ -20,9 +20,9 @@ __all__ = ["DEFAULT_CONCURRENCY", "MAX_CONCURRENCY", "Segment", "Segments", "app
 
 SLOTS: Final = 16_384
 DEFAULT_CONCURRENCY: Final = 64
-"""The number of segments on one primary, if the settings leave it open."""
+"""The default number of segments on one primary."""
 MAX_CONCURRENCY: Final = 4_096
-"""As many as the 12 bits of an id can tell apart."""
+"""The largest number: as many as the 12 bits of an id can distinguish."""
 
 _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -37,7 +37,7 @@ def tags(concurrency: int) -> tuple[str, ...]:
     """One hash tag for each of ``concurrency`` equal ranges of slots: the shortest that falls into the range.
 
     The numbers 0 to 255 as tags would put 12 to 21 of them into each sixteenth of the slots. The choice is part of the
-    stored format: the same number of segments must give the same tags for ever.
+    stored format: the same number of segments must always give the same tags.
     """
     found: dict[int, str] = {}
     for length in count(1):
@@ -53,21 +53,21 @@ class Segment(NamedTuple):
     """The keys of one segment."""
 
     record_prefix: bytes
-    """What precedes a session's digest in the name of its record."""
+    """The prefix of a session's digest in the name of its record."""
     expiries: bytes
     """The index: the sorted set of sessions by the time they expire (E-2)."""
     claim: bytes
-    """Names the node that sweeps the segment (E-4)."""
+    """Holds the name of the node that sweeps the segment (E-4)."""
     members: bytes
     """In the first segment of a primary: the nodes that keep copies of its sessions (C-6)."""
     hint: bytes
-    """Beside that: written to ask all nodes for a heartbeat at once (C-15)."""
+    """In the same segment: written to ask all nodes for an immediate heartbeat (C-15)."""
     canary_prefix: bytes
-    """Beside that: what precedes a node's name in the name of its canary, see `coherence.heartbeat`."""
+    """In the same segment: the prefix of a node's name in the name of its canary, see `coherence.heartbeat`."""
     fence: bytes
-    """Beside that: written so that replicas have something to confirm (C-15b)."""
+    """In the same segment: written for replicas to confirm (C-15b)."""
     principals_prefix: bytes
-    """What precedes the digest of a principal in the name of its index (E-9)."""
+    """The prefix of the digest of a principal in the name of its index (E-9)."""
 
     def record(self, key: SessionKey) -> bytes:
         """The name of a session's record."""
@@ -106,7 +106,7 @@ class Segments:
 
 
 def application_prefix(namespace: str, context_path: str) -> str:
-    """What the keys of one application begin with (S-12).
+    """The prefix of the keys of one application (S-12).
 
     128 bits of the digest, since an application with another path of the same digest could list and end this one's
     sessions.

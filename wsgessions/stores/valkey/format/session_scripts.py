@@ -1,4 +1,4 @@
-"""The scripts that do everything to sessions: one purpose each, over one common head (``scripts/record.lua``)."""
+"""The scripts for all operations on sessions: one purpose each, with one common head (``scripts/record.lua``)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ __all__ = ["COMMIT", "CREATE", "DELETE", "DUE", "END_FORWARD", "LOAD", "REAP", "
 CREATE: Final = Script.load("create", "clock", "record", "in_parts")
 """Store a new session."""
 LOAD: Final = Script.load("load", "clock", "record", "history")
-"""Read a session, or what has changed since."""
+"""Read a session, or its changes since a version."""
 COMMIT: Final = Script.load("commit", "clock", "record", "in_parts", "history")
 """Change a session, and for a rotation move it."""
 TOUCH: Final = Script.load("touch", "clock", "record")
-"""Start the idle time of sessions of one segment anew."""
+"""Restart the idle time of sessions of one segment."""
 DELETE: Final = Script.load("delete", "clock", "record", "history")
 """Remove a session and leave a tombstone."""
 END_FORWARD: Final = Script.load("end_forward", "clock", "record")
-"""Have old ids lead to their sessions for a while more, and no longer."""
+"""End the forwards of old ids after the grace."""
 DUE: Final = Script.load("due", "clock")
-"""Claim a segment and list what has expired there."""
+"""Claim a segment and list its expired sessions."""
 REAP: Final = Script.load("reap", "clock", "record")
-"""Delete what has expired."""
+"""Delete expired sessions."""
 REINDEX: Final = Script.load("reindex", "clock", "record")
-"""Index again what was found without a score."""
+"""Index sessions again that have no score."""

@@ -1,9 +1,9 @@
 #!lua
--- Announce to a principal's index a session that is about to be bound: readers of the index from now on know of it,
--- and does not take it for an orphan before `window` is over (E-9).
+-- Announce a session that is about to be bound in its principal's index: readers of the index find it from now on, and
+-- do not treat it as an orphan before `window` is over (E-9).
 -- The index lives for a day at least; confirming a member makes it live as long as that.
 -- KEYS: index. ARGV: member, window, not after.
--- Returns members whose score has passed, with their scores: announced and never confirmed, or past their deadline; or
+-- Returns members with a score in the past, with their scores: announced and never confirmed, or past their deadline; or
 -- {TOO_LATE, now} if the caller does not wait any more (C-20).
 local now, window = clock(), tonumber(ARGV[2])
 if now > tonumber(ARGV[3]) then return {TOO_LATE, now} end

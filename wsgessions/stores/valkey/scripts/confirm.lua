@@ -1,6 +1,6 @@
 #!lua
--- Note in a principal's index of sessions that they are there, with their absolute deadlines (E-9). The index lives at least
--- as long as its latest member.
+-- Confirm sessions in a principal's index, with their absolute deadlines (E-9). The index lives at least as long as its
+-- latest member.
 -- KEYS: index. ARGV: not after, when the index may go at the earliest, then score and member of each session.
 -- Returns how many were new, or {TOO_LATE, now} if the caller does not wait any more: by then a session may have ended (C-20).
 local now = clock()

@@ -4,8 +4,8 @@
 -- that is what was asked for, and its metadata stay as they are in the tombstone, for that release to read (R-22).
 -- KEYS: record, index. ARGV: life of the tombstone, grace, whether this is a resend (1 or 0), not after, and whether
 -- the client itself gives the id up (1 or 0).
--- Returns {status, whether there was a session, number of replicas, replication id, the principal}, the replicas for whoever
--- wants to know that the end has reached them (C-15b), and the last only where there was a session; or, if the id was
+-- Returns {status, whether there was a session, number of replicas, replication id, the principal}, the replicas for a
+-- caller that waits until they have the end (C-15b), and the last only if there was a session; or, if the id was
 -- renewed, {FORWARDED, successor's key, ...}: an end is meant for the session, and no grace limits it; or {TOO_LATE, now} if
 -- the caller does not wait any more (C-20).
 local now, member = clock(), KEYS[1]:sub(-16)

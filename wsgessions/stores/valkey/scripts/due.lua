@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Claim a segment for this node, and list sessions that expired longer than `grace` ago. One node sweeps a segment at a
--- time; its claim lapses if it stops coming (E-4, F-27).
+-- time; its claim expires if it is not renewed (E-4, F-27).
 -- KEYS: index, claim. ARGV: node, life of the claim, grace, how many to leave out, how many to list.
 -- Returns members of the index, or nil if another node has the claim.
 local claimed = redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2], 'NX', 'GET')

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- The ids that sessions were renewed to have been presented: the old ones lead there for a while more, and no longer (C-23,
--- S-07). What leads nowhere, or not for as long, stays as it is, so that neither order nor repetition matters.
+-- The new ids of renewed sessions have been presented: the old ids lead there for the grace only (C-23, S-07). Records
+-- without a forward, or with a shorter one, stay unchanged, so that neither order nor repetition matters.
 -- KEYS: old records, of one segment. ARGV: that while, the life of a tombstone.
 local ends = clock() + tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Take members out of a principal's index of which no session was found. One that was announced less than `window` ago may
--- still come, and one whose score has changed since it was read has come (E-9).
+-- Remove members without a session from a principal's index. The session of a member that was announced less than `window`
+-- ago may still come; if the score has changed since it was read, the session has come (E-9).
 -- KEYS: index. ARGV: window, then members and the scores they had when they were read.
--- Returns how many were taken out.
+-- Returns the number of removed members.
 local now, window, forgotten = clock(), tonumber(ARGV[1]), 0
 for i = 2, #ARGV, 2 do
   local seen = tonumber(ARGV[i + 1])

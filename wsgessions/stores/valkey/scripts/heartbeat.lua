@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Record that a node is there. A write, so that a server which may not write refuses it: the server that answers this is the
--- primary (C-4, C-6, fact 12). Its canary is changed too: the node watches it, and must be told.
+-- Record the presence of a node. A write, so that a server which may not write rejects it: the server that answers this is
+-- the primary (C-4, C-6, fact 12). Its canary is changed too: the node tracks it, and must get a push.
 -- KEYS: members, canary. ARGV: node, its last acknowledged heartbeat, its lease (milliseconds), and 1 to remove nodes from
 -- the list that have been silent for a minute beyond their leases, and to look how full the table of tracked keys is.
 -- Returns {now, replication id, replicas, members, since when the list has been kept, when this node was last in it or 0}, and

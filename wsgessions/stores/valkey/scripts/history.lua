@@ -1,5 +1,5 @@
--- What is asked for only where others have committed, or the session has moved on. The server makes every function of a
--- script anew with each call, and pays for each: so these are made when they are wanted, and most commits want none.
+-- Functions that are needed only after commits of others, or after a rotation. The server makes every function of a script
+-- anew with each call, at a cost for each: so these are made when they are needed, and most commits need none.
 local function history()
   local past = {}
 
@@ -16,7 +16,7 @@ local function history()
     return false
   end
 
-  -- What the caller is to know of a record's past: the floor, and the versions that followed; see `record/lineage.py`.
+  -- What the caller is to know of a record's past: the floor, and the versions that followed; see `record/history.py`.
   function past.lineage(s)
     local versions, at = {struct.pack('>I8', s.floor)}, 1
     while at + COMMIT_SIZE - 1 <= #s.commits do

@@ -1,11 +1,11 @@
--- How a session lies in its hash: the common head of all scripts (C-7).
+-- The format of a session in its hash: the common head of all scripts (C-7).
 --
 --   m        metadata: HEAD, then the remembered commits, oldest first
 --   a<name>  one attribute: the version that wrote it (8 bytes), then its value
---   r        ids and times of commits that were applied when they were sent again; seldom there
+--   r        ids and times of commits that were applied at their second sending; rare
 --   p        the principal: the version that bound it (8 bytes), the id's first 12 bits (2 bytes), the principal,
 --            which is empty where there is none; written as an attribute is
---   i        the version of the latest rotation, which gave the session its present id; not there before the first
+--   i        the version of the latest rotation, which gave the session its present id; absent before the first
 --   t        instead of all others: a tombstone, holding the metadata that the session had at its end
 --   f        beside `t` if the id was renewed: key and incarnation of the successor, and until when the old id leads there
 --   e        beside `t` if the client has given the id up, for a new one or by a logout: when that was (C-24)
@@ -74,7 +74,7 @@ local function idle_end_unindexed(s)
   return idle_end(s, math.floor(s.version / 1000))
 end
 
--- Whether a session may still be used. A use may be reported late, by as much as `grace`; the deadline knows no grace.
+-- Whether a session may still be used. A use may be reported late, by as much as `grace`; the deadline has no grace.
 local function alive(s, ends, now, grace)
   return s.deadline > now and ends > now - grace
 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Index again the sessions of one segment that were found without a score. Each is judged here once more: it may have been
--- used, rotated or ended since. One whose time is over is indexed as well, so that the reaper finds it. Tombstones, and
--- what is no record that this release reads, stay out (R-20, R-22, R-28).
+-- used, rotated or ended since. An expired session is indexed as well, so that the reaper finds it. Tombstones, and
+-- records that this release cannot read, stay out (R-20, R-22, R-28).
 -- KEYS: index, records.
 -- Returns how many were indexed.
 local now, repaired = clock(), 0

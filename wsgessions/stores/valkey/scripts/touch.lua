@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Start the idle time of sessions anew, in one segment. A score only ever grows here, and never beyond the deadline, so
--- that neither order nor repetition matters (C-16). A tombstone or a missing record is passed over: no ghosts.
+-- Restart the idle time of sessions, in one segment. A score only ever grows here, and never beyond the deadline, so
+-- that neither order nor repetition matters (C-16). A tombstone or a missing record is ignored.
 -- KEYS: index, records. ARGV: grace, not after.
 -- Returns how many sessions were found without a score and indexed again (R-28), or {TOO_LATE, now} if the caller does not
 -- wait any more: a use that is told later would start the idle time too late (C-20).

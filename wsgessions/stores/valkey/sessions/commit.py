@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Ended", "commit", "create", "end", "end_at_primary"]
 
 _CONFIRMATION: Final = 0.5
-"""Seconds at most that the end of a session waits for replicas: one that is dead, and whose death the primary has not
-noticed yet, must not cost each logout the whole time of its request."""
+"""The longest time in seconds that the end of a session waits for replicas: a dead replica that the primary has not
+noticed yet must not delay each logout until the deadline of its request."""
 
 
 async def create(store: ValkeyStore, new: NewSession, deadline: float) -> SessionRecord | None:
@@ -86,7 +86,7 @@ async def commit(
 ) -> CommitOutcome:
     """Apply a delta, and with a successor move the session there; see `Store.apply` and `Store.rotate`.
 
-    If another request has renewed the id a moment ago, a renewal has nothing left to do, and a rotation has.
+    If another request has renewed the id a moment ago, a renewal is done, and a rotation is repeated under the new key.
     """
     segments = store.segments or await store.known_segments(deadline)
     here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
@@ -123,10 +123,10 @@ async def _commit_there(
 async def _completed(
     store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: RotationTarget, deadline: float
 ) -> CommitOutcome:
-    """The outcome of a rotation with the state that it led to, where the answer does not tell it.
+    """The outcome of a rotation with the state that it led to, if the answer does not contain it.
 
-    A resend is answered out of the old id's tombstone, which has no attributes any more. So what others had committed
-    since the base has to be read where the session is now (C-8, K-04).
+    A resend is answered from the old id's tombstone, which has no attributes any more. So the changes of others since
+    the base have to be read under the new key (C-8, K-04).
     """
     told = outcome.after is not None or not outcome.is_incomplete(delta)
     if outcome.status is not APPLIED or told:
@@ -141,14 +141,14 @@ async def _completed(
 
 
 class _Commit:
-    """One commit under way: sends it, as often as it must be sent, and takes the answer where it is parsed."""
+    """One commit under way: sends it, repeatedly if necessary, and handles the answer when it is parsed."""
 
     __slots__ = ("_deadline", "_delta", "_keys", "_resent", "_store", "_successor", "outcome", "refusal")
 
     outcome: CommitOutcome
-    """Once the script has answered."""
+    """The outcome, after the answer of the script."""
     refusal: int
-    """Then, if it was not applied: a `ScriptStatus`."""
+    """If it was not applied: a `ScriptStatus`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Commit:
         return store.tracking.call(store.link, script, self.take, deadline=self._deadline)
 
     def doubt(self) -> None:
-        """No reply will come: the copy held here may be of before the change."""
+        """Drop the copy: no reply can come any more, and the copy may be older than the change."""
         self._store.tracking.note_record(self._delta.key, None, tracked=False)
 
     def take(self, reply: Reply, tracked: bool) -> bool:
@@ -188,7 +188,7 @@ class _Commit:
             return False
         try:
             outcome, self.refusal = scripts.read_outcome(delta, reply), reply[0]
-        except ValueError:  # it may have been applied, to what cannot be read
+        except ValueError:  # it may have been applied, to a record that cannot be read
             outcome, self.refusal = CommitOutcome(CommitStatus.GONE), ScriptStatus.UNREADABLE
         applied = outcome.status is APPLIED
         after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
@@ -197,7 +197,7 @@ class _Commit:
         self.outcome = outcome
         if _kills(successor) if applied else reply[0] == ScriptStatus.REVOKED:
             store.revocations.note(delta.key)
-        # A resend may be answered out of the record's memory, and then nothing was written.
+        # A resend may be answered from the remembered commits, and then nothing was written.
         return applied and not self._resent
 
 
@@ -207,16 +207,16 @@ def _kills(successor: RotationTarget | None) -> bool:
 
 
 class Ended(NamedTuple):
-    """How the primary has answered to the end of a session."""
+    """The primary's answer to the end of a session."""
 
     existed: bool
     """Whether there was a session."""
     replicas: int = 0
-    """How many replicas there were."""
+    """The number of replicas."""
     timeline: bytes = b""
     """The replication id."""
     bound: bytes = b""
-    """The principal, as the record had it."""
+    """The principal in the record."""
 
 
 async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool) -> bool:
@@ -230,10 +230,10 @@ async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client
 
 
 async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool = False) -> Ended:
-    """Remove a session; it is the session that is to end, however often its id was renewed."""
+    """Remove a session, also if its id was renewed meanwhile, any number of times."""
     at: SessionKey | None = key
     ended, followed = Ended(False), set[SessionKey]()
-    while at is not None and at not in followed:  # no release of ours leads in a circle
+    while at is not None and at not in followed:  # no release of ours writes a circle of forwards
         followed.add(there := at)
         ended, at = await _end_here(store, there, deadline, by_client=by_client)
         if ended.bound:

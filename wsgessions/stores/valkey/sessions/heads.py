@@ -1,4 +1,4 @@
-"""What lists tell of sessions: read without their values, but for the attributes that were asked for (E-8, E-9)."""
+"""Reads sessions for lists: without their values, except for the requested attributes (E-8, E-9)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "fields_for", "found_in", "note", "read_heads"]
 
 Found: TypeAlias = SessionRecord | Redirect | ScriptStatus | None
-"""A session with no more attributes than were asked for, or why there is none; None if it has expired."""
+"""A session with the requested attributes only, or the reason why there is none; None if it has expired."""
 
 
 def fields_for(names: Names) -> Sequence[bytes]:
@@ -32,10 +32,10 @@ def fields_for(names: Names) -> Sequence[bytes]:
 
 
 def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int | None, now_ms: int) -> Found:
-    """What the answer to ``HMGET`` of these fields says.
+    """The session in the answer to ``HMGET`` of these fields.
 
     Raises:
-        StoreRefused: the server did not read, and not because this is no hash.
+        StoreRefused: the server sent another error than that this is no hash.
     """
     if isinstance(reply, StoreRefused):
         if reply.server_code != "WRONGTYPE":
@@ -50,7 +50,7 @@ def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int 
 async def read_heads(
     store: ValkeyStore, keys: Collection[SessionKey], names: Names, deadline: float
 ) -> dict[SessionKey, Found]:
-    """What is under these keys, in one round trip."""
+    """The sessions under these keys, in one round trip."""
     fields, commands = fields_for(names), list[Sequence[Argument]]([(b"TIME",)])
     for key in keys:
         segment = await store.segment(key, deadline)
@@ -65,7 +65,7 @@ async def read_heads(
 
 
 def note(store: ValkeyStore, key: SessionKey, found: Found) -> None:
-    """Take note of what is wrong with a record. What this release cannot read does not hide the others (R-22)."""
+    """Record why a record was not used. A record that this release cannot read does not hide the others (R-22)."""
     if isinstance(found, ScriptStatus):
         with suppress(RecordTooNew):
             store.note_refusal(found, key)

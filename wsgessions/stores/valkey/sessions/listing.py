@@ -1,8 +1,7 @@
-"""All sessions of an application: how many there are, and which, by the indexes of its segments (E-7, E-8).
+"""Counts and lists all sessions of an application, by the indexes of its segments (E-7, E-8).
 
-A list never goes through the key space. A page of it is a few round trips, however many segments and sessions there
-are: what time it is, how many sessions each of the next segments has, which of them are on the page, and what their
-records say.
+A list never scans the key space. A page of it is a few round trips, for any number of segments and sessions: the time,
+the number of sessions in each of the next segments, the sessions on the page, and their records.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ __all__ = ["count", "page", "with_ref"]
 _SEGMENTS_AT_ONCE: Final = 256
 _MEMBERS_PER_SCAN: Final = 1_000
 _NAMED_BYTES: Final = 4
-"""A ref names so many whole bytes of KEY, and half of one more."""
+"""The number of whole bytes of KEY in a ref, which also has half of one more."""
 _BEYOND_ALL: Final = b"(%d" % EXACT
-"""No session ends later: what has a higher score was not put there by us, and is not listed."""
+"""The latest end of a session: members with a higher score are not ours, and are not listed."""
 _SPECIAL: Final = re.compile(rb"([*?\[\]\\^-])")
 
 
 class _Listed(NamedTuple):
-    """A session as an index has it."""
+    """A session in an index."""
 
     segment: int
     score: int
@@ -56,7 +55,7 @@ async def count(store: ValkeyStore, deadline: float) -> int:
 
 
 async def page(store: ValkeyStore, cursor: str | None, limit: int, names: Names, deadline: float) -> SessionPage:
-    """See `Listing.page`. The indexes are complete but for moments (R-28)."""
+    """See `Listing.page`. The indexes are complete except for moments (R-28)."""
     after = Position.read(cursor, segments=len(await store.known_segments(deadline)))
     look = await _Look.now(store, deadline)
     listed = await look.beyond(after, limit + 1)
@@ -65,7 +64,7 @@ async def page(store: ValkeyStore, cursor: str | None, limit: int, names: Names,
 
 
 async def with_ref(store: ValkeyStore, ref: str, names: Names, deadline: float) -> list[SessionHead]:
-    """See `Listing.with_ref`. The ref names the segment, and the index of that alone is gone through."""
+    """See `Listing.with_ref`. The ref names the segment, and only its index is searched."""
     if not is_ref(ref):
         return []
     look = await _Look.now(store, deadline)
@@ -74,7 +73,7 @@ async def with_ref(store: ValkeyStore, ref: str, names: Names, deadline: float) 
 
 
 class _Look(NamedTuple):
-    """What is looked at, at one instant of the store's time."""
+    """Reads of the indexes at one instant of the store's time."""
 
     store: ValkeyStore
     segments: Sequence[Segment]
@@ -91,11 +90,11 @@ class _Look(NamedTuple):
         return await self.store.sender.answers(commands, self.deadline)
 
     async def sizes(self, segments: Sequence[Segment]) -> list[int]:
-        """How many live sessions each of these has."""
+        """The number of live sessions in each of these."""
         return await self.ask([(b"ZCOUNT", each.expiries, f"({self.now_ms}", _BEYOND_ALL) for each in segments])
 
     async def beyond(self, after: Position, limit: int) -> list[_Listed]:
-        """The next sessions behind a position, in order: ``limit`` of them or more, unless there are no more."""
+        """The next sessions after a position, in order: at least ``limit`` of them, unless there are no more."""
         found = await self.beyond_in_segment(after, limit)
         at = after.segment + 1
         while len(found) < limit and at < len(self.segments):
@@ -103,7 +102,7 @@ class _Look(NamedTuple):
             sizes = await self.sizes(self.segments[at : at + _SEGMENTS_AT_ONCE])
             sizes = sizes[: 1 + sum(total < missing for total in accumulate(sizes))]
             wanted = [number for number, size in enumerate(sizes, at) if size]
-            # Some may end before they are listed: the last of these segments may have to make up for it.
+            # Some may end before they are listed: the last of these segments may have to replace them.
             ranges = await self.ask([self.later(number, self.now_ms, missing) for number in wanted])
             for number, reply in zip(wanted, ranges, strict=True):
                 found += _listed(number, reply)
@@ -111,7 +110,7 @@ class _Look(NamedTuple):
         return found
 
     async def beyond_in_segment(self, after: Position, limit: int) -> list[_Listed]:
-        """Those with the very same score come first: no more of them than the store can be told of in a millisecond."""
+        """Those with the same score come first: no more of them than the store can process in a millisecond."""
         segment, score = self.segments[after.segment], after.score
         same = (b"ZRANGE", segment.expiries, score, score, b"BYSCORE", b"WITHSCORES")
         first, then = await self.ask([same, self.later(after.segment, max(score, self.now_ms), limit)])
@@ -123,7 +122,7 @@ class _Look(NamedTuple):
         return (b"ZRANGE", self.segments[number].expiries, f"({after_ms}", _BEYOND_ALL, *limit)
 
     async def beginning(self, prefix: int, begin: bytes) -> set[_Listed]:
-        """The sessions of one segment whose KEYs begin so."""
+        """The sessions of one segment with this beginning of KEY."""
         number, link = prefix % len(self.segments), self.store.link
         index, pattern = self.segments[number].expiries, _SPECIAL.sub(rb"\\\1", begin) + b"*"
         found: set[_Listed] = set()
@@ -132,12 +131,14 @@ class _Look(NamedTuple):
             scan = (b"ZSCAN", index, at or b"0", b"MATCH", pattern, b"COUNT", _MEMBERS_PER_SCAN)
             [(at, flat)] = await self.ask([scan])
             found.update(_listed(number, zip(flat[::2], flat[1::2], strict=True)))
-            if generation != link.generation:  # perhaps another server, to which the cursor means nothing
+            if generation != link.generation:  # perhaps another server, for which the cursor is invalid
                 at, generation = b"", link.generation
         return {each for each in found if each.score > self.now_ms}
 
     async def read(self, listed: Collection[_Listed], names: Names) -> list[SessionHead]:
-        """What the records of these sessions say. One that has left its place since, or cannot be read, is left out."""
+        """The records of these sessions. A session that has been rotated or ended since, or cannot be read, is left
+        out.
+        """
         if not listed:
             return []
         fields = fields_for(names)
@@ -155,7 +156,7 @@ def _listed(number: int, scored: Iterable[tuple[bytes, Reply]]) -> list[_Listed]
 
 
 def _record(listed: _Listed, fields: Sequence[bytes], reply: Reply, now_ms: int) -> Found:
-    """The session. The index of a segment does not tell the first bits of its id, and its record does."""
+    """The session. The first bits of its id are not in the index of the segment, but in its record."""
     bound = None if isinstance(reply, StoreRefused) else reply[fields.index(BOUND)]
     prefix = prefix_in(bound or b"")
     key = SessionKey(listed.segment if prefix is None else prefix, listed.digest)

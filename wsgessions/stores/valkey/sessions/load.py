@@ -1,4 +1,4 @@
-"""One read of one session: what is asked, and what the answer says, judged as it is parsed (C-2, C-16)."""
+"""One read of one session: its commands, and its answer, which is evaluated as it is parsed (C-2, C-16)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["Reading", "audit"]
 
 
 class Reading:
-    """A read of a session, whole or of what has changed since a state that is known.
+    """A read of a session, whole or of the changes since a known state.
 
     Args:
         key: the session.
-        segment: where it lies.
+        segment: its segment.
         since: the state that the caller holds.
-        tracking: if given, the answer goes into the cache behind it, and what that holds spares reading the whole.
-        clock: told the store's time.
+        tracking: if given, the answer is stored in its cache, and a cached state saves reading the whole.
+        clock: updated with the store's time.
     """
 
     __slots__ = (
@@ -53,11 +53,11 @@ class Reading:
         self, key: SessionKey, segment: Segment, since: Seen | None, tracking: Tracking | None, clock: StoreClock
     ) -> None:
         self.found: SessionRecord | SessionChanges | Redirect | ScriptStatus | StoreRefused | None = None
-        """The answer: None for a session that has expired, a `StoreRefused` where the server did not read."""
+        """The answer: None for an expired session, a `StoreRefused` if the server sent an error."""
         self.unindexed: bool = False
         """Whether the session is missing in the index of its segment (R-28)."""
         self.void: bool = False
-        """Whether it has to be made anew: the cached state that it rests on was dropped before the answer came."""
+        """Whether it has to be repeated: the cached state that it is based on was dropped before the answer came."""
         self._key = key
         self._tracking = tracking
         self._clock = clock
@@ -75,7 +75,7 @@ class Reading:
 
     @property
     def commands(self) -> Sequence[Sequence[Argument] | ScriptCall]:
-        """To be sent in one piece."""
+        """The commands, to be sent as one unit."""
         return self._commands
 
     @property
@@ -84,7 +84,7 @@ class Reading:
         return not self._replies
 
     def take(self, reply: Reply) -> None:
-        """See `OnReply`; the commands may be sent again over the same link, and then all replies come again."""
+        """See `OnReply`; if the commands are sent again over the same link, all replies come again."""
         self._replies.append(reply)
         if len(self._replies) == len(self._commands):
             replies, self._replies = self._replies, []

@@ -1,13 +1,13 @@
 """The index of a principal: a sorted set of the sessions that are bound to it, in a slot of its own (E-9).
 
 It cannot change in one step with the sessions. So a member is there *before* its session is bound, and stays until the
-session is known to be over. In between the score says what its absence means:
+session is known to be over. In between the score says what a missing session means:
 
-* *announced*, with a score less than `WINDOW_MS` ahead: the session may come yet, or never;
-* *confirmed*, with the absolute deadline as its score: it has come, and where it is missing it is over.
+* *announced*, with a score less than `WINDOW_MS` ahead: the session may still come, or never;
+* *confirmed*, with the absolute deadline as its score: the session has been bound, and if it is missing it has ended.
 
-The deadline, and not the instant at which idling ends the session: that one moves with every use, and the uses of a
-session are not told to another slot.
+The score is the deadline, and not the instant at which idling ends the session: that one moves with every use, and uses
+of a session are not written to another slot.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 _log = LogThrottle(logging.getLogger("wsgessions.principals"))
 
 WINDOW_MS: Final = TOMBSTONE_MS
-"""Milliseconds after which no commit that was announced can be on its way any more, as for a tombstone."""
+"""Milliseconds after which an announced commit cannot be on its way any more, as for a tombstone."""
 
 _ANNOUNCE: Final = Script.load("announce", "clock")
 _CONFIRM: Final = Script.load("confirm", "clock", "in_parts")
@@ -58,10 +58,10 @@ Scored: TypeAlias = dict[bytes, int]
 
 
 async def announce(store: ValkeyStore, principal: str, key: SessionKey, deadline: float) -> Scored:
-    """Put a session in that is about to be bound.
+    """Add a session that is about to be bound.
 
     Returns:
-        Some of the members whose score has passed, for the caller to look after.
+        Some of the members with a score in the past, for the caller to check.
     """
     index = await _index_of(store, principal, deadline)
     args = (member_of(key), WINDOW_MS)
@@ -72,7 +72,7 @@ async def announce(store: ValkeyStore, principal: str, key: SessionKey, deadline
 
 
 async def confirm(store: ValkeyStore, principal: str, live: Iterable[tuple[SessionKey, int]], deadline: float) -> None:
-    """Note of sessions that they are there, with their absolute deadlines in milliseconds."""
+    """Confirm sessions, with their absolute deadlines in milliseconds."""
     scores: list[Argument] = []
     latest = 0
     for key, deadline_ms in live:
@@ -87,7 +87,7 @@ async def confirm(store: ValkeyStore, principal: str, live: Iterable[tuple[Sessi
 
 
 async def take_out(store: ValkeyStore, principal: str, dead: Iterable[SessionKey], deadline: float) -> None:
-    """Take out sessions that are over for certain."""
+    """Remove sessions that have certainly ended."""
     members = [member_of(key) for key in dead]
     if members:
         index = await _index_of(store, principal, deadline)
@@ -95,9 +95,9 @@ async def take_out(store: ValkeyStore, principal: str, dead: Iterable[SessionKey
 
 
 async def leave(store: ValkeyStore, left: Iterable[tuple[bytes, bytes]], deadline: float) -> None:
-    """Take out sessions that have just left the store: their KEYs, and their principals as the records had them.
+    """Remove sessions that were just removed from the store: their KEYs, and the principals in their records.
 
-    A failure is no error: what stays behind is removed by the next reader of the index.
+    A failure is no error: the next reader of the index removes the remaining members.
     """
     owned = [owner_of(field, digest) for digest, field in left]
     segments = await store.known_segments(deadline)
@@ -110,12 +110,12 @@ async def leave(store: ValkeyStore, left: Iterable[tuple[bytes, bytes]], deadlin
 
 
 def note_unkept(error: StoreUnavailable) -> None:
-    """Take note that an index is behind, and will be put right when it is read."""
+    """Log that an index is behind, and will be repaired when it is read."""
     _log.info("index_behind", "an index of a principal could not be kept up to date, and will be later: %s", error)
 
 
 async def forget(store: ValkeyStore, principal: str, missing: Scored, deadline: float) -> None:
-    """Take out what no session was found of, unless it may still come."""
+    """Remove members without a session, unless the session may still come."""
     if missing:
         await forget_in(store, await _index_of(store, principal, deadline), missing, deadline)
 
@@ -124,7 +124,7 @@ async def forget_in(store: ValkeyStore, index: bytes, missing: Scored, deadline:
     """The same, for an index by its name.
 
     Returns:
-        How many were taken out.
+        The number of removed members.
     """
     if not missing:
         return 0
@@ -134,14 +134,14 @@ async def forget_in(store: ValkeyStore, index: bytes, missing: Scored, deadline:
 
 
 async def read_index(store: ValkeyStore, principal: str, deadline: float) -> Scored:
-    """All members at one instant: what has left between two looks would be missed (E-9)."""
+    """All members at one instant: between two reads, members could move and be missed (E-9)."""
     index = await _index_of(store, principal, deadline)
     [found] = await store.sender.answers([(b"ZRANGE", index, 0, -1, b"WITHSCORES")], deadline)
     return scored(found)
 
 
 def scored(found: Iterable[tuple[bytes, Reply]]) -> Scored:
-    """Those of these members of an index that are sessions; foreign ones must not hinder a logout (S-55)."""
+    """Those of these members of an index that are sessions; foreign members must not prevent a logout (S-55)."""
     return {member: instant(score) or 0 for member, score in found if is_member(member)}
 
 

@@ -1,8 +1,8 @@
 """Sessions with a principal: bound so that the principal's index never misses one, and found by it (E-9).
 
-A session that is bound, or moves while it is, is announced to the index under its new key, then created or moved, and
-then confirmed. A process that dies in between leaves a member behind that the next reader confirms or forgets. A commit
-that neither binds nor moves has nothing to do with any of this.
+A session that is bound, or rotated while bound, is announced in the index under its new key, then created or moved, and
+then confirmed. A process that dies in between leaves a member that the next reader confirms or removes. Other commits
+do not touch the index.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def create(store: ValkeyStore, new: NewSession, deadline: float) -> Coroutine[An
 def rotate(
     store: ValkeyStore, delta: SessionDelta, successor: RotationTarget, deadline: float
 ) -> Coroutine[Any, Any, CommitOutcome]:
-    """Move a session, see `Store.rotate`; the index of whom it belongs to follows."""
+    """Move a session, see `Store.rotate`; the index of its principal is updated."""
     if successor.principal or successor.binds:
         return _rotate_bound(store, delta, successor, deadline)
     return writing.commit(store, delta, successor, deadline)
@@ -69,7 +69,7 @@ async def _rotate_bound(
 
 
 async def _follow(store: ValkeyStore, old: SessionKey, successor: RotationTarget, deadline: float) -> None:
-    """A session has moved, and may have become another one's."""
+    """Update the indexes: a session has moved, and may have another principal."""
     if successor.principal:
         await take_out(store, successor.principal, [old], deadline)
     if after := successor.principal_after:
@@ -81,7 +81,7 @@ async def _announce(store: ValkeyStore, principal: str, key: SessionKey, deadlin
     """Announce a session before it is created or moved.
 
     Raises:
-        StoreUnavailable: that failed. Nothing has been done to the session then, so its outcome is never unknown.
+        StoreUnavailable: that failed. The session is unchanged then, so its outcome is never unknown.
     """
     try:
         due = await announce(store, principal, key, deadline)
@@ -106,7 +106,7 @@ async def heads_of(
 async def look_after(
     store: ValkeyStore, principal: str, members: Scored, names: Names, deadline: float
 ) -> dict[SessionKey, Found]:
-    """Read what these members of an index stand for, and put right what the index has of them."""
+    """Read the sessions of these members of an index, and repair their entries."""
     found = await read_heads(store, [key_of(member) for member in members], names, deadline)
     gone = [key for key, each in found.items() if each is ScriptStatus.REVOKED or isinstance(each, Redirect)]
     missing = {member: score for member, score in members.items() if found[key_of(member)] is ScriptStatus.GONE}

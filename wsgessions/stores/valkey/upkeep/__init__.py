@@ -1,1 +1,1 @@
-"""What goes on beside requests: expired sessions are removed, indexes are repaired."""
+"""Background work: removing expired sessions, and repairing indexes."""

@@ -1,9 +1,10 @@
-"""Puts sessions that are missing in an index back into it, and takes out what has no session (R-28, T-13).
+"""Adds sessions that are missing in an index again, and removes entries without a session (R-28, T-13).
 
-A session without an entry is neither counted nor ever reaped; use repairs it, and this is for those that are not used.
-An entry of a principal's index stays behind where a process dies in the middle of a login or a logout (E-9). All
-records and indexes of the application are looked at in one slow pass after the other. `SCAN` names them, a batch at a
-time and never all at once; what it names is looked up, and only what is missing is judged by a script.
+A session without an entry is neither counted nor ever reaped; use repairs it, and this repairs unused ones. An entry of
+a principal's index remains if a process dies in the middle of a login or a logout (E-9).
+
+All records and indexes of the application are checked in slow passes, one after the other. `SCAN` lists them in
+batches; each record is looked up in the index, and only missing ones are checked by a script.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ __all__ = ["IndexRepair"]
 _log = LogThrottle(logging.getLogger("wsgessions.reaper"))
 
 _PERIOD: Final = 45.0
-"""Seconds from the beginning of a pass to that of the next, or half the idle timeout where that is less."""
+"""Seconds from the beginning of a pass to that of the next, or half the idle timeout if that is less."""
 _LEAST_PERIOD: Final = 1.0
 _KEYS_PER_SCAN: Final = 500
-"""So many keys, of whatever application, does the server look at before it serves others again."""
+"""The number of keys, of any application, that the server scans before it serves other clients again."""
 _SCANS: Final = 6
-"""Scans per step, of which there is one in a second; more where a pass would take longer than the idle timeout."""
+"""Scans per step, with one step a second; more if a pass would take longer than the idle timeout."""
 _RECORDS_PER_SCRIPT: Final = 100
 
 _PASSES_FOR_PRINCIPALS: Final = 10
-"""Of so many passes, one also looks whether the indexes of principals are whole, and have no more than is there. The
-first two over a new connection do as well: that is when the server may have lost something, also of a login that went
-on at that moment (E-9, F-17). Where so many passes take longer than half the idle timeout, it is fewer (T-13)."""
+"""One of so many passes also checks that the indexes of principals are complete, without entries that have no session.
+The first two passes over a new connection do as well: the server may have lost data then, also of a login at that
+moment (E-9, F-17). If so many passes take longer than half the idle timeout, the number is smaller (T-13)."""
 _KEYS: Final = re.compile(r"keys=(\d+)")
 
 _BEGIN: Final = b"0"
@@ -54,11 +55,11 @@ _PATIENCE: Final = 1.0
 
 
 class IndexRepair:
-    """One pass after the other over the records of a store's application, a step at a time.
+    """Repeated passes over the records of a store's application, a step at a time.
 
     Args:
-        store: the store to look after.
-        idle_timeout: seconds after which sessions that are not used end, as the application has it; 0 for never.
+        store: the store to repair.
+        idle_timeout: the application's idle timeout in seconds; 0 for none.
     """
 
     def __init__(self, store: ValkeyStore, *, idle_timeout: float = 0.0) -> None:
@@ -78,16 +79,16 @@ class IndexRepair:
         self._passes = 0
         self._for_principals = False
         self._once_more = False
-        """Whether the next pass looks at principals too, whatever its number."""
+        """Whether the next pass checks principals too, regardless of its number."""
 
     async def step(self) -> bool:
-        """Look at a bounded number of keys, unless the next pass is not due yet.
+        """Check a bounded number of keys, unless the next pass is not due yet.
 
         Returns:
-            Whether the pass goes on with the next step.
+            Whether the pass continues with the next step.
 
         Raises:
-            StoreUnavailable: the store did not answer; the next step looks again.
+            StoreUnavailable: the store did not answer; the next step repeats the check.
         """
         if self._cursor == _BEGIN and not await self._begins():
             return False
@@ -118,14 +119,14 @@ class IndexRepair:
         return True
 
     async def _needed_scans(self) -> int:
-        """So many in a step that a pass is through in time, however many keys there are."""
+        """The number of scans in a step that completes a pass in time, for any number of keys."""
         told = await self._store.link.request(b"INFO", b"keyspace", deadline=_soon())
         keys = sum(map(int, _KEYS.findall(told.decode())))
         return max(_SCANS, math.ceil(keys / _KEYS_PER_SCAN / self._longest_pass))
 
     async def _look(self) -> None:
         link = self._store.link
-        if self._generation != link.generation:  # perhaps another server, to which the cursor means nothing
+        if self._generation != link.generation:  # perhaps another server, for which the cursor is invalid
             self._cursor, self._generation = _BEGIN, link.generation
             self._for_principals = self._once_more = True
         scan: Sequence[Argument] = (b"SCAN", self._cursor, b"MATCH", self._pattern, b"COUNT", _KEYS_PER_SCAN)
@@ -142,7 +143,7 @@ class IndexRepair:
         return name[:-_DIGEST_SIZE] in self._principals
 
     def _by_segment(self, names: Sequence[bytes]) -> dict[Segment, list[bytes]]:
-        """The names of records; others that fit the pattern are not of ours."""
+        """The names of records; other keys that match the pattern are not ours."""
         found: defaultdict[Segment, list[bytes]] = defaultdict(list)
         for name in names:
             segment = self._segments.get(name[:-_DIGEST_SIZE])

@@ -1,8 +1,8 @@
-"""Makes the indexes of principals and the sessions agree again, although they are not used (E-9, F-17, T-13).
+"""Makes the indexes of principals and the sessions consistent again, without their being used (E-9, F-17, T-13).
 
 Sessions may be missing in an index, as after a failover: the server that has the index may have lost its latest writes
 while the one that has the session has not. And entries may have no session, as after the death of a process that had
-ended a session and not yet said so, or had announced one and not yet created it.
+ended a session without updating the index, or had announced one without creating it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["drop_orphans", "repair_principals"]
 _DIGEST_SIZE: Final = 16
 _PATIENCE: Final = 1.0
 _ENTRIES: Final = 100
-"""Of an index so many entries are looked at in one go; those that move past meanwhile, as by a logout, are left to the
-next pass."""
+"""The number of entries of an index that are checked at once; entries that move meanwhile, as by a logout, are left to
+the next pass."""
 
 
 async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int:
@@ -34,10 +34,10 @@ async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int
 
     Args:
         store: the store.
-        records: names of records; those without a principal are passed over.
+        records: names of records; those without a principal are ignored.
 
     Returns:
-        How many were missing.
+        The number of missing entries.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -62,7 +62,7 @@ async def repair_principals(store: ValkeyStore, records: Iterable[bytes]) -> int
 
 
 async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
-    """Take the entries out of these indexes that have no session.
+    """Remove entries without a session from these indexes.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -74,7 +74,7 @@ async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
 
 
 async def _drop_orphans_from(store: ValkeyStore, index: bytes, at: int) -> int | None:
-    """Look at some entries from this place on; the next place, now that some have been taken out, or None."""
+    """Check some entries from this position on; returns the next position, after removals, or None."""
     reply = await store.link.request(b"ZRANGE", index, at, at + _ENTRIES - 1, b"WITHSCORES", deadline=_soon())
     members, segments = scored(reply), await store.known_segments(_soon())
     looks = [(b"HEXISTS", segments.of(key).record(key), b"m") for key in map(key_of, members)]

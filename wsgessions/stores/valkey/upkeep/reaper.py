@@ -1,8 +1,8 @@
-"""The reaper: takes expired sessions out of the store, so that nothing but living ones stays (E-4, F-27).
+"""The reaper: removes expired sessions from the store (E-4, F-27).
 
 Any process may sweep any segment; a claim in the store lets one of them do it at a time. A sweep is spread over its
-interval, and takes a bounded number of sessions, so that no request notices it. The process with the claim of the first
-segment also looks for sessions that no sweep would find, since they are missing in the index (R-28).
+interval, and removes a bounded number of sessions, so that it does not delay requests. The process with the claim of
+the first segment also searches for sessions that no sweep would find, since they are missing in the index (R-28).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = ["Reaper"]
 _log = LogThrottle(logging.getLogger("wsgessions.reaper"))
 
 _CLAIM_INTERVALS: Final = 5
-"""A claim that is not renewed for so many intervals lapses."""
+"""The number of intervals after which a claim expires if it is not renewed."""
 _SEGMENTS_AT_ONCE: Final = 16
 _BATCH: Final = 100
-"""Sessions per script: a script holds up all other commands."""
+"""Sessions per script: a script blocks all other commands."""
 _BATCHES: Final = 5
 """Batches per segment and sweep."""
 
@@ -52,9 +52,9 @@ class Reaper:
 
     def __init__(self, store: ValkeyStore, *, interval: float = 1.0, idle_timeout: float = 0.0) -> None:
         self.expired: int = 0
-        """Sessions that this process has removed because their time was over."""
+        """Expired sessions that this process has removed."""
         self.orphans: int = 0
-        """Index entries removed that had no session."""
+        """Removed index entries without a session."""
         self._store = store
         self._interval = interval
         self._claim_ms = round(max(interval, 0.2) * 1000 * _CLAIM_INTERVALS)
@@ -65,13 +65,13 @@ class Reaper:
         self._left_alone: dict[Segment, int] = {}
 
     def start(self) -> None:
-        """Begin to sweep; does nothing if it does already."""
+        """Start to sweep; does nothing if it is started already."""
         if not self._task.running:
             self._node = secrets.token_bytes(8)  # not before, since a server may fork in between (C-21)
             self._task.start()
 
     async def stop(self) -> None:
-        """Stop, in the middle of a sweep if need be; what was begun at the store is completed there."""
+        """Stop, in the middle of a sweep if necessary; a running script is completed by the store."""
         await self._task.stop()
 
     async def _run(self) -> None:
@@ -96,7 +96,7 @@ class Reaper:
             The number of sessions removed.
 
         Raises:
-            StoreUnavailable: the store did not answer. Nothing is lost: the next sweep finds what this one left.
+            StoreUnavailable: the store did not answer. The next sweep finds the remaining sessions.
         """
         before, groups = self.expired, list(self._groups())
         for group in groups:
@@ -105,12 +105,12 @@ class Reaper:
         return self.expired - before
 
     def _is_first(self) -> bool:
-        """Whether the last sweep got the claim of the first segment: of all processes that sweep, one does."""
+        """Whether the last sweep got the claim of the first segment, which one of all sweeping processes does."""
         first = next(iter(self._store.segments or ()), None)
         return first is not None and first not in self._claimed_by_others
 
     def _groups(self) -> Iterator[list[Segment]]:
-        """The segments that are not known to be others', a few at a time, beginning anywhere."""
+        """The segments without a known claim of another process, a few at a time, in random order."""
         now = time.monotonic()
         mine = [segment for segment in self._store.segments or () if self._claimed_by_others.get(segment, 0.0) <= now]
         begin = chance.randrange(len(mine)) if mine else 0  # spreads nodes
@@ -133,7 +133,7 @@ class Reaper:
         return ScriptCall(DUE, (segment.expiries, segment.claim), args)
 
     def _note(self, segment: Segment, members: list[bytes] | None) -> bool:
-        """Whether there is something to do for this node in the segment."""
+        """Whether there is work for this node in the segment."""
         if members is None:
             wait = self._claim_ms / 1000 * chance.uniform(1.0, 1.5)  # spreads nodes
             self._claimed_by_others[segment] = time.monotonic() + wait
