@@ -1,4 +1,4 @@
-"""The verb `build`: what is published, and whether it is whole."""
+"""The verb `build`: builds the published files, and tests them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OF_THE_WHEEL = (
     "test_framework_versions.py",
     "test_install.py",
 )
-"""What a wheel can lack are files and entry points. Files are counted; these use them where they lie now, and the entry
+"""A wheel can lack files and entry points. Files are compared; these tests use them, and the entry
 points: the commands, the pytest plugin, the cart, and each framework's adapter in a process of its own."""
 
 
 def build(args: list[str]) -> int:
-    """The sdist and the wheel into dist/, and the tests that use what is in it run against the wheel."""
+    """Builds the sdist and the wheel into dist/, and tests the wheel."""
     python = HERE.need("build")
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     if run(python, "-m", "build", "--no-isolation", *args):
@@ -46,7 +46,7 @@ def build(args: list[str]) -> int:
     with tarfile.open(sdist) as archive:
         archive.extractall(clean / "source", filter="data")
     (source,) = (clean / "source").iterdir()
-    for package in ("wsgessions", "adapters", "samples/cart"):  # so that only the wheel can answer to these names
+    for package in ("wsgessions", "adapters", "samples/cart"):  # only the wheel has these names then
         shutil.rmtree(source / package)
     return run_tests(installed, *PARALLEL, *(f"tests/{name}" for name in OF_THE_WHEEL), folder=source)
 
@@ -59,6 +59,6 @@ def in_packages() -> set[str]:
 
 
 def in_wheel(wheel: Path) -> set[str]:
-    """The files of a wheel, but for what it says of itself."""
+    """The files of a wheel, without its metadata."""
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if ".dist-info/" not in name}

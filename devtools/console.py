@@ -1,4 +1,4 @@
-"""What a verb says, what it runs, and what to do where it cannot go on."""
+"""Output and commands of verbs, and their errors with a next step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = STATE / "install.log"
 
 
 class Trouble(Exception):
-    """Something stands in the way; carries what to do next."""
+    """A verb cannot continue; carries the next step."""
 
     def __init__(self, message: str, step: str) -> None:
         super().__init__(message)
@@ -24,17 +24,17 @@ class Trouble(Exception):
 
 
 def say(text: str) -> None:
-    """Tell the user, and at once: what runs next writes to the same screen."""
+    """Print a line, unbuffered, because the next command writes to the same screen."""
     print(f"dev: {text}", flush=True)
 
 
 def run(*command: str | Path, folder: Path = ROOT, **environment: str) -> int:
-    """Run a command in the foreground; the answer is its exit code."""
+    """Run a command in the foreground; returns its exit code."""
     return subprocess.call([str(part) for part in command], cwd=folder, env={**os.environ, **environment})
 
 
 def replace(*command: str | Path) -> int:
-    """Become this command, so that Ctrl-C and signals reach it alone. Windows cannot; there it is a child."""
+    """Replace this process by the command, so that Ctrl-C and signals reach it alone. On Windows it is a child."""
     if os.name == "nt":
         return run(*command)
     os.chdir(ROOT)
@@ -43,7 +43,7 @@ def replace(*command: str | Path) -> int:
 
 
 def run_logged(title: str, *command: str | Path, folder: Path = ROOT) -> None:
-    """Run a command that only matters when it fails: progress on the screen, output in the log."""
+    """Run a command with output that only matters when it fails: progress on the screen, output in the log."""
     started = time.monotonic()
     with LOG.open("ab") as log:
         log.write(f"\n$ {' '.join(map(str, command))}\n".encode())

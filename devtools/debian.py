@@ -1,4 +1,4 @@
-"""Programs that this machine lacks, from Debian, without root."""
+"""Installs missing programs from Debian, without root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def comes_from_debian() -> bool:
 
 
 def unpack_from_debian(package: str, otherwise: str) -> None:
-    """Have the files of one package under .dev/debian, which needs no root."""
+    """Unpack the files of one package under .dev/debian, which needs no root."""
     (DEBIAN / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     options = (f"Dir::State::Lists={DEBIAN / 'lists'}", "Debug::NoLocking=1", "APT::Sandbox::User=")
     apt = ["apt-get", *(f"--option={option}" for option in options)]

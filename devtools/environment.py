@@ -1,4 +1,4 @@
-"""The environments that verbs run in: made and filled on their first use, from the pins in requirements/."""
+"""The environments of verbs: created and filled at their first use, from the pins in requirements/."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devtools.pip import find_pip
 
 
 class Environment:
-    """A virtual environment, and stamps in it that say which sets of pins it has."""
+    """A virtual environment, with stamps that record its sets of pins."""
 
     def __init__(
         self, folder: Path, creator: str = sys.executable, *, wheel: Path | None = None, base: str = "base"
@@ -29,7 +29,7 @@ class Environment:
         self.python = self.bin / ("python.exe" if os.name == "nt" else "python")
 
     def need(self, *sets: str) -> Path:
-        """Have the pins of the base and these sets, and the project: its wheel if given, else editable from here."""
+        """Install the pins of the base and these sets, and the project: its wheel if given, else editable from here."""
         if self.is_here() and all(self.stamp(name).exists() for name in (self.base, *sets)) and not self.wheel:
             return self.python
         with only_one():
@@ -45,12 +45,12 @@ class Environment:
         return self.python
 
     def is_here(self) -> bool:
-        """Whether the environment works: it knows its own place, and cannot be moved with the folder."""
+        """Whether the environment works: it contains absolute paths, and cannot be moved with the folder."""
         place = self.stamps / "place"
         return self.python.exists() and place.exists() and place.read_text() == str(self.folder)
 
     def stamp(self, name: str) -> Path:
-        """The file that is there if this set is installed as it is pinned now."""
+        """The stamp that exists if this set is installed with its present pins."""
         pins = ROOT / "requirements" / f"{name}.txt"
         content = pins.read_bytes() + ((ROOT / "pyproject.toml").read_bytes() if name == self.base else b"")
         return self.stamps / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
@@ -60,7 +60,7 @@ class Environment:
         if stamp.exists():
             return
         title = f"installing what {'everything' if name == self.base else name} needs (once) ..."
-        # The pins are all there is to install. Resolving them again, a pip may take the newest release of what a
+        # The pins are complete. If pip resolved them again, it might choose the newest release of what a
         # package needs with an extra ("coverage[toml]"), which then differs from its pin, and refuse it.
         pins = ("--no-deps", "--require-hashes", "-r", ROOT / "requirements" / f"{name}.txt")
         run_logged(title, *self.installer(), *pins)
@@ -80,7 +80,7 @@ class Environment:
 
 @contextlib.contextmanager
 def only_one() -> Iterator[None]:
-    """Let a second `./dev` wait while one installs; the lock is freed with the process, however it ends."""
+    """Make a second `./dev` wait while one installs; the lock is freed with the process, however it ends."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "lock").open("w") as lock:
         if os.name != "nt":

@@ -38,7 +38,9 @@ def matrix(args: list[str]) -> int:
 
 
 def run_on(path: str | None, python: str, versions: str, tests: Sequence[str]) -> str:
-    """Run tests on a Python with the oldest or the newest versions of what they use; the answer is for the table."""
+    """Run tests on a Python with the oldest or the newest versions of their dependencies; returns the cell of the
+    table.
+    """
     if path is None:
         return "not on this machine"
     say(f"Python {python}, {versions} versions: {path}")

@@ -1,4 +1,4 @@
-"""A pip, on a machine that may have none."""
+"""Finds a pip, on a machine that may have none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def works_with_python_option(pip: list[str]) -> bool:
 
 
 def find_pip(python: Path) -> list[str]:
-    """A pip that can install into `python`'s environment, from wherever this machine has one."""
+    """A pip that can install into `python`'s environment, from any place on this machine."""
     own = [sys.executable, "-m", "pip"]
     if works_with_python_option(own):
         return own

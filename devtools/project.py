@@ -1,4 +1,4 @@
-"""What the project says of itself."""
+"""The metadata of the project."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from devtools.console import ROOT
 
 
 def declared() -> dict[str, Any]:
-    """What pyproject.toml says."""
+    """The content of pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -15,7 +15,7 @@ PARALLEL = ("-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadgroup")
 
 
 def run_tests(python: Path, *args: str, folder: Path = ROOT) -> int:
-    """Run pytest in an environment; the answer is its exit code.
+    """Run pytest in an environment; returns its exit code.
 
     Each worker compiles all tests, and each process that a test starts compiles the project, unless the
     first of them may keep what it has compiled; in containers that is often switched off.
@@ -57,10 +57,10 @@ def caches(args: list[str]) -> int:
 
 
 def fuzz(args: list[str]) -> int:
-    """Feed the readers with unexpected bytes: `./dev fuzz --minutes 30 [TARGET ...]`; see CONTRIBUTING.md."""
+    """Feed the parsers with unexpected bytes: `./dev fuzz --minutes 30 [TARGET ...]`; see CONTRIBUTING.md."""
     return run(HERE.need("test"), "-m", "tests.fuzz", *args)
 
 
 def bench(args: list[str]) -> int:
-    """Side by side with the peers: in process and over HTTP. ARGS go to `python -m bench`."""
+    """Measure this and other libraries: in process and over HTTP. ARGS go to `python -m bench`."""
     return run(HERE.need("test", "bench"), "-m", "bench", *args)

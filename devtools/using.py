@@ -1,4 +1,4 @@
-"""The verbs that use the project as it is here."""
+"""The verbs that use the project in this folder."""
 
 from __future__ import annotations
 

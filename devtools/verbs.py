@@ -1,4 +1,4 @@
-"""All verbs, and the one that was asked for."""
+"""All verbs, and running one of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERBS = {
 
 
 def main(args: list[str]) -> int:
-    """Run one verb; the answer is the exit code: 0 good, 1 not, 2 wrong use."""
+    """Run one verb; returns the exit code: 0 success, 1 failure, 2 wrong usage."""
     if not args or args[0] not in VERBS:
         if args and args[0] not in ("--help", "-h", "help"):
             print(f"dev: there is no verb {args[0]!r}\n")

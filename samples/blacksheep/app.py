@@ -25,7 +25,7 @@ def session_of(request: Request) -> Session:
 
 @router.get("/")
 async def visits(request: Request) -> dict[str, Any]:
-    """Count the visit, and say who it is."""
+    """Count the visit, and return the user."""
     session = session_of(request)
     session["visits"] = session.get("visits", 0) + 1
     return {"visits": session["visits"], "user": session.get("user")}
@@ -33,7 +33,7 @@ async def visits(request: Request) -> dict[str, Any]:
 
 @router.post("/login/{user}")
 async def log_in(request: Request, user: str) -> str:
-    """Log in, with a new id (S-06); the password is left out here."""
+    """Log in, with a new id (S-06); this sample has no password."""
     session = session_of(request)
     session.rotate_id()
     session["user"] = user
@@ -49,7 +49,7 @@ async def log_out(request: Request) -> str:
 
 @router.get("/download")
 async def download(request: Request) -> Response:
-    """Send three parts, and keep in the session how far they came."""
+    """Send three parts, and keep the number of sent ones in the session."""
     session = session_of(request)
 
     async def parts() -> AsyncIterator[bytes]:
@@ -63,7 +63,7 @@ async def download(request: Request) -> Response:
 
 @router.ws("/chat")
 async def chat(websocket: WebSocket) -> None:
-    """Keep what the visitor says, and answer each text with the number of texts so far."""
+    """Keep the visitor's texts, and answer each with the number of texts so far."""
     session = session_of(websocket)
     session.setdefault("said", [])
     await websocket.accept()

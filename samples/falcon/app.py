@@ -13,17 +13,17 @@ from wsgessions import Session, SessionMiddleware
 
 
 class Visits:
-    """Counts how often this visitor came."""
+    """Counts the visits of this visitor."""
 
     async def on_get(self, req: Request, resp: Response) -> None:
-        """Count the visit, and say who it is."""
+        """Count the visit, and return the user."""
         session: Session = req.scope["session"]
         session["visits"] = session.get("visits", 0) + 1
         resp.media = {"visits": session["visits"], "user": session.get("user")}
 
 
 class Login:
-    """Says who the visitor is; the password is left out here."""
+    """Logs a visitor in; this sample has no password."""
 
     async def on_post(self, req: Request, resp: Response, user: str) -> None:
         """Log in, with a new id (S-06)."""
@@ -44,7 +44,7 @@ class Logout:
 
 
 class Download:
-    """A stream that keeps in the session how far it came."""
+    """A stream that keeps the number of sent parts in the session."""
 
     async def on_get(self, req: Request, resp: Response) -> None:
         """Send three parts."""
@@ -61,7 +61,7 @@ class Download:
 
 
 class Chat:
-    """Keeps what the visitor has said."""
+    """Keeps the visitor's texts."""
 
     async def on_websocket(self, req: Request, ws: WebSocket) -> None:
         """Answer each text with the number of texts so far."""

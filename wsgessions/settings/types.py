@@ -139,7 +139,7 @@ def parse_off(value: object) -> None:
 
 
 def only(today: Any, parse: Callable[[Any], Any], *, shown: str) -> BeforeValidator:
-    """Of a setting whose other values belong to later releases: refuse them, rather than accept and ignore them."""
+    """For a setting with other values in later releases only: reject those, rather than accept and ignore them."""
 
     def check(value: Any) -> Any:
         try:

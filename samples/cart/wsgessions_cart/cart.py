@@ -1,7 +1,7 @@
-"""The shop's session: what is kept in it, and every change made to it. The same for every framework.
+"""The shop's session: its content, and every change made to it. The same for every framework.
 
-A session is a mapping. Nothing here knows which server runs it, where the session is stored, or what of it is sent:
-changes, nested ones included, are found when the request ends, and only the attributes that changed travel.
+A session is a mapping. This module does not depend on the server, the store, or the transfer: changes, nested ones
+included, are detected at the end of the request, and only changed attributes are sent.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ class UnknownItem(LookupError):
 
 
 class UnknownAction(ValueError):
-    """The cart can be asked to ``add``, ``remove`` or ``clear``."""
+    """The actions of the cart are ``add``, ``remove`` and ``clear``."""
 
 
 def change(session: MutableMapping[str, Any], action: str, sku: str) -> None:
-    """Carry out what the visitor asked of the cart.
+    """Carry out an action on the cart.
 
     Args:
         session: the visitor's session.
-        action: ``"add"`` (one more), ``"remove"`` (one less; the line goes at none) or ``"clear"`` (``sku`` is unused).
+        action: ``"add"`` (one more), ``"remove"`` (one less; the line is removed at zero) or ``"clear"`` (``sku`` is
+            unused).
         sku: the product.
 
     Raises:
@@ -70,16 +71,16 @@ def look_at(session: MutableMapping[str, Any], sku: str) -> None:
 
 
 def greet(session: MutableMapping[str, Any]) -> None:
-    """At the first change, put into the session what real shops keep there besides the cart: about 2 kB."""
+    """At the first change, put the usual content of a shop's session besides the cart into it: about 2 kB."""
     if "customer" not in session:
         session["customer"] = CUSTOMER
 
 
 def cart_of(session: Mapping[str, Any]) -> dict[str, int]:
-    """Quantities by sku, in the order of buying; products that the shop no longer sells are passed over."""
+    """Quantities by sku, in the order of buying; products that the shop no longer sells are left out."""
     return {sku: quantity for sku, quantity in session.get("cart", {}).items() if find(sku)}
 
 
 def history_of(session: Mapping[str, Any]) -> list[str]:
-    """What was looked at lately, newest first."""
+    """The recently viewed products, newest first."""
     return [sku for sku in session.get("history", []) if find(sku)]

@@ -1,4 +1,4 @@
-"""What the shop sells. It knows nothing of sessions."""
+"""The products of the shop. It does not depend on sessions."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ _BY_SKU: Final = {product.sku: product for product in CATALOG}
 
 
 def find(sku: str) -> Product | None:
-    """The product with this ``sku``, or None if the shop has no such thing."""
+    """The product with this ``sku``; None if the shop does not have it."""
     return _BY_SKU.get(sku)
 
 
 def in_category(category: Category) -> tuple[Product, ...]:
-    """What stands on one shelf."""
+    """The products on one shelf."""
     return tuple(product for product in CATALOG if product.category is category)
 
 
 def money(cents: int) -> str:
-    """A price as people read it: ``"€42.00"``."""
+    """A price for display: ``"€42.00"``."""
     return f"€{cents // 100:,}.{cents % 100:02}"

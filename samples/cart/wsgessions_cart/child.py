@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _GRACEFUL_SECONDS: Final = 1
-"""An open response may delay the end of a server that long and no longer."""
+"""The longest time that an open response may delay the end of a server."""
 
 
 def main(arguments: list[str]) -> None:
-    """Run one child until it is told to stop."""
+    """Run one child until it is stopped."""
     threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
     match arguments:
         case ["app", port, application]:

@@ -1,4 +1,4 @@
-"""What the supervisor prints: facts and links once, then one line for each thing that happens."""
+"""The output of the supervisor: facts and links once, then one line for each event."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FAINT: Final = "2"
 
 
 class Console:
-    """Prints for people. Colours only on a terminal, and not where ``NO_COLOR`` is set."""
+    """Prints to the terminal. Colours only on a terminal, and not if ``NO_COLOR`` is set."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._coloured = self._out.isatty() and not os.environ.get("NO_COLOR")
 
     def say(self, text: str = "") -> None:
-        """One line as it is."""
+        """One line, unchanged."""
         print(text, file=self._out, flush=True)
 
     def fact(self, name: str, text: str) -> None:
@@ -34,7 +34,7 @@ class Console:
         self.say(f"{name:<11}{text}")
 
     def link(self, place: Place) -> None:
-        """Where a visitor finds a server."""
+        """The address of a server."""
         name = self._paint(f"{place.framework.title:<11}", _ANSI[place.colour])
         self.say(f"{name}{place.url('localhost', '/Cart')}")
 
@@ -45,11 +45,11 @@ class Console:
         self._event(place.label, _ANSI[place.colour], f"{facts['session']}  {fields:<24} {size}")
 
     def event(self, place: Place, text: str) -> None:
-        """Something about a server."""
+        """An event of a server."""
         self._event(place.label, _ANSI[place.colour], text)
 
     def trouble(self, name: str, text: str) -> None:
-        """Something that went wrong."""
+        """An error."""
         self._event(name, _BAD, text)
 
     def _event(self, name: str, style: str, text: str) -> None:

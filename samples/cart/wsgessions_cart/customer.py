@@ -1,4 +1,4 @@
-"""What a shop's session holds besides the cart, so that the sample's session has the size of a real one: about 2 kB.
+"""The content of a shop's session besides the cart, so that the sample's session has a realistic size: about 2 kB.
 
 It never changes, so it is sent once, when the session is created; every later request sends its own few bytes.
 """

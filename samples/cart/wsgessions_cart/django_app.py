@@ -1,4 +1,4 @@
-"""The shop on Django. What the session asks of an application is marked ``# session``; all else is any shop's."""
+"""The shop on Django. The lines for the session are marked ``# session``; the others are those of any shop."""
 
 # ruff: noqa: D103 - a view's name and path say what it does
 

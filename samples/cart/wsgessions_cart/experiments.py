@@ -1,6 +1,7 @@
-"""What the page's buttons do: kill a server, start it again, make the session heavy, change it from two tabs at once.
+"""The actions of the page's buttons: kill a server, start it again, enlarge the session, change it from two tabs at
+once.
 
-Each answers with the address to go to next, so that every button is a plain form and needs no JavaScript.
+Each returns the next address, so that every button is a plain form and needs no JavaScript.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ __all__ = ["BALLAST", "Race", "TabResult", "kill", "load_ballast", "one_tab", "r
 
 BALLAST: Final = "ballast"
 BALLAST_BYTES: Final = 200_000
-"""Below the 256 kB that a session may have."""
+"""Bytes below the limit of 256 kB for a session."""
 TABS: Final = ("tab_one", "tab_two")
 """The attributes that the two tabs write."""
 RACE: Final = "race"
@@ -35,7 +36,7 @@ _TAB_SECONDS: Final = 0.3
 
 
 async def kill(servers: Servers, scope: Mapping[str, Any]) -> str:
-    """End this process as a crash would, once the answer is out; send the visitor to a server that lives."""
+    """End this process like a crash, after the answer was sent; redirect the visitor to a live server."""
     for other in servers.others:
         if await answers(other):
             asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, os.kill, os.getpid(), signal.SIGKILL)
@@ -54,7 +55,7 @@ async def restart(servers: Servers, port: str) -> str:
 
 
 def load_ballast(session: MutableMapping[str, Any], wanted: str) -> str:
-    """Put 200 kB into the session, or (``wanted="drop"``) take them out."""
+    """Put 200 kB into the session, or (``wanted="drop"``) remove them."""
     if wanted == "drop":
         session.pop(BALLAST, None)
         return "/Cart?note=light#try"
@@ -102,7 +103,7 @@ def _headers_of_visitor(scope: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class TabResult:
-    """What became of one tab's change."""
+    """The outcome of one tab's change."""
 
     label: str
     colour: str
@@ -113,7 +114,7 @@ class TabResult:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What became of two changes made at once."""
+    """The outcome of two simultaneous changes."""
 
     tabs: tuple[TabResult, ...]
     same_base: bool

@@ -1,4 +1,4 @@
-"""Who may do what to the sample, and what a browser may do with its pages. Around the application, in pure ASGI."""
+"""Access control of the sample, and security headers for its pages. A middleware in pure ASGI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def may_control(scope: Mapping[str, Any], servers: Servers) -> bool:
 
 
 class Guard:
-    """Refuses what other sites' pages send, and the controls to strangers; adds security headers to every answer."""
+    """Rejects requests from other sites' pages, and controls from other hosts; adds security headers to every
+    answer.
+    """
 
     def __init__(self, app: App, servers: Servers) -> None:
         self.app = app
@@ -76,7 +78,7 @@ class Guard:
 
 
 def _is_own_page(scope: Scope) -> bool:
-    """Whether a form of this very server sent the request, or no browser did."""
+    """Whether a form of this server, or no browser, sent the request."""
     headers = {name.lower(): value for name, value in scope["headers"]}
     site = headers.get(b"sec-fetch-site")
     if site is not None:

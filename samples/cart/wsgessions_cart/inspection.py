@@ -1,4 +1,4 @@
-"""What the inspector box shows of a session, as text ready for the page. The id is not among it: it is a credential."""
+"""The texts of the inspector box about a session. They do not contain the id: it is a credential."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsgessions import Session
 __all__ = ["Inspection", "Sent", "inspect", "quantity_of_bytes"]
 
 _SERVED_HOW: Final = {
-    "new": "nobody presented one",
+    "new": "the request had none",
     "store": "one round trip",
     "near-cache": "no round trip",
 }
@@ -19,7 +19,7 @@ _SERVED_HOW: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What this server's last commit of the session sent, beside what a write of the whole session would have sent."""
+    """The bytes of this server's last commit of the session, compared with a write of the whole session."""
 
     sent: int
     whole: int
@@ -28,7 +28,7 @@ class Sent:
 
     @property
     def share(self) -> float:
-        """Bytes sent in per cent of the whole session; at least as much as can be seen."""
+        """Bytes sent in per cent of the whole session, with a visible minimum."""
         return round(min(100.0, max(0.8, 100 * self.sent / max(self.whole, 1))), 1)
 
 
@@ -37,7 +37,7 @@ class Inspection:
     """One session as this server sees it now."""
 
     ref: str | None
-    """The handle that people may see; None for a session that has not been stored."""
+    """The public name of the session; None if it has not been stored."""
     version: int
     served_from: str
     served_how: str
@@ -49,7 +49,7 @@ class Inspection:
 
 
 def inspect(session: Session) -> Inspection:
-    """Look at a session without changing it."""
+    """Read a session without changing it."""
     source = session.served_from.value
     return Inspection(
         ref=session.ref,

@@ -1,4 +1,4 @@
-"""The shop on Litestar. What the session asks of an application is marked ``# session``; all else is any shop's."""
+"""The shop on Litestar. The lines for the session are marked ``# session``; the others are those of any shop."""
 
 # ruff: noqa: D103 - a handler's name and path say what it does
 

@@ -1,4 +1,4 @@
-"""What one server of the sample asks of the others: whether they answer, and requests on a visitor's behalf."""
+"""The calls of one server of the sample to the others: whether they answer, and requests for a visitor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEP_SECONDS: Final = 0.03
 
 
 async def answers(place: Place) -> bool:
-    """Whether something accepts connections there."""
+    """Whether a process accepts connections there."""
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(BIND_HOST, place.port)
@@ -33,10 +33,10 @@ async def answers(place: Place) -> bool:
 
 
 async def wait_until(place: Place, *, up: bool, seconds: float) -> bool:
-    """Wait until the server answers, or answers no more.
+    """Wait until the server answers, or until it does not any more.
 
     Returns:
-        Whether it came to that in time.
+        Whether that happened in time.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""The messages that a page shows after a button was pressed; the address says which: ``/Cart?note=moved-9081``."""
+"""The messages on a page after a click on a button; the address selects one: ``/Cart?note=moved-9081``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Notice", "Tone", "killed_server", "note_of", "notice_of"]
 
 
 class Tone(Enum):
-    """How a message looks; the words say it too."""
+    """The style of a message."""
 
     GOOD = "good"
     BAD = "bad"
@@ -47,7 +47,7 @@ def note_of(scope: Mapping[str, Any]) -> str:
 
 
 def notice_of(note: str, servers: Servers) -> Notice | None:
-    """The message for this note; None for a note that nobody gives."""
+    """The message for this note; None for an unknown one."""
     kind, place = _split(note, servers)
     if kind not in _TEXTS:
         return None
@@ -58,7 +58,7 @@ def notice_of(note: str, servers: Servers) -> Notice | None:
 
 
 def killed_server(note: str, servers: Servers) -> Place | None:
-    """The server that has just been killed by its button, and may take a moment to be gone."""
+    """The server that has just been killed by its button, and may take a moment to end."""
     kind, place = _split(note, servers)
     return place if kind == "moved" else None
 

@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class CartView:
-    """The cart as the page shows it."""
+    """The cart on the page."""
 
     lines: tuple[Line, ...]
 
@@ -57,7 +57,7 @@ class CartView:
 
 @dataclass(frozen=True, slots=True)
 class OtherServer:
-    """Another server as the page shows it: the same page there, if it is up."""
+    """Another server on the page: a link to the same page there, if it is up."""
 
     place: Place
     url: str
@@ -87,17 +87,17 @@ class Pages:
 
     async def product(self, scope: Mapping[str, Any], product: Product) -> str:
         """One product, beside the same boxes."""
-        # The response's start would commit what was changed until here; done now, the inspector can show it.
+        # The response's start would commit the changes; an earlier commit lets the inspector show it.
         await _session(scope).commit()
         return await self._render("product.html", scope, product=product)
 
     async def missing(self, scope: Mapping[str, Any]) -> str:
-        """The page for what does not exist."""
+        """The page for a missing address."""
         await _session(scope).load()  # paths without a session can be missing too
         return await self._render("missing.html", scope)
 
     def summary(self, scope: Mapping[str, Any]) -> dict[str, Any]:
-        """What ``/Cart/session.json`` answers."""
+        """The answer of ``/Cart/session.json``."""
         session, here = _session(scope), self.servers.here
         last = inspect(session).last
         return {
@@ -140,7 +140,7 @@ class Pages:
 
 
 def _is_over(killed: Place | None, others: list[OtherServer]) -> bool:
-    """Whether the killed server that the address tells of is up again: somebody has come back to an old address."""
+    """Whether the killed server in the address is up again, because the visitor has returned to an old address."""
     return any(other.place == killed and other.up for other in others)
 
 

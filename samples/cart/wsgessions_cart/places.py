@@ -1,4 +1,4 @@
-"""Which servers the sample has, which of them this process is, and how to address the others from a browser."""
+"""The servers of the sample, the one that this process is, and the addresses of the others for a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BIND_HOST: Final = "127.0.0.1"
 """The sample serves this machine only: its session cookie travels unencrypted, and it has a button that kills it."""
 
 COLOURS: Final = ("goldenrod", "darkseagreen", "lightskyblue", "plum")
-"""Of the first server, the second, and so on; the first two are the guide's."""
+"""The ports of the first server, the second, and so on; the first two are those of the guide."""
 
 _HOST_NAME: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 
@@ -52,7 +52,7 @@ class Place:
 
     @property
     def label(self) -> str:
-        """As people read it: ``"FastAPI :9081"``."""
+        """The name for display: ``"FastAPI :9081"``."""
         return f"{self.framework.title} :{self.port}"
 
     def url(self, host: str, path: str) -> str:
@@ -65,7 +65,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """All servers of the sample as one of them sees them."""
+    """All servers of the sample, from the view of one of them."""
 
     here: Place
     others: tuple[Place, ...]
@@ -74,9 +74,9 @@ class Servers:
 
     @classmethod
     def from_environment(cls, default: Framework, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read what the supervisor told this process: ``CART_SERVERS=fastapi:9081,django:9082``, ``CART_PORT=9081``.
+        """Read the supervisor's variables: ``CART_SERVERS=fastapi:9081,django:9082``, ``CART_PORT=9081``.
 
-        Without it, somebody runs the application under a server of their own: then there are no others.
+        Without them, the application runs under another server, without the other servers of the sample.
         """
         declared = environment.get("CART_SERVERS", f"{default.name.lower()}:9081")
         places = parse_places(declared)

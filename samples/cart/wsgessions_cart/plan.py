@@ -1,4 +1,4 @@
-"""What the supervisor is asked to run."""
+"""The task of the supervisor."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["FIRST_PORT", "STORE_PORT", "Plan", "Unfit"]
 
 FIRST_PORT: Final = 9081
 STORE_PORT: Final = 9510
-"""Of the store that the sample starts, as long as the servers begin at `FIRST_PORT`."""
+"""The port of the sample's store, if the servers begin at `FIRST_PORT`."""
 
 
 class Unfit(ValueError):
-    """What was asked for cannot be run; the text says why, and what can."""
+    """The options are invalid; the text gives the reason and a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Plan:
 
     places: tuple[Place, ...]
     store_port: int | None
-    """None where the visitor brings a store."""
+    """None if an existing store is used."""
     store_url: str
 
     @classmethod
     def of(cls, servers: str, store_url: str | None, port_base: int) -> Plan:
-        """Read what was asked for on the command line.
+        """Read the options of the command line.
 
         Args:
             servers: names of frameworks, comma-separated; a name may come more than once.
@@ -67,7 +67,7 @@ class Plan:
     def environment(self, place: Place | None, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
         """The environment of one server, or of the store.
 
-        The children import what this process imports, from wherever it was started.
+        The children import the same modules as this process, from any working directory.
         """
         environment = {
             **inherited,

@@ -1,4 +1,4 @@
-"""Whether the ports are free, and who has them if not."""
+"""Checks whether the ports are free, and names the processes that use them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["holders"]
 
 
 def holders(ports: Iterable[int]) -> dict[int, str]:
-    """The ports that are taken, each with the program that has it, as far as the system tells."""
+    """The ports in use, each with its program, if the system shows it."""
     return {port: _holder(port) for port in ports if not _is_free(port)}
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        if sys.platform != "win32":  # there, the option would let two programs have one port
+        if sys.platform != "win32":  # there, the option would let two programs use one port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((BIND_HOST, port))

@@ -1,4 +1,4 @@
-"""A child process as the supervisor sees it: started, ready, ended, and what it says meanwhile."""
+"""A child process of the supervisor: its start, readiness, end, and output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINE_BYTES: Final = 1 << 20
 
 
 class StartFailed(Exception):
-    """A child did not come up; the text says which, and how it ended. Why, it has said itself."""
+    """A child did not start; the text names it and how it ended. Its own output gives the reason."""
 
 
 class Child:
@@ -30,8 +30,8 @@ class Child:
         name: for messages.
         arguments: of `wsgessions_cart.child`.
         environment: its whole environment.
-        hear: is given each line of its standard output, and sets `ready` when it reads the right one.
-        complain: is given each line of its standard error.
+        hear: called with each line of its standard output; sets `ready` at the right one.
+        complain: called with each line of its standard error.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Child:
     async def launch(self) -> None:
         """Start the process, without waiting for anything."""
         self.ready.clear()
-        # -P: a file of the visitor's folder must not stand in for a module of ours.
+        # -P: a file in the current directory must not replace a module of ours.
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "wsgessions_cart.child", *self._arguments),
             env=self._environment,
@@ -113,13 +113,13 @@ class Child:
         return False
 
     def kill(self) -> None:
-        """End it and what shares its process group, at once."""
+        """Kill it and its process group."""
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def stop(self, seconds: float) -> None:
-        """Ask it to stop, and see to it that it has after ``seconds``."""
+        """Ask it to stop, and kill it after ``seconds``."""
         if self._process is None or self._process.returncode is not None:
             return
         with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""What a server tells the supervisor: one JSON object a line on its standard output."""
+"""The reports of a server to the supervisor: one JSON object a line on its standard output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 def report(event: str, **facts: Any) -> None:
-    """Tell the supervisor that something happened."""
+    """Report an event to the supervisor."""
     sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
     sys.stdout.flush()
 
@@ -27,7 +27,7 @@ def report(event: str, **facts: Any) -> None:
 class CommitWatch:
     """Reports every commit that a request made. Inside the session's own middleware, so that there is a session.
 
-    It asks the session nothing that would count as an access: a request that leaves the session alone stays one.
+    It reads no part of the session that would count as an access: a request that leaves the session alone stays one.
     """
 
     def __init__(self, app: App, *, supervised: bool) -> None:

@@ -1,4 +1,4 @@
-"""What ``wsgessions cart`` does: look at the ports, run the supervisor, and say what went wrong."""
+"""The command ``wsgessions cart``: checks the ports, runs the supervisor, and reports errors."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def run(servers: str, store_url: str | None, port_base: int, *, open_browser: bo
         servers: names of frameworks, comma-separated: ``"fastapi,django"``.
         store_url: the store to use; None to start one.
         port_base: the port of the first server. The other ports keep their distance to it.
-        open_browser: show the first server's page when all is up.
+        open_browser: open the first server's page when all servers are up.
 
     Returns:
-        The exit code: 0, 1 if something did not start, 2 if what was asked for cannot be run.
+        The exit code: 0, 1 if a process did not start, 2 if the options are invalid.
     """
     try:
         plan = Plan.of(servers, store_url, port_base)

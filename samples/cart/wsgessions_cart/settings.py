@@ -10,6 +10,6 @@ __all__ = ["SETTINGS"]
 
 SETTINGS: Final = SessionSettings(
     context_path="/Cart",
-    cookie={"insecure": True},  # plain http, which the sample only speaks on this machine
+    cookie={"insecure": True},  # plain http, which the sample uses on this machine only
     exclude=["/Cart/static"],
 )

@@ -25,9 +25,9 @@ class Supervisor:
     """Starts, watches, starts again and stops the processes of one run.
 
     Args:
-        plan: what to run; its ports have been found free.
-        console: where to tell about it.
-        when_up: called once when everything is up.
+        plan: the task; its ports are free.
+        console: the output.
+        when_up: called once when all processes are up.
     """
 
     def __init__(self, plan: Plan, console: Console, when_up: Callable[[], object]) -> None:
@@ -57,7 +57,7 @@ class Supervisor:
             await self._stop()
 
     def _on_signal(self) -> None:
-        if self._stopping.is_set():  # the second time, somebody has no patience
+        if self._stopping.is_set():  # the second signal: stop at once
             for child in (*self._servers.values(), *filter(None, [self._store])):
                 child.kill()
         self._stopping.set()
@@ -124,7 +124,7 @@ class Supervisor:
                 self._console.event(place, line)
 
     def _hear_store(self, child: Child, line: str) -> None:
-        """``wsgessions server`` tells its facts when it is ready; the first line is of interest here."""
+        """``wsgessions server`` prints its facts when it is ready; only the first line is used here."""
         name, _, fact = line.partition(" ")
         if name == "store" and not child.ready.is_set():
             self._console.fact(name, fact.strip())
@@ -189,7 +189,7 @@ class Supervisor:
     # -- stopping ------------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        """Stop the servers, then the store: what the last requests changed still reaches it."""
+        """Stop the servers, then the store: it still gets the changes of the last requests."""
         self._stopping.set()
         self._console.say("\nStopping ...")
         await asyncio.gather(*(server.stop(_APP_STOP_SECONDS) for server in self._servers.values()))

@@ -61,8 +61,8 @@ class AdapterHarness(ABC):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         """The framework's test application, with sessions of this manager installed by the adapter.
 
-        It has these routes; ``{action}`` is for `wsgessions.testing.adapters.suite.perform`, whose result is
-        answered as JSON:
+        It has these routes; ``{action}`` is for `wsgessions.testing.adapters.suite.perform`; its result is answered as
+        JSON:
 
         * ``/do/{action}``, of methods GET, HEAD, POST, OPTIONS;
         * ``/sync/{action}``: by a handler that is not a coroutine;
