@@ -58,7 +58,7 @@ def server(
     address = _address(bind)
     if not (address.is_loopback or allow_clear_text):
         message = f"{address} is reachable from other hosts, and traffic, the password included, is not encrypted"
-        raise typer.BadParameter(f"{message}: on a private network say --allow-clear-text", param_hint="--bind")
+        raise typer.BadParameter(f"{message}: on a private network use --allow-clear-text", param_hint="--bind")
     plan = {"bind": str(address), "port": port, "fsync": _policy(fsync), "maxmemory": _size(maxmemory)}
     try:
         _serve(directory, plan)

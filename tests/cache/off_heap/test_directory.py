@@ -269,7 +269,7 @@ def test_a_worker_that_cannot_have_a_file_after_a_fork_goes_on_without_and_says_
         for _ in range(5):
             host.look(tier)
     assert len(caplog.records) == 1
-    assert "is not to be had" in caplog.text
+    assert "is not available" in caplog.text
     tier.put(state(2))
     assert tier.get_own(key_of(2)) is None
     host.look(sibling, tier)

@@ -103,7 +103,7 @@ def test_what_takes_the_place_between_the_start_and_the_first_question_hears_not
 ) -> None:
     """The server's own process lives; another has its socket, or its port."""
     watched = Watched(either_place, Fake(tmp_path, "usurped").path, served_by="embedded", patience=0.5)
-    assert "does not answer: what answers there is not the server of this store" in watched.next("error")
+    assert "does not answer: the process that answers there is not the server of this store" in watched.next("error")
     watched.close()
     heard = (tmp_path / "heard").read_text().splitlines()
     assert "left" in heard
@@ -111,7 +111,7 @@ def test_what_takes_the_place_between_the_start_and_the_first_question_hears_not
 
 
 async def _refused(attempt: Callable[..., Awaitable[object]]) -> None:
-    with pytest.raises(StoreUnavailable, match="what answers there is not the server of this store"):
+    with pytest.raises(StoreUnavailable, match="the process that answers there is not the server of this store"):
         await attempt(deadline=time.monotonic() + 1.5)
 
 

@@ -184,7 +184,7 @@ class OffHeap:
                 self._open()
             self._look_around()
         except OSError as error:
-            self._log.warning("off_heap_failed", "the off-heap tier is not to be had: %s", error)
+            self._log.warning("off_heap_failed", "the off-heap tier is not available: %s", error)
         self._next_look = self._clock() + _LOOK_EVERY
 
     def _look_around(self) -> None:

@@ -61,7 +61,7 @@ class DocumentCells:
         try:
             return Cell(unpack(held.value, key), held.token)
         except Unreadable:
-            _log.error("unreadable_record", "session %s is damaged in the cache; it is left as it is", key.ref)
+            _log.error("unreadable_record", "session %s is damaged in the cache; it is left unchanged", key.ref)
             return Cell(None, held.token)
 
     async def add(self, document: Document) -> bool:

@@ -60,7 +60,7 @@ class Peer:
         pid, uid = found
         is_ours = pid == self.pid if self.namespace == own_namespace() else uid == os.geteuid()
         if not is_ours:
-            raise ConnectionRefusedError("what answers there is not the server of this store")
+            raise ConnectionRefusedError("the process that answers there is not the server of this store")
         return True
 
     def _tcp_peer(self, connection: socket.socket) -> tuple[int, int] | None:

@@ -55,7 +55,7 @@ def _sign_in(stream: _Stream, password: Secret, *words: str) -> None:
     stream.write(_command("AUTH", SUPERVISOR, password.reveal()) + _command(*words))
     stream.flush()
     if stream.readline() != b"+OK\r\n":
-        raise ConnectionRefusedError("what answers does not know our password")
+        raise ConnectionRefusedError("the process that answers does not accept our password")
 
 
 def _connected(listening: Listening, server: Peer) -> socket.socket:
@@ -75,7 +75,7 @@ def _meet(connection: socket.socket, server: Peer) -> None:
     until = time.monotonic() + _PATIENCE
     while not server.holds(connection):
         if time.monotonic() > until:
-            raise TimeoutError("the server does not take the connection")
+            raise TimeoutError("the server does not accept the connection")
         time.sleep(_POLL)
 
 
@@ -86,7 +86,7 @@ def _command(*words: str) -> bytes:
 def _bulk(stream: _Stream) -> str:
     head = stream.readline()
     if not head.startswith(b"$"):
-        raise ConnectionAbortedError("the server refused to tell how it is")
+        raise ConnectionAbortedError("the server refused to report its status")
     return stream.read(int(head[1:])).decode()
 
 

@@ -40,10 +40,10 @@ class StoreDiagnostics:
         """
         if refusal == ScriptStatus.UNREADABLE:
             self.unreadable += 1
-            _log.error("unreadable_record", "session %s is damaged in the store; it is left as it is", key.ref)
+            _log.error("unreadable_record", "session %s is damaged in the store; it is left unchanged", key.ref)
         elif refusal == ScriptStatus.TOO_NEW:
             self.too_new += 1
-            _log.error("newer_format", "session %s was written by a later release; it is left to that", key.ref)
+            _log.error("newer_format", "session %s was written by a later release; it is left unchanged", key.ref)
             raise RecordTooNew(
                 "the session was written by a later release of wsgessions",
                 hint="upgrade this server, or route its users to upgraded ones",
@@ -53,7 +53,9 @@ class StoreDiagnostics:
         """Record sessions that had to be indexed again (R-28)."""
         if number:
             self.reindexed += number
-            _log.warning("reindexed", "%d sessions were missing in the index of the store, and are back in it", number)
+            _log.warning(
+                "reindexed", "%d sessions were missing in the index of the store, and were added again", number
+            )
 
     def note_unconfirmed(self, replicas: int) -> None:
         """Record that not all replicas have confirmed the end of a session in time."""

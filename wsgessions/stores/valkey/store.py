@@ -148,7 +148,7 @@ class ValkeyStore:
         sent_at = time.monotonic()
         self.clock.observe(layout.milliseconds(await commands.request(b"TIME")), sent_at=sent_at)
         if await self.agreement.reach(commands):
-            self.link.refuse_queued("the store was emptied, and its sessions are spread in another way now")
+            self.link.refuse_queued("the store was emptied, and its number of segments has changed")
         try:
             await self.agreement.begin_list(commands)
         except StoreRefused:

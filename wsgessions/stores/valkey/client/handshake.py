@@ -55,7 +55,7 @@ async def open_connection(address: Address, name: str, make: Callable[[], Connec
             await _meet(transport.get_extra_info("socket").fileno(), address.holds)
         await _greet(FreshConnection(connection), address, name)
     except BaseException:
-        connection.drop("it was not let in")
+        connection.drop("its handshake failed")
         raise
     return connection
 

@@ -233,7 +233,7 @@ class Link(Commands):
             try:
                 await self._on_connect(FreshConnection(connection))
             except BaseException:
-                connection.drop("it was not found fit")
+                connection.drop("the server was rejected")
                 raise
         return connection
 

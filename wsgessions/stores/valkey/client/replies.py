@@ -29,10 +29,10 @@ _QUOTED_ARGUMENTS: Final = re.compile(r",? with args beginning with:.*", re.DOTA
 _HINTS: Final = {
     "LOADING": "the store is reading its data from disk; it will be ready by itself",
     "BUSY": "a script is running for long on the store; find it with SLOWLOG",
-    "NOAUTH": "give user and password in store_url, or to the client that stands for it",
-    "WRONGPASS": "check user and password in store_url, or of the client that stands for it",
+    "NOAUTH": "give user and password in store_url, or to the client given in its place",
+    "WRONGPASS": "check user and password in store_url, or of the client given in its place",
     "NOPERM": "allow the store's user the commands and the key prefix of wsgessions",
-    "OOM": "raise the store's maxmemory or let fewer sessions live",
+    "OOM": "raise the store's maxmemory or keep fewer sessions",
     "READONLY": "the server is a replica: name the primary in store_url",
     "MISCONF": "the store cannot write to its disk: see its log",
     "NOREPLICAS": "the store demands replicas that are not connected",

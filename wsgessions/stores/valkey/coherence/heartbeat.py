@@ -257,9 +257,8 @@ class Heartbeat:
         if self._tracked_keys and keys >= _NEARLY_FULL * self._tracked_keys:
             _log.warning(
                 "tracking_table",
-                "the store watches %d sessions for all servers, of %d that it can; beyond that copies are lost before "
-                "their time: raise its tracking-table-max-keys, and tracking_table_max_keys here, or lower "
-                "max_bytes_on_heap",
+                "the store tracks %d sessions for all servers, of at most %d; beyond that copies are dropped early: "
+                "raise its tracking-table-max-keys, and tracking_table_max_keys here, or lower max_bytes_on_heap",
                 keys,
                 self._tracked_keys,
             )

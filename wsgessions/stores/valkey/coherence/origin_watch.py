@@ -53,9 +53,11 @@ class OriginWatch:
             try:
                 await self.look()
             except StoreUnavailable as error:
-                _log.info("origin_unknown", "the store could not be asked whether it is the same as before: %s", error)
+                _log.info("origin_unknown", "the origin of the store could not be read: %s", error)
             except Exception as error:  # noqa: BLE001 - a watch that died would leave a swapped store unnoticed for ever
-                _log.error("origin_watch_broke", "a look at the list of members broke off: %s", type(error).__name__)
+                _log.error(
+                    "origin_watch_broke", "a check of the list of members failed unexpectedly: %s", type(error).__name__
+                )
 
     async def look(self) -> None:
         """Check once.

@@ -113,11 +113,11 @@ class Fence:
             segment = next(iter(await self._store.known_segments(deadline)))
             answers = await self._at_primary().pipeline((ScriptCall(FENCE, (segment.fence,)), wait), deadline=deadline)
         except StoreUnavailable as error:
-            _log.info("fence_interrupted", "the replicas could not be asked, and are asked again: %s", error)
+            _log.info("fence_interrupted", "acknowledgements could not be read; retrying: %s", error)
             return b"", 0
         for answer in answers:
             if isinstance(answer, StoreRefused):
-                _log.warning("fence_refused", "what replicas have cannot be found out: %s", answer)
+                _log.warning("fence_refused", "acknowledgements of replicas cannot be read: %s", answer)
                 return b"refused", 0
         return answers[0], answers[1]
 

@@ -63,7 +63,9 @@ class Revocations:
         self._forget(now)
         if len(self._until) > MOST_REVOCATIONS:
             self._until.popitem(last=False)
-            _log.info("revocations_full", "more than %d ends are to be remembered; the oldest go", MOST_REVOCATIONS)
+            _log.info(
+                "revocations_full", "there are more than %d ends to remember; the oldest are dropped", MOST_REVOCATIONS
+            )
 
     def see_timeline(self, timeline: bytes) -> None:
         """Set the present timeline of the store: its replication id (fact 16)."""

@@ -67,7 +67,8 @@ class Tracking:
         try:
             await commands.request(b"CLIENT", b"TRACKING", b"ON", b"OPTIN")
         except StoreRefused as error:
-            _log.warning("no_tracking", "the store, or a proxy before it, tracks no reads; each one asks it: %s", error)
+            text = "the store, or a proxy before it, does not track keys, so each request reads the store: %s"
+            _log.warning("no_tracking", text, error)
         else:
             self.on, self.count = True, await self._counting(commands)
 
@@ -75,7 +76,7 @@ class Tracking:
         try:
             count = await ByteCount.begun(commands)
         except StoreRefused as error:
-            _log.warning("not_counted", "the store tells nothing about its client, as CLIENT INFO does: %s", error)
+            _log.warning("not_counted", "the store does not support CLIENT INFO: %s", error)
             return None
         if count is None:
             _log.info("not_counted", "the store does not count what it sends, so a short loss of pushes is not noticed")

@@ -83,7 +83,7 @@ class Reaper:
             except StoreUnavailable as error:
                 _log.warning("sweep_failed", "expired sessions could not be removed, and will be later: %s", error)
             except Exception as error:  # noqa: BLE001 - a reaper that died would fill the store without a sound
-                _log.error("sweep_broke", "a sweep for expired sessions broke off: %s", type(error).__name__)
+                _log.error("sweep_broke", "a sweep for expired sessions failed unexpectedly: %s", type(error).__name__)
             await asyncio.sleep(self._interval * chance.uniform(0.1, 0.3))  # spreads nodes
 
     async def sweep(self, *, pace: float = 0.0) -> int:
