@@ -21,7 +21,7 @@ _log = LogThrottle(logging.getLogger("wsgessions.aiocache"))
 
 
 class Cell(NamedTuple):
-    """What lies under a key."""
+    """The content of a key."""
 
     document: Document | None
     """None if there is no value, or an unreadable one."""
@@ -50,7 +50,7 @@ class DocumentCells:
         self._clock = clock
 
     async def read(self, key: SessionKey) -> Cell:
-        """What lies under a key.
+        """The content of a key.
 
         Raises:
             RecordTooNew: a later release has written it.
