@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import Any, Final, Unpack
+from typing import Final, Unpack
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
@@ -16,6 +15,7 @@ from wsgessions.errors import ConfigError
 from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.web.call_tasks import CallTasks
 
 from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
 
@@ -85,34 +85,17 @@ class Call:
         manager: the manager of the sessions around the application.
     """
 
-    __slots__ = ("_cancelled", "_tasks", "manager", "request", "response")
+    __slots__ = ("manager", "request", "response", "tasks")
 
     def __init__(self, manager: SessionManager) -> None:
         self.manager: SessionManager = manager
         self.request: HttpRequest | None = None
         self.response: HttpResponseBase | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._cancelled = False
-
-    def enter(self) -> None:
-        """Note the running task as one of this call.
-
-        Raises:
-            asyncio.CancelledError: the call was cancelled.
-        """
-        if self._cancelled:
-            raise asyncio.CancelledError
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
+        self.tasks: CallTasks = CallTasks()
 
     async def tidy(self) -> None:
         """End the tasks of the call, but for the one that asks for it, and close what is open."""
-        self._cancelled = True
-        others = self._tasks - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await self.tasks.cancel()
         open_thing = self.response or self.request
         if open_thing is not None and not (self.response is not None and self.response.closed):
             await sync_to_async(open_thing.close)()
@@ -135,11 +118,11 @@ class _Inside:
             scope[CALL] = call = Call(self._manager)
 
             async def receive_in_call() -> Message:
-                call.enter()
+                call.tasks.enter()
                 return await receive()
 
             async def send_in_call(message: Message) -> None:
-                call.enter()
+                call.tasks.enter()
                 await send(message)
 
             try:

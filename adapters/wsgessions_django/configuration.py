@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
+from wsgessions.settings.framework_words import SESSION_COOKIE, lifetimes_for, refuse_cookie_beside
 from wsgessions.settings.sources import CONSTRUCTOR, Sourced, from_constructor, merged, shielded
 
 __all__ = ["STOCK_MIDDLEWARE", "check_no_effect", "current_manager", "is_changed", "settings_of_project", "use_manager"]
@@ -19,14 +20,6 @@ __all__ = ["STOCK_MIDDLEWARE", "check_no_effect", "current_manager", "is_changed
 STOCK_MIDDLEWARE: Final = "django.contrib.sessions.middleware.SessionMiddleware"
 """Django's own; where it stands in ``MIDDLEWARE``, the cookie is the one of Django's settings."""
 _OURS: Final = "WSGESSIONS"
-_COOKIE: Final = {
-    "SESSION_COOKIE_NAME": "name",
-    "SESSION_COOKIE_PATH": "path",
-    "SESSION_COOKIE_DOMAIN": "domain",
-    "SESSION_COOKIE_HTTPONLY": "httponly",
-    "SESSION_COOKIE_SAMESITE": "samesite",
-}
-"""Settings of Django, and the settings ``cookie.…`` of the same meaning."""
 
 
 class _Process:
@@ -92,16 +85,7 @@ def is_changed(name: str) -> bool:
 
 def check_no_effect(manager: SessionManager) -> None:
     """Refuse settings of Django that a given manager, which has its own, leaves without effect (R-07)."""
-    cookie = _of_cookie(manager.settings).get("cookie", {})
-    for setting, sourced in cookie.items():
-        value = sourced.value.lower() if setting == "samesite" and isinstance(sourced.value, str) else sourced.value
-        if getattr(manager.settings.cookie, setting) != value:
-            raise ConfigError(
-                "a manager is given, which has its own",
-                setting=f"cookie.{setting}",
-                origin=sourced.origin,
-                hint="give it to the manager's settings",
-            )
+    refuse_cookie_beside(manager.settings, _of_cookie(manager.settings).get("cookie", {}))
 
 
 def _of_cookie(others: SessionSettings) -> dict[str, Any]:
@@ -110,20 +94,19 @@ def _of_cookie(others: SessionSettings) -> dict[str, Any]:
     Args:
         others: the settings without them.
     """
-    cookie = {setting: _said(name) for name, setting in _COOKIE.items() if is_changed(name)}
+    cookie = {setting: _said(name) for name, setting in SESSION_COOKIE.items() if is_changed(name)}
     if is_changed("SESSION_COOKIE_SECURE"):
         secure = _said("SESSION_COOKIE_SECURE")
         cookie["insecure"] = Sourced(not secure.value, secure.origin)
     found: dict[str, Any] = {}
     if is_changed("SESSION_COOKIE_AGE"):
         age = _said("SESSION_COOKIE_AGE")
-        wanted, lifetime = timedelta(seconds=age.value), others.absolute_timeout
-        if others.origin("absolute_timeout") == "default":  # nobody has set it, so it grows with the age
-            lifetime = max(wanted, lifetime)
-            found["absolute_timeout"] = Sourced(lifetime, age.origin)
-        found["max_inactive_interval"] = Sourced(min(wanted, lifetime), age.origin)
+        idle, absolute = lifetimes_for(timedelta(seconds=age.value), others)
+        found["max_inactive_interval"] = Sourced(idle, age.origin)
+        if absolute != others.absolute_timeout:
+            found["absolute_timeout"] = Sourced(absolute, age.origin)
         if not django_settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
-            cookie["max_age"] = Sourced(min(age.value, int(lifetime.total_seconds())), age.origin)
+            cookie["max_age"] = Sourced(min(age.value, int(absolute.total_seconds())), age.origin)
     return found | ({"cookie": cookie} if cookie else {})
 
 

@@ -25,8 +25,6 @@ NAME: Final = "_session_expiry"
 _SHORTEST: Final = timedelta(milliseconds=1)
 _LONGEST: Final = LONGEST_INTERVAL_MS // 1000
 """Seconds."""
-_RENEWALS: Final = 30
-"""A persistent cookie that each request shall renew is given anew so many times in its life, by a commit (S-33)."""
 
 
 def cookie_age(manager: SessionManager) -> int:
@@ -84,12 +82,12 @@ def tell_cookie(manager: SessionManager, session: Session) -> None:
     expiry = _expiry_of(session)
     persistent = manager.settings.cookie.max_age is not None
     if expiry:
-        unit_of(session).keep_cookie(_time_left(manager, expiry))
+        unit.keep_cookie(_time_left(manager, expiry))
     elif (expiry == 0 and (persistent or NAME in unit.baseline)) or (NAME in unit.baseline and not persistent):
-        unit_of(session).keep_cookie(None)
+        unit.keep_cookie(None)
     if django_settings.SESSION_SAVE_EVERY_REQUEST and unit.record is not None:
         session.mark_accessed()
-        if _is_renewal_due(manager, session):
+        if manager.requests.cookie_renewal_due(unit):
             session.max_inactive_interval = session.max_inactive_interval
 
 
@@ -104,14 +102,3 @@ def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:
         return timedelta(seconds=max(-_LONGEST, min(expiry, _LONGEST)))  # as it was taken over, or assigned directly
     now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
     return datetime.fromisoformat(expiry).astimezone(UTC) - now
-
-
-def _is_renewal_due(manager: SessionManager, session: Session) -> bool:
-    """A cookie that is sent with every response could undo a login in another tab (S-209); a commit cannot."""
-    unit = unit_of(session)
-    record, age = unit.record, unit.cookie_seconds
-    if age is None:
-        age = manager.settings.cookie.max_age
-    if record is None or not age:
-        return False
-    return manager.store.clock.now_ms() - record.version // 1000 >= age * 1000 // _RENEWALS

@@ -92,7 +92,7 @@ class SessionMiddleware(StockMiddleware):
         if call is not None:
             call.request = request
             if self.async_mode:
-                call.enter()
+                call.tasks.enter()
         manager = current_manager()
         if self._standalone.manager is not manager:
             self._standalone = StandaloneRequests(manager)

@@ -16,6 +16,7 @@ from litestar.middleware.session.server_side import ServerSideSessionConfig
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError, WsgessionsError
+from wsgessions.settings.framework_words import lifetimes_for
 from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions.web.lifespan import start_manager
 
@@ -186,11 +187,10 @@ def _overrides(changed: dict[str, Any], base: SessionSettings) -> dict[str, Any]
         cookie["insecure"] = not changed["secure"]
     if "max_age" in changed:
         cookie["max_age"] = changed["max_age"]
-        age = timedelta(seconds=changed["max_age"])
-        lifetime = base.absolute_timeout
-        if base.origin("absolute_timeout") == "default":
-            lifetime = overrides["absolute_timeout"] = max(age, lifetime)
-        overrides["max_inactive_interval"] = min(age, lifetime)
+        idle, absolute = lifetimes_for(timedelta(seconds=changed["max_age"]), base)
+        overrides["max_inactive_interval"] = idle
+        if absolute != base.absolute_timeout:
+            overrides["absolute_timeout"] = absolute
     if "session_id_bytes" in changed:
         overrides["id_length"] = -(-changed["session_id_bytes"] * 8 // _BITS_PER_CHARACTER)
     return overrides | ({"cookie": cookie} if cookie else {})

@@ -8,18 +8,14 @@ from typing import Any, Final
 from quart import Quart
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.errors import ConfigError
+from wsgessions.settings.framework_words import SESSION_COOKIE
 from wsgessions.store.contract import Store
 
-__all__ = ["check_no_effect", "cookie_of", "manager_of"]
+__all__ = ["cookie_of", "manager_of"]
 
 _SETTINGS: Final = {
-    "SESSION_COOKIE_NAME": "name",
-    "SESSION_COOKIE_PATH": "path",
-    "SESSION_COOKIE_DOMAIN": "domain",
+    **SESSION_COOKIE,
     "SESSION_COOKIE_SECURE": "secure",
-    "SESSION_COOKIE_HTTPONLY": "httponly",
-    "SESSION_COOKIE_SAMESITE": "samesite",
     "SESSION_COOKIE_PARTITIONED": "partitioned",
 }
 """Each key of Quart's configuration with the setting ``cookie.…`` that means the same."""
@@ -49,14 +45,3 @@ def manager_of(
     if changed and (given is None or isinstance(given, Mapping)):
         overrides = {**overrides, "cookie": {**changed, **(given or {})}}
     return SessionManager(settings, store=store, **overrides)
-
-
-def check_no_effect(app: Quart, manager: SessionManager) -> None:
-    """Refuse a configuration of the cookie that a given manager, which has its own, leaves without effect (R-07)."""
-    for setting, value in cookie_of(app).items():
-        if getattr(manager.settings.cookie, setting) != value:
-            raise ConfigError(
-                "Quart's configuration sets it too, and a manager is given, which has its own",
-                setting=f"cookie.{setting}",
-                hint="give it to the manager's settings",
-            )

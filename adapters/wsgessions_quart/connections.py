@@ -17,6 +17,7 @@ from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
+from wsgessions.web.call_tasks import CallTasks
 from wsgessions.web.headers_inside import telling_inside
 
 from .session import QuartSession
@@ -94,36 +95,25 @@ def ending_with_its_call(base: type[Any]) -> type[Any]:
     class Connection(base):  # type: ignore[misc]  # whatever class the application has
         def __init__(self, *args: Any, **named: Any) -> None:
             super().__init__(*args, **named)
-            self._running: set[asyncio.Task[Any]] = set()
-            self._cancelled = False
+            self._tasks = CallTasks()
 
         async def __call__(self, receive: Any, send: Any) -> None:
             try:
                 await super().__call__(receive, telling_inside(self.scope, send))
             except asyncio.CancelledError:
-                self._cancelled = True
-                for task in self._running:
-                    task.cancel()
-                await asyncio.gather(*self._running, return_exceptions=True)
+                await self._tasks.cancel()
                 raise
 
         async def handle_messages(self, *args: Any) -> None:
-            self._enter()
+            self._tasks.enter()
             await super().handle_messages(*args)
 
         async def handle_request(self, *args: Any) -> None:
-            self._enter()
+            self._tasks.enter()
             await super().handle_request(*args)
 
         async def handle_websocket(self, *args: Any) -> None:
-            self._enter()
+            self._tasks.enter()
             await super().handle_websocket(*args)
-
-        def _enter(self) -> None:
-            if self._cancelled:
-                raise asyncio.CancelledError
-            task = asyncio.current_task()
-            if task is not None:
-                self._running.add(task)
 
     return Connection

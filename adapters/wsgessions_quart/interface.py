@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Unpack, cast
 
 from quart import Quart, has_request_context, request, websocket
@@ -18,11 +17,13 @@ from wsgessions.errors import StoreUnavailable, WsgessionsError
 from wsgessions.manager import StoreOrClient, manager_for, with_store
 from wsgessions.session import unit_of
 from wsgessions.settings import SettingOverrides, shielded
+from wsgessions.settings.framework_words import refuse_cookie_beside
+from wsgessions.settings.sources import Sourced
 from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
 from wsgessions.web.id_resolver import SessionIdResolver
 
-from .configuration import check_no_effect, manager_of
+from .configuration import cookie_of, manager_of
 from .connections import Inside, ending_with_its_call
 from .detached import save_apart
 from .session import PERMANENT, QuartSession
@@ -31,9 +32,6 @@ __all__ = ["EXTENSION", "WsgessionsSessionInterface"]
 
 EXTENSION: Final = "wsgessions"
 """The key in ``app.extensions`` under which the manager is."""
-
-_RENEWALS: Final = 30
-"""A permanent session that is used gets its cookie anew so many times in its lifetime, by a commit (S-33)."""
 
 _logger = logging.getLogger("wsgessions.adapter")
 
@@ -92,7 +90,8 @@ class WsgessionsSessionInterface(SessionInterface):
         if isinstance(present, SessionManager):
             return present
         if self._given is not None:
-            check_no_effect(app, self._given)
+            told = {setting: Sourced(value, "Quart's configuration") for setting, value in cookie_of(app).items()}
+            refuse_cookie_beside(self._given.settings, told)
         manager = self._given or manager_of(app, self._settings, self._overrides, self._store)
         app.extensions[EXTENSION] = manager
         if "asgi_app" in vars(app):
@@ -157,8 +156,9 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     try:
         if session.get(PERMANENT):
             lifetime = app.permanent_session_lifetime
-            unit_of(session).keep_cookie(lifetime)
-            refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and _is_renewal_due(manager, session, lifetime)
+            unit = unit_of(session)
+            unit.keep_cookie(lifetime)
+            refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and manager.requests.cookie_renewal_due(unit)
             if session.max_inactive_interval != lifetime or refreshes:
                 session.max_inactive_interval = lifetime
         elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:
@@ -166,12 +166,3 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     except WsgessionsError as error:
         # The session cannot be used; whoever tried has been told, and the response will tell the client.
         _logger.debug("a session was left as it is: %s", error)
-
-
-def _is_renewal_due(manager: SessionManager, session: Session, lifetime: timedelta) -> bool:
-    """Quart sends the cookie with every response; a late one would undo a login (S-209), a commit cannot."""
-    if session.is_new:
-        return False
-    committed = datetime.fromtimestamp(session.version / 1_000_000, UTC)
-    now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
-    return now - committed >= lifetime / _RENEWALS

@@ -161,11 +161,11 @@ def test_a_django_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 async def test_a_call_that_was_cancelled_takes_no_more_tasks() -> None:
     """S-54: those that Django leaves behind end at their next step, or at once."""
     call = Call(current_manager())
-    call.enter()
+    call.tasks.enter()
     waiting = asyncio.Event()
 
     async def left_behind() -> None:
-        call.enter()
+        call.tasks.enter()
         waiting.set()
         await asyncio.Event().wait()
 
@@ -174,7 +174,7 @@ async def test_a_call_that_was_cancelled_takes_no_more_tasks() -> None:
     await call.tidy()
     assert task.cancelled()
     with pytest.raises(asyncio.CancelledError):
-        call.enter()
+        call.tasks.enter()
 
 
 async def test_installed_twice_the_first_stays(caplog: pytest.LogCaptureFixture) -> None:

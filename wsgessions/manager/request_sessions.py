@@ -7,6 +7,7 @@ seam between the manager and the part that speaks HTTP, or a framework's adapter
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from ..cache.near_cache import MARGIN
 from ..credentials.identity import new_session_id
@@ -24,6 +25,8 @@ from .rejected_ids import RejectedId, RejectedIdMonitor
 from .startup import StoreStartup
 
 __all__ = ["RequestSessions"]
+
+_COOKIE_RENEWALS: Final = 30
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
 
@@ -164,6 +167,16 @@ class RequestSessions:
             return None
         left_ms = record.deadline_ms - self.store.clock.now_ms()
         return max(0, min(wanted, left_ms // 1000))
+
+    def cookie_renewal_due(self, unit: UnitOfWork) -> bool:
+        """Whether a persistent cookie that each request shall renew is given anew: so many times in its life (S-33).
+
+        That takes a commit. A cookie that was sent with every response could undo a login in another tab (S-209).
+        """
+        age = self._cookie_max_age if unit.cookie_seconds is None else unit.cookie_seconds
+        if unit.record is None or not age:
+            return False
+        return self.store.clock.now_ms() - unit.record.version // 1000 >= age * 1000 // _COOKIE_RENEWALS
 
     # -- accesses ------------------------------------------------------------------------------------------------------
 
