@@ -14,7 +14,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 OF_ADAPTERS = (
     "tests/adapters",
-    "tests/takeover",
+    "tests/migration",
     "tests/testing",
     "tests/test_framework_versions.py",
     "tests/test_install.py",

@@ -7,6 +7,8 @@ import tomllib
 
 import pytest
 
+from devtools.building import OF_THE_WHEEL
+from devtools.matrix import OF_ADAPTERS
 from tests.architecture.sources import CORE, ROOT
 
 
@@ -43,3 +45,9 @@ def test_one_version_stands_everywhere() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert f'__version__ = "{version}"' in (CORE / "__init__.py").read_text()
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("path", [*OF_ADAPTERS, *(f"tests/{name}" for name in OF_THE_WHEEL)])
+def test_the_tests_that_a_verb_names_exist(path: str) -> None:
+    """The matrix would pass over tests that have moved away."""
+    assert (ROOT / path).exists()
