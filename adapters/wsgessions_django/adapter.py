@@ -25,9 +25,9 @@ __all__ = ["DjangoAdapter"]
 class DjangoAdapter:
     """Gives a Django project sessions, as ``request.session``, when it is served by ASGI.
 
-    The project has ``SESSION_ENGINE = "wsgessions_django"``, and ``"wsgessions_django.SessionMiddleware"`` where
-    Django's own stood in ``MIDDLEWARE``. Arguments are those of `wsgessions.adapter.Adapter`; what they leave open the
-    project's settings say, see `wsgessions_django.configuration`.
+    The project sets ``SESSION_ENGINE = "wsgessions_django"``, and has ``"wsgessions_django.SessionMiddleware"`` in
+    ``MIDDLEWARE`` in place of Django's own. Arguments are those of `wsgessions.adapter.Adapter`; settings that they do
+    not give come from the project's settings, see `wsgessions_django.configuration`.
     """
 
     framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("django", "5.2", tested="6.1")
@@ -43,7 +43,7 @@ class DjangoAdapter:
         given = shielded(SessionSettings, overrides)
         del overrides
         if manager is not None:
-            manager_for(manager, settings, given, store)  # refuses settings that would be without effect
+            manager_for(manager, settings, given, store)  # rejects settings that would have no effect
         self._settings = settings
         self._manager = manager
         self._store = store
@@ -51,20 +51,20 @@ class DjangoAdapter:
 
     @classmethod
     def fits(cls, app: object) -> bool:
-        """Whether ``app`` is what ``get_asgi_application()`` makes."""
+        """Whether ``app`` is an application made by ``get_asgi_application()``."""
         return isinstance(app, ASGIHandler)
 
     def install(self, app: ASGIApp) -> ASGIApp:
         """Put the sessions around an application; see `wsgessions_django.asgi.wrap`.
 
         Raises:
-            ConfigError: as `wrap` says; Django is too old; or the application is one of WSGI.
+            ConfigError: as for `wrap`; Django is too old; or the application is a WSGI application.
         """
         check_framework(self)
         if isinstance(app, WSGIHandler):  # pyright: ignore[reportUnnecessaryIsInstance]  # not every project checks types
             raise ConfigError(
-                "an application of WSGI cannot be wrapped",
+                "a WSGI application cannot be wrapped",
                 setting="adapter",
-                hint="give get_asgi_application(); under WSGI the middleware in MIDDLEWARE does all there is to do",
+                hint="pass get_asgi_application(); under WSGI the middleware in MIDDLEWARE is enough",
             )
         return wrap(app, settings=self._settings, manager=self._manager, store=self._store, **self._overrides)

@@ -1,4 +1,4 @@
-"""Live sessions in Django's admin: of everybody or a user, on all servers, to be looked at and ended (S-55, S-104)."""
+"""Live sessions in Django's admin: of all users or of one, on all servers, listed and ended (S-55, S-104)."""
 
 from __future__ import annotations
 
@@ -33,49 +33,49 @@ else:
 
 
 class Line(NamedTuple):
-    """One line of the list."""
+    """One row of the list."""
 
     row: Row
     may_end: bool
     user: Any = None
-    """Whose session it is, if it is a user's of this project."""
+    """The user of this project that the session is bound to, if any."""
     stranger: str = ""
-    """Whose it is otherwise, such as a user's of another application; empty if it is nobody's."""
+    """Otherwise the principal, such as a user of another application; empty without one."""
 
 
 @admin.register(LiveSession)
 class LiveSessionAdmin(ModelAdmin):
-    """One page. Staff see and end their own sessions, and with the permissions of the model those of everybody.
+    """One page. Staff see and end their own sessions, and with the permissions of the model those of all users.
 
-    Sessions are shown by their refs, never by ids (S-100), and are ended by POST. Each end, each look at the sessions
-    of somebody else, and each refusal is told to the logger ``wsgessions.audit``; ends are in the user's history too.
+    Sessions are shown by their refs, never by ids (S-100), and are ended by POST. The logger ``wsgessions.audit``
+    records each end, each view of another user's sessions, and each denied attempt; ends are in the user's history too.
     """
 
     def get_urls(self) -> list[URLPattern]:
-        """The list, and nothing else of what models have."""
+        """The URL of the list, and no other that models have."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
         return [path("", self.admin_site.admin_view(self.changelist_view), name=name)]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Everybody who may enter the admin has sessions."""
+        """True for each user with access to the admin, since each has sessions."""
         return True
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
-        """What the index of the admin links to."""
+        """The permissions by which the index of the admin links to the page."""
         return {"add": False, "change": False, "delete": False, "view": True}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Live sessions; by POST, the end of some of them.
+        """List live sessions; by POST, end some of them.
 
-        They are those of the user named by ``?user=``. Without it they are those of everybody, page by page, or the own
-        ones for who may not view the others.
+        The sessions are those of the user in ``?user=``. Without it they are all sessions, page by page, or the user's
+        own ones without the permission to view others.
         """
-        wanted = request.GET.get("user", "").strip()
+        username = request.GET.get("user", "").strip()
         may_view = self._may(request, "view")
         try:
             if request.method == "POST":
-                return self._end(request, wanted)
-            shown = self._of_user(request, wanted) if wanted or not may_view else self._of_everybody(request)
+                return self._end(request, username)
+            shown = self._of_user(request, username) if username or not may_view else self._of_everybody(request)
         except InvalidCursor:
             messages.warning(request, _("That page is not there any more. The list begins again."))
             return HttpResponseRedirect(request.path)
@@ -83,7 +83,7 @@ class LiveSessionAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Live sessions"),
-            "wanted": wanted,
+            "wanted": username,
             "may_look_for_others": may_view,
             **shown,
             **(extra_context or {}),
@@ -91,10 +91,10 @@ class LiveSessionAdmin(ModelAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/wsgessions_django/livesession/sessions.html", context)
 
-    # -- what is shown -------------------------------------------------------------------------------------------------
+    # -- the lists -----------------------------------------------------------------------------------------------------
 
-    def _of_user(self, request: HttpRequest, wanted: str) -> dict[str, Any]:
-        user: Any = self._user_named(wanted) if wanted else request.user
+    def _of_user(self, request: HttpRequest, username: str) -> dict[str, Any]:
+        user: Any = self._user_named(username) if username else request.user
         if user is None:
             return {"everybody": False, "shown": None}
         self._check_for(request, "view", user)
@@ -114,7 +114,7 @@ class LiveSessionAdmin(ModelAdmin):
         }
 
     def _of_everybody(self, request: HttpRequest) -> dict[str, Any]:
-        self._check(request, "view", "everybody")
+        self._check(request, "view", "all users")
         after = request.GET.get("after")
         try:
             page, total = page_of_all(after, self.list_per_page)
@@ -135,32 +135,32 @@ class LiveSessionAdmin(ModelAdmin):
         users: Any = get_user_model()
         return users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
 
-    # -- who may -------------------------------------------------------------------------------------------------------
+    # -- permissions ---------------------------------------------------------------------------------------------------
 
     def _may(self, request: HttpRequest, action: str) -> bool:
         user: Any = request.user
         return bool(user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"))
 
     def _check_for(self, request: HttpRequest, action: str, user: Any) -> None:
-        """Refuse what concerns somebody else to who has no permission for it, and put down who asked."""
+        """Raise `PermissionDenied` for another user's sessions without the permission; log the attempt either way."""
         if user != request.user:
             self._check(request, action, repr(user.get_username()))
 
-    def _check(self, request: HttpRequest, action: str, whose: str) -> None:
+    def _check(self, request: HttpRequest, action: str, subject: str) -> None:
         allowed = self._may(request, action)
         log = _audit.info if allowed else _audit.warning
-        words = (request.user.get_username(), "may" if allowed else "may not", action, whose)
-        log("in the admin, %r %s %s the sessions of %s", *words, extra={"event": "admin"})
+        values = (request.user.get_username(), "may" if allowed else "may not", action, subject)
+        log("in the admin, %r %s %s the sessions of %s", *values, extra={"event": "admin"})
         if not allowed:
             raise PermissionDenied
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
-    def _end(self, request: HttpRequest, wanted: str) -> HttpResponse:
+    def _end(self, request: HttpRequest, username: str) -> HttpResponse:
         ref = request.POST.get("ref", "")
-        user = self._user_named(wanted) if wanted else request.user
+        user = self._user_named(username) if username else request.user
         try:
-            if ref and not wanted and self._may(request, "view"):
+            if ref and not username and self._may(request, "view"):
                 self._end_listed(request, ref)
             elif user is not None:
                 self._check_for(request, "view", user)
@@ -170,29 +170,29 @@ class LiveSessionAdmin(ModelAdmin):
         return HttpResponseRedirect(request.get_full_path())
 
     def _end_listed(self, request: HttpRequest, ref: str) -> None:
-        """End one of the sessions of everybody, who may be nobody."""
+        """End one session in the list of all, which may have no principal."""
         live = live_session(ref)
         user = None if live is None else users_of([live]).get(live.principal or "")
         if user is not None:
             self._end_of_user(request, user, ref)
         elif live is None:
-            self._tell(request, 0, "nobody")
+            self._tell(request, 0, "no user")
         else:
-            whose = "nobody" if live.principal is None else repr(live.principal)
-            self._check(request, "delete", whose)
-            self._tell(request, int(end_session(ref)), whose)
+            subject = "no user" if live.principal is None else repr(live.principal)
+            self._check(request, "delete", subject)
+            self._tell(request, int(end_session(ref)), subject)
 
     def _end_of_user(self, request: HttpRequest, user: Any, ref: str) -> None:
         self._check_for(request, "delete", user)
         keep = request if user == request.user else None
         ended = int(end_device(user, ref)) if ref else end_devices(user, keep=keep)
-        told = self._tell(request, ended, repr(user.get_username()))
+        message = self._tell(request, ended, repr(user.get_username()))
         if ended:
-            self.log_change(request, user, told)
+            self.log_change(request, user, message)
 
-    def _tell(self, request: HttpRequest, ended: int, whose: str) -> str:
-        told = ngettext("%d session was ended.", "%d sessions were ended.", ended) % ended
-        words = (request.user.get_username(), ended, whose)
-        _audit.info("in the admin, %r ended %d sessions of %s", *words, extra={"event": "admin"})
-        self.message_user(request, told, messages.SUCCESS if ended else messages.WARNING)
-        return told
+    def _tell(self, request: HttpRequest, ended: int, subject: str) -> str:
+        message = ngettext("%d session was ended.", "%d sessions were ended.", ended) % ended
+        values = (request.user.get_username(), ended, subject)
+        _audit.info("in the admin, %r ended %d sessions of %s", *values, extra={"event": "admin"})
+        self.message_user(request, message, messages.SUCCESS if ended else messages.WARNING)
+        return message

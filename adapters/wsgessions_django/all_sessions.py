@@ -1,4 +1,4 @@
-"""The sessions of everybody in Django's words, for the admin: a page of them, and which users they belong to (E-8)."""
+"""All sessions in Django's terms, for the admin: a page of them, and the users that they belong to (E-8)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["end_session", "live_session", "page_of_all", "users_of"]
 
 @async_to_sync
 async def page_of_all(cursor: str | None, limit: int) -> tuple[LivePage, int | None]:
-    """A page of all live sessions, and how many there are in all; None if the store does not count.
+    """A page of all live sessions, and the number of all; None if the store does not count them.
 
     Raises:
         InvalidCursor: the cursor is of no such page.

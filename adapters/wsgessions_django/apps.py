@@ -1,4 +1,4 @@
-"""The package as an app of a project: with it in ``INSTALLED_APPS`` come system checks and commands."""
+"""The package as an app of a project: in ``INSTALLED_APPS`` it adds system checks and commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["WsgessionsConfig"]
 
 
 class WsgessionsConfig(AppConfig):
-    """Its one model, by which the admin knows live sessions, has no table: sessions are in no database."""
+    """Its one model, which stands for live sessions in the admin, has no table: sessions are in no database."""
 
     name = "wsgessions_django"
     verbose_name: str = "Sessions"  # pyright: ignore[reportIncompatibleVariableOverride]

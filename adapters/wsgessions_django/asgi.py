@@ -1,4 +1,4 @@
-"""Sessions around an ASGI application in which Django is: lifespan, WebSockets of others, and an end with its call."""
+"""Sessions around an ASGI application that contains Django: lifespan, WebSockets, and the end of a call's tasks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, s
 __all__ = ["CALL", "Call", "wrap"]
 
 CALL: Final = "wsgessions.django"
-"""The key of a scope under which our middleware finds the `Call`."""
+"""The key of a scope under which the middleware finds the `Call`."""
 
 _logger = logging.getLogger("wsgessions.adapter")
 
@@ -37,32 +37,32 @@ def wrap(
 ) -> ASGIApp:
     """Put sessions around ``get_asgi_application()``, or around an application that routes to it.
 
-    Lifespan events, which Django does not know, are answered here: the start fails if the store cannot be reached, and
-    the end closes the manager. WebSockets are left to the application, with the session in ``scope["session"]``.
+    Lifespan events, which Django does not support, are answered here: the start fails if the store cannot be reached,
+    and the end closes the manager. WebSockets are passed to the application, with the session in ``scope["session"]``.
 
     Args:
         app: the application.
         settings: the settings; by default those of the project, the environment and the files.
-        manager: the manager to use, when applications share one.
-        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
-        overrides: single settings by name, in place of ``settings``.
+        manager: the manager to use, if applications share one.
+        store: a store to use, or the connection of an existing client: see `wsgessions.from_redis`.
+        overrides: single settings by name, instead of ``settings``.
 
     Returns:
         The application to serve.
 
     Raises:
-        ConfigError: a setting is wrong, a manager is given and settings too, or the project has Django's own session
+        ConfigError: a setting is wrong, both a manager and settings are given, or the project has Django's own session
             middleware.
     """
     given = shielded(SessionSettings, overrides)
     del overrides
     given, ready_made = with_store(given, store)
     if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
-        _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+        _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
         return app
     if STOCK_MIDDLEWARE in django_settings.MIDDLEWARE and django_settings.SESSION_ENGINE == "wsgessions_django":
         raise ConfigError(
-            "MIDDLEWARE has Django's own session middleware, which would commit once more",
+            "MIDDLEWARE has Django's own session middleware, which would commit a second time",
             setting="adapter",
             hint='put "wsgessions_django.SessionMiddleware" in its place',
         )
@@ -77,9 +77,10 @@ def wrap(
 
 
 class Call:
-    """One call of the application: what Django leaves behind when its call fails, or is cancelled as a cut stream is.
+    """One call of the application: what Django leaves behind when the call fails or is cancelled, as when a stream is
+    cut.
 
-    Up to 6.0 that are its tasks (S-54) and the request's body; in all versions the response, which is not closed.
+    Up to 6.0 these are its tasks (S-54) and the request's body; in all versions the response, which is not closed.
 
     Args:
         manager: the manager of the sessions around the application.
@@ -94,7 +95,7 @@ class Call:
         self.tasks: CallTasks = CallTasks()
 
     async def tidy(self) -> None:
-        """End the tasks of the call, but for the one that asks for it, and close what is open."""
+        """End the tasks of the call, except the calling one, and close what is open."""
         await self.tasks.cancel()
         open_thing = self.response or self.request
         if open_thing is not None and not (self.response is not None and self.response.closed):
@@ -102,7 +103,7 @@ class Call:
 
 
 class _Inside:
-    """The application as the session middleware of the core sees it."""
+    """The application, as the session middleware of the core calls it."""
 
     def __init__(self, app: ASGIApp, manager: SessionManager) -> None:
         self.app = app
@@ -133,7 +134,7 @@ class _Inside:
 
 
 async def _run_lifespan(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that raises before it has asked for anything does not know lifespans, as Django does not."""
+    """Run the application's lifespan. One that raises before its first `receive`, as Django does, has none."""
     asked = False
 
     async def receive_noting() -> Message:

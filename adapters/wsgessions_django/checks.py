@@ -1,17 +1,17 @@
-"""What ``manage.py check`` says about sessions.
+"""The checks of sessions for ``manage.py check``.
 
 | id | what is wrong |
 |---|---|
 | `wsgessions.E001` | a setting of wsgessions is wrong |
-| `wsgessions.E002` | the engine is ours, and `MIDDLEWARE` has no session middleware |
-| `wsgessions.E003` | the middleware is ours, and the engine is not |
+| `wsgessions.E002` | the engine is wsgessions', and `MIDDLEWARE` has no session middleware |
+| `wsgessions.E003` | the middleware is wsgessions', and the engine is not |
 | `wsgessions.E004` | `MIDDLEWARE` has two session middlewares |
-| `wsgessions.E005` | something that needs the session comes before it in `MIDDLEWARE` |
-| `wsgessions.W001` | Django's own middleware over our engine: it works, and less well |
+| `wsgessions.E005` | a middleware or app that needs the session comes before it in `MIDDLEWARE` |
+| `wsgessions.W001` | Django's own middleware with the engine of wsgessions: it works, but less well |
 | `wsgessions.W002` | with `DEBUG` off, the cookie may travel unencrypted |
 | `wsgessions.W003` | with `DEBUG` off, sessions are in the memory of each process |
 | `wsgessions.W004` | a setting of Django's engines that has no effect here |
-| `wsgessions.W005` | during a move, a filter of the project leaves the old cookie in debug pages and error mails |
+| `wsgessions.W005` | during a migration, a filter of the project leaves the old cookie in debug pages and error mails |
 | `wsgessions.I001` | (`check --deploy`) the project names no ASGI application |
 """
 
@@ -48,14 +48,14 @@ _WITHOUT_EFFECT: Final = ("SESSION_CACHE_ALIAS", "SESSION_FILE_PATH", "SESSION_S
 
 
 def register_all() -> None:
-    """Have ``manage.py check`` run all of them, each once, however often the apps of a process are set up."""
+    """Register all checks, each once, however often the apps of a process are set up."""
     for check in (check_settings, check_middleware, check_order, check_safety, check_effect, check_reports):
         register(check, TAG)
     register(check_deployment, TAG, deploy=True)
 
 
 def _check(messages: Callable[[], Iterator[CheckMessage]]) -> Callable[..., list[CheckMessage]]:
-    """As Django calls it. Its registry is a set of functions, so the one that is registered has to stay the same."""
+    """The function for Django's registry, which is a set of functions, so it must be the same one each time."""
 
     def check(**_: Any) -> list[CheckMessage]:
         return list(messages())
@@ -97,7 +97,7 @@ def check_middleware() -> Iterator[CheckMessage]:
         )
     elif engine_is_ours and stock:
         yield Warning(
-            "Django's own session middleware knows nothing of watermarks: each request that uses its session asks the "
+            "Django's own session middleware does not use watermarks: each request that uses its session asks the "
             "store, from another thread, and a store that does not answer is a 500.",
             hint=f'Put "{_OURS}" in its place.',
             id="wsgessions.W001",
@@ -120,23 +120,23 @@ def check_order() -> Iterator[CheckMessage]:
 
 @_check
 def check_safety() -> Iterator[CheckMessage]:
-    """W002, W003: of what does while developing."""
+    """W002, W003: settings that are acceptable during development only."""
     try:
         chosen = settings_of_project()
-    except ConfigError:  # E001 says so
+    except ConfigError:  # reported as E001
         return
     if settings.DEBUG or not _engine_is_ours():
         return
     _, ours = _session_middleware()
     if ours and chosen.cookie.insecure:
         yield Warning(
-            "The session's cookie is sent over plain http too: whoever listens on the way can take over sessions.",
+            "The session's cookie is sent over plain http too: an attacker on the network can take over sessions.",
             hint="Leave SESSION_COOKIE_SECURE = False, or cookie.insecure, to development.",
             id="wsgessions.W002",
         )
     if chosen.store_url.get_secret_value().startswith("memory:"):
         yield Warning(
-            "Sessions are in the memory of each process: a second process does not know them, and a restart ends them.",
+            "Sessions are in the memory of each process: a second process does not have them, and a restart ends them.",
             hint='WSGESSIONS = {"store_url": "valkey://host"}, or leave it out for a store of this host.',
             id="wsgessions.W003",
         )
@@ -149,7 +149,7 @@ def check_effect() -> Iterator[CheckMessage]:
         for name in filter(is_changed, _WITHOUT_EFFECT):
             yield Warning(
                 f"{name} has no effect on sessions of wsgessions.",
-                hint="Remove it. What can be stored is in the reference of values, where it is stored in WSGESSIONS.",
+                hint="Remove it. The reference of values lists what can be stored; WSGESSIONS sets where.",
                 id="wsgessions.W004",
             )
 
@@ -161,8 +161,8 @@ def check_reports() -> Iterator[CheckMessage]:
     chosen = settings.DEFAULT_EXCEPTION_REPORTER_FILTER
     if moves and not is_masking(_imported(chosen)):
         yield Warning(
-            f"{chosen} does not mask the cookie of the old sessions, which is a credential until they are taken over.",
-            hint="Have it inherit from wsgessions_django.reports.OldCookieFilter.",
+            f"{chosen} does not mask the cookie of the old sessions, which is a credential until they are migrated.",
+            hint="Make it inherit from wsgessions_django.reports.OldCookieFilter.",
             id="wsgessions.W005",
         )
 
@@ -180,7 +180,7 @@ def check_deployment() -> Iterator[CheckMessage]:
 
 
 def _session_middleware() -> tuple[list[str], list[str]]:
-    """The session middlewares of the project: of Django's kind, and of ours."""
+    """The session middlewares of the project: Django's or derived from it, and wsgessions'."""
     stock: list[str] = []
     ours: list[str] = []
     for path in settings.MIDDLEWARE:
@@ -196,7 +196,7 @@ def _imported(path: str) -> object:
     try:
         return import_string(path)
     except ImportError:
-        return None  # the server will not start, and says why
+        return None  # the server will not start, and reports the reason
 
 
 def _engine_is_ours() -> bool:

@@ -1,4 +1,4 @@
-"""What Django's settings say about sessions, and the manager that is made of it, one per process."""
+"""Sessions in Django's settings, and the manager made from them, one per process."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from wsgessions.settings.sources import CONSTRUCTOR, Sourced, from_constructor, 
 __all__ = ["STOCK_MIDDLEWARE", "check_no_effect", "current_manager", "is_changed", "settings_of_project", "use_manager"]
 
 STOCK_MIDDLEWARE: Final = "django.contrib.sessions.middleware.SessionMiddleware"
-"""Django's own; where it stands in ``MIDDLEWARE``, the cookie is the one of Django's settings."""
+"""Django's own middleware; if ``MIDDLEWARE`` has it, the cookie is the one of Django's settings."""
 _OURS: Final = "WSGESSIONS"
 
 
 class _Process:
-    """What this process has. Reentrant: making a manager asks which cookie Django's settings name."""
+    """The state of this process. Reentrant: making a manager reads the cookie from Django's settings."""
 
     lock: Final = threading.RLock()
     manager: SessionManager | None = None
-    told_names: Final[set[str]] = set()
-    """Names of the cookie that we have put into Django's settings. Tests that change settings bring old ones back."""
+    written_names: Final[set[str]] = set()
+    """Names of the cookie that were written into Django's settings. Tests that change settings restore old ones."""
 
 
 def current_manager() -> SessionManager:
-    """The manager of the sessions of this process: the adapter's, or one made of the project's settings.
+    """The manager of the sessions of this process: the adapter's, or one made from the project's settings.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -48,7 +48,7 @@ def current_manager() -> SessionManager:
 
 
 def use_manager(manager: SessionManager) -> None:
-    """Make a manager the one of this process, until a test changes a setting that it was made of."""
+    """Make a manager the one of this process, until a test changes a setting that it was made from."""
     with _Process.lock:
         _Process.manager = manager
         _tell_name()
@@ -57,10 +57,10 @@ def use_manager(manager: SessionManager) -> None:
 def settings_of_project(
     base: SessionSettings | None = None, overrides: Mapping[str, Any] | None = None
 ) -> SessionSettings:
-    """Our settings, as the project has them.
+    """The settings of wsgessions in the project.
 
-    ``overrides``, and what code has set in ``base``, go before Django's ``WSGESSIONS``; that goes before what Django's
-    ``SESSION_…`` settings say, where the project has changed them; then come environment and files.
+    ``overrides``, and what code has set in ``base``, precede Django's ``WSGESSIONS``; that precedes Django's
+    ``SESSION_…`` settings, if the project has changed them; then come environment and files.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -77,19 +77,19 @@ def settings_of_project(
 
 
 def is_changed(name: str) -> bool:
-    """Whether the project has given a setting of Django another value than its default, or the same on purpose."""
+    """Whether the project has changed a setting of Django, or has set it to its default explicitly."""
     if not django_settings.is_overridden(name):
         return False
-    return name != "SESSION_COOKIE_NAME" or django_settings.SESSION_COOKIE_NAME not in _Process.told_names
+    return name != "SESSION_COOKIE_NAME" or django_settings.SESSION_COOKIE_NAME not in _Process.written_names
 
 
 def check_no_effect(manager: SessionManager) -> None:
-    """Refuse settings of Django that a given manager, which has its own, leaves without effect (R-07)."""
+    """Reject settings of Django that have no effect because a manager is given, which has its own (R-07)."""
     refuse_cookie_beside(manager.settings, _of_cookie(manager.settings).get("cookie", {}))
 
 
 def _of_cookie(others: SessionSettings) -> dict[str, Any]:
-    """What Django's settings of the cookie mean, those that the project has changed.
+    """The settings that Django's settings of the cookie mean, as far as the project has changed them.
 
     Args:
         others: the settings without them.
@@ -125,7 +125,7 @@ def _sourced(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of values with their origins, those that a constructor was given."""
+    """The given values with the origin "code", of values with their origins."""
     kept: dict[str, Any] = {}
     for name, value in given.items():
         if isinstance(value, Sourced):
@@ -137,18 +137,18 @@ def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tell_name() -> None:
-    """Django's test client, and others who look for the cookie, find its name in Django's settings."""
+    """Write the cookie's name into Django's settings, where Django's test client and other code look for it."""
     manager = _Process.manager
     if manager is None or STOCK_MIDDLEWARE in django_settings.MIDDLEWARE:
         return
     name = manager.settings.cookie.name
     if name != django_settings.SESSION_COOKIE_NAME and not is_changed("SESSION_COOKIE_NAME"):
-        _Process.told_names.add(name)
+        _Process.written_names.add(name)
         django_settings.SESSION_COOKIE_NAME = name
 
 
 def _follow(*, setting: str, **_: Any) -> None:
-    """A test has changed a setting, or changed it back."""
+    """Follow a setting that a test has changed, or changed back."""
     with _Process.lock:
         if setting.startswith("SESSION_") or setting in {_OURS, "MIDDLEWARE"}:
             _Process.manager = None

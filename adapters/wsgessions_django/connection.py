@@ -1,4 +1,4 @@
-"""How typed code reaches the session of a request."""
+"""How typed code accesses the session of a request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ __all__ = ["get_session"]
 
 
 def get_session(request: HttpRequest) -> Session:
-    """The session behind ``request.session``, with the words of wsgessions: ``rotate_id()``, ``await increment(...)``.
+    """The session behind ``request.session``, with the methods of wsgessions: ``rotate_id()``, ``await
+    increment(...)``.
 
-    It is loaded now, if it was not. Only in a coroutine, on a path that is excluded from loading, that is left to
+    It is loaded now, if it was not. Only in a coroutine, on a path that is excluded from loading, the caller has to
+    call
     ``await session.load()``.
 
     Raises:
-        ConfigError: no session of wsgessions is there.
+        ConfigError: the request has no session of wsgessions.
         StoreUnavailable: the store did not answer.
     """
     store: object = getattr(request, "session", None)

@@ -1,4 +1,4 @@
-"""The half of a `SessionStore` that concerns one session as it is here: its id, its content, its expiry."""
+"""The half of a `SessionStore` that does not change the store: the session's id, its content, its expiry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class RequestContent(NamedTuple):
-    """The session of a request, as `SessionContent.of_request` is given it."""
+    """The session of a request, as it is passed to `SessionContent.of_request`."""
 
     manager: SessionManager
     session: Session
@@ -38,18 +38,18 @@ class RequestContent(NamedTuple):
 
 
 class SessionContent(SessionBase):
-    """A `wsgessions.Session` under Django's words. Loaded when somebody looks, unless the middleware has done so."""
+    """A `wsgessions.Session` with Django's methods. Loaded at its first access, unless the middleware has done so."""
 
     manager: SessionManager
     """The manager of the session."""
     core: Session
-    """The session itself."""
+    """The session."""
     is_left_out: bool
-    """Whether its path is excluded from loading."""
+    """Whether the request's path is excluded from loading."""
 
     def __init__(self, session_key: AnyId | None = None, *, request: RequestContent | None = None) -> None:
         self.is_in_request: Final = request is not None
-        """Whether the middleware commits it."""
+        """Whether the middleware commits the session."""
         self._is_marked = False
         self._is_gone = False
         if request is not None:
@@ -61,17 +61,17 @@ class SessionContent(SessionBase):
 
     @classmethod
     def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:
-        """The session of a request, which somebody else commits.
+        """The session of a request, which the middleware commits.
 
         Args:
             manager: the manager of the session.
             session: the session.
-            left_out: whether it is one of a path that is excluded from loading.
+            left_out: whether the request's path is excluded from loading.
         """
         return cls(request=RequestContent(manager, session, left_out))
 
     def loaded(self, *, unless_left_out: bool) -> Session:
-        """The session, loaded now if it was not; with ``unless_left_out`` not where its path is excluded from that."""
+        """The session, loaded now if it was not; with ``unless_left_out`` not if its path is excluded from loading."""
         return self._get_session(no_load=unless_left_out and self.is_left_out)
 
     def _start(self, session_key: str | None) -> None:
@@ -82,7 +82,7 @@ class SessionContent(SessionBase):
 
     @cached_property
     def serializer(self) -> Any:
-        """What `encode` and `decode` use. The sessions themselves are not stored by it."""
+        """The serializer of `encode` and `decode`. The sessions themselves are not stored by it."""
         return import_string(django_settings.SESSION_SERIALIZER)
 
     # -- identity ------------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class SessionContent(SessionBase):
 
     @property
     def session_key(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The id that the client has, or will be given with the commit; None if that is not known yet."""
+        """The id that the client has, or will receive with the commit; None if that is not known yet."""
         core = self.core
         return unit_of(core).pending_id or unit_of(core).id or unit_of(core).reserved_id
 
@@ -135,7 +135,7 @@ class SessionContent(SessionBase):
 
     @property
     def is_unloaded(self) -> bool:
-        """Whether there is an id, and nobody has asked yet what is behind it."""
+        """Whether there is an id whose session was not looked up yet."""
         core = self.core
         return unit_of(core).access is UNAVAILABLE and isinstance(unit_of(core).reason(), SessionNotLoaded)
 
@@ -147,12 +147,12 @@ class SessionContent(SessionBase):
                 await self.manager.requests.repository.carry_out(self.core)
 
     def show_nothing(self) -> None:
-        """The session has ended elsewhere: be empty, for the page that tells the visitor, and never saved again."""
+        """Be empty, for the error page, and never saved again: the session has ended elsewhere."""
         self.core = self.manager.requests.begin(PresentedCredentials())
         self._is_gone = True
 
     def load(self) -> Session:
-        """The attributes, loaded from the store unless they are there. Of an unknown id there are none."""
+        """The attributes, loaded from the store unless they are loaded already; none for an unknown id."""
         self._wait(self._bring)
         return self._get_session()
 
@@ -167,23 +167,23 @@ class SessionContent(SessionBase):
             rotate_for_user(self.core, value)
 
     async def aset(self, key: str, value: Any) -> None:
-        """See ``session[key] = value``."""
+        """Set an attribute, as ``session[key] = value``."""
         await super().aset(key, value)
         if key == USER:
             rotate_for_user(self.core, value)
 
     def clear(self) -> None:
-        """Remove all attributes; the id stays. Django has no async twin of this: ``await session.aload()`` first."""
+        """Remove all attributes; the id stays. Django has no async variant of this: ``await session.aload()`` first."""
         self._session.clear()
         self._is_marked = True
 
     def is_empty(self) -> bool:
-        """Whether there is neither an id nor an attribute. Not so for a session that could not be loaded (F-00a)."""
+        """Whether there is neither an id nor an attribute. False for a session that could not be loaded (F-00a)."""
         return self.session_key is None and not names_in(self.core)
 
     @property
     def accessed(self) -> bool:
-        """Whether anybody has looked into the session."""
+        """Whether the session was accessed."""
         return self.core.accessed
 
     @accessed.setter
@@ -192,7 +192,7 @@ class SessionContent(SessionBase):
 
     @property
     def modified(self) -> bool:
-        """Whether there is anything to save: what was changed, in nested values too, or what was announced."""
+        """Whether there is anything to save: a change, in nested values too, or an announced one."""
         return self._is_marked or self.core.modified
 
     @modified.setter
@@ -202,14 +202,14 @@ class SessionContent(SessionBase):
     # -- expiry --------------------------------------------------------------------------------------------------------
 
     def get_session_cookie_age(self) -> int:
-        """Seconds that a session without an expiry of its own may be idle: ``SESSION_COOKIE_AGE`` or our setting."""
+        """Seconds that a session without its own expiry may be idle: ``SESSION_COOKIE_AGE`` or the setting."""
         return cookie_age(self.manager)
 
     def set_expiry(self, value: datetime | timedelta | int | None) -> None:
-        """As Django has it; `absolute_timeout` is never exceeded.
+        """Set the expiry, as in Django; `absolute_timeout` is never exceeded.
 
         Raises:
-            ValueError: so many seconds no record holds; nothing was changed.
+            ValueError: more seconds than a record can hold; nothing was changed.
         """
         check_expiry(value)
         super().set_expiry(value)
@@ -222,7 +222,7 @@ class SessionContent(SessionBase):
         put_in_force(self.manager, await self._aget_session())
 
     def get_expire_at_browser_close(self) -> bool:
-        """Whether the cookie goes when the browser is closed."""
+        """Whether the cookie ends when the browser is closed."""
         expiry = self.get("_session_expiry")
         return ends_with_browser(self.manager) if expiry is None else bool(expiry == 0)
 

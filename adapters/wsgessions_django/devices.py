@@ -1,6 +1,6 @@
-"""A user's sessions in Django's words: what a page "your devices" needs, and "log out everywhere" (S-55).
+"""A user's sessions in Django's terms: for a page "your devices", and for "log out everywhere" (S-55).
 
-Each function has an async twin, whose name begins with an a.
+Each function has an async variant, whose name begins with an a.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ __all__ = [
 ]
 
 USER_AGENT: Final = "user_agent"
-"""The attribute in which `remember_user_agent` keeps what browser it is, and where the admin looks for it."""
+"""The attribute in which `remember_user_agent` stores the user agent, and from which the admin reads it."""
 _LONGEST: Final = 200
 
 
 def principal_of(user: AbstractBaseUser) -> str:
-    """The principal of a user's sessions: the primary key, as Django has it in its sessions."""
+    """The principal of a user's sessions: the primary key, as Django stores it in its sessions."""
     return str(user._meta.pk.value_to_string(user))
 
 
 async def adevices_of(user: AbstractBaseUser) -> list[LiveSession]:
-    """The live sessions of a user, the last used first, each with its attribute `USER_AGENT` if it has that.
+    """The live sessions of a user, the most recently used first, each with its attribute `USER_AGENT` if present.
 
     Raises:
         StoreUnavailable: the store did not answer.
@@ -54,14 +54,14 @@ async def aend_device(user: AbstractBaseUser, ref: str) -> bool:
     """Log a user out on one device, on all servers.
 
     Args:
-        user: whose session it is. Those of others are out of reach.
+        user: the owner of the session. Sessions of other users are out of reach.
         ref: `LiveSession.ref`.
 
     Returns:
         Whether there was such a session.
 
     Raises:
-        AmbiguousRef: it is the ref of several sessions, and none was ended.
+        AmbiguousRef: several sessions have this ref, and none was ended.
         StoreUnavailable: the store did not answer.
         ConfigError: the store cannot find sessions by their user.
     """
@@ -72,11 +72,11 @@ async def aend_devices(user: AbstractBaseUser, *, keep: HttpRequest | None = Non
     """Log a user out on all devices, or on all others.
 
     Args:
-        user: whose sessions are to end.
-        keep: the request whose own session is left alone.
+        user: the user.
+        keep: the request whose own session is kept.
 
     Returns:
-        How many were ended.
+        The number of ended sessions.
 
     Raises:
         StoreUnavailable: the store did not answer in time. Some may have been ended; call it again.
@@ -102,6 +102,6 @@ def end_devices(user: AbstractBaseUser, *, keep: HttpRequest | None = None) -> i
 
 
 def remember_user_agent(request: HttpRequest | None, **_: Any) -> None:
-    """Keep in the session what browser it is. For a project to connect: ``user_logged_in.connect(...)``."""
+    """Store the request's user agent in the session. A project connects it: ``user_logged_in.connect(...)``."""
     if request is not None:
         request.session[USER_AGENT] = request.headers.get("User-Agent", "")[:_LONGEST]

@@ -1,4 +1,4 @@
-"""Django's session engine over wsgessions: the `SessionStore` that ``SESSION_ENGINE = "wsgessions_django"`` names."""
+"""Django's session engine of wsgessions: the `SessionStore` that ``SESSION_ENGINE = "wsgessions_django"`` names."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ __all__ = ["SessionStore"]
 
 
 class SessionStore(SessionContent):
-    """One session, with the words that Django has for sessions; ``get_session(request)`` has those of wsgessions.
+    """One session, with Django's methods of sessions; ``get_session(request)`` has those of wsgessions.
 
-    What differs from Django's own engines, none of it to be done anything about:
+    Differences from Django's own engines:
 
-    * Only changed attributes are sent, nested changes are found, values may be all that `wsgessions.codec` knows.
+    * Only changed attributes are sent, nested changes are found, and values may be of all types of `wsgessions.codec`.
     * ``modified`` may be set to True, which is harmless; setting it to False undoes no change.
-    * In a request, `flush` and `cycle_key` take effect here at once and at the store with the commit, before the
-      response starts and whatever it is; elsewhere at once. The old id never stays behind.
-    * A store that does not answer raises, wherever the session is touched, and never passes for an empty session.
+    * In a request, `flush` and `cycle_key` take effect on the object at once and at the store with the commit, before
+      the response starts and whatever its status is; elsewhere at once. The old id never stays valid.
+    * If the store does not answer, each access to the session raises; it never looks like an empty session.
 
-    Methods that are no coroutines may be called from any thread. In an async view, where the session was not loaded
-    before, they would stop the event loop that they wait for; that is a `SynchronousOnlyOperation`.
+    Methods that are no coroutines may be called from any thread. In an async view whose session was not loaded before,
+    they would block the event loop that they wait for; that is a `SynchronousOnlyOperation`.
 
     Args:
-        session_key: the id that was presented, as text or as `wsgessions.SessionId`; an unknown one is dropped, and
-            never adopted (S-03).
+        session_key: the presented id, as text or as `wsgessions.SessionId`; an unknown one is dropped, and never
+            adopted (S-03).
 
     Raises:
         ConfigError: a setting is wrong.
     """
 
-    # -- what the store is told ----------------------------------------------------------------------------------------
+    # -- changes at the store ------------------------------------------------------------------------------------------
 
     def exists(self, session_key: AnyId) -> bool:
-        """Whether there is a session of this id."""
+        """Whether there is a session with this id."""
         other = self._begun(session_key)
-        del session_key  # before anything can fail: no frame shows it (S-80)
+        del session_key  # before any possible error, so that no frame shows it (S-80)
         return self._wait(lambda: self._is_there(other))
 
     async def aexists(self, session_key: AnyId) -> bool:
@@ -59,12 +59,12 @@ class SessionStore(SessionContent):
         return unit_of(other).record is not None
 
     def _begun(self, session_key: AnyId | None) -> Session:
-        """The session of this id, not loaded yet; a new one if it can be none."""
+        """The session with this id, not loaded yet; a new one if the id is malformed."""
         text = "" if session_key is None else bare(session_key)
         return self.manager.requests.begin(PresentedCredentials(text if self._validate_session_key(text) else None))
 
     def create(self) -> None:
-        """Store a session now, even an empty one, under a new id; one that exists moves to the new id."""
+        """Store the session now, even an empty one, under a new id; an existing one gets the new id."""
         self._wait(self.acreate)
 
     async def acreate(self) -> None:
@@ -79,14 +79,15 @@ class SessionStore(SessionContent):
         self._is_marked = True
 
     def save(self, must_create: bool = False) -> None:
-        """Send what has changed, now.
+        """Send the changes now.
 
         Args:
-            must_create: whether it is an error if there is such a session.
+            must_create: whether an existing session is an error.
 
         Raises:
-            CreateError: there is one.
-            UpdateError: there is none any more; found out at the store, whatever is in this process's memory.
+            CreateError: the session exists.
+            UpdateError: the session does not exist any more; checked at the store, whatever is in this process's
+            memory.
             CodecError: a value cannot be stored.
             StoreUnavailable: the store did not answer.
         """
@@ -105,7 +106,7 @@ class SessionStore(SessionContent):
             raise CreateError
         else:
             await self._updating(lambda: self.manager.requests.repository.commit(core))
-            if unit_of(core).record is record:  # nothing was sent, so the store has said nothing
+            if unit_of(core).record is record:  # nothing was sent, so the store was not asked
                 await self._updating(lambda: self.manager.requests.repository.refresh(core))
                 await self.manager.requests.touch(unit_of(core))
 
@@ -117,23 +118,23 @@ class SessionStore(SessionContent):
             raise UpdateError(str(error)) from error
 
     def delete(self, session_key: AnyId | None = None) -> None:
-        """End a session at the store, by default this one, which then cannot be saved any more."""
-        doomed = self._begun(self.session_key if session_key is None else session_key)
+        """End a session at the store, by default this one, which cannot be saved afterwards."""
+        session = self._begun(self.session_key if session_key is None else session_key)
         del session_key
-        self._wait(lambda: self._remove(doomed))
+        self._wait(lambda: self._remove(session))
 
     async def adelete(self, session_key: AnyId | None = None) -> None:
         """See `delete`."""
-        doomed = self._begun(self.session_key if session_key is None else session_key)
+        session = self._begun(self.session_key if session_key is None else session_key)
         del session_key
-        await self._remove(doomed)
+        await self._remove(session)
 
-    async def _remove(self, doomed: Session) -> None:
-        await self.manager.requests.repository.load(doomed)
-        await doomed.invalidate()
+    async def _remove(self, session: Session) -> None:
+        await self.manager.requests.repository.load(session)
+        await session.invalidate()
 
     def flush(self) -> None:
-        """End the session. What is put in afterwards makes a new one, with a new id."""
+        """End the session. Attributes set afterwards make a new one, with a new id."""
         self._get_session()
         self._end()
         if not self.is_in_request:
@@ -169,7 +170,7 @@ class SessionStore(SessionContent):
 
     def _rotate_with_commit(self) -> None:
         if unit_of(self.core).record is None:
-            # So that a receiver of the login's signal can note it.
+            # So that a receiver of the login's signal can store it.
             self.manager.requests.reserve_id(unit_of(self.core))
         else:
             self.core.rotate_id()
@@ -177,7 +178,7 @@ class SessionStore(SessionContent):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Nothing to do: the store removes sessions when their time has come."""
+        """Does nothing: the store removes expired sessions."""
 
     @classmethod
     async def aclear_expired(cls) -> None:

@@ -1,4 +1,4 @@
-"""Answers in place of the application's, as Django has them."""
+"""Error responses in place of the application's response, in Django's form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log: Final = LogThrottle(logging.getLogger("wsgessions.request"))
 
 
 def interruption() -> SessionInterrupted:
-    """What Django answers by a 400 to who has lost the session meanwhile."""
+    """The exception that Django answers with a 400: the session has ended during the request."""
     return SessionInterrupted(
         "The request's session was deleted before the request completed. The user may have logged out in a concurrent "
         "request, for example."
@@ -30,11 +30,11 @@ def interruption() -> SessionInterrupted:
 
 
 def answer_to(error: WsgessionsError, fields: Iterable[Header] = ()) -> HttpResponse | None:
-    """The answer that the rest of the project gives to this error (F-00a); None for faults of the application.
+    """The error response for this error, as in other frameworks (F-00a); None for faults of the application.
 
     Args:
         error: the error.
-        fields: what the client must be told of its id all the same.
+        fields: the header fields that tell the client its id despite the error.
     """
     answer = error_response_for(error)
     if not answer.operational:
@@ -42,5 +42,5 @@ def answer_to(error: WsgessionsError, fields: Iterable[Header] = ()) -> HttpResp
     _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
     response = HttpResponse(answer.body, status=answer.status)
     set_headers(response, answer.headers(fields))
-    cast("Any", response)._has_been_logged = True  # Django would call it an error, and mail it to the administrators
+    cast("Any", response)._has_been_logged = True  # Django would log it as an error, and mail it
     return response

@@ -1,4 +1,4 @@
-"""What Django calls the expiry of a session, in terms of ours: ``set_expiry`` and the attribute that remembers it.
+"""Django's expiry of a session in terms of wsgessions: ``set_expiry`` and the attribute that stores it.
 
 Django's expiry is a number of seconds without use, 0 for "until the browser closes", or an instant, as text.
 """
@@ -21,29 +21,29 @@ from .configuration import is_changed
 __all__ = ["check_expiry", "cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
 
 NAME: Final = "_session_expiry"
-"""The attribute, as all of Django's engines have it."""
+"""The attribute, with the name that all of Django's engines use."""
 _SHORTEST: Final = timedelta(milliseconds=1)
 _LONGEST: Final = LONGEST_INTERVAL_MS // 1000
 """Seconds."""
 
 
 def cookie_age(manager: SessionManager) -> int:
-    """Seconds that a session without an expiry of its own may be idle."""
+    """Seconds that a session without its own expiry may be idle."""
     if is_changed("SESSION_COOKIE_AGE"):
         return int(django_settings.SESSION_COOKIE_AGE)
     return (manager.settings.interval_ms or manager.settings.lifetime_ms) // 1000
 
 
 def ends_with_browser(manager: SessionManager) -> bool:
-    """Whether the cookie of a session without an expiry of its own goes when the browser is closed."""
+    """Whether the cookie of a session without its own expiry ends when the browser is closed."""
     return manager.settings.cookie.max_age is None
 
 
 def check_expiry(value: object) -> None:
-    """Refuse a number of seconds that no record holds, before it is kept among the attributes.
+    """Reject a number of seconds that no record can hold, before it is stored among the attributes.
 
     Raises:
-        ValueError: it is beyond `LONGEST_INTERVAL_MS`.
+        ValueError: it exceeds `LONGEST_INTERVAL_MS`.
     """
     if isinstance(value, int) and abs(value) > _LONGEST:
         raise ValueError(
@@ -52,7 +52,7 @@ def check_expiry(value: object) -> None:
 
 
 def put_in_force(manager: SessionManager, session: Session) -> None:
-    """Give a session the idle timeout that its expiry means."""
+    """Set the session's idle timeout to what its expiry means."""
     expiry = _expiry_of(session)
     wanted = _idle_time(manager, expiry) if expiry else manager.settings.max_inactive_interval or None
     if session.max_inactive_interval != wanted:
@@ -60,7 +60,7 @@ def put_in_force(manager: SessionManager, session: Session) -> None:
 
 
 def idle_time(manager: SessionManager, content: Mapping[str, Any]) -> timedelta | None:
-    """How long a session of this content may be idle; None if it does not say."""
+    """How long a session with this content may be idle; None if the content has no expiry."""
     expiry = content.get(NAME)
     return _idle_time(manager, expiry) if expiry else None
 
@@ -70,14 +70,14 @@ def _idle_time(manager: SessionManager, expiry: int | str) -> timedelta:
 
 
 def is_over(manager: SessionManager, session: Session) -> bool:
-    """Whether the instant has passed at which a session was to end, however much it is used."""
+    """Whether the instant has passed at which the session was to end, regardless of accesses."""
     expiry = _expiry_of(session)
     fixed = isinstance(expiry, str) or (isinstance(expiry, int) and expiry < 0)
     return fixed and expiry is not None and _time_left(manager, expiry) <= timedelta(0)
 
 
 def tell_cookie(manager: SessionManager, session: Session) -> None:
-    """Before the commit: let the cookie live as long as the session's expiry says."""
+    """Before the commit: set the cookie's lifetime to the session's expiry."""
     unit = unit_of(session)
     expiry = _expiry_of(session)
     persistent = manager.settings.cookie.max_age is not None
@@ -92,13 +92,13 @@ def tell_cookie(manager: SessionManager, session: Session) -> None:
 
 
 def _expiry_of(session: Session) -> int | str | None:
-    """The expiry, without looking into the session as an application does (S-40)."""
+    """The expiry, read without counting as the application's access (S-40)."""
     value = dict.get(session, NAME)
     return value.decoded() if isinstance(value, LazyValue) else value
 
 
 def _time_left(manager: SessionManager, expiry: int | str) -> timedelta:
     if isinstance(expiry, int):
-        return timedelta(seconds=max(-_LONGEST, min(expiry, _LONGEST)))  # as it was taken over, or assigned directly
+        return timedelta(seconds=max(-_LONGEST, min(expiry, _LONGEST)))  # if it was migrated, or assigned directly
     now = datetime.fromtimestamp(manager.store.clock.now_ms() / 1000, UTC)
     return datetime.fromisoformat(expiry).astimezone(UTC) - now

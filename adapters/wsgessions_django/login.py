@@ -1,4 +1,4 @@
-"""Whose a session is, as ``django.contrib.auth`` says it: by an attribute that logins set and logouts remove (S-55)."""
+"""The session's user in terms of ``django.contrib.auth``: an attribute that logins set and logouts remove (S-55)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from wsgessions.session import unit_of
 __all__ = ["USER", "bind_on_login", "rotate_for_user"]
 
 USER: Final = "_auth_user_id"
-"""The attribute with the user's primary key as text. It is Django's name, and what all of its logins go through."""
+"""The attribute with the user's primary key as text. Django defines the name, and all its logins set it."""
 
 
 def rotate_for_user(session: Session, user: object) -> None:
-    """When the attribute is set: have a new id drawn if it is the user's whose session it is already (S-06).
+    """When the attribute is set: draw a new id if the session belongs to the same user already (S-06).
 
-    Django does that only where there was no user. It is drawn at once, as by ``cycle_key()``, because listeners to
-    ``user_logged_in`` may note it.
+    Django does that only for a session without a user. The id is drawn at once, as by ``cycle_key()``, because
+    receivers of ``user_logged_in`` may read it.
     """
     unit = unit_of(session)
     record = unit.record
@@ -26,11 +26,11 @@ def rotate_for_user(session: Session, user: object) -> None:
 
 
 def bind_on_login(session: Session) -> None:
-    """Before a commit: bind the session to who has logged in since it was loaded, or to nobody after a logout.
+    """Before a commit: bind the session to the user that has logged in since its load, or to none after a logout.
 
-    So `SessionManager.sessions_of` finds it from the commit on. Who has logged in again, and so has a new id, is bound
-    again: `Session.bound_at` is the time of the latest login (S-57). An id that the login has drawn already is kept,
-    since listeners to ``user_logged_in`` may have noted it.
+    So `SessionManager.sessions_of` finds it from the commit on. A user that has logged in again, with a new id, is
+    bound again: `Session.bound_at` is the time of the latest login (S-57). An id that the login has drawn already is
+    kept, since receivers of ``user_logged_in`` may have read it.
     """
     unit = unit_of(session)
     if USER not in unit.baseline:

@@ -1,4 +1,4 @@
-"""The middleware that takes the place of Django's own in ``MIDDLEWARE``."""
+"""The session middleware, which replaces Django's own in ``MIDDLEWARE``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["SessionMiddleware"]
 class SessionMiddleware(StockMiddleware):
     """Gives each request its session, and the client its cookies, by the rules of wsgessions.
 
-    Inside the adapter, or another session middleware of the same sessions, the session is taken from the scope. Cookies
-    and headers are in the response here in any case, so that the middleware before this one sees them, as with Django's
-    own. In an async stack nothing here runs in another thread.
+    Inside the adapter, or another session middleware of the same sessions, the session is taken from the scope. In
+    either case this middleware puts cookies and headers into the response, so that the middleware before it sees them,
+    as with Django's own. In an async stack nothing of it runs in another thread.
 
     Raises:
-        ConfigError: a setting is wrong, or ``SESSION_ENGINE`` is not of wsgessions.
+        ConfigError: a setting is wrong, or ``SESSION_ENGINE`` is not that of wsgessions.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
@@ -42,7 +42,7 @@ class SessionMiddleware(StockMiddleware):
                 f"it has a {self.SessionStore.__module__}.{self.SessionStore.__qualname__}",
                 setting="SESSION_ENGINE",
                 origin="Django's settings",
-                hint='SESSION_ENGINE = "wsgessions_django" goes with this middleware',
+                hint='this middleware needs SESSION_ENGINE = "wsgessions_django"',
             )
         self._standalone = StandaloneRequests(current_manager())
         follow("wsgessions_django")
@@ -73,7 +73,7 @@ class SessionMiddleware(StockMiddleware):
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Run one request in an async stack. Django's name, which Sentry calls."""
+        """Run one request in an async stack. The name is Django's; Sentry calls it."""
         current = self._begin(request)
         await current.load()
         try:
@@ -102,7 +102,7 @@ class SessionMiddleware(StockMiddleware):
         return current
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """A view has met a trouble with the session that no page of Django's has words for (F-00a)."""
+        """Answer an error of the session in a view for which Django has no page (F-00a)."""
         if isinstance(exception, SessionGone):
             _show_nothing(request)
             raise interruption() from exception
@@ -121,11 +121,11 @@ async def _finish(request: HttpRequest, current: NestedRequest, response: HttpRe
         _show_nothing(request)
         raise interruption() from error
     except WsgessionsError as error:
-        refused = answer_to(error)
-        if refused is None:
+        error_response = answer_to(error)
+        if error_response is None:
             raise
         current.rollback()
-        response = refused
+        response = error_response
     response = await current.finish(response)
     if (call := _call_of(request)) is not None:
         call.response = response
@@ -133,7 +133,7 @@ async def _finish(request: HttpRequest, current: NestedRequest, response: HttpRe
 
 
 def _show_nothing(request: HttpRequest) -> None:
-    """The page that is to tell the visitor may look at the session, which is no more."""
+    """Let the error page read the session, which has ended, as empty."""
     store: object = getattr(request, "session", None)
     if isinstance(store, SessionStore):
         store.show_nothing()

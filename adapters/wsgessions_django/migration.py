@@ -1,4 +1,4 @@
-"""Takes over the sessions of the engine that a Django project had before: once each, and until a date (S-75)."""
+"""Migrates the sessions of the engine that a Django project had before: once each, until a date (S-75)."""
 
 from __future__ import annotations
 
@@ -43,22 +43,23 @@ class _Visitor(NamedTuple):
     session: Session
     presented: str
     left: timedelta
-    """Until the end of the move."""
+    """The time until the end of the migration."""
 
 
 class TakeoverMiddleware(MiddlewareMixin):
-    """Gives a visitor, who has none of our sessions and presents the old cookie, what was in the session of before.
+    """Gives a client that presents the old cookie, and has no session of wsgessions, the content of its old session.
 
-    Stands in ``MIDDLEWARE`` after ``wsgessions_django.SessionMiddleware`` and before what uses the session. Who was
-    logged in stays so, and the next login gives the session another id (S-06). The setting ``WSGESSIONS_TAKEOVER`` is a
-    dict:
+    Stands in ``MIDDLEWARE`` after ``wsgessions_django.SessionMiddleware`` and before each use of the session. A visitor
+    that was logged in stays logged in, and the next login gives the session another id (S-06). The setting
+    ``WSGESSIONS_TAKEOVER`` is a dict:
 
-    * ``engine``: what ``SESSION_ENGINE`` was;
-    * ``until``: until when, a datetime with a time zone. Afterwards the middleware does nothing;
+    * ``engine``: the former ``SESSION_ENGINE``;
+    * ``until``: the end of the migration, a datetime with a time zone. Afterwards the middleware does nothing;
     * ``cookie``: the old cookie's name, by default ``"sessionid"``;
-    * ``keep``: whether the old session and its cookie stay until a logout, so that there is a way back; by default they
-      are removed;
-    * ``secret``: makes the new ids; by default ``SECRET_KEY``. It must stay the same until the end.
+    * ``keep``: whether the old session and its cookie stay until a logout, so that the migration can be undone; by
+      default they are removed;
+    * ``secret``: the secret from which the new ids are made; by default ``SECRET_KEY``. It must not change before the
+      end.
 
     Raises:
         ConfigError: the setting is wrong.
@@ -80,24 +81,24 @@ class TakeoverMiddleware(MiddlewareMixin):
         if self.async_mode:
             return self.__acall__(request)
         visitor = self._visitor_of(request)
-        told = visitor is not None and self._take_over(visitor)
+        client_gets_id = visitor is not None and self._take_over(visitor)
         response = cast("HttpResponseBase", self.get_response(request))
         if visitor is None:
             return response
         if self._has_left(visitor):
             self._old.remove(visitor.presented)
-        return self._settle(visitor, response, told=told)
+        return self._settle(visitor, response, client_gets_id=client_gets_id)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Run one request in an async stack. Django's name, which Sentry calls."""
+        """Run one request in an async stack. The name is Django's; Sentry calls it."""
         visitor = self._visitor_of(request)
-        told = visitor is not None and await self._atake_over(visitor)
+        client_gets_id = visitor is not None and await self._atake_over(visitor)
         response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
         if visitor is None:
             return response
         if self._has_left(visitor):
             await self._old.aremove(visitor.presented)
-        return self._settle(visitor, response, told=told)
+        return self._settle(visitor, response, client_gets_id=client_gets_id)
 
     def _visitor_of(self, request: HttpRequest) -> _Visitor | None:
         left = self._until - datetime.now(UTC)
@@ -106,11 +107,11 @@ class TakeoverMiddleware(MiddlewareMixin):
         store: object = getattr(request, "session", None)
         if not isinstance(store, SessionStore) or not store.is_in_request:
             raise ConfigError(
-                "there is no session of wsgessions", setting=_SETTING, hint="its middleware comes before this one"
+                "there is no session of wsgessions", setting=_SETTING, hint="put its middleware before this one"
             )
         if store.manager.settings.cookie.name == self._cookie:
             raise ConfigError(
-                "the old cookie must have another name than ours",
+                "the old cookie must have another name than the new one",
                 setting="SESSION_COOKIE_NAME",
                 hint="leave it out of the settings, or give it a new value",
             )
@@ -125,12 +126,12 @@ class TakeoverMiddleware(MiddlewareMixin):
             return False
         try:
             values = self._old.read(presented)
-            told = wait(manager, lambda: self._bring(visitor, values))
+            client_gets_id = wait(manager, lambda: self._bring(visitor, values))
         except StoreUnavailable as error:
             return _refuse(session, error)
-        if told and not self._keep:
+        if client_gets_id and not self._keep:
             self._old.remove(presented)
-        return told
+        return client_gets_id
 
     async def _atake_over(self, visitor: _Visitor) -> bool:
         _, session, presented, _ = visitor
@@ -141,10 +142,10 @@ class TakeoverMiddleware(MiddlewareMixin):
             values = await self._old.aread(presented)
         except StoreUnavailable as error:
             return _refuse(session, error)
-        told = await self._bring(visitor, values)
-        if told and not self._keep:
+        client_gets_id = await self._bring(visitor, values)
+        if client_gets_id and not self._keep:
             await self._old.aremove(presented)
-        return told
+        return client_gets_id
 
     async def _bring(self, visitor: _Visitor, values: Mapping[str, Any] | None) -> bool:
         manager, session, presented, left = visitor
@@ -157,8 +158,8 @@ class TakeoverMiddleware(MiddlewareMixin):
     def _has_left(self, visitor: _Visitor) -> bool:
         return visitor.session.accessed and unit_of(visitor.session).is_ended
 
-    def _settle(self, visitor: _Visitor, response: HttpResponseBase, *, told: bool) -> HttpResponseBase:
-        if self._has_left(visitor) or (told and not self._keep and visitor.session.accessed):
+    def _settle(self, visitor: _Visitor, response: HttpResponseBase, *, client_gets_id: bool) -> HttpResponseBase:
+        if self._has_left(visitor) or (client_gets_id and not self._keep and visitor.session.accessed):
             response.delete_cookie(
                 self._cookie,
                 path=django_settings.SESSION_COOKIE_PATH,
@@ -169,7 +170,7 @@ class TakeoverMiddleware(MiddlewareMixin):
 
 
 def _refuse(session: Session, error: StoreUnavailable) -> bool:
-    """Not to know is not to be nobody: the session says so when it is touched (F-00a)."""
+    """Make each access raise the error: an unreadable old session must not look like a new one (F-00a)."""
     unit = unit_of(session)
     unit.fail_with(session, lambda: error)
     _log.warning("takeover_failed", "an old session could not be read: %s", error)
@@ -180,13 +181,15 @@ def _plan() -> Mapping[str, Any]:
     given = getattr(django_settings, _SETTING, None)
     plan = cast("Mapping[str, Any]", given if isinstance(given, Mapping) else {})
     if not {"engine", "until"} <= set(plan):
-        raise ConfigError("it names no engine, or no date", setting=_SETTING, hint='{"engine": "...", "until": ...}')
+        raise ConfigError("engine or until is missing", setting=_SETTING, hint='{"engine": "...", "until": ...}')
     unknown = sorted(set(plan) - _KNOWN)
     if unknown:
         raise ConfigError(f"{unknown[0]!r} is unknown", setting=_SETTING, hint=f"one of {', '.join(sorted(_KNOWN))}")
     until = plan["until"]
     if not isinstance(until, datetime) or until.tzinfo is None:
         raise ConfigError(
-            "it is no datetime with a time zone", setting=f"{_SETTING}.until", hint="datetime(2026, 1, 31, tzinfo=UTC)"
+            "it is not a datetime with a time zone",
+            setting=f"{_SETTING}.until",
+            hint="datetime(2026, 1, 31, tzinfo=UTC)",
         )
     return plan

@@ -1,4 +1,4 @@
-"""Reads the sessions of the engine that a Django project had before: by the engine itself, whichever it was."""
+"""Reads the sessions of the engine that a Django project had before, by that engine itself."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _LEFT: Final = "an old session could not be removed: %s"
 _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
 
 _cache_of: Final[Callable[[CacheStore], BaseCache]] = attrgetter("_cache")
-"""Where Django's engine keeps its sessions; it has no public word for it."""
+"""The setting by which Django's engine keeps its sessions; it has no public name."""
 
 
 class OldEngine:
-    """The sessions of one engine. Each method has an async twin.
+    """The sessions of one engine. Each method has an async variant.
 
     Args:
-        engine: what ``SESSION_ENGINE`` was: ``"django.contrib.sessions.backends.db"``.
-        cookie: what the cookie was named, after which the engine of files names its files.
+        engine: the former ``SESSION_ENGINE``: ``"django.contrib.sessions.backends.db"``.
+        cookie: the old cookie's name, from which the engine of files makes the names of its files.
 
     Raises:
-        ConfigError: there is no such engine, or it is ours.
+        ConfigError: there is no such engine, or it is that of wsgessions.
     """
 
     def __init__(self, engine: str, *, cookie: str) -> None:
@@ -46,15 +46,15 @@ class OldEngine:
             raise ConfigError(f"there is no engine: {error}", setting="WSGESSIONS_TAKEOVER.engine") from error
         if issubclass(self._engine, SessionStore):
             raise ConfigError(
-                "it is the engine of wsgessions", setting="WSGESSIONS_TAKEOVER.engine", hint="name the one before"
+                "it is the engine of wsgessions", setting="WSGESSIONS_TAKEOVER.engine", hint="give the former one"
             )
         self._cookie = cookie
 
     def read(self, presented: str) -> Mapping[str, Any] | None:
-        """The content of a session; None for what is not genuine, not there, expired or empty.
+        """The content of a session; None if it is not genuine, missing, expired or empty.
 
         Raises:
-            StoreUnavailable: it cannot be found out.
+            StoreUnavailable: the engine cannot read it.
         """
         store = self._open(presented)
         content = _ask(store.load)
@@ -71,7 +71,7 @@ class OldEngine:
         return content or None
 
     def remove(self, presented: str) -> None:
-        """Remove a session that is marked as used, so that it may as well stay where this fails, which is logged."""
+        """Remove a session that is marked as used already. A failure is logged and does no harm."""
         try:
             _ask(lambda: self._open(presented).delete(presented))
         except StoreUnavailable as error:
@@ -85,7 +85,7 @@ class OldEngine:
             _log.warning("left_behind", _LEFT, error)
 
     def _open(self, presented: str) -> Any:
-        """The engine's session of this key, which makes no other one for a session that has expired."""
+        """The engine's session with this key; no new one is made if it has expired."""
         store = self._engine(presented)
         store.create, store.acreate = _make_none, _amake_none
         if hasattr(store, "file_prefix"):
@@ -116,4 +116,4 @@ async def _aask(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the old sessions are out of reach: {type(error).__name__}")
+    return StoreUnavailable(f"the old sessions cannot be read: {type(error).__name__}")

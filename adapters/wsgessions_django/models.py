@@ -1,4 +1,4 @@
-"""What the admin knows live sessions by. There is no table: sessions are in no database."""
+"""The model that stands for live sessions in the admin. There is no table: sessions are in no database."""
 
 from __future__ import annotations
 

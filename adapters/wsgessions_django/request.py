@@ -1,8 +1,9 @@
-"""One request of a client, with its session: what is done before Django's view, and what after it.
+"""One request of a client, with its session: the work before Django's view, and after it.
 
-Where an ASGI middleware of the same sessions is outside, it has loaded the session and will write the cookies
-(`NestedRequest`). Elsewhere, under WSGI and in Django's test client, both are done here (`StandaloneRequest`). Either
-way changes are committed before the response leaves Django, so that a session that has ended meanwhile is Django's 400.
+If an ASGI middleware of the same sessions is outside, it has loaded the session and will write the cookies
+(`NestedRequest`). Otherwise, under WSGI and in Django's test client, both are done here (`StandaloneRequest`). In
+either case changes are committed before the response leaves Django, so that a session that has ended during the request
+is Django's 400.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
 
 
 class StandaloneRequests:
-    """What all requests of one manager have in common."""
+    """The state that all requests of one manager share."""
 
     def __init__(self, manager: SessionManager) -> None:
         self.manager: Final = manager
@@ -55,11 +56,11 @@ class StandaloneRequests:
         """Begin a session for a request.
 
         Args:
-            headers: its fields, as ASGI has them.
+            headers: its header fields, as ASGI represents them.
             request: the request.
             scheme: its scheme.
-            path: its path, and the part of that which the application is mounted at.
-            client_address: the client's address, where it is known.
+            path: its path, and the part of it at which the application is mounted.
+            client_address: the client's address, if known.
         """
         begun = SessionRequest(
             self.manager.requests,
@@ -79,7 +80,7 @@ class NestedRequest:
     Args:
         manager: the manager of the session.
         session: the session.
-        outside: what tells the client; None where it is not known.
+        outside: the request of the outer middleware, which tells the client; None if it is not known.
     """
 
     def __init__(self, manager: SessionManager, session: Session, outside: SessionRequest | None = None) -> None:
@@ -88,14 +89,14 @@ class NestedRequest:
         self.unit: Final = unit_of(session)
         self._outside = outside
         self.left_out: bool = True
-        """Whether the session, if it is not loaded, is so because its path is excluded."""
+        """Whether the session is not loaded because its path is excluded."""
 
     def lookup(self) -> None:
-        """Have the session as far as that needs no waiting."""
+        """Provide the session as far as possible without waiting."""
         self._heed_expiry()
 
     async def load(self) -> None:
-        """Have the session."""
+        """Provide the session."""
         self._heed_expiry()
 
     def _heed_expiry(self) -> None:
@@ -103,22 +104,22 @@ class NestedRequest:
             self.session.invalidate()
 
     def tell_cookie_age(self) -> None:
-        """After the view: have the cookie live as long as the session's expiry says."""
+        """After the view: set the cookie's lifetime to the session's expiry."""
         tell_cookie(self.manager, self.session)
 
     def needs_store(self, status: int) -> bool:
-        """Whether `commit` and `finish` may have to wait."""
+        """Whether `commit` and `finish` may have to wait for the store."""
         return self._keeps(status) and (self.unit.is_pending or self.manager.requests.renewal_due(self.unit))
 
     def _keeps(self, status: int) -> bool:
         return status < 500 or self.manager.settings.save_on_error
 
     async def commit(self, method: str | None, status: int) -> None:
-        """Send what has changed, unless the response says that the request has failed (R-33).
+        """Send the changes, unless the response's status is an error of the request (R-33).
 
         Raises:
             SessionGone: the session has ended elsewhere.
-            WsgessionsError: something cannot be stored, or the store did not answer.
+            WsgessionsError: a value cannot be stored, or the store did not answer.
         """
         if self._keeps(status):
             bind_on_login(self.session)
@@ -128,7 +129,9 @@ class NestedRequest:
                 await self.manager.requests.repository.commit(self.session, create=create, renew=renews)
 
     def rollback(self) -> None:
-        """The commit has failed: nothing has happened, and the client is told nothing but that (F-00a)."""
+        """The commit has failed: drop all changes, so that the client learns of the failure and of nothing else
+        (F-00a).
+        """
         unit = self.unit
         unit.rollback(self.session)
         unit.pending_delete = None
@@ -138,13 +141,13 @@ class NestedRequest:
             unit.id, unit.is_ended = presented.id or presented.rivals[0], False
 
     async def finish(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Tell the client what it must know. Returns the response, or what takes its place."""
+        """Add the session's headers to the response. Returns the response, or an error response in its place."""
         if self._outside is not None and response.status_code < 500:
             self._tell(self._outside, response)
         return response
 
     def _tell(self, outside: SessionRequest, response: HttpResponseBase) -> None:
-        """Here already, since the middleware of the project is between: a cache must see whose page it is (S-40)."""
+        """Add the headers already here, since the project's middleware is outside: a cache must see them (S-40)."""
         headers = headers_of(response)
         if self.session.accessed:
             set_headers(response, outside.add_headers_inside(headers))
@@ -152,22 +155,22 @@ class NestedRequest:
             set_headers(response, outside.add_unknown_use(headers))
 
     def needs_touch(self) -> bool:
-        """At the end: whether `touch` is still to be called."""
+        """At the end: whether `touch` still has to be called."""
         return False
 
     async def touch(self) -> None:
-        """Count the request as an access at the store."""
+        """Record the request's access at the store."""
         await self.manager.requests.touch(self.unit)
 
     async def on_exception(self) -> None:
-        """No response: an error came out of Django. Whoever is outside sees to the session (R-31)."""
+        """There is no response, but an error that Django has not handled. The outer middleware handles it (R-31)."""
 
 
 class StandaloneRequest(NestedRequest):
-    """A request for which nothing outside has begun a session.
+    """A request whose session no outer middleware has begun.
 
     Args:
-        standalone: what the requests of the manager have in common.
+        standalone: the state that the requests of the manager share.
         request: the request with its session.
         left_out: whether its path is excluded from loading.
     """
@@ -212,7 +215,7 @@ class StandaloneRequest(NestedRequest):
         return response
 
     async def _followed(self, parts: Any) -> AsyncIterator[Any]:
-        """Keep what the stream has changed, unless it fails (R-32, R-37)."""
+        """Pass the stream on, and commit its changes unless it fails (R-32, R-37)."""
         try:
             async for part in parts:
                 yield part
@@ -241,11 +244,12 @@ class StandaloneRequest(NestedRequest):
 
 
 def request_of(request: HttpRequest, standalone: StandaloneRequests) -> NestedRequest:
-    """What is to be done for a request.
+    """The work to be done for a request.
 
     Args:
         request: the request.
-        standalone: those of this process's manager, for requests for which nothing outside has begun a session.
+        standalone: the shared state of this process's manager, for requests whose session no outer middleware has
+        begun.
 
     Raises:
         asyncio.CancelledError: the request was cancelled.

@@ -1,4 +1,4 @@
-"""What a session adds to the headers of a response of Django's (S-33, S-40, S-41)."""
+"""The session's headers in one of Django's responses (S-33, S-40, S-41)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["headers_of", "set_headers"]
 
 
 class ExactCookie(Morsel[str]):
-    """A cookie that is sent to the letter as it was written, unless it is changed: Python's own has not all attributes.
+    """A cookie that is sent exactly as it was written, unless it is changed: Python's own lacks some attributes.
 
     Args:
         text: the value of a Set-Cookie field.
@@ -33,19 +33,19 @@ class ExactCookie(Morsel[str]):
         self._unknown = "".join(f"; {each}" for each in attributes if not self.isReservedKey(each.partition("=")[0]))
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802 - Python's name
-        """The text; what a middleware of the project has changed of the cookie holds."""
+        """The text, with the changes that the project's middleware has made."""
         if (self.coded_value, dict(self)) == self._written:
             return self._text
         return super().OutputString(attrs) + self._unknown
 
 
 def headers_of(response: HttpResponseBase) -> list[Header]:
-    """The header fields, cookies left out, which the session does not change."""
+    """The header fields without cookies, which the session does not change."""
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.items()]
 
 
 def set_headers(response: HttpResponseBase, headers: Headers) -> None:
-    """Give the response these header fields, cookies among them, and no others."""
+    """Set the header fields of the response to these, cookies included."""
     fields = {name: value.decode("latin-1") for name, value in headers if name != b"set-cookie"}
     for name, _ in headers_of(response):
         if name not in fields:
@@ -56,6 +56,6 @@ def set_headers(response: HttpResponseBase, headers: Headers) -> None:
             response[label] = value
     ours = [ExactCookie(value.decode("latin-1")) for name, value in headers if name == b"set-cookie"]
     for index, cookie in enumerate(ours):
-        # Django keeps one cookie of a name; where ours are set and strays beside them removed, there are two.
+        # Django keeps one cookie per name; if ours are set and duplicates of them are removed, there are two.
         again = cookie.key in {each.key for each in ours[:index]}
         response.cookies[f"{cookie.key} {index}" if again else cookie.key] = cookie

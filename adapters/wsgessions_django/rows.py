@@ -1,4 +1,4 @@
-"""A live session as a page shows it: no id, and nothing that could break the page."""
+"""A live session as a page shows it: without its id, and without text that could break the page."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Row(NamedTuple):
 
     ref: str
     device: str
-    """What the browser called itself at the login; empty if nobody has remembered that."""
+    """The user agent at the login; empty if it was not stored."""
     bound_at: datetime | None
     last_accessed_at: datetime
     expires_at: datetime
     current: bool
-    """Whether it is the session of whoever looks."""
+    """Whether it is the session of the current request."""
 
 
 def rows_of(sessions: Iterable[LiveSession], current: Session) -> list[Row]:
-    """What is to be shown of these sessions to whoever has the current one."""
+    """The rows for these sessions in a page of the current session."""
     return [
         Row(each.ref, _device(each), each.bound_at, each.last_accessed_at, each.expires_at, each.ref == current.ref)
         for each in sessions

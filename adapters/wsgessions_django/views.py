@@ -1,4 +1,4 @@
-"""The page "your devices", ready to be put into the URLs of a project."""
+"""The page "your devices", to be included in the URLs of a project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def your_devices(request: HttpRequest) -> HttpResponse:
     """List the sessions of the user, and end one of them (``ref`` in the form) or all others (``others``).
 
     The template is ``wsgessions_django/devices.html``, which a project may replace by its own; ``devices`` holds the
-    `Row` of each. What was done is told by Django's messages, where the project has them.
+    `Row` of each session. The result is shown by Django's messages, if the project has them.
     """
     if request.method == "POST":
         done = _end(request)

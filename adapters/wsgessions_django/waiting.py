@@ -1,4 +1,4 @@
-"""Waiting for the store in Django's code that is not async."""
+"""Waits for the store in synchronous code of Django."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 def wait(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The result of a coroutine that waits for nothing but the manager's store.
+    """The result of a coroutine that waits for the manager's store only.
 
     Raises:
-        SynchronousOnlyOperation: this is the event loop in which the store lives: it would wait for itself.
+        SynchronousOnlyOperation: the caller is in the event loop of the store, which would wait for itself.
         StoreUnavailable: the store did not answer.
     """
     if is_in_store_loop(manager.store):
         raise SynchronousOnlyOperation(
-            "this call would stop the event loop that it waits for. In async code, use the method of the session whose "
+            "this call would block the loop that it waits for. In async code, use the method of the session whose "
             "name begins with an a, such as await request.session.asave(). Reading and writing attributes needs none "
             "where wsgessions_django.SessionMiddleware has loaded the session."
         )

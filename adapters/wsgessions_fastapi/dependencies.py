@@ -1,4 +1,4 @@
-"""How an endpoint asks for its session, or for one typed attribute of it."""
+"""The dependencies by which an endpoint gets its session, or one typed attribute of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SessionCookie(APIKeyCookie):
     """The security scheme of the session cookie: shown in the OpenAPI document, and as a dependency the session itself.
 
     Args:
-        name: the cookie's name in the document. `FastAPIAdapter` puts the configured one in its place.
+        name: the cookie's name in the document. `FastAPIAdapter` replaces it by the configured one.
     """
 
     def __init__(self, name: str = "__Host-sid") -> None:
@@ -43,13 +43,13 @@ SessionDep = Annotated[Session, Depends(SessionCookie())]
 class SessionModel(params.Depends):
     """One attribute of the session as a value of a type: ``cart: Annotated[Cart, SessionModel("cart")]``.
 
-    The value is validated by pydantic when it is read. What is changed in it, nested values too, is stored as plain
-    data with the session's next commit; see `wsgessions.session.typed.TypedAttribute`, also for the errors. An
-    attribute that is absent gives ``default_factory()``, else ``Cart()``, which is stored only once it was changed.
+    The value is validated by pydantic when it is read. Changes in it, nested ones too, are stored as plain data with
+    the session's next commit; see `wsgessions.session.typed.TypedAttribute`, also for the errors. If the attribute is
+    absent, the value is ``default_factory()``, else ``Cart()``, which is stored only after a change.
 
     Args:
         name: the attribute's name.
-        default_factory: makes the value where the attribute is absent.
+        default_factory: makes the value if the attribute is absent.
     """
 
     name: str = ""

@@ -33,16 +33,16 @@ _logger = logging.getLogger("wsgessions.adapter")
 class LitestarAdapter(InitPlugin):
     """Gives a Litestar application sessions, as ``request.session`` and ``socket.session``.
 
-    It is a plugin: ``Litestar(..., plugins=[LitestarAdapter()])``. For an application that exists already there is
-    `install`. Both put the sessions outside of all other middleware of the application's routes, of which that of the
-    application itself sees the headers of the session; register the lifespan; and leave the manager in
-    ``app.state.wsgessions``. Arguments are those of `wsgessions.adapter.Adapter`, and:
+    It is a plugin: ``Litestar(..., plugins=[LitestarAdapter()])``. For an existing application there is `install`. Both
+    put the sessions outside of all other middleware of the application's routes, of which the application's own sees
+    the headers of the session; register the lifespan; and set ``app.state.wsgessions`` to the manager. Arguments are
+    those of `wsgessions.adapter.Adapter`, and:
 
     Args:
-        config: a configuration to use; in place of the other arguments.
+        config: a configuration to use, instead of the other arguments.
 
     Raises:
-        ConfigError: a setting is wrong, two of the arguments contradict, or Litestar is too old.
+        ConfigError: a setting is wrong, two arguments contradict each other, or Litestar is too old.
     """
 
     framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("litestar", "2.19", tested="2.25", before="3")
@@ -78,7 +78,7 @@ class LitestarAdapter(InitPlugin):
         return isinstance(app, Litestar)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Put the sessions into an application that is being made. Litestar calls this.
+        """Add the sessions to an application that is being made. Litestar calls this.
 
         Raises:
             ConfigError: the application has another session middleware.
@@ -90,7 +90,7 @@ class LitestarAdapter(InitPlugin):
         return app_config
 
     def install(self, app: Litestar) -> Litestar:
-        """Put the sessions into an application that exists. It may have routes; more may come.
+        """Add the sessions to an existing application. It may have routes; more may be added.
 
         Raises:
             ConfigError: the application has another session middleware.
@@ -104,7 +104,7 @@ class LitestarAdapter(InitPlugin):
 
     def _is_new(self, state: Any, middleware: Iterable[Any]) -> bool:
         if "wsgessions" in state:
-            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
             return False
         _refuse_foreign(middleware)
         return True
@@ -117,7 +117,7 @@ def _put_around(entries: list[Any], ours: DefineMiddleware) -> None:
 
 
 def _route_anew(app: Litestar) -> None:
-    """Litestar has built the stack of each route when the route was registered: it builds them again."""
+    """Rebuild the middleware stack of each route, which Litestar built when the route was registered."""
     router = app.asgi_router
     router._registered_routes.clear()
     router.handle_routing.cache_clear()
@@ -125,7 +125,7 @@ def _route_anew(app: Litestar) -> None:
 
 
 def _refuse_foreign(entries: Iterable[Any]) -> None:
-    """Two kinds of sessions under one key of the scope would be a mix of two dicts (R-50)."""
+    """Reject another session middleware: two kinds of sessions under one key of the scope would be mixed (R-50)."""
     for entry in entries:
         kind: Any = entry.middleware if isinstance(entry, DefineMiddleware) else entry
         if isinstance(kind, type) and issubclass(kind, SessionMiddleware) and kind is not WsgessionsSessionMiddleware:

@@ -1,4 +1,4 @@
-"""The backend: what `SessionAuth`, the test client and the command line of Litestar ask for sessions."""
+"""The backend: the interface to sessions for `SessionAuth`, the test client and the command line of Litestar."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["WsgessionsSessionBackend"]
 
 
 class WsgessionsSessionBackend(ServerSideSessionBackend):
-    """Reads and writes sessions for those who hold a connection but run no request, as Litestar's test client does.
+    """Reads and writes sessions for code that has a connection but runs no request, such as Litestar's test client.
 
-    Requests do not go through it: see `wsgessions_litestar.middleware`.
+    Requests do not use it: see `wsgessions_litestar.middleware`.
 
     Args:
-        config: what the sessions are like, and where.
+        config: the configuration of the sessions.
     """
 
     config: WsgessionsSessionConfig
@@ -38,7 +38,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         super().__init__(config)
 
     def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-        """The id that the connection presents, else the one it has been told, else a new one. No store is asked."""
+        """The id that the connection presents, else the one it was given, else a new one. No store is asked."""
         presented = self.config.core.resolver.read(_headers(connection)).id
         return (
             presented or connection.get_session_id() or new_session_id(self.config.session_manager.settings.id_length)
@@ -57,7 +57,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
     async def store_in_message(
         self, scope_session: Any, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
     ) -> None:
-        """Give the connection's session this content, and the message the cookies that tell of it.
+        """Give the connection's session this content, and the message the cookies of the session.
 
         Args:
             scope_session: the content; `Empty` to end the session.
@@ -92,21 +92,21 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
 
     def _keep_what_was_told(self, session: Session, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         unit = unit_of(session)
-        told = connection.get_session_id()
-        if told is not None and is_well_formed(told, self.config.session_manager.settings.id_length):
-            unit.reserved_id = told
+        given_id = connection.get_session_id()
+        if given_id is not None and is_well_formed(given_id, self.config.session_manager.settings.id_length):
+            unit.reserved_id = given_id
 
     async def get(self, session_id: str, store: Store) -> bytes | None:
-        """The session's attributes as JSON, as `SessionDocuments.get`."""
+        """The session's attributes as JSON; see `SessionDocuments.get`."""
         return await store.get(session_id)
 
     async def set(self, session_id: str, data: bytes, store: Store) -> None:
-        """Replace the attributes of a session that exists, as `SessionDocuments.set`."""
+        """Replace the attributes of an existing session; see `SessionDocuments.set`."""
         await store.set(session_id, data)
 
 
 def _headers(connection: ASGIConnection[Any, Any, Any, Any]) -> list[tuple[bytes, bytes]]:
-    """The connection's headers. The test client's connection has none, but cookies parsed already."""
+    """The connection's headers. The test client's connection has none, but parsed cookies."""
     headers = [(name, value) for name, value in connection.scope["headers"] if name.lower() == b"cookie"]
     if not headers and connection.cookies:
         headers = [(b"cookie", "; ".join(f"{name}={value}" for name, value in connection.cookies.items()).encode())]

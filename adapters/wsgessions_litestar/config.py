@@ -27,9 +27,9 @@ from .middleware import WsgessionsSessionMiddleware
 __all__ = ["WsgessionsSessionConfig"]
 
 _OF_SETTINGS: Final[Any] = object()
-"""Stands for "as the settings have it" until the configuration is made."""
+"""Stands for the value of the settings until the configuration is made."""
 _COOKIE: Final = {"key": "name", "path": "path", "domain": "domain", "httponly": "httponly", "samesite": "samesite"}
-"""Fields, and the cookie's settings of the same meaning."""
+"""Fields, and the settings of the cookie with the same meaning."""
 _SHAPING: Final = frozenset({*_COOKIE, "max_age", "secure", "session_id_bytes"})
 _BITS_PER_CHARACTER: Final = 6
 """Of an id."""
@@ -39,11 +39,10 @@ _BITS_PER_CHARACTER: Final = 6
 class WsgessionsSessionConfig(ServerSideSessionConfig):
     """Litestar's configuration of sessions, for sessions of wsgessions.
 
-    Fields may be changed later, too; those of the cookie act from the next request on. A field that is left alone says
-    what the settings say, so that servers of other frameworks, with the same settings, share the cookie; where the
-    application gives it another value, that wins. ``secure=False`` means ``cookie.insecure``, for plain http on
-    loopback. ``store`` and ``renew_on_access`` are without effect: sessions are where the settings say, and each use
-    extends them.
+    Fields may be changed later, too; those of the cookie take effect from the next request on. An unchanged field has
+    the value of the settings, so that servers of other frameworks, with the same settings, share the cookie; a value
+    that the application sets wins. ``secure=False`` means ``cookie.insecure``, for plain http on loopback. ``store``
+    and ``renew_on_access`` have no effect: the settings name the store, and each access extends a session.
 
     Raises:
         ImproperlyConfiguredException: a field is wrong, or contradicts another.
@@ -54,8 +53,8 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
     key: str = field(default=_OF_SETTINGS)
     """The name of the id cookie, 1 to 100 characters; `__Host-sid` unless the settings say otherwise."""
     max_age: int = field(default=_OF_SETTINGS)
-    """Seconds. Where given, the browser keeps the cookie that long, and so long may a session be idle; an
-    `absolute_timeout` that nobody has set is made as long at least. Left alone, it shows the idle timeout."""
+    """Seconds. If set, the browser keeps the cookie that long, and a session may be idle that long; an
+    `absolute_timeout` that is not set is at least as long. If unchanged, it shows the idle timeout."""
     path: str = field(default=_OF_SETTINGS)
     """The path below which the browser sends the cookie."""
     domain: str | None = field(default=_OF_SETTINGS)
@@ -71,7 +70,7 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
     settings: SessionSettings | None = field(default=None, repr=False)
     """The settings; by default those of the environment and the files."""
     manager: SessionManager | None = field(default=None, repr=False)
-    """A manager to share with other applications. Its settings hold, and fields that contradict them are refused."""
+    """A manager to share with other applications. Its settings apply, and fields that contradict them are errors."""
 
     def __post_init__(self) -> None:
         given = {name for name in _SHAPING if getattr(self, name) is not _OF_SETTINGS}
@@ -88,7 +87,7 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
             super().__setattr__(name, value)
             return
         if name in {"settings", "manager"}:
-            raise ImproperlyConfiguredException(f"{name} is given when the configuration is made")
+            raise ImproperlyConfiguredException(f"{name} can be set only when the configuration is made")
         before = dict(self.__dict__)
         super().__setattr__(name, value)
         try:
@@ -100,7 +99,7 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
             raise
 
     def _shape(self) -> None:
-        """Bring the settings up to what the fields say, and the fields that were left alone up to the settings."""
+        """Bring the settings in line with the changed fields, and the unchanged fields in line with the settings."""
         changed = {name: getattr(self, name) for name in _SHAPING if getattr(self, name) != self._shown[name]}
         if changed and self.manager is not None:
             raise ImproperlyConfiguredException(f"a manager is given, which has its own {', '.join(sorted(changed))}")
@@ -111,16 +110,16 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
                 super().__setattr__(name, value)
                 self._shown[name] = value
 
-    # -- what the other parts of the adapter ask for -------------------------------------------------------------------
+    # -- for the other parts of the adapter ----------------------------------------------------------------------------
 
     @property
     def middleware(self) -> DefineMiddleware:
-        """For the ``middleware`` of an application, router, controller or handler. `LitestarAdapter` puts it in."""
+        """For the ``middleware`` of an application, router, controller or handler. `LitestarAdapter` adds it."""
         return DefineMiddleware(WsgessionsSessionMiddleware, backend=self._backend_class(config=self))
 
     @property
     def session_manager(self) -> SessionManager:
-        """The manager of these sessions; all that is made of this configuration shares it."""
+        """The manager of these sessions; all objects made from this configuration share it."""
         if self._made is None:
             self._made = SessionManager(self._effective)
         elif self.manager is None and self._made.settings is not self._effective:
@@ -129,7 +128,7 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
 
     @property
     def core(self) -> SessionMiddleware:
-        """The core's middleware around nothing, to be copied around something. Another one after each change."""
+        """The core's middleware around no application, to be copied. A new one after each change."""
         if self._core is None:
             self._core = SessionMiddleware(_nothing, manager=self.session_manager)
         return self._core
@@ -141,12 +140,12 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
         return core
 
     def get_store_from_app(self, app: Litestar) -> SessionDocuments:
-        """The sessions as a store of Litestar, whatever ``store`` names: they are where the settings say."""
+        """The sessions as a store of Litestar, whatever ``store`` names: the settings name the store."""
         return SessionDocuments(self.session_manager)
 
     @asynccontextmanager
     async def lifespan(self, app: Litestar) -> AsyncGenerator[None]:
-        """For the ``lifespan`` of an application: connects first, leaves last. `LitestarAdapter` puts it in.
+        """For the ``lifespan`` of an application: connects first, disconnects last. `LitestarAdapter` adds it.
 
         Raises:
             StoreUnavailable: the store cannot be reached.
@@ -162,12 +161,12 @@ class WsgessionsSessionConfig(ServerSideSessionConfig):
         try:
             await start_manager(self.session_manager)
         except WsgessionsError as error:
-            error.add_note(f"wsgessions could not start: {error}")  # Litestar shows the server the whole traceback
+            error.add_note(f"wsgessions could not start: {error}")  # Litestar passes the whole traceback to the server
             raise
 
 
 def _shown(settings: SessionSettings) -> dict[str, Any]:
-    """The fields as these settings have them."""
+    """The fields with the values of these settings."""
     cookie = settings.cookie
     idle_ms = settings.interval_ms or settings.lifetime_ms
     shown = {field: getattr(cookie, setting) for field, setting in _COOKIE.items()}
@@ -180,7 +179,7 @@ def _shown(settings: SessionSettings) -> dict[str, Any]:
 
 
 def _overrides(changed: dict[str, Any], base: SessionSettings) -> dict[str, Any]:
-    """The settings that fields of other values mean."""
+    """The settings that the changed fields mean."""
     cookie = {setting: changed[field] for field, setting in _COOKIE.items() if field in changed}
     overrides: dict[str, Any] = {}
     if "secure" in changed:
@@ -206,4 +205,4 @@ def _changed(base: SessionSettings | None, changes: dict[str, Any]) -> SessionSe
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """What the core's middleware is around until it is copied."""
+    """The application inside the core's middleware until it is copied."""

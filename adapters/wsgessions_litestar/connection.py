@@ -1,4 +1,4 @@
-"""How typed code reaches the session of a request or WebSocket."""
+"""How typed code accesses the session of a request or WebSocket."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def get_session(connection: ASGIConnection[Any, Any, Any, Any]) -> Session:
     """The same as ``connection.session``, which type checkers take for a plain dict.
 
     Raises:
-        ConfigError: no session of wsgessions is there: none is installed, the route is excluded, or the session was
-            cleared or replaced during this request.
+        ConfigError: the connection has no session of wsgessions: none is installed, the route is excluded, or the
+            session was cleared or replaced during this request.
     """
     session: object = connection.scope.get("session")
     if not isinstance(session, Session):

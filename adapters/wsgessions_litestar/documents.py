@@ -1,4 +1,4 @@
-"""The sessions as a store of Litestar: what ``litestar sessions delete`` and ``litestar sessions clear`` work on."""
+"""The sessions as a store of Litestar, for ``litestar sessions delete`` and ``litestar sessions clear``."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["SessionDocuments"]
 class SessionDocuments(Store):
     """Each session of an application as one JSON document under its id.
 
-    For administration. Requests use sessions themselves, of which they send what has changed only.
+    For administration. Requests use sessions themselves, and send only what has changed.
 
     Args:
         manager: the manager of the sessions.
     """
 
-    # Ids are let go of before anything can fail: no frame of an error shows one (S-80).
+    # Ids are deleted from frames before any possible error, so that no frame of an error shows one (S-80).
 
     def __init__(self, manager: SessionManager) -> None:
         self._manager = manager
 
     async def get(self, key: str, renew_for: int | timedelta | None = None) -> bytes | None:
-        """The session's attributes as JSON; what JSON does not know is spelled as Litestar does. None if it is unknown.
+        """The session's attributes as JSON, in Litestar's encoding of other types. None if the id is unknown.
 
         Args:
             key: the session's id.
-            renew_for: without effect: each use keeps a session alive for its own idle timeout.
+            renew_for: without effect: each access keeps a session alive for its own idle timeout.
         """
         opened = self._manager.open(key)
         del key
@@ -42,15 +42,15 @@ class SessionDocuments(Store):
             return None if session.is_new else encode_json(dict(session))
 
     async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
-        """Replace the attributes of a session that exists.
+        """Replace the attributes of an existing session.
 
         Args:
             key: the session's id.
             value: a JSON object.
-            expires_in: its idle timeout from now on, in seconds; None leaves it as it is.
+            expires_in: its idle timeout from now on, in seconds; None leaves it unchanged.
 
         Raises:
-            SessionGone: nobody was given this id, or the session is over: an id from outside is never adopted (S-03).
+            SessionGone: the id was never issued, or the session has ended: an id from outside is never adopted (S-03).
         """
         opened = self._manager.open(key)
         del key
@@ -73,7 +73,7 @@ class SessionDocuments(Store):
             session.invalidate()
 
     async def delete_all(self) -> None:
-        """End all sessions of the application, on all its servers; others of the same store are not concerned.
+        """End all sessions of the application, on all its servers; other applications of the store are not affected.
 
         Raises:
             ConfigError: the store cannot list its sessions.
@@ -100,7 +100,7 @@ class SessionDocuments(Store):
             return not session.is_new
 
     async def expires_in(self, key: str) -> int | None:
-        """Seconds until the session ends if nobody uses it; None if it is unknown."""
+        """Seconds until the session ends without an access; None if the id is unknown."""
         opened = self._manager.open(key)
         del key
         async with opened as session:

@@ -1,4 +1,4 @@
-"""The middleware that Litestar puts into the stack of each route."""
+"""The middleware in the stack of each of Litestar's routes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = ["WsgessionsSessionMiddleware"]
 
 _item_of = dict[str, Any].__getitem__
 _INTERNAL_ERROR = 4500
-"""The code by which Litestar closes a WebSocket whose handler has raised."""
+"""The code with which Litestar closes a WebSocket whose handler has raised."""
 
 
 class NotingScope(dict[str, Any]):
-    """A scope that notes when somebody asks for the session, as ``connection.session`` does (S-40).
+    """A scope that records an access to the session, as by ``connection.session`` (S-40).
 
-    Litestar encodes answers in C, which reads the session's storage past its methods.
+    Litestar encodes responses in C, which bypasses the session's methods and reads its storage.
     """
 
     __slots__ = ()
@@ -43,11 +43,11 @@ class NotingScope(dict[str, Any]):
 
 
 class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"]):
-    """Runs the core's `wsgessions.SessionMiddleware` where Litestar has its own.
+    """Runs the core's `wsgessions.SessionMiddleware` in place of Litestar's own.
 
     Args:
         app: the next application of the stack.
-        backend: the backend; its configuration says which paths and scopes are left out.
+        backend: the backend; its configuration names the paths and scopes that are excluded.
     """
 
     def __init__(self, app: ASGIApp, backend: WsgessionsSessionBackend) -> None:
@@ -56,12 +56,12 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
         self._of: object = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one request or WebSocket. Inside another middleware of the same sessions, that one does it all."""
+        """Run one request or WebSocket. Inside another middleware of the same sessions, that one does all the work."""
         present: object = scope.get("session")
         if isinstance(present, Session) and self._config.session_manager.requests.owns(present):
             await self.app(scope, receive, send)
             return
-        if self._of is not self._config.core:  # the first time, and when the configuration has been changed
+        if self._of is not self._config.core:  # the first time, and after a change of the configuration
             self._of, self._core = self._config.core, self._config.core_around(self._run)
         await self._core(scope, receive, send)  # type: ignore[arg-type]  # the core's types of ASGI are plain dicts
 
@@ -86,7 +86,7 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
 
 
 class _Told(str):
-    """An id for ``connection.get_session_id()``: text, but not for what shows the state of a scope (S-80)."""
+    """An id for ``connection.get_session_id()``: text, but hidden from code that shows the state of a scope (S-80)."""
 
     __slots__ = ()
 
@@ -95,12 +95,12 @@ class _Told(str):
 
 
 def _heed_the_error(session: Session) -> None:
-    """Litestar has made a close message of an error in a handler of WebSockets: act as if the error had come out."""
+    """Act on an error of a WebSocket's handler, which Litestar has turned into a close message, as if raised."""
     unit = unit_of(session)
     error = sys.exc_info()[1]
     if error is None or isinstance(error, WebSocketException):
         return
-    trouble = error if isinstance(error, WsgessionsError) else unit.store_error
-    if trouble is not None:
-        raise trouble
+    session_error = error if isinstance(error, WsgessionsError) else unit.store_error
+    if session_error is not None:
+        raise session_error
     unit.rollback(session)

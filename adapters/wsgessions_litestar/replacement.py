@@ -1,4 +1,4 @@
-"""What applications put in the place of the session: ``clear_session()`` and ``set_session(...)`` of Litestar."""
+"""Objects that applications put in place of the session: ``clear_session()`` and ``set_session(...)`` of Litestar."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Replacement", "refill"]
 
 
 class Replacement:
-    """Brings what stands in ``scope["session"]`` back to the session of this connection.
+    """Applies the object in ``scope["session"]`` to the session of this connection.
 
-    `Empty`, which `clear_session` puts there, ends the session. Anything else becomes the session's content; if it
-    comes after a `clear_session`, that of a new session with a new id.
+    `Empty`, which `clear_session` puts there, ends the session. Anything else becomes the session's content; after a
+    `clear_session`, that of a new session with a new id.
 
     Args:
-        scope: of the connection, with the session in it.
+        scope: the scope of the connection, with the session in it.
         session: that session.
     """
 
@@ -33,10 +33,10 @@ class Replacement:
         self._seen: object = session
 
     def take_over(self) -> None:
-        """Look again what stands there.
+        """Apply the object that is in the scope now.
 
         Raises:
-            CodecError: the replacement has something that cannot be stored.
+            CodecError: the replacement contains a value that cannot be stored.
             SessionClosed: the response has started, and the client holds no id.
         """
         value: Any = self._scope.get("session")
@@ -53,15 +53,15 @@ class Replacement:
 
 
 def refill(session: Session, value: Any, scope: Scope) -> None:
-    """Give a session this content. What stays equal is not sent to the store.
+    """Give a session this content. Unchanged attributes are not sent to the store.
 
     Args:
         session: the session.
         value: a mapping, or an instance of a model class that the application can encode.
-        scope: whose ``type_encoders`` hold.
+        scope: the scope with the ``type_encoders`` to use.
 
     Raises:
-        TypeError: the value has no names.
+        TypeError: the value is neither a mapping nor a model with fields.
         CodecError: a value in it cannot be stored.
     """
     if isinstance(value, Mapping):

@@ -29,8 +29,8 @@ _logger = logging.getLogger("wsgessions.adapter")
 class QuartAdapter:
     """Gives a Quart application sessions, as ``quart.session``.
 
-    The session is a `QuartSession`, a dict as before. What the project has changed of Quart's ``SESSION_COOKIE_*`` is
-    in force; what it has not stays as our settings have it. Arguments are those of `wsgessions.adapter.Adapter`.
+    The session is a `QuartSession`, a dict as before. Each of Quart's ``SESSION_COOKIE_*`` that the project has changed
+    applies; the others keep the values of the settings. Arguments are those of `wsgessions.adapter.Adapter`.
     """
 
     framework: ClassVar[FrameworkVersions | None] = FrameworkVersions("quart", "0.22", tested="0.23")
@@ -55,22 +55,22 @@ class QuartAdapter:
         return isinstance(app, Quart)
 
     def install(self, app: AppT) -> AppT:
-        """Put the sessions around the application, and around what ``app.asgi_app`` was wrapped in until now.
+        """Put the sessions around the application, and around the middleware that wraps ``app.asgi_app`` already.
 
         ``app.extensions["wsgessions"]`` is the manager. The application's configuration should be complete.
 
         Raises:
             ConfigError: a setting is wrong, Quart is too old, the application has a session interface of another kind,
-                or a manager is given whose cookie is not what the application's configuration says.
+                or a manager is given whose cookie contradicts the application's configuration.
         """
         check_framework(self)
         present: SessionInterface = app.session_interface
         if EXTENSION in app.extensions or isinstance(present, WsgessionsSessionInterface):
-            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
             return app
         if type(present) is not SecureCookieSessionInterface:
             name = f"{type(present).__module__}.{type(present).__qualname__}"
             raise ConfigError(f"the application has a {name}", setting="adapter", hint="remove it")
         self.interface.join(app)
-        app.session_interface = self.interface  # type: ignore[assignment]  # Quart names the class of its own there
+        app.session_interface = self.interface  # type: ignore[assignment]  # Quart declares its own class there
         return app

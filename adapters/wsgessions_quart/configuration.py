@@ -1,4 +1,4 @@
-"""What Quart's own configuration says about the session's cookie."""
+"""The settings of the session's cookie in Quart's own configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SETTINGS: Final = {
 
 
 def cookie_of(app: Quart) -> dict[str, Any]:
-    """The settings of the cookie that the project has changed; what it left alone stays as safe as ours is."""
+    """The settings of the cookie that the project has changed; the others keep the safe defaults of wsgessions."""
     changed = {
         setting: app.config[key] for key, setting in _SETTINGS.items() if app.config.get(key) != app.default_config[key]
     }
@@ -37,9 +37,9 @@ def manager_of(
     """A manager for an application.
 
     Args:
-        app: the application. What its configuration says of the cookie goes before ``settings``.
+        app: the application. Its configuration of the cookie precedes ``settings``.
         settings: the settings to start from.
-        overrides: single settings by name; these go before all others.
+        overrides: single settings by name; these precede all others.
     """
     changed, given = cookie_of(app), overrides.get("cookie")
     if changed and (given is None or isinstance(given, Mapping)):

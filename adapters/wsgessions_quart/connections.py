@@ -1,7 +1,7 @@
-"""What stands between the sessions and Quart: it lets errors and endings through as ASGI means them.
+"""The layer between the sessions and Quart: it passes on errors and cancellations as ASGI defines them.
 
-Quart answers an error of a WebSocket itself, and up to 0.22 leaves its tasks behind when its call is cancelled. Both
-would keep from a session's exchange what it has to know: that the handler has failed (R-32), and that it is over.
+Quart answers an error of a WebSocket itself, and up to 0.22 leaves its tasks running when its call is cancelled. The
+session middleware has to know of both: that the handler has failed (R-32), and that the call is over.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Inside:
     """The application as the session middleware sees it.
 
     Args:
-        app: the application, as Quart has it.
-        quart: the Quart application that is within.
+        app: the application, with its middleware.
+        quart: the Quart application inside it.
         manager: the manager of its sessions.
     """
 
@@ -55,7 +55,7 @@ class Inside:
             _leave_a_copy(self._quart, scope)
 
     async def _note_error(self, _: Quart, exception: Exception, **_rest: Any) -> None:
-        """A handler has failed: what it changed and did not commit is dropped, though Quart answers (R-32)."""
+        """Roll back what a failed handler changed and did not commit, although Quart answers its error (R-32)."""
         scope = cast("Scope", websocket.scope)
         if isinstance(exception, WsgessionsError):
             scope[_ERROR] = exception
@@ -65,17 +65,19 @@ class Inside:
 
 
 def _leave_a_copy(quart: Quart, scope: Scope) -> None:
-    """``async with app.test_client()`` shows a test the session after the request; ours is closed by then (R-39)."""
+    """Leave tests a copy: ``async with app.test_client()`` shows the session after the request, when it is closed
+    (R-39).
+    """
     context: Any = getattr(quart, "_preserved_context", None)
     session = scope.get("session")
     if isinstance(session, Session) and context is not None and context.session is session:
-        with suppress(WsgessionsError):  # of a session that could not be used there is nothing to see
+        with suppress(WsgessionsError):  # a session that cannot be used is not shown
             copy = QuartSession(dict(session))
             setattr(context, "_session" if hasattr(context, "_session") else "session", copy)
 
 
 def _refusing(scope: Scope, send: Send) -> Send:
-    """A trouble with the session is answered by the code that says which (F-00a); Quart would call it a normal end."""
+    """Close a WebSocket with the code that names the error of its session (F-00a); Quart would use a normal end."""
 
     async def send_or_raise(message: Message) -> None:
         error = scope.pop(_ERROR, None)
@@ -89,7 +91,7 @@ def _refusing(scope: Scope, send: Send) -> Send:
 def ending_with_its_call(base: type[Any]) -> type[Any]:
     """A class of Quart's connections whose tasks end when its call is cancelled, as when a stream is cut (S-54).
 
-    What ``app.asgi_app`` was wrapped in sees the session's headers (S-40).
+    The middleware around ``app.asgi_app`` sees the session's headers (S-40).
     """
 
     class Connection(base):  # type: ignore[misc]  # whatever class the application has

@@ -1,4 +1,4 @@
-"""Sessions apart from a connection: in ``session_transaction()`` of the test client, and in ``test_request_context``.
+"""Sessions without a connection: in ``session_transaction()`` of the test client, and in ``test_request_context``.
 
 No connection commits such a session; it is committed with the response that Quart has ready.
 """
@@ -26,12 +26,12 @@ __all__ = ["save_apart"]
 async def save_apart(
     manager: SessionManager, scope: Scope, session: Session, response: Response | WerkzeugResponse | None
 ) -> None:
-    """Commit a session, and put its headers into the response. A refusal takes the response's place (F-00a).
+    """Commit a session, and put its headers into the response, or into an error response in its place (F-00a).
 
     Args:
         manager: the manager of the session.
         scope: the scope of the request or WebSocket, real or made for a test.
-        session: the session; nobody may use it afterwards.
+        session: the session; it must not be used afterwards.
         response: the response; None at the end of a WebSocket.
     """
     if response is None:

@@ -31,7 +31,7 @@ from .session import PERMANENT, QuartSession
 __all__ = ["EXTENSION", "WsgessionsSessionInterface"]
 
 EXTENSION: Final = "wsgessions"
-"""The key in ``app.extensions`` under which the manager is."""
+"""The key of the manager in ``app.extensions``."""
 
 _logger = logging.getLogger("wsgessions.adapter")
 
@@ -40,20 +40,20 @@ class WsgessionsSessionInterface(SessionInterface):
     """Sessions shared by all servers, behind ``quart.session``.
 
     ``app.session_interface = WsgessionsSessionInterface()`` is enough: it puts the session middleware around the
-    application when the server starts it. `QuartAdapter` does so at once, refuses what does not fit, and lets the start
-    fail where the store cannot be reached.
+    application when the server starts it. `QuartAdapter` does so at once, rejects unsuitable applications, and lets the
+    start fail if the store cannot be reached.
 
     Args:
         settings: the settings; by default those of the environment and the files.
-        manager: the manager to use, when applications share one; by default one of its own, made from the settings and
-            from what the application's configuration says of the cookie.
-        overrides: single settings by name, in place of ``settings``.
+        manager: the manager to use, if applications share one; by default one made from the settings and from the
+            application's configuration of the cookie.
+        overrides: single settings by name, instead of ``settings``.
 
     Raises:
-        ConfigError: a setting is wrong, or a manager is given and settings too.
+        ConfigError: a setting is wrong, or both a manager and settings are given.
     """
 
-    pickle_based: ClassVar[bool] = False  # type: ignore[misc]  # Quart means a class's attribute
+    pickle_based: ClassVar[bool] = False  # type: ignore[misc]  # Quart expects a class attribute
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class WsgessionsSessionInterface(SessionInterface):
         del overrides
         given, self._store = with_store(given, store)
         if manager is not None:
-            manager_for(manager, settings, given, self._store)  # refuses settings that would be without effect
+            manager_for(manager, settings, given, self._store)  # rejects settings that would have no effect
         elif given:
             settings = SessionSettings.load(settings, given)
         self._settings = settings
@@ -78,7 +78,7 @@ class WsgessionsSessionInterface(SessionInterface):
     # -- joining an application ----------------------------------------------------------------------------------------
 
     def join(self, app: Quart) -> SessionManager:
-        """Put the session middleware around an application. Done once for each; afterwards it does nothing.
+        """Put the session middleware around an application. A second call for the same application does nothing.
 
         Returns:
             The application's manager, which ``app.extensions["wsgessions"]`` is too.
@@ -90,12 +90,12 @@ class WsgessionsSessionInterface(SessionInterface):
         if isinstance(present, SessionManager):
             return present
         if self._given is not None:
-            told = {setting: Sourced(value, "Quart's configuration") for setting, value in cookie_of(app).items()}
-            refuse_cookie_beside(self._given.settings, told)
+            configured = {setting: Sourced(value, "Quart's configuration") for setting, value in cookie_of(app).items()}
+            refuse_cookie_beside(self._given.settings, configured)
         manager = self._given or manager_of(app, self._settings, self._overrides, self._store)
         app.extensions[EXTENSION] = manager
         if "asgi_app" in vars(app):
-            follow("wsgessions_quart")  # for what it was wrapped in
+            follow("wsgessions_quart")  # for the middleware around the application
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
         app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
         inside = Inside(app.asgi_app, app, manager)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
@@ -103,12 +103,12 @@ class WsgessionsSessionInterface(SessionInterface):
         return manager
 
     async def _notice(self, app: Quart, **_: Any) -> None:
-        """An application begins something; at the latest, this is its start by the server."""
+        """An application begins something; the latest occasion is its start by the server."""
         if cast("object", app.session_interface) is self and EXTENSION not in app.extensions:
             manager = self.join(app)
             app.after_serving_funcs.append(manager.close)
 
-    # -- what Quart calls ----------------------------------------------------------------------------------------------
+    # -- called by Quart -----------------------------------------------------------------------------------------------
 
     async def open_session(self, app: Quart, request: BaseRequestWebsocket) -> SessionMixin:
         """The session of a request or WebSocket; the middleware has loaded it, if the client has one (R-30)."""
@@ -116,16 +116,16 @@ class WsgessionsSessionInterface(SessionInterface):
         if not isinstance(session, Session):
             session = await _open_apart(self.join(app), request)
         if not isinstance(session, QuartSession):
-            session.__class__ = QuartSession  # the same object for all who share it, with more words
+            session.__class__ = QuartSession  # the same object for all its users, with more methods
         return cast("SessionMixin", session)
 
     async def save_session(
         self, app: Quart, session: SessionMixin, response: Response | WerkzeugResponse | None
     ) -> None:
-        """What Quart calls when the handler is done.
+        """Called by Quart when the handler is done.
 
-        The session is committed when the response leaves, by the middleware, and what changes later is too (C-13).
-        Where there is no connection, as in ``session_transaction()`` of the test client, it is committed here.
+        The middleware commits the session when the response is sent, and later changes as well (C-13). Without a
+        connection, as in ``session_transaction()`` of the test client, it is committed here.
         """
         if not isinstance(session, QuartSession):
             return
@@ -144,13 +144,13 @@ async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket)
         try:
             await manager.requests.repository.load(session)
         except StoreUnavailable as error:
-            # No error until somebody touches the session (R-30); the session has kept it.
+            # There is no error until an access to the session (R-30); the session keeps it.
             _logger.warning("a session could not be loaded: %s", error, extra={"event": "load_failed"})
     return session
 
 
 def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) -> None:
-    """Give a permanent session its lifetime, in the store and in the browser; leave one alone that nobody looked at."""
+    """Give a permanent session its lifetime, in the store and in the browser, if the session was accessed."""
     if not session.accessed:
         return
     try:
@@ -164,5 +164,5 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
         elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:
             session.max_inactive_interval = manager.settings.max_inactive_interval or None
     except WsgessionsError as error:
-        # The session cannot be used; whoever tried has been told, and the response will tell the client.
-        _logger.debug("a session was left as it is: %s", error)
+        # The session cannot be used; the access to it raised, and the response will tell the client.
+        _logger.debug("a session was left unchanged: %s", error)

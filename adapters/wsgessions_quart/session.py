@@ -1,4 +1,4 @@
-"""The session with the words that Quart has for sessions."""
+"""The session with Quart's methods for sessions."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ PERMANENT: Final = "_permanent"
 """The attribute by which Flask and Quart remember that a session is permanent."""
 
 MOST_FLASHES: Final = 100
-"""So many messages are kept for a visitor who is shown none; older ones give way."""
+"""The number of messages kept for a visitor until they are shown; older ones are dropped."""
 
 _FLASHES: Final = "_flashes"
 _REQUIRED: Final = object()
 _SAFE: Final = "safe HTML"
-"""Stands behind category and text of a message that is safe HTML. What is flashed is always a pair, so that no category
-and no message of a visitor can be the mark."""
+"""Marks a message that is safe HTML, behind its category and text. A flashed message is always a pair, so that no
+category and no message of a visitor can be the mark."""
 
 
 class QuartSession(Session):
     """A `wsgessions.Session` that Quart's helpers, extensions and tests can use as they use Quart's own.
 
-    ``new`` is `Session.is_new`. ``modified`` and ``accessed`` tell the truth and may be assigned to, which changes
-    nothing: changes are found without being announced, nested ones too, and only looking into the session counts as an
-    access; Quart itself touches it at every response (S-40).
+    ``new`` is `Session.is_new`. ``modified`` and ``accessed`` report the actual state and may be assigned to without
+    effect: changes are found without being announced, nested ones too, and only an access by the application counts;
+    Quart itself touches the session at every response (S-40).
     """
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class QuartSession(Session):
 
     @property
     def new(self) -> bool:
-        """Whether the store knows nothing of this session."""
+        """Whether the session is not in the store yet."""
         return self.is_new
 
     @property
@@ -96,7 +96,7 @@ ABCMeta.register(cast("Any", SessionMixin), QuartSession)
 
 
 def get_session() -> QuartSession:
-    """The same as ``quart.session``, as the object itself and with its type: to await its methods, or to hand it on.
+    """The same as ``quart.session``, as the object itself and with its type: to await its methods, or to pass it on.
 
     Raises:
         ConfigError: no session interface of wsgessions is installed.

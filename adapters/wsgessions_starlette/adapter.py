@@ -1,4 +1,4 @@
-"""The adapter for Starlette, and for what is made of it."""
+"""The adapter for Starlette, and for frameworks based on it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StarletteAdapter:
         return isinstance(app, Starlette)
 
     def install(self, app: AppT) -> AppT:
-        """Install the middleware, outside of all that the application adds, before or after this call.
+        """Install the middleware outside of all that the application adds, before or after this call.
 
         Only Starlette's own handling of server errors stays outside of it. The application's middleware sees the
         headers of the session; that of single routes and mounts does not. ``app.state.wsgessions`` is the manager.
@@ -65,10 +65,12 @@ class StarletteAdapter:
         """
         check_framework(self)
         if hasattr(app.state, "wsgessions"):
-            _logger.warning("sessions are installed already; the first stay", extra={"event": "installed_twice"})
+            _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
             return app
         if app.middleware_stack is not None:
-            raise ConfigError("the application has started already", setting="adapter", hint="install sessions before")
+            raise ConfigError(
+                "the application has started already", setting="adapter", hint="install the sessions before its start"
+            )
         app.state.wsgessions = self.manager
         _put_outermost(app, Middleware(SessionMiddleware, manager=self.manager))
         return app
@@ -80,16 +82,16 @@ def _put_outermost(app: Starlette, ours: Middleware) -> None:
     def build_middleware_stack() -> ASGIApp:
         others = [entry for entry in app.user_middleware if entry is not ours and entry is not innermost]
         _refuse_foreign(others)
-        # What stands between, a cache above all, sees the headers of the session on their way out (S-40).
+        # The layers between, caches above all, see the headers of the session in the response (S-40).
         app.user_middleware[:] = [ours, *others, innermost] if others else [ours]
         return build()
 
-    # Starlette builds the stack when it starts. Whoever calls add_middleware until then would come to stand outside.
+    # Starlette builds the stack when it starts. Middleware added by add_middleware until then would be outside.
     app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
 
 
 def _refuse_foreign(entries: list[Middleware]) -> None:
-    """Two kinds of sessions under one key of the scope would be a mix of two dicts (R-50)."""
+    """Reject another session middleware: two kinds of sessions under one key of the scope would be mixed (R-50)."""
     for entry in entries:
         factory: object = entry.cls
         name, module = getattr(factory, "__name__", ""), getattr(factory, "__module__", "")

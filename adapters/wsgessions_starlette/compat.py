@@ -1,4 +1,4 @@
-"""Stands in for `starlette.middleware.sessions`: the same arguments, and the sessions in the shared store."""
+"""A replacement of `starlette.middleware.sessions`: the same arguments, with the sessions in the shared store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Session", "SessionMiddleware"]
 
 _TWO_WEEKS: Final = 14 * 24 * 60 * 60
 _SIGNED: Final = "wsgessions.signed_cookies"
-"""The key in the scope by which the signed cookies of a request get to where its session is."""
+"""The key in the scope under which the signed cookies of a request are passed to the code that has its session."""
 
 
 class _Manager(SessionManager):
@@ -45,27 +45,27 @@ class SessionMiddleware:
 
     Args:
         app: the application.
-        secret_key: what signed the cookies so far. Ours are not signed: they hold an id and nothing else.
+        secret_key: the key that has signed the cookies. The new ones are not signed: they hold only an id.
         session_cookie: the cookie's name.
-        max_age: seconds that the browser keeps the cookie after a change, at most 400 days; the session's idle time
+        max_age: seconds that the browser keeps the cookie after a change, at most 400 days; the session's idle timeout
             too, unless ``max_inactive_interval`` is set. None: until the browser is closed, and 14 days idle. 0 or
             less: no session outlives its request.
-        path: of the cookie.
-        same_site: of the cookie.
+        path: the path of the cookie.
+        same_site: the SameSite attribute of the cookie.
         https_only: whether the cookie is `Secure`. False is the setting ``cookie.insecure``, with its warning.
-        domain: of the cookie; a dot in front says nothing and is left out.
-        partitioned: whether each site that embeds the page has a cookie of its own.
-        signed_cookies_until: until when sessions in signed cookies are taken over, with a time zone; None for not at
-            all (S-75).
-        user_of: says whose a session of this content is; None for nobody's. It tells whose a session is that is taken
-            over, as for `Session.bind_user`, and what is a login; without it the names of attributes do. The first
-            login in a session that was taken over gives it another id (S-06).
+        domain: the domain of the cookie; a dot in front has no meaning and is removed.
+        partitioned: whether each site that embeds the page has its own cookie.
+        signed_cookies_until: the instant, with a time zone, until which sessions in signed cookies are migrated; None
+            for no migration (S-75).
+        user_of: the user of a session with the given content; None without a user. A migrated session is bound to that
+            user, as by `Session.bind_user`, and a change of the user is a login; without the function the names of
+            attributes indicate a login. The first login in a migrated session gives it another id (S-06).
         settings: the settings; by default those of the environment and the files.
-        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
+        store: a store to use, or the connection of an existing client: see `wsgessions.from_redis`.
         overrides: single settings by name: ``store_url="valkey://localhost"``.
 
     Raises:
-        ConfigError: a setting is wrong, or the arguments ask for a cookie that browsers refuse.
+        ConfigError: a setting is wrong, or the arguments specify a cookie that browsers reject.
     """
 
     def __init__(  # noqa: PLR0917 - as many as Starlette's
@@ -88,10 +88,12 @@ class SessionMiddleware:
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given, secret = shielded(SessionSettings, overrides), SecretStr(str(secret_key))
-        del overrides, secret_key  # before anything can fail: no frame shows a secret (S-79)
+        del overrides, secret_key  # before any possible error, so that no frame shows a secret (S-79)
         given, ready_made = with_store(given, store)
         if "cookie" in given:
-            raise ConfigError("Starlette's arguments say it all", setting="cookie", hint="session_cookie, path, ...")
+            raise ConfigError(
+                "the arguments of Starlette set the cookie", setting="cookie", hint="session_cookie, path, ..."
+            )
         self.app: ASGIApp = app
         self.session_cookie: str = session_cookie
         self.max_age: int | None = max_age
@@ -119,7 +121,7 @@ class SessionMiddleware:
         if self._signed is not None and "headers" in scope and self._seconds_left() > 0:
             found = self._signed.find(scope["headers"])
             if found is not None:
-                # What reads ids must not take a signed cookie of the same name for a malformed one.
+                # The reader of ids must not take a signed cookie of the same name for a malformed id.
                 scope = {**scope, "headers": found.headers, _SIGNED: (found.candidates, scope["headers"])}
         await self._sessions(scope, receive, send)
 
@@ -146,7 +148,7 @@ class SessionMiddleware:
         await self.app(scope, receive, settle_and_send)
 
     async def _take_over(self, session: Session, candidates: list[bytes]) -> None:
-        for cookie in reversed(candidates):  # of several cookies of a name Starlette takes the last
+        for cookie in reversed(candidates):  # of several cookies with a name Starlette takes the last
             content = None if self._signed is None else self._signed.verified(cookie)
             if content is not None:
                 left = self._seconds_left()
@@ -155,7 +157,7 @@ class SessionMiddleware:
                 return
 
     def _settle(self, session: Session) -> None:
-        """What Starlette's cookie would say now: that the session is used further, or that it is empty and ends."""
+        """Do what Starlette's cookie would do now: extend the session's life, or end a session that is empty."""
         if not self._keeps():
             if session.accessed:
                 session.invalidate()
@@ -163,19 +165,19 @@ class SessionMiddleware:
             if not session:
                 session.invalidate()
             elif self.max_age is not None:
-                # Sent with the changes, or alone; whatever is sent brings the cookie with a new Max-Age.
+                # Sent with the changes, or alone; each commit sends the cookie with a new Max-Age.
                 session.max_inactive_interval = session.max_inactive_interval
 
     def _keeps(self) -> bool:
         return self.max_age is None or self.max_age > 0
 
     def _seconds_left(self) -> float:
-        """Until signed cookies are no longer read."""
+        """The seconds until signed cookies are no longer read."""
         return 0 if self._until is None else (self._until - datetime.now(UTC)).total_seconds()
 
 
 def _with_times(given: SessionSettings, cookie: Mapping[str, Any], max_age: int | None) -> dict[str, Any]:
-    """Idle and absolute timeout as near to Starlette's as can be, where nobody has said otherwise (S-27, S-53)."""
+    """Idle and absolute timeout as close to Starlette's as possible, unless they are set (S-27, S-53)."""
     chosen: dict[str, Any] = {}
     absolute = given.absolute_timeout
     if given.assurance == "none" and given.origin("absolute_timeout") == "default":
@@ -200,7 +202,7 @@ def _checked(until: datetime | None) -> datetime | None:
 
 
 def _reader(name: str, secret_key: str, max_age: int | None) -> SignedCookies | None:
-    """What reads the cookies of before; None where no session outlives its request."""
+    """The reader of the old cookies; None if no session outlives its request."""
     if max_age is not None and max_age <= 0:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A session that tells what was done with it in the words of Starlette's own."""
+"""A session that reports accesses and changes as Starlette's own does."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MISSING: Final = object()
 class Session(wsgessions.Session):
     """A `wsgessions.Session` whose `accessed` and `modified` can be set, as those of Starlette's session.
 
-    `modified` is true after every call that changes a dict, whether or not the value is another one; and after a change
-    inside of a value, which Starlette's does not notice.
+    `modified` is true after every call that changes a dict, even if the value stays the same; and after a change inside
+    a value, which Starlette's does not detect.
     """
 
     __slots__ = ()
 
     @property
     def accessed(self) -> bool:
-        """Whether anybody has looked into the session during this request."""
+        """Whether the session was accessed during this request."""
         return self._unit.is_accessed
 
     @accessed.setter
@@ -33,7 +33,7 @@ class Session(wsgessions.Session):
 
     @property
     def modified(self) -> bool:
-        """Whether the session was changed, or was said to have been, during this request."""
+        """Whether the session was changed, or marked as changed, during this request."""
         return self._unit.is_marked or (self._unit.record is not None and super().modified)
 
     @modified.setter
@@ -42,11 +42,11 @@ class Session(wsgessions.Session):
 
     @property
     def marked_modified(self) -> bool:
-        """Whether a call has changed the session; costs nothing, and knows nothing of changes inside of values."""
+        """Whether a call has changed the session; costs nothing, and does not detect changes inside values."""
         return self._unit.is_marked
 
     def mark_modified(self) -> None:
-        """Have the response renew the cookie, changed or not."""
+        """Make the response renew the cookie, with or without a change."""
         self._unit.is_accessed = self._unit.is_marked = True
 
     @forgetful
@@ -59,7 +59,7 @@ class Session(wsgessions.Session):
         self.mark_modified()
 
     def clear(self) -> None:
-        """Remove all attributes. A session that is empty when its response starts ends, and its cookie goes."""
+        """Remove all attributes. A session that is empty when its response starts is ended, and its cookie removed."""
         super().clear()
         self.mark_modified()
 

@@ -1,4 +1,4 @@
-"""How typed code reaches the session of a request or WebSocket."""
+"""How typed code accesses the session of a request or WebSocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the signed cookies of Starlette's own `SessionMiddleware`, and of starsessions. Nothing here writes one."""
+"""Reads the signed cookies of Starlette's own `SessionMiddleware`, and of starsessions. It never writes one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from wsgessions.web.cookies import MAX_COOKIE_BYTES
 __all__ = ["Found", "SignedCookies", "StarsessionsCookies"]
 
 _SEPARATOR: Final = b"."
-"""Of value, time and signature; no id of ours has one."""
+"""The separator of value, time and signature; no id of wsgessions contains it."""
 _FOR_THE_BROWSER: Final = timedelta(days=360)
-"""For how long starsessions takes a cookie that ends with the browser."""
+"""The time for which starsessions accepts a cookie that ends with the browser."""
 
 
 @masked
 class Found(NamedTuple):
-    """Signed cookies among the headers of a request; genuine or not."""
+    """The signed cookies in the headers of a request, verified or not."""
 
     candidates: list[bytes]
     headers: list[tuple[bytes, bytes]]
@@ -40,8 +40,8 @@ class SignedCookies:
 
     Args:
         name: the cookie's name.
-        secret_key: what they are signed with.
-        max_age: seconds since the last change after which a cookie counts no more; None for never.
+        secret_key: the key that signs them.
+        max_age: seconds since the last change after which a cookie has expired; None for never.
     """
 
     def __init__(self, name: str, secret_key: str, *, max_age: int | None) -> None:
@@ -50,7 +50,7 @@ class SignedCookies:
         self._max_age = max_age
 
     def find(self, headers: Iterable[tuple[bytes, bytes]]) -> Found | None:
-        """What looks like such cookies in the header list of an ASGI scope; None if nothing does."""
+        """The cookies in the header list of an ASGI scope that look like signed ones; None without any."""
         candidates: list[bytes] = []
         rest: list[tuple[bytes, bytes]] = []
         for name, value in headers:
@@ -71,7 +71,7 @@ class SignedCookies:
         return True
 
     def verified(self, cookie: bytes) -> dict[str, Any] | None:
-        """The session in a cookie; None if it is tampered with, too old, empty or no session."""
+        """The session in a cookie; None if it is forged, too old, empty or not a session."""
         try:
             data = self._signer.unsign(cookie, max_age=self._max_age)
             content = json.loads(b64decode(data))
@@ -84,7 +84,7 @@ class SignedCookies:
         return self.verified(presented.encode("latin-1"))
 
     async def remove(self, presented: str) -> None:
-        """See `wsgessions.migration.LegacySessions.remove`: there is nothing but the cookie."""
+        """See `wsgessions.migration.LegacySessions.remove`: there is only the cookie."""
 
 
 class StarsessionsCookies(SignedCookies):
@@ -92,7 +92,8 @@ class StarsessionsCookies(SignedCookies):
 
     Args:
         secret_key: as for the store.
-        lifetime: as for the library's middleware, in seconds or as a timedelta; 0 for until the browser is closed.
+        lifetime: as for the library's middleware, in seconds or as a timedelta; 0 for a cookie that ends with the
+            browser.
         name: the cookie's name.
     """
 

@@ -313,10 +313,10 @@ def test_sessions_of_everybody_are_ended_by_who_may(caplog: pytest.LogCaptureFix
     assert of(phone) == "nobody"
     assert history_of(ann) == ["1 session was ended."]
     lines = [record.getMessage() for record in caplog.records if record.name == "wsgessions.audit"]
-    for whose in (repr(ann.username), "nobody", "'eve'"):
+    for whose in (repr(ann.username), "no user", "'eve'"):
         assert any(f"{viewer.username!r} may not delete the sessions of {whose}" in line for line in lines)
         assert any(f"{boss.username!r} ended 1 sessions of {whose}" in line for line in lines)
-    assert any(f"{viewer.username!r} may view the sessions of everybody" in line for line in lines)
+    assert any(f"{viewer.username!r} may view the sessions of all users" in line for line in lines)
 
 
 def test_all_but_the_own_session_are_the_own_ones_on_the_page_of_everybody_too() -> None:

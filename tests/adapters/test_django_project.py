@@ -146,9 +146,9 @@ async def test_the_adapter_is_chosen_by_its_name_too_and_the_projects_settings_a
 
 
 def test_what_cannot_be_wrapped_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"give get_asgi_application\(\)"):
+    with pytest.raises(ConfigError, match=r"pass get_asgi_application\(\)"):
         DjangoAdapter().install(cast("ASGIApp", get_wsgi_application()))
-    with override_settings(MIDDLEWARE=[STOCK_MIDDLEWARE]), pytest.raises(ConfigError, match="would commit once more"):
+    with override_settings(MIDDLEWARE=[STOCK_MIDDLEWARE]), pytest.raises(ConfigError, match="commit a second time"):
         wrap(django_app())
 
 
@@ -415,7 +415,7 @@ def test_a_project_that_is_served_by_wsgi_is_told_what_it_misses(asgi: bool) -> 
 def test_a_middleware_without_our_engine_says_so() -> None:
     with (
         override_settings(SESSION_ENGINE="django.contrib.sessions.backends.db"),
-        pytest.raises(ConfigError, match='SESSION_ENGINE = "wsgessions_django" goes with this middleware'),
+        pytest.raises(ConfigError, match='this middleware needs SESSION_ENGINE = "wsgessions_django"'),
     ):
         Client().get("/sync/show")
 

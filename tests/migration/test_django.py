@@ -210,8 +210,8 @@ def test_after_the_date_nothing_is_read(kind: str, ann: Any) -> None:
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (None, "names no engine"),
-        ({"engine": f"{BACKENDS}.db"}, "or no date"),
+        (None, "engine or until is missing"),
+        ({"engine": f"{BACKENDS}.db"}, "engine or until is missing"),
         ({"engine": "nowhere", "until": datetime.now(UTC)}, "there is no engine"),
         ({"engine": "wsgessions_django", "until": datetime.now(UTC)}, "the engine of wsgessions"),
         ({"engine": f"{BACKENDS}.db", "until": datetime(2030, 1, 1)}, "time zone"),  # noqa: DTZ001 - that is the case
@@ -228,7 +228,7 @@ def test_what_cannot_be_meant_is_refused(plan: Any, said: str) -> None:
 def test_without_our_session_before_it_it_says_so() -> None:
     with moving(f"{BACKENDS}.db"):
         request = RequestFactory().get("/", headers={"cookie": "sessionid=x"})
-        with pytest.raises(ConfigError, match="comes before"):
+        with pytest.raises(ConfigError, match="put its middleware before"):
             TakeoverMiddleware(lambda _: None)(request)
 
 

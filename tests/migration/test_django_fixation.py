@@ -160,7 +160,7 @@ def test_over_djangos_own_session_middleware_it_is_refused(shared_server: RawSer
 
     with moving(DB):
         request = RequestFactory().get("/", headers={"cookie": "sessionid=x"})
-        with pytest.raises(ConfigError, match="comes before"):
+        with pytest.raises(ConfigError, match="put its middleware before"):
             SessionMiddleware(TakeoverMiddleware(lambda _: HttpResponse()))(request)
 
 

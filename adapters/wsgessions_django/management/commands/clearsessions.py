@@ -1,4 +1,4 @@
-"""``manage.py clearsessions``: Django's command, which has nothing to do here and says so."""
+"""``manage.py clearsessions``: Django's command, which has nothing to do here and reports that."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Command"]
 
 
 class Command(StockCommand):
-    """In force where ``wsgessions_django`` stands before ``django.contrib.sessions``, which may also be left out."""
+    """In force if ``wsgessions_django`` precedes ``django.contrib.sessions``, which may also be left out."""
 
     help = "Ends expired sessions where the engine needs that; a store of wsgessions does it by itself."
 
     def handle(self, **options: Any) -> None:
-        """Say so, or do what Django does for another engine."""
+        """Report that there is nothing to do, or run Django's command for another engine."""
         if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore):
             self.stdout.write("Nothing to clear: the store ends sessions by itself when their time has come.")
         else:

@@ -1,4 +1,4 @@
-"""``manage.py wsgessions``: the command line of wsgessions, with the settings of the project in force."""
+"""``manage.py wsgessions``: the command line of wsgessions, with the settings of the project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Command"]
 
 
 class Command(BaseCommand):
-    """Runs one command and ends with its exit code; ``doctor`` is Django's own."""
+    """Runs one command and ends with its exit code; ``doctor`` is specific to Django."""
 
     help = (
         "Runs a command of wsgessions with this project's settings, such as `config show --origin`; `doctor` runs the "
@@ -30,11 +30,11 @@ class Command(BaseCommand):
     requires_system_checks: tuple[str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """All that follows is for wsgessions."""
+        """Take all that follows as arguments of wsgessions."""
         parser.add_argument("arguments", nargs=argparse.REMAINDER, help="a command of wsgessions, and its arguments")
 
     def handle(self, *, arguments: list[str], **options: Any) -> None:
-        """Run it."""
+        """Run the command."""
         if arguments == ["doctor"]:
             self._examine()
         else:
