@@ -1,8 +1,8 @@
-"""The session that one request sees: a dict that decodes on first touch and knows what has changed in it.
+"""The session that one request sees: a dict that decodes values at their first access and tracks its changes.
 
-Begin with `session`, what an application uses; `mapping` makes a dict of it. What its request knows of it, and is going
-to do to it, stands in a `unit_of_work`, whose half `tracking` finds what has changed. What needs the store is asked of
-a `SessionRepository`.
+Begin with `session`, the class for applications; `mapping` implements the dict. The state of the request and its
+pending changes are in a `unit_of_work`, whose base `tracking` detects changes. Work in the store is done by a
+`SessionRepository`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The words of change tracking: what may be done with attributes, what a commit sends, what stands for an attribute."""
+"""The types of change tracking: permitted access to attributes, the content of a commit, views of attributes."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ __all__ = [
 ]
 
 UNCHANGED: Final[Any] = object()
-"""What `AttributeView.changes` answers if there are none."""
+"""The result of `AttributeView.changes` without changes."""
 
 
 class Access(Enum):
-    """What may be done with the attributes at the moment."""
+    """The permitted access to the attributes at the moment."""
 
     UNTOUCHED = "untouched"
-    """Everything; not looked for yet."""
+    """Everything; there was no access yet."""
     OPEN = "open"
     """Everything."""
     READ_ONLY = "read_only"
-    """Reading: a change could no longer be kept."""
+    """Reading: a change could not be stored any more."""
     UNAVAILABLE = "unavailable"
-    """Nothing for now: they were not loaded, or could not be."""
+    """Nothing for now: the attributes were not loaded, or loading failed."""
     CLOSED = "closed"
-    """Nothing any more: their request is over, or the session has ended elsewhere."""
+    """Nothing any more: the request is over, or the session has ended elsewhere."""
 
 
 class Phase(Enum):
-    """How far the response of the session's request is."""
+    """The progress of the response of the session's request."""
 
     BEFORE_RESPONSE = "before_response"
-    """Its headers can still tell the client anything."""
+    """The headers can still tell the client anything."""
     RESPONSE_STARTED = "response_started"
-    """They have left: no session can be created any more, nor be given another id (R-38)."""
+    """The headers were sent: no session can be created any more, nor be given another id (R-38)."""
     CHANGES_REFUSED = "changes_refused"
-    """They have left, and with ``late_commit = "refuse"`` the session cannot be changed either (C-13)."""
+    """The headers were sent, and with ``late_commit = "refuse"`` the session cannot be changed either (C-13)."""
 
 
-# By name, because up to Python 3.11 each look at a member of an Enum is a call, and these are looked at all the time.
+# By name, because up to Python 3.11 each access to a member of an Enum is a call, and these are accessed very often.
 UNTOUCHED: Final = Access.UNTOUCHED
 OPEN: Final = Access.OPEN
 READ_ONLY: Final = Access.READ_ONLY
@@ -67,7 +67,7 @@ CHANGES_REFUSED: Final = Phase.CHANGES_REFUSED
 
 
 class Changes(Protocol):
-    """What one commit does to attributes."""
+    """The changes of attributes in one commit."""
 
     @property
     def changed(self) -> Mapping[str, bytes]:
@@ -81,7 +81,7 @@ class Changes(Protocol):
 
 
 class AttributeChanges(Struct, frozen=True, gc=False):
-    """What a commit has to send."""
+    """The attributes that a commit has to send."""
 
     changed: Mapping[str, bytes]
     removed: frozenset[str]
@@ -91,7 +91,7 @@ class AttributeChanges(Struct, frozen=True, gc=False):
 
 
 class AttributeView(Protocol):
-    """A value of another type that was handed out in place of an attribute, see `wsgessions.session.typed`."""
+    """A typed value that was returned in place of an attribute, see `wsgessions.session.typed`."""
 
     def changes(self) -> Any:
         """The attribute's new value as plain data, if the view was changed since the last call; else `UNCHANGED`.

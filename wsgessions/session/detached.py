@@ -1,4 +1,4 @@
-"""Sessions that were made by hand: there is no store, so everything is in force at once."""
+"""Sessions without a manager, such as ``Session({...})``: there is no store, so all calls take effect at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .values import CommitReport
 __all__ = ["DETACHED", "add_numbers"]
 
 _EXACT: Final = 2**53
-"""Below it a store's script, which computes in doubles, holds every integer exactly (C-10)."""
+"""The bound below which a store's script, which computes in doubles, represents every integer exactly (C-10)."""
 
 
 def add_numbers(name: str, value: object, by: float) -> float:
-    """``value + by`` under the rules of an in-store increment.
+    """``value + by`` by the rules of an increment in the store.
 
     Raises:
         CodecError: ``value`` or ``by`` is no number, or one of the three is not exact in a double.
@@ -29,10 +29,10 @@ def add_numbers(name: str, value: object, by: float) -> float:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
     if _is_exact(value) and _is_exact(by):
-        total = cast("float", value) + by  # the loop has proved it
+        total = cast("float", value) + by  # proved by the loop
         if _is_exact(total):
             return total
-    raise CodecError("incremented, it would not be finite or would leave the range of 2**53", path=name)
+    raise CodecError("the result would not be finite or would leave the range of 2**53", path=name)
 
 
 def _is_exact(number: Any) -> bool:
@@ -40,13 +40,13 @@ def _is_exact(number: Any) -> bool:
 
 
 class DetachedRepository:
-    """The `SessionRepository` of all sessions that were made by hand."""
+    """The `SessionRepository` of all sessions without a manager."""
 
     async def load(self, session: SessionMapping) -> None:
-        """There is nothing to load."""
+        """Do nothing: there is no store to load from."""
 
     async def commit(self, session: SessionMapping) -> None:
-        """There is nowhere to send to; typed values are written back, as everywhere."""
+        """Write typed values back; there is no store to send to."""
         unit_of(session).collect_views(session)
 
     async def carry_out(self, session: SessionMapping) -> None:

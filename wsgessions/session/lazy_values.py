@@ -1,9 +1,9 @@
-"""The placeholder that stands in a session's own storage for an attribute that was not touched yet.
+"""The placeholder in a session's storage for an attribute that was not accessed yet.
 
-A session is a dict whose Python methods decode on first touch. Serializers written in C read a dict's storage directly,
-past those methods, and meet the placeholder. So it poses as what all of them unfold by themselves: a member of an
-`enum.Enum`, whose value is the decoded attribute. orjson and msgspec go by the metaclass and ask for ``value`` and
-``_value_``; pydantic asks ``__pydantic_serializer__`` first.
+A session is a dict whose Python methods decode at the first access. Serializers written in C read a dict's storage
+directly, bypassing those methods, and find the placeholder. So it imitates a type that all of them unwrap: a member of
+an `enum.Enum`, whose value is the decoded attribute. orjson and msgspec check the metaclass and read ``value`` and
+``_value_``; pydantic reads ``__pydantic_serializer__`` first.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ _new = object.__new__
 
 
 class CorruptValue:
-    """Stands for an attribute whose bytes cannot be read. orjson does not know the type, and refuses it by its name."""
+    """Stands for an attribute whose bytes cannot be decoded. orjson does not support the type, and names it in its
+    error.
+    """
 
     __slots__ = ()
 
 
 def _posing_as_enum(cls: type[_Class]) -> type[_Class]:
-    """A subclass that has the metaclass of an Enum but no Enum among its bases, which would give each object a dict."""
+    """A subclass with the metaclass of an Enum but without an Enum as base, which would give each object a dict."""
     namespace: dict[str, Any] = {"__slots__": (), "_member_names_": [], "_member_map_": {}}
     namespace |= {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
     posing: Any = type.__new__(enum.EnumMeta, cls.__name__, (cls,), namespace)
@@ -39,7 +41,7 @@ def _posing_as_enum(cls: type[_Class]) -> type[_Class]:
 
 
 class _Placeholder:
-    """What serializers in C ask for."""
+    """The members that serializers in C read."""
 
     __slots__ = ()
     __pydantic_serializer__: ClassVar[SchemaSerializer]
@@ -49,7 +51,7 @@ class _Placeholder:
         """The value.
 
         Raises:
-            WsgessionsError: there is none.
+            WsgessionsError: there is no value.
         """
 
     @property
@@ -58,13 +60,13 @@ class _Placeholder:
 
     @property
     def value(self) -> Any:
-        """What `decoded` gives, for orjson only: in place of an error, an `CorruptValue`.
+        """The result of `decoded`, for orjson only; instead of an error, a `CorruptValue`.
 
-        orjson takes for granted that an enum member has a value, and crashes the process where asking for it raises.
+        orjson assumes that an enum member has a value, and crashes the process if reading it raises.
         """
         try:
             return self.decoded()
-        except Exception:  # noqa: BLE001 - see above; the serializer refuses what it gets instead
+        except Exception:  # noqa: BLE001 - see above; the serializer rejects the returned object
             return CorruptValue()
 
 
@@ -79,9 +81,9 @@ _Placeholder.__pydantic_serializer__ = SchemaSerializer(
 
 @_posing_as_enum
 class LazyValue(_Placeholder):
-    """One attribute's bytes, never changed and equal only to themselves. Made by `of`: an Enum cannot be called.
+    """One attribute's bytes, immutable and equal only to themselves. Made by `of`: an Enum cannot be called.
 
-    It may stand in any number of sessions at once, since each look at it decodes afresh.
+    The same object may be in any number of sessions at once, since each access decodes again.
     """
 
     __slots__ = ("_attribute", "_raw")
@@ -108,10 +110,10 @@ class LazyValue(_Placeholder):
         return self._attribute
 
     def decoded(self) -> Any:
-        """The attribute, decoded afresh by each call: no two requests ever share what can change (K-11).
+        """The attribute, decoded again by each call: no two requests ever share a mutable value (K-11).
 
         Raises:
-            CodecError: the bytes cannot be read.
+            CodecError: the bytes cannot be decoded.
         """
         return decode(self._raw, name=self._attribute)
 
@@ -128,12 +130,12 @@ _slots_of_lazy: Final = vars(LazyValue.__mro__[1])
 _set_raw: Final[Callable[[LazyValue, bytes], None]] = _slots_of_lazy["_raw"].__set__
 _set_attribute: Final[Callable[[LazyValue, str], None]] = _slots_of_lazy["_attribute"].__set__
 raw_of: Final[Callable[[LazyValue], bytes]] = attrgetter("_raw")
-"""`LazyValue.raw`, without a call of Python's: every attribute of every request is decoded from it."""
+"""`LazyValue.raw`, without a Python call: every attribute of every request is decoded from it."""
 
 
 @_posing_as_enum
 class UnavailableValue(_Placeholder):
-    """Stands in a session that could not be loaded, so that no code in C takes it for an empty one (F-00a)."""
+    """Stands in a session that could not be loaded, so that no code in C reads it as an empty one (F-00a)."""
 
     __slots__ = ("reason",)
 
@@ -142,15 +144,15 @@ class UnavailableValue(_Placeholder):
 
     @staticmethod
     def by(reason: Callable[[], Exception]) -> UnavailableValue:
-        """A placeholder that raises ``reason()`` whenever its value is asked for."""
+        """A placeholder that raises ``reason()`` at each access to its value."""
         placeholder = _new(UnavailableValue)
         placeholder.reason = reason
         return placeholder
 
     def decoded(self) -> Any:
-        """Nothing.
+        """Raise the reason.
 
         Raises:
-            Exception: always, the reason.
+            Exception: always.
         """
         raise self.reason()

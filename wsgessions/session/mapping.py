@@ -1,9 +1,9 @@
-"""A dict whose values are decoded on first access.
+"""A dict whose values are decoded at their first access.
 
-The values of a stored session arrive as bytes, and each is decoded on its first touch. The dict's own storage always
-holds every name, and for a value not decoded yet an `LazyValue` in its place. All access from Python goes through
-this class and never meets one; C code that reads the storage of a dict subclass directly (msgspec, orjson, pydantic)
-asks it for its value, as it would an enum member.
+The values of a stored session arrive as bytes, and each is decoded at its first access. The dict's own storage always
+has every name, with a `LazyValue` for each value that is not decoded yet. Python code accesses the values through this
+class and never gets a `LazyValue`; C code that reads the storage of a dict subclass directly (msgspec, orjson,
+pydantic) reads the value of a `LazyValue`, as that of an enum member.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["SessionMapping", "unit_of"]
 
 _MISSING: Final = object()
 
-# The storage itself, past the methods here. `super()` would find the same, at three times the cost.
+# The storage itself, bypassing the methods here. `super()` would do the same, at three times the cost.
 _get_item: Final = dict[str, Any].__getitem__
 _get: Final = dict[str, Any].get
 
 
 unit_of: Final[Callable[[SessionMapping], UnitOfWork]] = attrgetter("_unit")
-"""The unit of work of a session's request; for the parts of this package and adapters, not for applications."""
+"""The unit of work of a session's request; for this package and adapters, not for applications."""
 
 
 def _as_dict(mapping: SessionMapping) -> dict[str, Any]:
@@ -42,13 +42,13 @@ def _as_dict(mapping: SessionMapping) -> dict[str, Any]:
 
 
 class SessionMapping(dict[str, Any]):
-    """The methods of a dict over tracked attributes. Not for use by itself: `wsgessions.Session` is made of it."""
+    """The methods of a dict over tracked attributes. The base of `wsgessions.Session`, not for direct use."""
 
     __slots__ = ("__weakref__", "_unit")
 
     _unit: UnitOfWork
 
-    __hash__ = None  # as dict has it; named because __eq__ is defined here
+    __hash__ = None  # as in dict; set because __eq__ is defined here
     __pydantic_serializer__: ClassVar[SchemaSerializer] = SchemaSerializer(
         core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(_as_dict))
     )
@@ -77,8 +77,8 @@ class SessionMapping(dict[str, Any]):
         self._unit.before_read()
         return super().__len__()
 
-    # Overridden although it only delegates: dict(session) and {**session} ask a subclass for its values only if it has
-    # an __iter__ of its own, and copy the bare storage otherwise.
+    # Overridden although it only delegates: dict(session) and {**session} read the values of a subclass through its
+    # methods only if it defines __iter__, and copy the bare storage otherwise.
     def __iter__(self) -> Iterator[str]:
         self._unit.before_read()
         return super().__iter__()
@@ -132,7 +132,7 @@ class SessionMapping(dict[str, Any]):
             self._unit.before_write()
             self._unit.put(self, name, value)
         except WsgessionsError as error:
-            del value  # from here on no frame of the error holds it (S-80)
+            del value  # from here on no frame of the error has it (S-80)
             forget_variables(error)
             raise
 
@@ -168,7 +168,7 @@ class SessionMapping(dict[str, Any]):
 
     @forgetful
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None:  # type: ignore[override]
-        """As `dict.update`. All names are checked before the first value is taken over."""
+        """As `dict.update`. All names are checked before the first value is set."""
         self._unit.before_write()
         incoming = dict(values, **more)
         for name in incoming:

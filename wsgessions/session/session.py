@@ -1,7 +1,7 @@
-"""The session that one request sees: a dict with a life of its own.
+"""The session that one request sees: a dict with methods for its id, its times and its store.
 
-A `Session` belongs to one request. What it does to the store it does through a repository, which its manager has; a
-``Session({...})`` made by hand works alone, for tests.
+A `Session` belongs to one request. Its store work is done by the repository of its manager; a ``Session({...})``
+without a manager works by itself, for tests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_INTERVAL: Final = LONGEST_INTERVAL_MS * _SHORTEST_INTERVAL
 
 
 class SessionRepository(Protocol):
-    """Does for a session what needs the store."""
+    """Does the store work of a session."""
 
     async def load(self, session: Session) -> None: ...
     async def commit(self, session: Session) -> None: ...
@@ -54,8 +54,8 @@ def _shown(session: Session) -> str:
 class Session(SessionMapping):
     """A mapping of attribute names to values, shared by all servers.
 
-    Behaves as a dict everywhere. Attributes are decoded on first touch; in-place changes are found at the commit.
-    What is in force for values, names and sizes: see `wsgessions.codec`.
+    Behaves as a dict everywhere. Attributes are decoded at their first access; changes in place are found at the
+    commit. For the rules of values, names and sizes see `wsgessions.codec`.
     """
 
     __slots__ = ("_repository",)
@@ -68,7 +68,7 @@ class Session(SessionMapping):
         for name, value in dict(values, **more).items():
             self._unit.put(self, name, value)
 
-    # -- what it is ----------------------------------------------------------------------------------------------------
+    # -- properties ----------------------------------------------------------------------------------------------------
 
     @property
     def id(self) -> SessionId | None:
@@ -82,12 +82,12 @@ class Session(SessionMapping):
 
     @property
     def ref(self) -> str | None:
-        """A handle of 12 hex digits that is safe to log and to show, and useless as a credential (S-80)."""
+        """A name of 12 hex digits that is safe to log and to show, and is no credential (S-80)."""
         return None if self._unit.record is None else self._unit.record.key.ref
 
     @property
     def principal(self) -> str | None:
-        """The user that `bind_user` was given; None if there is none (S-55)."""
+        """The user that `bind_user` was given; None without one (S-55)."""
         record = self._unit.look()
         if self._unit.pending_principal is not None:
             return self._unit.pending_principal or None
@@ -106,19 +106,19 @@ class Session(SessionMapping):
 
     @property
     def status(self) -> SessionStatus:
-        """Where the session stands now."""
+        """The state of the session now."""
         if self._unit.look() is None:
             return SessionStatus.INVALIDATED if self._unit.is_ended and not names_in(self) else SessionStatus.NEW
         return SessionStatus.DIRTY if self._unit.has_changes(self) else SessionStatus.CLEAN
 
     @property
     def is_new(self) -> bool:
-        """Whether the store knows nothing of this session."""
+        """Whether the session is not in the store yet."""
         return self._unit.look() is None
 
     @property
     def version(self) -> int:
-        """The version this object rests on, in microseconds of the store's clock; 0 for a new session (C-8)."""
+        """The version that this object is based on, in microseconds of the store's clock; 0 for a new session (C-8)."""
         record = self._unit.look()
         return 0 if record is None else record.version
 
@@ -132,8 +132,7 @@ class Session(SessionMapping):
     def last_accessed_at(self) -> datetime | None:
         """When the session was last accessed before this request, by the store's clock; None for a new one.
 
-        Once the absolute deadline is nearer than the idle timeout, a lower bound; without an idle timeout, the
-        creation.
+        A lower bound if the absolute deadline is nearer than the idle timeout; the creation without an idle timeout.
         """
         record = self._unit.look()
         if record is None:
@@ -143,18 +142,19 @@ class Session(SessionMapping):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the session ends if it is not accessed any more, by the store's clock; None for a new one."""
+        """When the session ends without a further access, by the store's clock; None for a new one."""
         record = self._unit.look()
         return None if record is None else instant(record.expires_ms)
 
     @property
     def max_inactive_interval(self) -> timedelta | None:
-        """The idle timeout of this session; None if idling never ends it. Settable, to the millisecond.
+        """The idle timeout of this session; None if it never ends by idling. Settable, to the millisecond.
 
-        A session made by hand, or new and not given its own, shows None until it is created with the setting's value.
+        A session without a manager, or a new one without its own timeout, shows None until it is created with the
+        setting's value.
 
         Raises:
-            ValueError: what is assigned is not positive, or longer than a record holds: 142 000 years.
+            ValueError: the assigned value is not positive, or exceeds what a record can hold: 142 000 years.
         """
         record, interval_ms = self._unit.look(), self._unit.interval_ms
         if interval_ms is None and record is not None:
@@ -167,29 +167,29 @@ class Session(SessionMapping):
         if value is not None and not _SHORTEST_INTERVAL <= value <= _LONGEST_INTERVAL:
             raise ValueError(
                 f"max_inactive_interval must be positive and at most {_LONGEST_INTERVAL.days} days, or None for a "
-                "session that idling never ends"
+                "session that never ends by idling"
             )
         self._unit.interval_ms = 0 if value is None else round(value / _SHORTEST_INTERVAL)
 
     @property
     def served_from(self) -> ServedFrom:
-        """Where this request's session came from."""
+        """The source of this request's session."""
         self._unit.look()
         return self._unit.served_from
 
     @property
     def last_commit(self) -> CommitReport | None:
-        """What this process sent in its last commit of this session; None if it has not, or not lately."""
+        """The content of this process's last commit of this session; None if there was none, or not lately."""
         return None if self._unit.record is None else self._repository.last_commit(self._unit.record.key)
 
     @property
     def accessed(self) -> bool:
-        """Whether the session was looked into during this request."""
+        """Whether the session was accessed during this request."""
         return self._unit.is_accessed
 
     @property
     def modified(self) -> bool:
-        """Whether a commit would send anything. Compares the values that were handed out, so not for tight loops.
+        """Whether a commit would send anything. Compares the values that were returned, so not for tight loops.
 
         Raises:
             CodecError: a value cannot be stored.
@@ -198,21 +198,21 @@ class Session(SessionMapping):
 
     @property
     def rolled_back(self) -> bool:
-        """Whether the store has lost a commit that this client had seen, by a failover (C-12)."""
+        """Whether the store has lost a commit that this client had seen, in a failover (C-12)."""
         return self._unit.is_rolled_back
 
     def forbid_caching(self) -> None:
-        """Have the response marked ``Cache-Control: no-store``: it shows what only this visitor may see (S-42).
+        """Mark the response with ``Cache-Control: no-store``: it shows what only this visitor may see (S-42).
 
-        Until the response starts; afterwards it changes nothing.
+        Has an effect until the response starts.
         """
         self._unit.is_accessed = self._unit.is_uncacheable = True
 
     def mark_accessed(self) -> None:
-        """Count the session as looked at. Starlette calls this when ``request.session`` is used."""
+        """Count the session as accessed. Starlette calls this when ``request.session`` is used."""
         self._unit.is_accessed = True
 
-    # -- what it does --------------------------------------------------------------------------------------------------
+    # -- operations ----------------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Load the session now. Only needed on paths that are excluded from loading, or to try again.
@@ -226,10 +226,10 @@ class Session(SessionMapping):
         await self._repository.load(self)
 
     async def commit(self) -> None:
-        """Send the changes now instead of when the response starts; nothing is sent if there are none.
+        """Send the changes now instead of when the response starts; without changes nothing is sent.
 
         Raises:
-            CodecError: a value cannot be stored; names it.
+            CodecError: a value cannot be stored; the error names it.
             SessionGone: the session has ended elsewhere.
             SessionConflict: ``conflicts = "raise"`` is set, and another request changed the same attribute.
             StoreUnavailable: the store did not answer.
@@ -238,7 +238,7 @@ class Session(SessionMapping):
         await self._repository.commit(self)
 
     async def refresh(self) -> None:
-        """Bring the session up to the store's present state. Changes made here and not committed yet are kept.
+        """Update the session to the store's present state. Uncommitted changes of this request are kept.
 
         Raises:
             SessionGone: the session has ended elsewhere.
@@ -248,7 +248,7 @@ class Session(SessionMapping):
         await self._repository.refresh(self)
 
     async def increment(self, name: str, by: float = 1) -> float:
-        """Add to a number at the store, whatever other requests do meanwhile. An absent attribute counts as 0.
+        """Add to a number in the store, atomically with respect to other requests. An absent attribute counts as 0.
 
         Returns:
             The new value.
@@ -262,7 +262,7 @@ class Session(SessionMapping):
         self._unit.before_write()
         return await self._repository.increment(self, name, by)
 
-    @overload  # type: ignore[override]  # dict.update, and one form more
+    @overload  # type: ignore[override]  # dict.update, and one more form
     def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), /, **more: Any) -> None: ...
 
     @overload
@@ -270,16 +270,18 @@ class Session(SessionMapping):
 
     @forgetful
     def update(self, first: Any = (), fn: Callable[[Any], Any] | None = None, /, **more: Any) -> Awaitable[Any] | None:
-        """Take over a mapping, as a dict does; with a name and a function, awaited, change an attribute at the store.
+        """Update from a mapping, as a dict does; with a name and a function, awaited, change an attribute in the store.
 
-        ``await session.update(name, fn)`` replaces the attribute by ``fn`` of what the store has now (None if nothing),
-        and does so again until no other request came between. ``fn`` may therefore run several times.
+        ``await session.update(name, fn)`` replaces the attribute by ``fn`` of its value in the store now (None if
+        absent), and repeats that until no other request has changed it in between. ``fn`` may therefore run several
+        times.
 
         Returns:
             The new value, for the second form.
 
         Raises:
-            SessionConflict: the attribute has uncommitted changes here, or others were faster for too long.
+            SessionConflict: the attribute has uncommitted changes here, or other requests changed it during each
+            attempt.
             CodecError: the new value cannot be stored.
             SessionGone: the session has ended elsewhere.
             StoreUnavailable: the store did not answer.
@@ -296,9 +298,9 @@ class Session(SessionMapping):
     def invalidate(self) -> Deferred[None]:
         """End the session: remove it from the store, and the cookies from the client.
 
-        Takes effect on this object at once and at the store with the commit, also when the handler fails; awaited, at
-        the store now. Requests in flight on any server can no longer change it (S-62). What is put in afterwards
-        makes a new session with a new id.
+        Takes effect on this object at once and in the store with the commit, also if the handler fails; awaited, in the
+        store now. Requests in flight on any server can no longer change it (S-62). Attributes that are set afterwards
+        make a new session with a new id.
 
         Raises:
             StoreUnavailable: when awaited, if the store did not answer.
@@ -310,11 +312,11 @@ class Session(SessionMapping):
     def rotate_id(self) -> Deferred[None]:
         """Give the session a new id and end the old one, in one atomic step, as at every login (S-06).
 
-        Takes effect on this object at once and at the store with the commit; awaited, at the store now. If the handler
-        fails before that, the session keeps the id it has. A new session, which has no id yet, is left as it is.
+        Takes effect on this object at once and in the store with the commit; awaited, in the store now. If the handler
+        fails before that, the session keeps its id. A new session, which has no id yet, is left unchanged.
 
         Raises:
-            SessionClosed: the response has started, so the client could not be told.
+            SessionClosed: the response has started, so the client could not be told the new id.
             SessionGone: when awaited, if the session has ended elsewhere.
             StoreUnavailable: when awaited, if the store did not answer.
         """
@@ -324,17 +326,17 @@ class Session(SessionMapping):
     def bind_user(self, principal: Principal | None) -> Deferred[None]:
         """Bind the session to a user, at a login; None unbinds it. The id is renewed with it (S-06, S-55).
 
-        What was in the session stays. Takes effect on this object at once, and at the store with the commit; awaited,
-        at the store now. Either way what has been put into the session so far is stored in the same atomic step, or
-        nothing is; a new session is created with its principal, even if there is nothing in it. If the handler fails
-        before that, the login has not happened; ``bind_user(None)`` takes effect all the same. A session that is bound
-        already is bound again: `bound_at` is the time of the latest login.
+        The session's content stays. Takes effect on this object at once, and in the store with the commit; awaited, in
+        the store now. Either way all changes of the session so far are stored in the same atomic step, or none; a new
+        session is created with its principal, even if it is empty. If the handler fails before that, the login has not
+        happened; ``bind_user(None)`` takes effect all the same. A session that is bound already is bound again:
+        `bound_at` is the time of the latest login.
 
         Args:
-            principal: the user as the application knows them: a text of up to 512 bytes, a number or a UUID.
+            principal: the application's name of the user: a text of up to 512 bytes, a number or a UUID.
 
         Raises:
-            CodecError: the principal is none of these.
+            CodecError: the principal is of another type or too long.
             SessionClosed: the response has started, so the client could not be told its new id.
             SessionGone: when awaited, if the session has ended elsewhere.
             StoreUnavailable: when awaited, if the store did not answer.
@@ -356,18 +358,18 @@ class Session(SessionMapping):
 
 
 repository_of: Final[Callable[[Session], SessionRepository]] = attrgetter("_repository")
-"""What does the store work of a session: that of its manager, or of sessions made by hand."""
+"""Does the store work of a session: the repository of its manager, or of sessions without a manager."""
 _set_repository: Final[Callable[[Session, SessionRepository], None]] = vars(Session)["_repository"].__set__
 _set_unit: Final[Callable[[Session, UnitOfWork], None]] = vars(SessionMapping)["_unit"].__set__
 
 
 def begin_session(kind: type[S], repository: SessionRepository, unit: UnitOfWork) -> S:
-    """The session of a request; still to be loaded if an id was presented.
+    """The session of a request; to be loaded if an id was presented.
 
     Args:
         kind: its class.
-        repository: that of its manager.
-        unit: what is known of it so far.
+        repository: its manager's repository.
+        unit: the state of the request so far.
     """
     session = kind.__new__(kind)
     _set_repository(session, repository)

@@ -1,4 +1,4 @@
-"""Attributes that are called as something that every session has by itself."""
+"""Attributes with the name of a member that every session has."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _LIBRARIES: Final = ("site-packages", "dist-packages")
 
 
 class ShadowedNameWarning(UserWarning):
-    """``session["status"]`` was set, and ``session.status`` is something else.
+    """``session["status"]`` was set, and ``session.status`` is another value.
 
-    Jinja looks for the latter first: ``{{ session.status }}`` shows it, and ``{{ session["status"] }}`` the attribute.
+    Jinja reads the member first: ``{{ session.status }}`` shows it, and ``{{ session["status"] }}`` the attribute.
     """
 
 
 @cache
 def own_names(cls: type) -> frozenset[str]:
-    """What objects of a kind of session have that a dict has not: ``id``, ``status``, ``version`` and so on."""
+    """The names of a session class's members that a dict does not have: ``id``, ``status``, ``version`` and so on."""
     return frozenset(name for name in dir(cls) if not name.startswith("_")) - set(dir(dict))
 
 
 def tell_author(name: str) -> None:
-    """Warn at the line that sets an attribute of such a name, unless it is one of an installed library."""
+    """Warn at the line that sets an attribute of such a name, unless the line is one of an installed library."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_OURS):
         level, frame = level + 1, frame.f_back

@@ -1,8 +1,8 @@
-"""How a session knows what has changed: which values were handed out or set, and the bytes they rest on.
+"""Change tracking of a session: the values that were returned or set, and the bytes they are based on.
 
 A value that can change in place, such as a list, is compared with its bytes when the session is committed, so that
-``session["cart"].append(x)`` needs no further word (R-03). One that is not touched is never decoded, never encoded
-again and never sent.
+``session["cart"].append(x)`` is enough (R-03). A value without an access is never decoded, never encoded again and
+never sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["AttributeTracker", "Values", "names_in"]
 Values: TypeAlias = dict[str, Any]
 """The storage of a session: a decoded value, or a `LazyValue`, by the name of each attribute."""
 
-# The storage itself, past the methods of `SessionMapping`. `super()` would find the same, at three times the cost.
+# The storage itself, bypassing the methods of `SessionMapping`. `super()` would do the same, at three times the cost.
 _get: Final = dict[str, Any].get
 _set: Final = dict[str, Any].__setitem__
 _pop: Final = dict[str, Any].pop
@@ -36,38 +36,38 @@ _update: Final = dict[str, Any].update
 _has: Final = dict[str, Any].__contains__
 
 names_in: Final = dict[str, Any].keys
-"""The names of the attributes in the storage; counts as no access."""
+"""The names of the attributes in the storage; does not count as an access."""
 
 
 class AttributeTracker(Struct):
-    """What is known of the attributes in one storage. The storage is an argument, as it would otherwise be a circle.
+    """The changes of the attributes in one storage, which is passed as an argument to avoid a reference cycle.
 
-    The session refers to its tracker. If that referred to the session in turn, each request would leave two objects to
-    the garbage collector.
+    The session refers to its tracker. If the tracker referred to the session in turn, each request would leave two
+    objects to the garbage collector.
     """
 
     access: Access = UNTOUCHED
     stored: StoredAttributes = NO_ATTRIBUTES
-    """What the store holds, as far as is known here."""
+    """The attributes in the store, as far as is known here."""
     baseline: dict[str, bytes | None] = {}  # noqa: RUF012 - a struct makes a new one for each object
-    """Names whose values may differ from the store's, with the bytes they rest on; None where there were none."""
+    """Names whose values may differ from the store's, with the bytes they are based on; None without any."""
     views: dict[str, AttributeView] = {}  # noqa: RUF012
-    """Typed values that were handed out in place of an attribute; setting or removing the attribute ends them."""
+    """Typed values that were returned in place of an attribute; setting or removing the attribute ends them."""
     is_overtaken: bool = False
-    """Whether there was a baseline when another state of the store came under it."""
+    """Whether the store's state has changed while there was a baseline."""
     writes: int = 0
-    """How often an attribute was set or removed."""
+    """The number of times that an attribute was set or removed."""
     is_decoded: bool = False
-    """Whether all values have been asked for, so that nothing undecoded may be put in any more."""
+    """Whether all values were read, so that no undecoded value may be put into the storage any more."""
 
     # -- access --------------------------------------------------------------------------------------------------------
 
     def check_access(self, *, write: bool) -> None:
-        """Called before an access unless it is open: the place to take note of it, or to refuse it."""
+        """Called before an access unless access is open: records the access, or raises if it is not permitted."""
         self.access = OPEN
 
     def before_read(self) -> None:
-        """Called before the attributes are looked at."""
+        """Called before the attributes are read."""
         if self.access is not OPEN:
             self.check_access(write=False)
 
@@ -90,17 +90,17 @@ class AttributeTracker(Struct):
         _set(values, name, value)
 
     def drop(self, values: Values, name: str) -> None:
-        """Remove an attribute, which is there."""
+        """Remove an existing attribute."""
         self.writes += 1
         self.views.pop(name, None)
         self.baseline.setdefault(name, self.stored.get(name))
         _pop(values, name)
 
     def decode(self, values: Values, name: str, undecoded: LazyValue) -> Any:
-        """The value of an attribute that was not touched yet; from now on it is watched for changes in place.
+        """The value of an attribute that was not accessed yet; from now on it is checked for changes in place.
 
         Raises:
-            CodecError: its bytes cannot be read.
+            CodecError: its bytes cannot be decoded.
         """
         raw = raw_of(undecoded)
         value = decode(raw, name=name)
@@ -110,21 +110,21 @@ class AttributeTracker(Struct):
         return value
 
     def decode_all(self, values: Values) -> None:
-        """The same for all: a view of the storage itself is handed out."""
+        """Decode all attributes: a view of the storage itself is returned to the caller."""
         self.is_decoded = True
         for name, value in list(_items(values)):
             if type(value) is LazyValue:
                 self.decode(values, name, value)
 
     def restore(self, values: Values, name: str) -> None:
-        """Take the store's value again, as far as it is known here."""
+        """Restore the store's value, as far as it is known here."""
         self._reset_to_lazy(values, name)
         self._decode_again(values)
 
     # -- what has changed ----------------------------------------------------------------------------------------------
 
     def collect(self, values: Values) -> AttributeChanges:
-        """What differs from the store.
+        """The differences from the store.
 
         Raises:
             CodecError: a value cannot be stored.
@@ -138,13 +138,13 @@ class AttributeTracker(Struct):
                 raw = encode(_get(values, name), name=name)
                 if raw != self.baseline[name]:
                     changed[shared(name)] = raw
-                del raw  # or else the frame of the next one's error would show it (S-80)
+                del raw  # or else the frame of the next value's error would show it (S-80)
             elif self.baseline[name] is not None:
                 removed.append(name)
         return AttributeChanges(changed, frozenset(removed))
 
     def collect_views(self, values: Values) -> None:
-        """Take over what was changed in typed values.
+        """Write the changes of typed values back.
 
         Raises:
             CodecError: a typed value is not valid any more, or cannot be stored.
@@ -166,13 +166,13 @@ class AttributeTracker(Struct):
         self.views[name] = view
 
     def mark_committed(self, values: Values, sent: Changes, *, at: int) -> None:
-        """The store has accepted ``sent``: from now on changes are those from there.
+        """The store has accepted ``sent``: from now on changes are relative to it.
 
         Args:
             values: the storage.
             sent: the changes.
-            at: `writes` when they were collected. If nothing was set since, what cannot change in place need not be
-                compared any more.
+            at: `writes` when they were collected. If nothing was set since, immutable values need not be compared any
+                more.
         """
         is_current = at == self.writes
         for name, raw in sent.changed.items():
@@ -187,7 +187,7 @@ class AttributeTracker(Struct):
                 self.baseline.pop(name, None)
 
     def conflicting_names(self, sent: Changes) -> list[str]:
-        """The names whose changes rest on another value than the store's present one."""
+        """The names whose changes are based on another value than the store's present one."""
         if not self.is_overtaken:
             return []
         baseline, stored = self.baseline, self.stored
@@ -197,12 +197,12 @@ class AttributeTracker(Struct):
     # -- other states of the store -------------------------------------------------------------------------------------
 
     def rebase_onto(self, values: Values, stored: StoredAttributes, among: Iterable[str] | None = None) -> None:
-        """Take over what the store holds now. Values that were handed out or changed stay as they are.
+        """Adopt the store's present state. Values that were returned or changed stay unchanged.
 
         Args:
             values: the storage.
-            stored: all of what the store holds.
-            among: names of which nothing else has changed at the store, if that is known.
+            stored: all attributes in the store.
+            among: the only names that may have changed in the store, if known.
         """
         known = self.stored
         self.stored = stored
@@ -222,13 +222,13 @@ class AttributeTracker(Struct):
             self._decode_again(values)
 
     def accept_stored(self, names: Iterable[str]) -> None:
-        """From now on these names, if they were changed here, are compared with what the store holds now."""
+        """Compare these names, if they were changed here, with the store's present values from now on."""
         for name in names:
             if name in self.baseline:
                 self.baseline[name] = self.stored.get(name)
 
     def release_unchanged(self, values: Values) -> AttributeChanges:
-        """Let go of handed-out values that were not changed, for `rebase_onto` to renew; the rest is returned."""
+        """Drop returned values that were not changed, for `rebase_onto` to renew; the changes are returned."""
         pending = self.collect(values)
         for name in self.baseline.keys() - pending.changed.keys() - pending.removed:
             self._reset_to_lazy(values, name)
@@ -243,7 +243,7 @@ class AttributeTracker(Struct):
         self._decode_again(values)
 
     def reset(self, values: Values) -> None:
-        """Become empty, resting on nothing."""
+        """Become empty, based on no state of the store."""
         _clear(values)
         self.stored = NO_ATTRIBUTES
         self.baseline = {}
@@ -259,8 +259,8 @@ class AttributeTracker(Struct):
             _set(values, name, LazyValue.of(raw, name))
 
     def _decode_again(self, values: Values) -> None:
-        """Decode what was put in, if all values were asked for: a view of the storage itself may be in use."""
+        """Decode the new values, if all values were read: a view of the storage itself may be in use."""
         for name, value in list(_items(values)) if self.is_decoded else ():
             if type(value) is LazyValue:
-                with suppress(CodecError):  # raised when this attribute is asked for
+                with suppress(CodecError):  # raised when this attribute is read
                     self.decode(values, name, value)

@@ -1,13 +1,13 @@
-"""One attribute of a session as a value of a type: validated when it is read, written back when it was changed.
+"""One attribute of a session as a typed value: validated when it is read, written back when it was changed.
 
 ```python
 CART = TypedAttribute("cart", Cart)  # Cart: a pydantic model, a dataclass, list[Line], whatever pydantic validates
 
 cart = CART.of(session)
-cart.lines[0].quantity += 1  # no further word: the commit finds it
+cart.lines[0].quantity += 1  # the commit finds this change
 ```
 
-What is stored is plain data under the names of the fields, so ``session["cart"]`` reads it in any framework.
+It is stored as plain data under the names of the fields, so ``session["cart"]`` reads it in any framework.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 _MISSING: Final = object()
 _OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
-"""Kinds of pydantic's errors whose text is the application's and may quote the value."""
+"""Kinds of pydantic's errors whose text comes from the application and may quote the value."""
 _AS_TEXT: Final = (
     PurePath,
     AnyUrl,
@@ -45,7 +45,7 @@ _AS_TEXT: Final = (
     IPv6Interface,
     IPv6Network,
 )
-"""Types that are stored as their text, from which validation makes them again."""
+"""Types that are stored as their text, from which validation restores them."""
 
 
 class TypedAttribute(Generic[T]):
@@ -54,12 +54,12 @@ class TypedAttribute(Generic[T]):
     Args:
         name: the attribute's name.
         kind: the type; anything that pydantic can validate.
-        default_factory: makes the value where the session has no such attribute. By default ``kind`` is called without
-            arguments, or None is taken if ``kind`` allows it. A default is stored only once it was changed.
+        default_factory: makes the value if the session has no such attribute. By default ``kind`` is called without
+            arguments, or the value is None if ``kind`` allows it. A default is stored only after a change.
 
     Raises:
         CodecError: no attribute can have this name.
-        TypeError: there is no default to be had without ``default_factory``.
+        TypeError: there is no default without ``default_factory``.
     """
 
     __slots__ = ("_adapter", "_make_default", "kind", "name")
@@ -74,11 +74,12 @@ class TypedAttribute(Generic[T]):
     def of(self, session: Session) -> T:
         """The attribute's value in this session; the same object for every call within a request.
 
-        Changes in it, nested ones too, go to the store with the next commit, as plain data. Setting or removing the
-        attribute by its name, `Session.refresh` and `Session.invalidate` part it from the session: ask for it anew.
+        Changes in it, nested ones too, are sent to the store with the next commit, as plain data. Setting or removing
+        the attribute by its name, `Session.refresh` and `Session.invalidate` detach the value from the session: read it
+        again.
 
         Raises:
-            CodecError: what is stored is no valid ``kind`` any more. The stored value stays, and other attributes are
+            CodecError: the stored value is no valid ``kind`` any more. It stays in the store, and other attributes are
                 not affected (R-25).
         """
         unit = unit_of(session)
@@ -105,9 +106,9 @@ class TypedAttribute(Generic[T]):
         try:
             return self._adapter.validate_python(plain, by_alias=True, by_name=True)
         except ValidationError as error:
-            trouble = self._trouble(error)
-        # Outside of the except clause, so that no traceback leads to the values that pydantic's error quotes (S-80).
-        raise trouble
+            codec_error = self._trouble(error)
+        # Outside of the except clause, so that no traceback refers to the values that pydantic's error quotes (S-80).
+        raise codec_error
 
     def plain(self, value: T) -> object:
         """The plain data of a value."""
@@ -139,7 +140,7 @@ def _nothing() -> Any:
 
 
 class _View:
-    """A value that was handed out for an attribute."""
+    """A value that was returned for an attribute."""
 
     __slots__ = ("_raw", "attribute", "value")
 
@@ -161,7 +162,7 @@ class _View:
 
 
 def _plain(value: Any) -> Any:
-    """The data in types that the codec takes, as far as it can be; what is left the codec refuses by its name."""
+    """The data in types that the codec supports, as far as possible; for others the codec's error names the type."""
     match value:
         case dict():
             return {_plain(key): _plain(item) for key, item in value.items()}

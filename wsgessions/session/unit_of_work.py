@@ -1,7 +1,7 @@
-"""All that one request knows of its session, from the id that was presented to what is still to be sent.
+"""The state of one request's session, from the presented id to the changes that are still to be sent.
 
-An application sees a `wsgessions.Session`, a dict with verbs. What belongs to the request stands here, for the manager,
-the web part and the adapters: `unit_of(session)` is the unit of a session.
+An application sees a `wsgessions.Session`, a dict with methods. The state that belongs to the request is here, for the
+manager, the web part and the adapters: `unit_of(session)` is the unit of a session.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .values import FROM_NEW, ServedFrom, UnsettledRotation
 
 __all__ = ["UnitOfWork", "too_late_to_change", "too_late_to_rotate"]
 
-# The storage itself, past the methods of the session.
+# The storage itself, bypassing the methods of the session.
 _set: Final = dict[str, object].__setitem__
 _pop: Final = dict[str, object].pop
 _update: Final = dict[str, object].update
@@ -44,60 +44,60 @@ def _unexplained() -> SessionClosed:
 
 
 class UnitOfWork(AttributeTracker):
-    """One request's view of its session, and what it is going to do to it."""
+    """One request's view of its session, and its pending changes."""
 
-    # As in the base, which tells what they are: declared again, because they are set here too.
+    # As in the base, which documents them: declared again, because they are set here too.
     access: Access = UNTOUCHED
     stored: StoredAttributes = NO_ATTRIBUTES
 
-    # What the client has shown.
+    # What the client has presented.
     presented: PresentedCredentials = field(default_factory=PresentedCredentials)
     client_address: str | None = None
     resolved: ResolvedCredentials | None = None
     client_watermark: Watermark | None = None
-    """The watermark that the client carries, if one of ours."""
+    """The watermark of the client, if it is authentic."""
     client_record: SessionRecord | None = None
-    """The state that this watermark is of, by this very node or one that needs no telling apart."""
+    """The state of this watermark, written by this node or by one that need not be distinguished from it."""
     is_client_told: bool = False
-    """Whether the client is told what becomes of the id, as it is by the response of a request."""
+    """Whether the client learns of a change of the id, as it does from the response of a request."""
     unknown_key: SessionKey | None = None
     """The key of a presented id that the store does not know."""
 
-    # What the session is.
+    # The session.
     id: str | None = None
     record: SessionRecord | None = None
     served_from: ServedFrom = FROM_NEW
     is_rolled_back: bool = False
     """Whether the store has lost a commit that this client had seen (C-12)."""
     has_followed_move: bool = False
-    """Whether the session was found by a move, so that the client is to be given an id that it can know (C-23)."""
+    """Whether the session was found by a move, so that the client is to be given a new id (C-23)."""
 
-    # What is going to happen to it.
+    # Pending changes.
     pending_id: str | None = None
-    """The id that the session is going to have."""
+    """The session's next id."""
     pending_principal: str | None = None
-    """The principal it is going to be bound to; empty if to none any more."""
+    """The principal to be bound; empty to unbind the session."""
     pending_delete: SessionKey | None = None
     interval_ms: int | None = None
-    """The idle timeout that was set; 0 if idling is to end it never."""
+    """The idle timeout that was set; 0 if the session never ends by idling."""
     reserved_id: str | None = None
-    """The id that it will be created under, told to the application before (`SessionManager.owner.reserve_id`)."""
+    """The id under which it will be created, which the application knows already (`RequestSessions.reserve_id`)."""
     unsettled: UnsettledRotation | None = None
     cookie_seconds: int | None = None
-    """For how long the cookie is to live; 0 for as long as the browser runs."""
+    """The lifetime of the cookie; 0 until the browser is closed."""
 
-    # What has happened to it.
+    # Events so far.
     is_accessed: bool = False
     is_marked: bool = False
-    """Whether the application has said that it has changed something, where its framework has a word for that."""
+    """Whether the application has announced a change, if its framework has a call for that."""
     is_uncacheable: bool = False
     is_committed: bool = False
     is_ended: bool = False
     phase: Phase = BEFORE_RESPONSE
     reason: Callable[[], WsgessionsError] = _unexplained
-    """Makes the error of an access that is refused."""
+    """Makes the error of an access that is not permitted."""
     store_error: WsgessionsError | None = None
-    """The latest error of the session, to answer a request with that has made a 500 of it (F-00a)."""
+    """The latest error of the session; it determines the response if the application's response is a 500 (F-00a)."""
 
     @property
     def ref(self) -> str | None:
@@ -110,7 +110,7 @@ class UnitOfWork(AttributeTracker):
         """See `AttributeTracker.check_access`.
 
         Raises:
-            WsgessionsError: it is refused; the `reason`.
+            WsgessionsError: the access is not permitted; made by `reason`.
         """
         self.is_accessed = True
         if self.access is UNTOUCHED:
@@ -120,9 +120,9 @@ class UnitOfWork(AttributeTracker):
             raise self.store_error
 
     def look(self) -> SessionRecord | None:
-        """The record, for questions about the session. Counts as an access.
+        """The record, for the session's properties. Counts as an access.
 
-        Refused where nothing was loaded: "could not be loaded" must never pass for "new" (F-00a).
+        Raises if nothing was loaded: "could not be loaded" must never look like "new" (F-00a).
         """
         self.is_accessed = True
         if self.access is UNAVAILABLE:
@@ -130,25 +130,25 @@ class UnitOfWork(AttributeTracker):
         return self.record
 
     def before_ending(self) -> None:
-        """Called before the session is ended, which is in order when the response has started."""
+        """Called before the session is ended, which is permitted after the response has started."""
         if self.access is not READ_ONLY or self.phase is BEFORE_RESPONSE:
             self.before_write()
 
     def loaded(self, values: Values) -> None:
-        """What there is has been loaded."""
+        """Loading has succeeded."""
         _pop(values, "", None)
         if self.access is not CLOSED:
             self.access = UNTOUCHED
             self.limit_access()
 
     def fail_with(self, values: Values, reason: Callable[[], WsgessionsError]) -> None:
-        """The session was not loaded, or could not be: each access raises ``reason()`` until it is."""
+        """The session was not loaded, or loading failed: each access raises ``reason()`` until it succeeds."""
         if self.access is not CLOSED:
             self.access, self.reason = UNAVAILABLE, reason
             _set(values, "", UnavailableValue.by(reason))
 
     def defer_load(self, values: Values) -> None:
-        """Have the application ``await session.load()`` before the first use (R-30)."""
+        """Require ``await session.load()`` of the application before the first access (R-30)."""
         self.fail_with(values, _not_loaded)
 
     def close(self, reason: Callable[[], WsgessionsError]) -> None:
@@ -156,17 +156,17 @@ class UnitOfWork(AttributeTracker):
         self.access, self.reason = CLOSED, reason
 
     def finish(self) -> None:
-        """The request is over: the session may not be used any more (R-39)."""
+        """The request is over: the session must not be used any more (R-39)."""
         self.access, self.reason = CLOSED, _request_is_over
 
     def response_started(self, *, takes_late_changes: bool) -> None:
-        """The headers leave: nothing may happen from here on that the client would have to be told of (R-38)."""
+        """The headers are being sent: no change is permitted any more that the client would have to learn of (R-38)."""
         self.phase = RESPONSE_STARTED if takes_late_changes else CHANGES_REFUSED
         if self.record is None or not takes_late_changes:
             self.limit_access()
 
     def limit_access(self) -> None:
-        """Refuse what is not possible in this phase."""
+        """Restrict the access to what this phase permits."""
         if self.phase is BEFORE_RESPONSE or self.access is UNAVAILABLE or self.access is CLOSED:
             return
         if self.record is None:
@@ -174,10 +174,10 @@ class UnitOfWork(AttributeTracker):
         elif self.phase is CHANGES_REFUSED:
             self.access, self.reason = READ_ONLY, too_late_to_change
 
-    # -- what it rests on ----------------------------------------------------------------------------------------------
+    # -- the state in the store ----------------------------------------------------------------------------------------
 
     def attach(self, values: Values, record: SessionRecord, among: Iterable[str] | None = None) -> None:
-        """Rest on this record from now on; see `rebase_onto`."""
+        """Base the session on this record from now on; see `rebase_onto`."""
         if self.record is None and not (self.baseline or self.stored or self.is_decoded):  # nothing to compare with
             self.record, self.stored = record, record.attributes
             _update(values, record.attributes.placeholders(LazyValue.of))
@@ -186,27 +186,27 @@ class UnitOfWork(AttributeTracker):
             self.rebase_onto(values, record.attributes, among)
 
     def start_anew(self, key: SessionKey) -> None:
-        """The presented id, which belongs to this key, is unknown: this is a new session without an id (S-03)."""
+        """The presented id, with this key, is unknown: this is a new session without an id (S-03)."""
         self.id, self.unknown_key = None, key
 
     def stand_aside(self, key: SessionKey) -> None:
-        """The session of this key lives on under an id that its client was told: make none beside it (C-24, S-75)."""
+        """The session of this key has another id that its client knows: create no second one (C-24, S-75)."""
         self.start_anew(key)
         self.access, self.reason = READ_ONLY, _lives_elsewhere
 
     def doubt(self) -> None:
-        """The client has not presented one id, and it may have a session nevertheless."""
+        """The client has not presented exactly one id, and may have a session nevertheless."""
         if self.presented.rivals:
             self.id = self.presented.rivals[0]  # until the load, when the store says which one counts (S-29)
         elif self.presented.finding is OVERSIZED:
-            # It may be among the cookies that are not read: nothing is done with an empty one in its place (S-31).
+            # The id may be among the cookies that are not read: an empty session in its place must not be used (S-31).
             self.access, self.reason = READ_ONLY, _too_many_cookies
 
-    # -- what it is going to do ----------------------------------------------------------------------------------------
+    # -- pending changes -----------------------------------------------------------------------------------------------
 
     @property
     def is_pending(self) -> bool:
-        """Whether a commit may have something to do; cheap, and never wrongly False."""
+        """Whether a commit may have something to do; cheap, and never False by mistake."""
         if self.baseline or self.views or self.interval_ms is not None:
             return True
         if self.pending_delete is not None or self.pending_id is not None or self.pending_principal is not None:
@@ -214,7 +214,7 @@ class UnitOfWork(AttributeTracker):
         return self.unsettled is not None
 
     def has_changes(self, values: Values) -> bool:
-        """Whether a commit would change a session that exists, or create one.
+        """Whether a commit would change an existing session, or create one.
 
         Raises:
             CodecError: a value cannot be stored.
@@ -222,7 +222,7 @@ class UnitOfWork(AttributeTracker):
         return bool(self.interval_ms is not None or self.pending_id or self.pending_principal or self.collect(values))
 
     def end(self, values: Values) -> None:
-        """The session is to be ended. What is put in afterwards makes a new one."""
+        """End the session. Attributes that are set afterwards make a new one."""
         if self.record is not None:
             self.pending_delete = self.record.key
         self.is_ended = True
@@ -233,9 +233,9 @@ class UnitOfWork(AttributeTracker):
         self.limit_access()
 
     def rollback(self, values: Values) -> None:
-        """Forget what was changed, and with it a new id and a binding to a user: both or neither (R-31, R-33, S-06).
+        """Drop the changes, and with them a new id and a binding to a user: both or neither (R-31, R-33, S-06).
 
-        What takes privilege away is still to be carried out: the end of the session, and its unbinding.
+        Changes that remove privileges are still carried out: the end of the session, and its unbinding.
         """
         self.forget_changes(values)
         self.interval_ms = None
@@ -243,27 +243,29 @@ class UnitOfWork(AttributeTracker):
             self.cancel_rotation()
 
     def cancel_rotation(self) -> None:
-        """Keep the id and the principal: the client could not be told another id, or the session is over."""
+        """Keep the id and the principal: the client could not learn another id, or the session is over."""
         self.pending_id = self.pending_principal = None
 
     def keep_cookie(self, lifetime: timedelta | None) -> None:
-        """Say how long the cookie of this session lives, where the setting ``cookie.max_age`` says otherwise.
+        """Set the lifetime of this session's cookie, instead of the setting ``cookie.max_age``.
 
-        For this request: frameworks that know such sessions keep the wish among the attributes.
+        It holds for this request: frameworks with such sessions store it among the attributes.
 
         Args:
-            lifetime: how long; None for as long as the browser runs, which it is told with the next commit.
+            lifetime: the lifetime; None until the browser is closed, which the cookie of the next commit says.
         """
         self.cookie_seconds = 0 if lifetime is None else max(1, int(lifetime.total_seconds()))
 
     def mark_bound(self, principal: str | None) -> None:
-        """The store has taken this binding; one that was asked for meanwhile is still to come."""
+        """The store has applied this binding; one that was requested later is still pending."""
         if self.pending_principal == principal:
             self.pending_principal = None
 
 
 def _not_loaded() -> SessionNotLoaded:
-    return SessionNotLoaded("this path is excluded from loading sessions", hint="await session.load() before using it")
+    return SessionNotLoaded(
+        "this path is excluded from loading sessions", hint="await session.load() before its first use"
+    )
 
 
 def _request_is_over() -> SessionClosed:
@@ -273,7 +275,7 @@ def _request_is_over() -> SessionClosed:
 def _too_many_cookies() -> CookiesOversized:
     return CookiesOversized(
         "the request has more cookies than are read, and the session may be among those that are not",
-        hint="the client removes cookies of this site, or other parts of the site set fewer",
+        hint="remove cookies of this site from the client, or set fewer in other parts of the site",
     )
 
 
@@ -289,7 +291,7 @@ def _too_late_to_create() -> SessionClosed:
 
 
 def too_late_to_change() -> SessionClosed:
-    """The error of a change after the headers, where ``late_commit`` refuses it (C-13)."""
+    """The error of a change after the headers, if ``late_commit`` forbids it (C-13)."""
     return SessionClosed('the response has started, and late_commit = "refuse" is set')
 
 

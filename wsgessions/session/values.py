@@ -1,4 +1,4 @@
-"""What a session tells of itself, and what its parts tell each other."""
+"""Values that describe a session, for applications and within the package."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class SessionStatus(Enum):
-    """Where a session stands between its load and its commit."""
+    """The state of a session between its load and its commit."""
 
     NEW = "new"
-    """The store knows nothing of it. It is created by the first commit that finds something in it (S-50)."""
+    """It is not in the store yet. The first commit that finds attributes creates it (S-50)."""
     CLEAN = "clean"
     """As it is in the store."""
     DIRTY = "dirty"
@@ -37,12 +37,12 @@ class SessionStatus(Enum):
 
 
 class ServedFrom(Enum):
-    """Where a request's session came from."""
+    """The source of a request's session."""
 
     NEW = "new"
-    """Nowhere: no valid id was presented."""
+    """No source: no valid id was presented."""
     NEAR_CACHE = "near-cache"
-    """This process's memory, proved to be fresh (C-11)."""
+    """This process's memory, proven to be fresh (C-11)."""
     STORE = "store"
     """The shared store, by a round trip."""
 
@@ -53,7 +53,7 @@ FROM_STORE: Final = ServedFrom.STORE
 
 
 class CommitReport(NamedTuple):
-    """What one commit sent."""
+    """The content of one commit."""
 
     version: int
     bytes_sent: int
@@ -65,7 +65,7 @@ class CommitReport(NamedTuple):
 
 
 class UnsettledRotation:
-    """A rotation that was sent and of which it is not known whether it was carried out (C-23)."""
+    """A rotation that was sent without a reply, so that its outcome is unknown (C-23)."""
 
     __slots__ = ("at", "delta", "id", "successor")
 
@@ -75,13 +75,13 @@ class UnsettledRotation:
         self.delta: SessionDelta = delta
         self.successor: RotationTarget = successor
         self.at: int = at
-        """How many writes the session had seen when it was sent."""
+        """The value of `writes` when it was sent."""
 
 
 class Deferred(Generic[T]):
     """The result of a call that has taken effect on the object at once and reaches the store with the commit.
 
-    Awaiting it carries it out now. Not awaiting it is fine, so synchronous code can use it too.
+    Awaiting it carries it out now. Awaiting is optional, so synchronous code can use it too.
     """
 
     __slots__ = ("_run",)
