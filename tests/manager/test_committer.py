@@ -896,7 +896,7 @@ async def test_a_change_that_nobody_can_tell_the_fate_of_is_an_outage(monkeypatc
         session["a"] = 2
         with monkeypatch.context() as patch:
             patch.setattr(one.store, "apply", unknown)
-            with pytest.raises(errors.StoreUnavailable, match="arrived or not"):
+            with pytest.raises(errors.StoreUnavailable, match="applied or not"):
                 await session.commit()
         assert session["a"] == 2
 

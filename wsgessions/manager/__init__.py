@@ -1,7 +1,6 @@
-"""The sessions of one application: opened for what a client presented, committed, renewed, listed and ended.
+"""The sessions of one application: opened for presented credentials, committed, renewed, listed and ended.
 
-Begin with `manager`. What its sessions ask of the store is done by `loader`, `committer` and `atomic`, each the base of
-the next.
+Begin with `manager`. The store work of sessions is in `loader`, `committer` and `atomic`, each the base of the next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All sessions of an application: listed page by page, and single ones looked at or ended (E-8)."""
+"""All sessions of an application: listed page by page, and single ones read or ended (E-8)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class LivePage:
     """Some of the live sessions."""
 
     sessions: list[LiveSession]
-    """In an order of the store's. There may be fewer than were asked for, even none, and more to come."""
+    """In the store's order. There may be fewer than requested, even none, and more on the next page."""
     next_cursor: str | None
-    """Leads to the next page; None on the last one. It may stand in a URL, and is good for as long as you like."""
+    """The cursor of the next page; None on the last one. It may be part of a URL, and never expires."""
 
 
 class AllSessions(PrincipalSessions):
@@ -28,17 +28,17 @@ class AllSessions(PrincipalSessions):
     async def live_sessions(self, cursor: str | None = None, *, limit: int = 100, attributes: Names = ()) -> LivePage:
         """The live sessions of the application on all servers, page by page.
 
-        A session that is left alone is listed once, whatever comes or goes beside it; one that is used, changed or
-        moved between two pages may be listed again, or missed. What has expired or ended is not listed, and what has a
-        new id is listed under that alone.
+        A session that does not change is listed once, whatever happens to others; one that is accessed, changed or
+        renewed between two pages may be listed again, or missed. Expired and ended sessions are not listed, and a
+        session with a new id is listed under that one only.
 
         Args:
-            cursor: `LivePage.next_cursor` of the page before; by default the list begins.
-            limit: how many sessions at most, 1 to 500; more is taken for 500, and less for 1 (S-102).
-            attributes: the names of those that `LiveSession.get` shall find. No others are read.
+            cursor: `LivePage.next_cursor` of the previous page; by default the list begins.
+            limit: the largest number of sessions, 1 to 500; more counts as 500, and less as 1 (S-102).
+            attributes: the names of those that `LiveSession.get` shall return. No others are read.
 
         Raises:
-            InvalidCursor: no list of this application has made the cursor.
+            InvalidCursor: the cursor was not made by a list of this application.
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot list sessions.
         """
@@ -49,14 +49,14 @@ class AllSessions(PrincipalSessions):
         return LivePage([LiveSession.of(head) for head in page.heads], page.cursor)
 
     async def live_session(self, ref: str, *, attributes: Names = ()) -> LiveSession | None:
-        """The live session of this ref, of whatever user; None if there is none.
+        """The live session with this ref, of any user; None without one.
 
         Args:
             ref: `LiveSession.ref`. A session that was given a new id has another one.
             attributes: as of `live_sessions`.
 
         Raises:
-            AmbiguousRef: it is the ref of several sessions.
+            AmbiguousRef: several sessions have this ref.
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot list sessions.
         """
@@ -64,7 +64,7 @@ class AllSessions(PrincipalSessions):
         return None if head is None else LiveSession.of(head)
 
     async def end_session(self, ref: str) -> bool:
-        """End one session on all servers, of whatever user. Users end their own by `end_session_of`.
+        """End one session on all servers, of any user. Users end their own by `end_session_of`.
 
         Returns when no server can serve it any more.
 
@@ -75,7 +75,7 @@ class AllSessions(PrincipalSessions):
             Whether there was such a session.
 
         Raises:
-            AmbiguousRef: it is the ref of several sessions, and none was ended.
+            AmbiguousRef: several sessions have this ref, and none was ended.
             StoreUnavailable: the store did not answer in time.
             ConfigError: the store cannot list sessions.
         """

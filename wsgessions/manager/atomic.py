@@ -1,4 +1,4 @@
-"""Changes of one attribute that are carried out at the store: counting, and changing what is there now (C-10)."""
+"""Changes of one attribute that are carried out in the store: increments, and updates of its current value (C-10)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .committer import Committer
 __all__ = ["AtomicOperations"]
 
 MAX_ATTEMPTS: Final = 100
-"""Attempts of an update before it gives way to the faster ones (F-76)."""
+"""Attempts of an update before it yields to faster requests (F-76)."""
 FIRST_PAUSE: Final = 0.0005
 LONGEST_PAUSE: Final = 0.02
-"""Seconds; pauses between attempts are drawn from zero to a bound that doubles from the first to the longest."""
+"""Seconds; pauses between attempts are random, from zero to a bound that doubles from the first to the longest."""
 
 
 class AtomicOperations(Committer):
@@ -69,7 +69,7 @@ class AtomicOperations(Committer):
                 await asyncio.sleep(chance.uniform(0, pause))  # jitter, not a secret
             self.statistics.conflicts += 1
             raise SessionConflict(
-                f"attribute {name!r} was changed by others in each of {MAX_ATTEMPTS} attempts", names=(name,)
+                f"attribute {name!r} was changed by other requests in each of {MAX_ATTEMPTS} attempts", names=(name,)
             )
         except WsgessionsError as error:
             self._note_trouble(unit, error)
@@ -84,7 +84,7 @@ class AtomicOperations(Committer):
         return outcome.status is CommitStatus.APPLIED
 
     def _draft_of(self, session: Session, name: str) -> Encoded:
-        """What this request has made of the attribute and not committed: nothing, or its value; 0 if it was removed."""
+        """This request's uncommitted change of the attribute: none, or its value; 0 if it was removed."""
         unit = unit_of(session)
         changes = unit.collect(session)
         if name in changes.removed:
@@ -93,5 +93,5 @@ class AtomicOperations(Committer):
 
 
 def _decoded(record: SessionRecord, name: str) -> Any:
-    """The attribute's stored value; None if there is none."""
+    """The attribute's stored value; None without one."""
     return decode(record.attributes[name], name=name) if name in record.attributes else None

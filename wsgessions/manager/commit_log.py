@@ -1,4 +1,4 @@
-"""What this process sent in its latest commits, for `Session.last_commit`: to show, not to decide by."""
+"""The content of this process's latest commits, for `Session.last_commit`: for display only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..session.changes import Changes
 __all__ = ["MAX_REPORTS", "CommitReports"]
 
 MAX_REPORTS: Final = 1024
-"""Sessions whose last commit is remembered: at most so many, and at least half of that."""
+"""The largest number of remembered commits; at least half of it is remembered."""
 
 
 class CommitReports:
-    """The last commit of each of the sessions that were committed last. It becomes text only when it is asked for."""
+    """The last commit of each of the recently committed sessions. Its text is made only when it is read."""
 
     def __init__(self) -> None:
         self._commits: TwoGenerationCache[bytes, tuple[int, Changes, int, int]] = TwoGenerationCache(MAX_REPORTS // 2)

@@ -1,4 +1,4 @@
-"""Sends what has changed in sessions, and keeps their view and the store's together."""
+"""Sends the changes of sessions, and applies the outcome to them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _NewId(NamedTuple):
 
 
 class Committer(Loader):
-    """The `SessionRepository` of all sessions of one manager, but for operations on single attributes."""
+    """The `SessionRepository` of all sessions of one manager, except for operations on single attributes."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -59,23 +59,23 @@ class Committer(Loader):
         self._barring = find_capability(self.store, Barrier)
 
     def successor(self, session_id: str) -> str:
-        """The id that this one is rotated to."""
+        """The id to which this one is being rotated."""
         return successor_id(session_id)
 
     def last_commit(self, key: SessionKey) -> CommitReport | None:
-        """What this process sent in its last commit of a session, if it is among the last 512 it committed."""
+        """The content of this process's last commit of a session, if it is among the last 512 commits."""
         return self._reports.of(key)
 
     async def commit(
         self, session: Session, *, deadline: float | None = None, create: bool = True, renew: bool = False
     ) -> None:
-        """Send what has changed.
+        """Send the changes.
 
         Args:
             session: the session.
             deadline: when to give up; by default the nonstop timeout from now.
-            create: whether a new session with something in it may be created.
-            renew: whether the session is given a new id, and the old one a grace (S-07).
+            create: whether a new session with attributes may be created.
+            renew: whether the session gets a new id, and the old one a grace (S-07).
         """
         unit, deadline = unit_of(session), deadline or self.deadline()
         try:
@@ -98,7 +98,7 @@ class Committer(Loader):
             raise
 
     async def create(self, session: Session, *, deadline: float | None = None) -> None:
-        """Create a new session even if there is nothing in it, for frameworks that let the application ask for that."""
+        """Create a new session even if it is empty, for frameworks that let the application request that."""
         unit, deadline = unit_of(session), deadline or self.deadline()
         try:
             unit.collect_views(session)
@@ -112,7 +112,8 @@ class Committer(Loader):
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
         """Carry out `Session.invalidate`, `Session.rotate_id` and `Session.bind_user`.
 
-        Changed attributes are left for the commit, unless the session becomes another's: they go with that in one step.
+        Changed attributes are left for the commit, unless the session gets another principal: then they are sent with
+        it in one step.
         """
         unit, deadline = unit_of(session), deadline or self.deadline()
         try:
@@ -134,7 +135,7 @@ class Committer(Loader):
             raise
 
     def _moved_names(self, unit: UnitOfWork, delta: SessionDelta) -> list[str]:
-        """The names whose changes rest on what others have changed since; refused where the settings say so (C-10)."""
+        """The names whose attributes other requests have changed since; an error if the settings say so (C-10)."""
         moved = unit.conflicting_names(delta)
         if moved and self._refuses_conflicts:
             raise self._conflict(unit, moved)
@@ -146,7 +147,7 @@ class Committer(Loader):
         self.statistics.overwritten_attributes += len(moved)
 
     async def _settle_intent(self, session: Session, deadline: float) -> None:
-        """Do what must come before everything else: find out what became of a rotation, and end what is to end."""
+        """Do the work that precedes all other: determine the outcome of a rotation, and carry out a pending end."""
         unit = unit_of(session)
         rotation = unit.unsettled
         if unit.pending_delete is not None:
@@ -158,7 +159,7 @@ class Committer(Loader):
             await self._settle_rotation(session, rotation, deadline)
 
     async def _settle_rotation(self, session: Session, rotation: UnsettledRotation, deadline: float) -> None:
-        """Ask again for a rotation of unknown outcome: it is answered as the first time, or carried out now (C-23)."""
+        """Repeat a rotation of unknown outcome: the store returns its first outcome, or carries it out now (C-23)."""
         unit = unit_of(session)
         outcome = await self.store.rotate(rotation.delta, rotation.successor, deadline=deadline)
         unit.unsettled = None
@@ -177,12 +178,12 @@ class Committer(Loader):
             await self.barrier(deadline)
 
     async def barrier(self, deadline: float) -> None:
-        """Wait until no node can serve any more what this one has just changed or ended (C-13, C-15)."""
+        """Wait until no node can serve the states any more that this one has just changed or ended (C-13, C-15)."""
         if self._barring is not None:
             await self._barring.barrier(deadline=deadline)
 
     async def _renew(self, session: Session, record: SessionRecord, deadline: float) -> None:
-        """Nothing but a new id. A request that only reads must not fail over it: it keeps the id it has."""
+        """Renew the id without other changes. A request that only reads must not fail with it: it keeps its id."""
         unit = unit_of(session)
         delta = SessionDelta(record.key, record.incarnation, record.version)
         new = self._id_for(unit, renew=True)
@@ -198,7 +199,9 @@ class Committer(Loader):
             unit.is_committed = True
 
     def _id_for(self, unit: UnitOfWork, *, renew: bool) -> _NewId | None:
-        """The id that the next commit gives. The old one has no grace if the application wants it gone (S-06, S-07)."""
+        """The id that the next commit sets. The old one has no grace if the application has replaced it (S-06,
+        S-07).
+        """
         new_id, grace_ms = unit.pending_id, 0
         if new_id is None and renew and unit.id is not None:
             new_id, grace_ms = self.successor(unit.id), self.renewal.grace_ms
@@ -208,7 +211,7 @@ class Committer(Loader):
         return _NewId(new_id, RotationTarget(self.identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
 
     def _conflict(self, unit: UnitOfWork, names: Sequence[str]) -> SessionConflict:
-        """A further commit after this error means to overwrite: the changes then rest on what is stored now."""
+        """A further commit after this error means to overwrite: the changes are then based on the present state."""
         self.statistics.conflicts += 1
         unit.accept_stored(names)
         listed = ", ".join(map(repr, names))
@@ -217,14 +220,14 @@ class Committer(Loader):
     async def _send(
         self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
     ) -> CommitOutcome:
-        """Send one delta, with the rotation if there is one to do, and take over the outcome.
+        """Send one delta, with a pending rotation, and apply the outcome.
 
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
         unit = unit_of(session)
         changed = delta.changed
-        if delta.increments:  # their results are not known yet; each takes as much as the largest number at most
+        if delta.increments:  # their results are not known yet; each has at most the size of the largest number
             changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
         whole = self.limits.check(record.attributes, changed, delta.removed)
         renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
@@ -247,7 +250,7 @@ class Committer(Loader):
     async def _rotate(
         self, unit: UnitOfWork, delta: SessionDelta, new: _NewId, writes: int, deadline: float
     ) -> CommitOutcome:
-        """Move the session, and keep in mind that it may have moved where that is not known in the end (C-23)."""
+        """Rotate the id, and record the rotation if its outcome is unknown (C-23)."""
         unknown = True
         try:
             outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
@@ -265,10 +268,10 @@ class Committer(Loader):
             self.statistics.refused_commits += 1
             raise self._gone(session)
         if outcome.status is CommitStatus.NOT_A_NUMBER:
-            problem = "it is no number that can be incremented, or would leave the range of 2**53"
+            problem = "it is not a number that can be incremented, or would leave the range of 2**53"
             raise CodecError(problem, path=outcome.names[0])
         if outcome.status is CommitStatus.UNKNOWN:
-            problem = "the connection broke while a change was on its way; it may have arrived or not"
+            problem = "the connection broke while a change was on its way; it may have been applied or not"
             raise StoreUnavailable(problem, unknown=True)
 
     def _take_over(
@@ -282,7 +285,8 @@ class Committer(Loader):
         self.statistics.rotated += new is not None
         self.statistics.overwritten_attributes += len(outcome.overwritten)
         if record is None:
-            # A task of the same request has called invalidate() meanwhile: what is to end has just moved.
+            # A task of the same request has called invalidate() meanwhile: the session to be ended has just got another
+            # key.
             unit.pending_delete = unit.pending_delete if new is None else new.successor.key
             return
         unit.mark_committed(session, delta, at=at)

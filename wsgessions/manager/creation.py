@@ -1,4 +1,4 @@
-"""Creates a session at the store, under an id that is not in use."""
+"""Creates a session in the store, under an unused id."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ID_DRAWS: Final = 8
 
 @masked
 class _Drawn(NamedTuple):
-    """A new id; shown by its length where the store fails (S-80)."""
+    """A new id; shown by its length if the store fails (S-80)."""
 
     id: str
 
@@ -35,7 +35,7 @@ async def create_under_new_id(
     settings: SessionSettings,
     deadline: float,
 ) -> tuple[str, SessionRecord]:
-    """The id that was drawn for a new session, or had been reserved for it, and what is stored under it.
+    """Create a session, under its reserved id or a new one; returns the id and the stored record.
 
     Raises:
         StoreRefused: all ids that were drawn are in use.
@@ -49,4 +49,6 @@ async def create_under_new_id(
         record = await store.create(new, deadline=deadline)
         if record is not None:
             return drawn.id, record
-    raise StoreRefused(f"no unused session id in {MAX_ID_DRAWS} attempts", hint="random numbers repeat here")
+    raise StoreRefused(
+        f"no unused session id in {MAX_ID_DRAWS} attempts", hint="the random numbers of this process repeat"
+    )

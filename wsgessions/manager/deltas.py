@@ -1,4 +1,4 @@
-"""What a commit has to send."""
+"""The content of a commit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 def delta_of(session: Session, record: SessionRecord, *, guard: bool) -> SessionDelta | None:
-    """What has changed in a session since it was last stored; None if a commit would send nothing.
+    """The changes of a session since it was last stored; None if a commit would send nothing.
 
     Args:
         session: the session.
-        record: what it rests on.
-        guard: whether the store shall refuse the commit where others have changed the same attributes (C-10).
+        record: the state that the changes are based on.
+        guard: whether the store shall reject the commit if other requests have changed the same attributes (C-10).
     """
     unit = unit_of(session)
     changes = unit.collect(session)

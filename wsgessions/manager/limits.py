@@ -1,4 +1,4 @@
-"""How large a session may become (R-04). Checked before anything is sent, so that what is stored stays as it is."""
+"""The size limits of sessions (R-04). Checked before anything is sent, so that the stored session stays unchanged."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class SessionLimits:
     """The limits of one manager."""
 
     max_bytes: int
-    """Of all names and encoded values of one session."""
+    """The bound for all names and encoded values of one session."""
     max_attributes: int
 
     def check(self, before: StoredAttributes, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> int:
-        """Measure a session as it would be after a commit.
+        """Determine the size of a session after a commit.
 
         Args:
-            before: the session as it is. One that is beyond a limit already, because the limit was lowered, may still
-                be changed in every way that does not make it larger, and rotated.
-            changed: what the commit sets; the largest of it is blamed.
+            before: the session before the commit. If it exceeds a limit already, because the limit was lowered, it may
+                still be rotated, and changed in every way that does not make it larger.
+            changed: the attributes that the commit sets; the error names the largest of them.
             removed: the names that it removes, before it sets any.
 
         Returns:
@@ -36,7 +36,7 @@ class SessionLimits:
         """
         count_before, size_before = len(before), before.size
         count, size = count_before, size_before
-        # No variable holds a value: the errors below are shown with all of them (S-80).
+        # No variable holds a value: the errors below are shown with all variables (S-80).
         for name in removed:
             if name in before:
                 count, size = count - 1, size - len(name) - len(before[name])

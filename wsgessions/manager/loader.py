@@ -1,4 +1,4 @@
-"""Loads sessions, and notes in them what goes wrong with the store."""
+"""Loads sessions, and records errors of the store in them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Loader:
     Args:
         startup: the store where the sessions are kept, and the seal of watermarks.
         identity: makes store keys of ids.
-        settings: limits, timeouts and what to do on conflicts.
-        monitor: told of ids that the store does not know; its counters serve for everything else.
+        settings: limits, timeouts and the mode of conflicts.
+        monitor: gets the ids that the store does not know; its counters are used for everything else.
     """
 
     def __init__(
@@ -60,33 +60,33 @@ class Loader:
             settings.pepper,
             settings.cookie.name,
         )
-        """What two managers have in common if a session of the one is a session of the other."""
+        """Equal for two managers if the sessions of one are sessions of the other."""
 
     def deadline(self) -> float:
-        """When store work that starts now must be done, by the monotonic clock (F-00b)."""
+        """The deadline, by the monotonic clock, of store work that starts now (F-00b)."""
         return time.monotonic() + self.settings.nonstop_seconds
 
     def lookup_state(self, key: SessionKey, known: Seen) -> SessionRecord | None:
-        """The state of a session whose connection knows this one, if memory can vouch for it (C-17)."""
+        """The cached state of a session whose connection has seen this state, if it is provably fresh (C-17)."""
         return None if self.cache is None else self.cache.lookup(key, known)
 
     async def load(self, session: Session, *, deadline: float | None = None) -> None:
-        """Load the session whose id was presented. A failure is kept for the first touch (F-00a)."""
+        """Load the session with the presented id. A failure is kept for the first access (F-00a)."""
         unit = unit_of(session)
         if unit.id is None or unit.record is not None:
             return
         deadline = deadline or self.deadline()
         try:
-            recognized = self.resolve(unit, await self.startup.ready(deadline))
-            carried, key = recognized.carried, recognized.key
+            resolved = self.resolve(unit, await self.startup.ready(deadline))
+            carried, key = resolved.carried, resolved.key
             if unit.presented.rivals:
                 unit.id, record = await self._choose(unit.presented.rivals, carried, deadline)
                 key = self.identity.key(unit.id)
             else:
                 record = await self._read(key, None, deadline)
-            if record is None and recognized.moved is not None:
-                record = await self._read(recognized.moved, None, deadline)
-                unit.has_followed_move = record is not None  # and is to be given an id that its client can know (C-23)
+            if record is None and resolved.moved is not None:
+                record = await self._read(resolved.moved, None, deadline)
+                unit.has_followed_move = record is not None  # so it is to be given a new id (C-23)
             if carried is not None and (record is None or not _agrees(record, carried)):
                 await self._confirm(deadline)
             if record is not None and record.renewed_from and record.key == key:
@@ -109,44 +109,44 @@ class Loader:
         unit.loaded(session)
 
     async def _end_forward(self, record: SessionRecord, deadline: float) -> None:
-        """The client has presented the id that its session was renewed to: the old one is needed no more (C-23)."""
+        """The client has presented the session's renewed id: the old one is not needed any more (C-23)."""
         old = key_before(record)
         if self.touches is None or not self.touches.note_presented(old, self.grace_ms):
             await self.store.end_forward([old], grace_ms=self.grace_ms, deadline=deadline)
 
     async def _confirm(self, deadline: float) -> None:
-        """What contradicts a client may come from a server that was demoted and does not say so (fact 12)."""
+        """Check that the server is still primary: an unnoticed demotion can explain the contradiction (fact 12)."""
         if self._confirming is not None:
             await self._confirming.confirm(deadline=deadline)
 
     def resolve(self, unit: UnitOfWork, seal: WatermarkSeal) -> ResolvedCredentials:
-        """The key of the session whose id was presented, and what its client has seen."""
+        """The key of the session with the presented id, and the watermark of its client."""
         presented = unit.presented
-        recognized = presented.resolved
-        if recognized is None or recognized.seal is not seal:
-            recognized = presented.resolved = self._work_out(presented, seal)
-        if unit.resolved is not recognized:
-            unit.resolved = recognized
-            unit.client_watermark = carried = recognized.carried
+        resolved = presented.resolved
+        if resolved is None or resolved.seal is not seal:
+            resolved = presented.resolved = self._work_out(presented, seal)
+        if unit.resolved is not resolved:
+            unit.resolved = resolved
+            unit.client_watermark = carried = resolved.carried
             if carried is not None:
                 self.statistics.hops += carried.node != seal.node
-            elif presented.watermark is not None and recognized.moved is None:
+            elif presented.watermark is not None and resolved.moved is None:
                 self.statistics.forged_watermarks += 1
-        return recognized
+        return resolved
 
     async def _choose(
         self, rivals: Sequence[str], carried: Watermark | None, deadline: float
     ) -> tuple[str, SessionRecord | None]:
-        """Which of several ids counts (S-29): the one that the store knows; of several, whose watermark it is.
+        """Choose one of several ids (S-29): the one that the store knows; of several, the one of the watermark.
 
         Returns:
-            The id and its session. No session if none is known, or it cannot be told which one is meant.
+            The id and its session. No session if none is known, or the choice is ambiguous.
         """
         known: dict[SessionKey, tuple[str, SessionRecord]] = {}
         for session_id in rivals:
             key = self.identity.key(session_id)
             record = await self._read(key, None, deadline)
-            # An id that was renewed leads to the session of the present one for a while (S-07).
+            # An id that was renewed leads to the session with the present one for a while (S-07).
             if record is not None and (record.key not in known or record.key == key):
                 known[record.key] = session_id, record
         found = list(known.values())
@@ -155,11 +155,11 @@ class Loader:
         return found[0] if len(found) == 1 else (rivals[0], None)
 
     def key_of(self, session_id: str) -> SessionKey:
-        """The key under which a session with this id is looked for."""
+        """The store key of the session with this id."""
         return self.identity.key(session_id)
 
     def _work_out(self, presented: PresentedCredentials, seal: WatermarkSeal) -> ResolvedCredentials:
-        # Of several ids together, it is no session's, so that memory serves none of them before one is chosen.
+        # Several ids together get the key of no session, so that the cache serves none of them before one is chosen.
         key, mark = self.identity.key(presented.id or "".join(presented.rivals)), presented.watermark
         carried = None if mark is None else seal.unseal(mark)
         new_id = None if mark is None or carried is not None else seal.unseal_move(mark, key)
@@ -188,19 +188,21 @@ class Loader:
         return held.merged(found) if held and isinstance(found, SessionChanges) else found  # type: ignore[return-value]
 
     def look_for_rollback(self, unit: UnitOfWork, record: SessionRecord, known: Seen | Watermark | None) -> None:
-        """C-12: whether the store lacks a state that is known to have been, be it behind it or on another timeline."""
+        """C-12: whether the store lacks a state that is known to have existed, an older one or one of another
+        timeline.
+        """
         if known and not _agrees(record, known):
             unit.is_rolled_back = True
             self.statistics.lost_commits_detected += 1
             _log.warning("rolled_back", "session %s came back without a commit that was seen before", unit.ref)
 
     def _gone(self, session: Session) -> SessionGone:
-        problem = f"session {session.ref} was ended elsewhere, or has expired; nothing more can be stored in it"
+        problem = f"session {session.ref} was ended elsewhere, or has expired; it cannot be changed any more"
         return self._over(session, problem)
 
     @staticmethod
     def _over(session: Session, problem: str) -> SessionGone:
-        """The error that tells it, once: nothing of the session is left to commit."""
+        """The error of an ended session, raised once: nothing of the session is left to commit."""
         unit = unit_of(session)
         unit.cancel_rotation()
         unit.rollback(session)
@@ -208,13 +210,13 @@ class Loader:
         return SessionGone(problem)
 
     async def _check_not_replaced(self, session: Session, deadline: float) -> None:
-        """See that no session is made for an id that its client has just given up (C-24).
+        """Check that no session is created for an id that its client has just replaced (C-24).
 
-        The request was sent before that, and its answer would come after that: a new id in it would evict the one that
-        the client has by now, as that of its login.
+        The request was sent before the replacement, and its response would arrive after it: a new id in it would evict
+        the client's present id, such as that of its login.
 
         Raises:
-            SessionGone: it was given up a moment ago.
+            SessionGone: the id was replaced a moment ago.
             StoreUnavailable: the store did not answer.
         """
         unit = unit_of(session)
@@ -223,11 +225,11 @@ class Loader:
             return
         if await self.store.was_replaced(key, deadline=deadline):
             self.statistics.late_ids += 1
-            raise self._over(session, "the client has given this id up a moment ago; nothing is stored for it any more")
+            raise self._over(session, "the client has replaced this id a moment ago; nothing is stored for it any more")
         unit.unknown_key = None
 
     def _note_trouble(self, unit: UnitOfWork, error: WsgessionsError) -> None:
-        """Remember in the session what went wrong, so that a 500 made of it can become the right answer (F-00a)."""
+        """Record the error in the session, so that a 500 made of it can become the right error response (F-00a)."""
         unit.store_error = error
         if isinstance(error, StoreUnavailable):
             self.statistics.store_failures += 1
@@ -240,5 +242,5 @@ def key_before(record: SessionRecord) -> SessionKey:
 
 
 def _agrees(record: SessionRecord, known: Seen | Watermark) -> bool:
-    """Whether a state can have come after another one that is known to have been."""
+    """Whether a state can be later than another one that is known to have existed."""
     return known.incarnation != record.incarnation or record.follows(known.version)

@@ -1,6 +1,6 @@
-"""The manager: opens a session for what a client presented, and commits what became of it.
+"""The manager: opens sessions for presented credentials, and commits them.
 
-One per application and process. It knows ids, deadlines and the store; it knows nothing of HTTP.
+One per application and process. It handles ids, deadlines and the store, but no HTTP.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ class SessionManager(AllSessions):
 
     Args:
         settings: the settings; by default those of the environment and the files, see `SessionSettings`.
-        store: a store to use instead of the one that ``settings.store_url`` names; or the connection of a client that
-            the application has already, see `wsgessions.from_redis`.
-        on_suspicious: a plain function, told of each malformed, conflicting, oversized or unknown id as a `RejectedId`
-            and the peer's address, for throttling (S-11). What it raises is logged.
-        overrides: single settings by name, in place of ``settings``.
+        store: a store to use instead of the one that ``settings.store_url`` names; or the connection of an existing
+            client of the application, see `wsgessions.from_redis`.
+        on_suspicious: a synchronous function, called with each malformed, conflicting, oversized or unknown id as a
+            `RejectedId` and the client's address, for throttling (S-11). Its exceptions are logged.
+        overrides: single settings by name, instead of ``settings``.
 
     Raises:
         ConfigError: a setting is wrong.
     """
 
     session_class: ClassVar[type[Session]] = Session
-    """What is made for a request; a subclass for applications that expect more of their sessions names another."""
+    """The class of the sessions of requests; a subclass may name a session class with further methods."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class SessionManager(AllSessions):
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
-        del overrides  # before anything can fail: no frame shows a secret (S-79)
+        del overrides  # before any possible error, so that no frame shows a secret (S-79)
         given, ready_made = with_store(given, store)
         if settings is None or given:
             settings = SessionSettings.load(settings, given)
@@ -66,12 +66,12 @@ class SessionManager(AllSessions):
         self.requests: RequestSessions = RequestSessions(
             settings, self._startup, repository, monitor, self.session_class
         )
-        """What the sessions of requests are begun, looked up and judged by; for the web part and adapters."""
+        """The operations of requests on sessions, for the web part and adapters."""
 
-    # -- life ----------------------------------------------------------------------------------------------------------
+    # -- lifecycle -----------------------------------------------------------------------------------------------------
 
     async def start(self, *, deadline: float | None = None) -> None:
-        """Connect to the store. Not needed: the first request that needs the store does it.
+        """Connect to the store. Optional: the first request that needs the store does it.
 
         Raises:
             StoreUnavailable: the store cannot be reached.
@@ -80,7 +80,7 @@ class SessionManager(AllSessions):
         await self._startup.ready(deadline or self.requests.repository.deadline(), start_store=True)
 
     async def close(self) -> None:
-        """Leave the store. The manager may be started again, and starts itself where a request needs it."""
+        """Disconnect from the store. The manager may be started again, and starts itself when a request needs it."""
         await self._startup.close()
 
     # -- sessions ------------------------------------------------------------------------------------------------------
@@ -88,11 +88,11 @@ class SessionManager(AllSessions):
     def open(self, session_id: AnyId | None = None) -> OpenedSession:
         """A session outside a request: in a job, a test, a WebSocket of another framework.
 
-        Use it with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes
-        and carries out what was invalidated or rotated.
+        Used with ``async with``. Leaving the block commits; leaving it by an exception drops the changed attributes and
+        carries out an invalidation or a rotation.
 
         Args:
-            session_id: as `Session.id` or as text; None, or one that was never issued, for a new session.
+            session_id: as `Session.id` or as text; None, or an id that was never issued, for a new session.
         """
         return OpenedSession(self.requests, presented_by(session_id, self.settings.id_length))
 
@@ -103,10 +103,10 @@ def manager_for(
     overrides: Mapping[str, Any],
     store: StoreOrClient | None = None,
 ) -> SessionManager:
-    """The given manager, or a new one of these settings and of this store.
+    """The given manager, or a new one with these settings and this store.
 
     Raises:
-        ConfigError: a setting is wrong, or a manager is given too, so that all else would be without effect (R-07).
+        ConfigError: a setting is wrong, or a manager is given too, so that other arguments would have no effect (R-07).
     """
     if manager is None:
         return SessionManager(settings, store=store, **overrides)

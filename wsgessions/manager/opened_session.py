@@ -48,6 +48,6 @@ class OpenedSession:
 
 
 def presented_by(session_id: AnyId | None, length: int) -> PresentedCredentials:
-    """What is presented by code that has an id of ``length`` characters, or none; anything else is no id."""
+    """The credentials of code that opens a session by its id, of ``length`` characters; another value is no id."""
     text = None if session_id is None else bare(session_id)
     return PresentedCredentials(text if text is not None and is_well_formed(text, length) else None)

@@ -31,32 +31,32 @@ __all__ = ["LiveSession", "PrincipalSessions"]
 _logger = logging.getLogger("wsgessions.audit")
 
 _BATCH: Final = 64
-"""So many sessions are read or ended at the same time."""
+"""The number of sessions that are read or ended at the same time."""
 _LOOKS: Final = 100
-"""So often is the index looked at, as long as sessions begin."""
+"""The number of times that the index is read, as long as new sessions begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """A session as it was when it was listed. It knows no id, so that it can be shown."""
+    """The state of a session when it was listed. It does not contain the id, so that it can be shown."""
 
     ref: str
-    """Names it to `SessionManager.end_session_of`; what `Session.ref` is to the session itself (S-80)."""
+    """The name of the session for `SessionManager.end_session_of`, equal to its `Session.ref` (S-80)."""
     principal: str | None
-    """The principal; None, in lists of all sessions only, if there is none."""
+    """The principal; None without one, which occurs only in lists of all sessions."""
     bound_at: datetime | None
     """When it was bound to its principal: the time of the login. None without one."""
     created_at: datetime
     last_accessed_at: datetime
-    """As `Session.last_accessed_at`: a use shows after `touch_interval` at the latest."""
+    """As `Session.last_accessed_at`: an access shows after `touch_interval` at the latest."""
     expires_at: datetime
-    """When it ends if it is not used any more."""
+    """When it ends without a further access."""
     _attributes: dict[str, bytes] = field(repr=False, compare=False)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """An attribute, such as the user agent that the application has remembered; ``default`` if there is none.
+        """An attribute, such as the user agent that the application has stored; ``default`` if it is absent.
 
-        In a list of all sessions, those attributes are there that the list was asked for.
+        In a list of all sessions, only the attributes are present that the list was requested with.
 
         Raises:
             CodecError: it cannot be decoded.
@@ -66,7 +66,7 @@ class LiveSession:
 
     @classmethod
     def of(cls, stored: SessionRecord | SessionHead) -> Self:
-        """What is shown of a session in the store."""
+        """The description of a session in the store."""
         idle_since_ms = stored.expires_ms - stored.interval_ms if stored.interval_ms else 0
         return cls(
             ref=stored.key.ref,
@@ -80,23 +80,23 @@ class LiveSession:
 
 
 class PrincipalSessions(ABC):
-    """The part of a `wsgessions.SessionManager` that is about principals."""
+    """The part of a `wsgessions.SessionManager` that concerns principals."""
 
     statistics: SessionStatistics
     store: Store
     requests: RequestSessions
 
     async def sessions_of(self, principal: Principal, *, attributes: Names = ()) -> list[LiveSession]:
-        """The live sessions of a principal, the last used first.
+        """The live sessions of a principal, the most recently used first.
 
         Args:
             principal: as it was given to `Session.bind_user`.
-            attributes: the names of those that `LiveSession.get` shall find. No others are read, however large.
+            attributes: the names of those that `LiveSession.get` shall return. No others are read, however large.
 
         Raises:
             StoreUnavailable: the store did not answer.
             ConfigError: the store cannot find sessions by their principal.
-            CodecError: this can be no principal.
+            CodecError: the principal is of a wrong type or too long.
         """
         name, index = named(principal), await self._index()
         found: dict[SessionKey, SessionHead] = {}
@@ -112,21 +112,22 @@ class PrincipalSessions(ABC):
         """End all sessions of a principal on all servers: log out everywhere, or on all other devices.
 
         Returns when no server can serve one of them any more. A login at the same time is either ended too, or has
-        begun after this: of a session that moves to a new id meanwhile, the new one is ended. However many there are,
-        and however large, and whichever release has written them: none of them is read. They end in batches, each with
-        the time of a request (`nonstop_timeout`) of its own.
+        begun after this call: if a session gets a new id meanwhile, it is ended under that one. No session is read, so
+        their number, their size and the release that wrote them do not matter. They end in batches, each with its own
+        time limit of a request (`nonstop_timeout`).
 
         Args:
             principal: as it was given to `Session.bind_user`.
-            keep: a session to leave alone, also if another request renews its id meanwhile (S-07).
+            keep: a session to keep, also if another request renews its id meanwhile (S-07).
 
         Returns:
-            How many were ended.
+            The number of ended sessions.
 
         Raises:
-            StoreUnavailable: the store did not answer in time. The hint tells how many were ended; call it again.
+            StoreUnavailable: the store did not answer in time. The hint has the number of ended sessions; call it
+            again.
             ConfigError: the store cannot find sessions by their principal.
-            CodecError: this can be no principal.
+            CodecError: the principal is of a wrong type or too long.
         """
         name, index = named(principal), await self._index()
         ended: list[str] = []
@@ -147,17 +148,17 @@ class PrincipalSessions(ABC):
         """End one session of a principal, on all servers.
 
         Args:
-            principal: as it was given to `Session.bind_user`. The sessions of others are out of reach.
+            principal: as it was given to `Session.bind_user`. Sessions of other principals are out of reach.
             ref: of the session, see `LiveSession`.
 
         Returns:
-            Whether there was such a session. One that was given a new id since it was listed has another ref.
+            Whether there was such a session. A session with a new id since it was listed has another ref.
 
         Raises:
-            AmbiguousRef: it is the ref of several sessions, and none was ended.
+            AmbiguousRef: several sessions have this ref, and none was ended.
             StoreUnavailable: the store did not answer in time.
             ConfigError: the store cannot find sessions by their principal.
-            CodecError: this can be no principal.
+            CodecError: the principal is of a wrong type or too long.
         """
         name, index = named(principal), await self._index()
         found = [
@@ -183,7 +184,7 @@ class PrincipalSessions(ABC):
     async def _go_through(
         self, index: Indexing, principal: str, do: Callable[[list[SessionKey]], Awaitable[None]]
     ) -> None:
-        """Do something for the keys of all sessions of a principal, a batch at a time; see `Indexing`."""
+        """Call ``do`` with the keys of all sessions of a principal, a batch at a time; see `Indexing`."""
         seen: set[SessionKey] = set()
         for _ in range(_LOOKS):
             keys = await index.keys_of(principal, deadline=self.requests.repository.deadline())
@@ -196,7 +197,7 @@ class PrincipalSessions(ABC):
         raise NonStopTimeout("sessions of this principal begin too fast to go through them all", hint="call it again")
 
     async def _where(self, session: Session) -> set[SessionKey]:
-        """Where a session is: another request may have renewed its id after this one has read it."""
+        """The keys of a session: another request may have renewed its id after this one has read it."""
         unit = unit_of(session)
         record = unit.record
         if record is None:
@@ -205,15 +206,15 @@ class PrincipalSessions(ABC):
         return {record.key, now.key} if isinstance(now, SessionRecord) else {record.key}
 
     async def _end(self, principal: str | None, keys: Collection[SessionKey], ended: list[str]) -> bool:
-        """End these sessions, some hundreds at most, and put down which there were (S-104).
+        """End these sessions, some hundreds at most, and log those that existed (S-104).
 
         Args:
             principal: the user, for the log.
             keys: the sessions.
-            ended: takes the refs of those that there were, also if the store then does not answer.
+            ended: receives the refs of those that existed, also if the store then fails.
 
         Returns:
-            Whether there was any.
+            Whether any existed.
         """
         deadline, before = self.requests.repository.deadline(), len(ended)
 
@@ -233,8 +234,9 @@ class PrincipalSessions(ABC):
         return bool(refs)
 
     async def _barrier(self) -> None:
-        """Wait until no node can serve any more what is over, be it by an earlier call that failed (C-15).
+        """Wait until no node can serve an ended session any more, whether ended now or by an earlier failed call
+        (C-15).
 
-        What does not know yet which nodes there are has to wait for the longest lease that one could have.
+        Without a list of the nodes it waits for the longest possible lease.
         """
         await self.requests.repository.barrier(self.requests.repository.deadline() + LONGEST_LEASE)

@@ -1,4 +1,4 @@
-"""Ids that no client was given: counted, logged at a limited rate, told to the application (S-11)."""
+"""Ids that were never issued or are invalid: counted, logged at a limited rate, reported to the application (S-11)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _log = LogThrottle(logging.getLogger("wsgessions.suspicion"))
 
 
 class RejectedId(Enum):
-    """What was wrong with the id that a request presented. Unless the ids conflict, it goes on without a session."""
+    """What is wrong with a presented id. Unless ids conflict, the request continues without a session."""
 
     MALFORMED = "malformed"
-    """It has not the shape of an id (S-04)."""
+    """It does not have the form of an id (S-04)."""
     CONFLICTING = "conflicting"
     """Several different ids, of which at most one counts (S-29)."""
     OVERSIZED = "oversized"
@@ -36,16 +36,16 @@ _WORDS: Final = {
 }
 
 OnSuspicious = Callable[[RejectedId, str | None], object]
-"""A function of the application that is told of each suspicion, and of the peer's address as the server has it."""
+"""A function of the application that is called with each rejected id, and the peer's address from the server."""
 
 
 class RejectedIdMonitor:
-    """Counts suspicions, and passes them on.
+    """Counts rejected ids, and reports them.
 
     Args:
-        statistics: what to count in.
-        hook: a plain function, called in the request and therefore quick: it notes the peer, and throttling is done
-            elsewhere. What it raises is logged, and the request goes on.
+        statistics: the counters.
+        hook: a synchronous function, called in the request and therefore quick: it records the peer, and throttling is
+            done elsewhere. Its exceptions are logged, and the request continues.
     """
 
     def __init__(self, statistics: SessionStatistics, hook: OnSuspicious | None) -> None:
@@ -55,7 +55,7 @@ class RejectedIdMonitor:
     def note(self, suspicion: RejectedId, peer: str | None) -> None:
         """A request from ``peer`` has presented such an id."""
         self._count(suspicion)
-        source = peer_class(peer)  # one attacker hides no other
+        source = peer_class(peer)  # one attacker must not hide another
         if suspicion is RejectedId.UNKNOWN:
             text = "an id was presented that is ended, expired or made up, from %r"
             _log.info("unknown_id", text, peer, source=source)
@@ -79,5 +79,5 @@ class RejectedIdMonitor:
     def _tell(hook: OnSuspicious, suspicion: RejectedId, peer: str | None) -> None:
         try:
             hook(suspicion, peer)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a visitor's request does not pay for it
+        except Exception as error:  # noqa: BLE001 - no error of the hook may fail the request
             _log.error("on_suspicious", "the hook on_suspicious raised %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Which ids are to be replaced: those that have served long enough (S-07), or are known to others (S-75)."""
+"""Decides which ids are to be replaced: those of a certain age (S-07), or provisional ones (S-75)."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class ProvisionalIds(Protocol):
-    """Ids to which something else than themselves may lead, until they are replaced."""
+    """Ids that other credentials may lead to as well, until they are replaced."""
 
     def hold(self, session_id: str) -> bool:
-        """Whether this is one of them. May be true of a few others, which are then replaced once more than needed."""
+        """Whether this is one of them. May be true of a few others, which are then replaced once without need."""
         ...
 
     def is_login(self, before: Mapping[str, bytes], delta: SessionDelta) -> bool:
-        """Whether a commit makes a session somebody's.
+        """Whether a commit binds a session to a user.
 
         Args:
-            before: the encoded attributes that the changes rest on.
+            before: the encoded attributes that the changes are based on.
             delta: the changes.
         """
         ...
@@ -43,28 +43,28 @@ class Renewal:
     Args:
         settings: `renew_interval` and `renew_grace`.
         identity: makes store keys of ids.
-        store: tells the time. It may get another clock, with another event loop or after a fork.
+        store: its clock. It may get another one, with another event loop or after a fork.
     """
 
     def __init__(self, settings: SessionSettings, identity: Identity, store: Store) -> None:
         interval = settings.renew_interval
         self.grace_ms: Final = settings.renew_grace_ms
-        """For so long the old id leads to the new one."""
+        """The time for which the old id leads to the new one."""
         self._interval_ms = None if interval is None else interval // _MILLISECOND
         self._identity = identity
         self._store = store
         self.provisional: tuple[ProvisionalIds, ...] = ()
-        """What `watch` was told of: empty but during a move from another library."""
+        """The arguments of `watch`: empty except during a migration from another library."""
 
     def watch(self, ids: ProvisionalIds) -> None:
-        """Have these ids replaced from now on. May be called with each request."""
+        """Replace these ids from now on. May be called with each request."""
         if ids not in self.provisional:
             self.provisional = (*self.provisional, ids)
 
     def due(self, unit: UnitOfWork) -> bool:
-        """Whether the id of a session that was looked at is older than the interval.
+        """Whether the id of an accessed session is older than the interval.
 
-        Not if the client presented an id that was renewed a moment ago: another response has told it the new one. Nor
+        False if the client presented an id that was renewed a moment ago, since another response has the new one; also
         if it has presented none.
         """
         record = unit.record
@@ -78,28 +78,29 @@ class Renewal:
         return max(created_ms, rotated // 1000) + (self._interval_ms or 0)
 
     def outgrown(self, unit: UnitOfWork, record: SessionRecord) -> bool:
-        """Whether a change is the occasion to renew a provisional id, as one that has served long enough.
+        """Whether a change is to renew a provisional id, as one that has reached its age.
 
-        Only if the client has presented it: of requests that came by what leads to it, all must find the session.
+        Only if the client has presented it: all requests that came with the other credential must find the session.
         """
         if unit.phase is not BEFORE_RESPONSE or not _was_presented(unit):
             return False
         return self._is_provisional(unit) and self._identity.key(unit.id or "") == record.key
 
     def heed_login(self, session: Session, record: SessionRecord, delta: SessionDelta) -> bool:
-        """Have a login give up a provisional id: neither that nor what leads to it may show the login (S-06, S-75).
+        """Make a login replace a provisional id: neither the id nor the other credential may show the login (S-06,
+            S-75).
 
         Args:
-            session: given a new id, if its response has not left.
-            record: what the changes rest on.
+            session: given a new id, if its response was not sent.
+            record: the state that the changes are based on.
             delta: the changes, which may be a login.
 
         Returns:
-            Whether the id is to be renewed in place of that, because it is too late to tell the client another one. The
-            id that it has leads on, and nothing else does.
+            Whether the id is to be renewed instead, because it is too late to tell the client another one. Its present
+                id then leads to the new one, and no other credential does.
 
         Raises:
-            SessionClosed: it is too late, and the client was not told even that id.
+            SessionClosed: it is too late, and the client does not know the present id either.
         """
         unit = unit_of(session)
         if unit.pending_id is not None or not self._is_provisional(unit):
@@ -118,6 +119,6 @@ class Renewal:
 
 
 def _was_presented(unit: UnitOfWork) -> bool:
-    """Whether the client knows the session by its id, and not by the credential of another library (S-75)."""
+    """Whether the client has presented the session's id, and not the credential of another library (S-75)."""
     finding = unit.presented.finding
     return finding is not ABSENT and finding is not UNTOLD

@@ -1,7 +1,7 @@
-"""What a request asks of its manager: a session for what a client presented, and what its client is to be told.
+"""The operations of a request on its manager: a session for presented credentials, and the data for its response.
 
-`SessionManager.requests` of each manager. It knows ids, deadlines and the store; it knows nothing of HTTP. It is the
-seam between the manager and the part that speaks HTTP, or a framework's adapter; an application has no use for it.
+It is `SessionManager.requests` of each manager. It handles ids, deadlines and the store, but no HTTP. It is the
+interface between the manager and the web part or a framework's adapter; applications do not need it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class RequestSessions:
     Args:
         settings: the settings.
         startup: the store, and the seal of watermarks.
-        repository: what the store work of sessions is done by.
-        monitor: told of ids that do not count.
+        repository: does the store work of the sessions.
+        monitor: gets the rejected ids.
         kind: the class of the sessions.
     """
 
@@ -54,11 +54,11 @@ class RequestSessions:
         self.store: Store = startup.store
         self.repository: AtomicOperations = repository
         self.budget: float = settings.nonstop_seconds
-        """Seconds that one request may wait for the store, all in all (F-00b)."""
+        """The seconds that one request may wait for the store in total (F-00b)."""
         self.takes_late_changes: bool = settings.late_commit != "refuse"
         """Whether a session may be changed after its response has started (C-13)."""
         self.renews: bool = settings.renew_interval is not None
-        """Whether ids are replaced when they have served for long enough (S-07)."""
+        """Whether ids are replaced at a certain age (S-07)."""
         self.startup: StoreStartup = startup
         self._monitor = monitor
         self._kind = kind
@@ -71,11 +71,11 @@ class RequestSessions:
     # -- at the start of a request -------------------------------------------------------------------------------------
 
     def begin(self, presented: PresentedCredentials, *, client_address: str | None = None) -> Session:
-        """The session for what a client presented, not loaded yet.
+        """The session for presented credentials, not loaded yet.
 
         Args:
-            presented: what its cookies say.
-            client_address: of the client, for `on_suspicious`.
+            presented: the credentials of the request.
+            client_address: the client's address, for `on_suspicious`.
         """
         unit = UnitOfWork(presented=presented, id=presented.id, client_address=client_address)
         if presented.id is None and presented.finding is not ABSENT:
@@ -84,10 +84,10 @@ class RequestSessions:
         return begin_session(self._kind, self.repository, unit)
 
     def lookup(self, session: Session, unit: UnitOfWork) -> bool:
-        """Serve a session that was begun with an id from memory, if that is provably fresh (C-11).
+        """Serve a session with a presented id from the near cache, if its copy is provably fresh (C-11).
 
         Returns:
-            Whether it was; otherwise it is to be loaded.
+            Whether it was served; otherwise it is to be loaded.
         """
         seal, cache, repository = self.startup.seal, self._cache, self.repository
         if seal is None or cache is None:
@@ -118,9 +118,9 @@ class RequestSessions:
         return True
 
     def reserve_id(self, unit: UnitOfWork) -> str:
-        """The id that the session has, is rotated to, or will be created under; this reserves one and stores nothing.
+        """The id that the session has, is rotated to, or will be created under, which is reserved and not stored.
 
-        For frameworks that tell the application the id before there is a session. Does not count as an access.
+        For frameworks that give the application the id before there is a session. Does not count as an access.
         """
         present = unit.pending_id or unit.id or unit.reserved_id
         if present is None:
@@ -128,7 +128,7 @@ class RequestSessions:
         return present
 
     def owns(self, session: Session) -> bool:
-        """Whether a session comes from this manager, or from one that keeps the same sessions under the same cookie."""
+        """Whether a session is one of this manager, or of one with the same sessions and the same cookie."""
         repository = repository_of(session)
         return isinstance(repository, AtomicOperations) and repository.sharing_key == self.repository.sharing_key
 
@@ -139,23 +139,23 @@ class RequestSessions:
         return unit.has_followed_move or self.repository.renewal.due(unit)
 
     def watermark_for(self, unit: UnitOfWork) -> str | None:
-        """The watermark that the client should carry from now on, or None if the one it has will do (C-13)."""
+        """The client's next watermark, or None if the present one is sufficient (C-13)."""
         record, carried, seal = unit.record, unit.client_watermark, self.startup.seal
         if record is None or seal is None:
             return None
         known = carried.version if carried and carried.incarnation == record.incarnation else 0
         hopped = self._hop_check and carried is not None and carried.node != seal.node
         if record.version > known or hopped or (record.version < known and unit.is_rolled_back):
-            # A client that has followed a move, and got no id for where it led, still needs that move (C-23).
+            # A client that has followed a move, and has not received the id behind it, still needs that move (C-23).
             return None if unit.has_followed_move else seal.seal(record.incarnation, record.version)
         return None
 
     def move_for(self, unit: UnitOfWork) -> str | None:
-        """What the client carries instead of a watermark after a rotation of unknown outcome, else None (C-23)."""
+        """The client's cookie instead of a watermark after a rotation of unknown outcome, else None (C-23)."""
         rotation, known, seal = unit.unsettled, unit.id, self.startup.seal
         if rotation is None or known is None or seal is None:
             return None
-        # It leads on from the id that the client has, which a renewal or another move may have left behind.
+        # It leads from the id that the client has, which a renewal or another move may have replaced.
         return seal.seal_move(self.repository.key_of(known), rotation.id)
 
     def cookie_max_age(self, unit: UnitOfWork) -> int | None:
@@ -169,9 +169,9 @@ class RequestSessions:
         return max(0, min(wanted, left_ms // 1000))
 
     def cookie_renewal_due(self, unit: UnitOfWork) -> bool:
-        """Whether a persistent cookie that each request shall renew is given anew: so many times in its life (S-33).
+        """Whether a persistent cookie that is extended by requests is due to be sent, some times in its life (S-33).
 
-        That takes a commit. A cookie that was sent with every response could undo a login in another tab (S-209).
+        That takes a commit. A cookie sent with every response could undo a login in another tab (S-209).
         """
         age = self._cookie_max_age if unit.cookie_seconds is None else unit.cookie_seconds
         if unit.record is None or not age:
@@ -181,10 +181,10 @@ class RequestSessions:
     # -- accesses ------------------------------------------------------------------------------------------------------
 
     def record_access(self, unit: UnitOfWork) -> bool:
-        """Count the request as an access, if the session was looked at; a commit has done so already (C-16).
+        """Count the request as an access, if the session was accessed; a commit has done so already (C-16).
 
         Returns:
-            Whether that is done; else it is left to `touch`.
+            Whether that is done; otherwise `touch` is to be called.
         """
         record = unit.record
         if record is None or unit.is_committed or not unit.is_accessed:
@@ -192,24 +192,24 @@ class RequestSessions:
         return self._touches is not None and self._touches.note_use(record.key)
 
     def record_access_of(self, key: SessionKey) -> bool:
-        """Count an access to the session of this key; returns as `record_access`."""
+        """Count an access to the session with this key; returns as `record_access`."""
         return self._touches is not None and self._touches.note_use(key)
 
     def must_touch_now(self, unit: UnitOfWork) -> bool:
-        """Whether this access must be told to the store before the response; later, it might be too late (K-09)."""
+        """Whether this access must be sent to the store before the response, since later may be too late (K-09)."""
         record = unit.record
         if unit.served_from is not FROM_STORE or unit.is_committed or record is None:
-            return False  # what comes from memory is not that near its end
+            return False  # a session served from the cache is not that close to its end
         if record.expires_ms >= record.deadline_ms:
             return False
         return self.is_too_late_to_record(record.expires_ms)
 
     def is_too_late_to_record(self, expires_ms: int) -> bool:
-        """Whether an access that is noted now may reach the store after a session that ends then (K-09)."""
+        """Whether an access recorded now may reach the store only after a session with this end has expired (K-09)."""
         return expires_ms - self.store.clock.now_ms() < self._report_delay_ms
 
     async def touch(self, unit: UnitOfWork) -> None:
-        """Count the request as an access at once."""
+        """Record the access in the store now."""
         record = unit.record
         if record is None:
             return
@@ -223,12 +223,12 @@ class RequestSessions:
     async def read_state(
         self, key: SessionKey, known: Seen, *, deadline: float
     ) -> SessionRecord | SessionChanges | None:
-        """What the store has of a session whose connection is open, as `Store.load`; never starts the store."""
+        """The store's state of a session with an open connection, as `Store.load`; never starts the store."""
         if self.startup.seal is None:
             raise StoreUnavailable("the manager is closed")
         return await self.store.load(key, since=known, deadline=deadline)
 
 
 def _report_delay_ms(settings: SessionSettings) -> int:
-    """How late an access may be reported, and by how much the store's time may be off."""
+    """The latest delay of a recorded access, plus the possible error of the store's time."""
     return round(((settings.touch_interval + settings.touch_step).total_seconds() + MARGIN) * 1000)

@@ -1,4 +1,4 @@
-"""Starts the store where a request needs it, and agrees with the other nodes on the keys of watermarks (C-13, C-25)."""
+"""Starts the store when a request needs it, and reads the nodes' shared keys of watermarks (C-13, C-25)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class StoreStartup:
 
     Args:
         store: the store.
-        settings: the settings `secrets` and `clients_remembered` of these.
+        settings: the settings, of which `secrets` and `clients_remembered` are used.
         must_start: whether the store is to be started before its first use. A store of the factory starts itself then,
-            and finds itself a home that outlives this event loop.
+            in a store loop that outlives this event loop.
     """
 
     def __init__(self, store: Store, settings: SessionSettings, *, must_start: bool) -> None:
@@ -47,7 +47,7 @@ class StoreStartup:
         return self.seal
 
     async def close(self) -> None:
-        """Leave the store. It is started again where a request needs it."""
+        """Disconnect from the store. It is started again when a request needs it."""
         self.seal, self._must_start = None, True
         await self.store.close()
 

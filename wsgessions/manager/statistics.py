@@ -9,10 +9,10 @@ __all__ = ["SessionStatistics"]
 
 @dataclass(slots=True)
 class SessionStatistics:
-    """What has happened in this process since it started. Read them at any time; they only grow."""
+    """The counters of this process since it started. They may be read at any time; they only grow."""
 
     recalled: int = 0
-    """Sessions served from memory, without asking the store."""
+    """Sessions served from the near cache, without a request to the store."""
     loads: int = 0
     """Sessions read from the store."""
     hops: int = 0
@@ -20,7 +20,7 @@ class SessionStatistics:
     created: int = 0
     """Sessions created."""
     taken_over: int = 0
-    """Sessions made of those of another library (S-75); not among those created."""
+    """Sessions migrated from another library (S-75); not counted as created."""
     commits: int = 0
     """Changes accepted by the store, creations not included."""
     invalidated: int = 0
@@ -30,29 +30,29 @@ class SessionStatistics:
     unknown_ids: int = 0
     """Well-formed ids that the store does not know: expired, ended or made up (S-11)."""
     malformed_ids: int = 0
-    """Id cookies of the wrong shape (S-04)."""
+    """Id cookies with the wrong form (S-04)."""
     conflicting_ids: int = 0
     """Requests with several different id cookies (S-29)."""
     oversized_cookies: int = 0
     """Requests with more cookies than are read (S-31)."""
     forged_watermarks: int = 0
-    """Watermarks that none of our keys has made."""
+    """Watermarks that were made with none of the known keys."""
     lost_commits_detected: int = 0
-    """Sessions that came back older than their client had seen them (C-12)."""
+    """Sessions older than their client had seen them (C-12)."""
     refused_commits: int = 0
-    """Changes refused because the session had ended elsewhere (C-9)."""
+    """Changes rejected because the session had ended elsewhere (C-9)."""
     conflicts: int = 0
-    """Changes refused because another request was first."""
+    """Changes rejected because another request was first."""
     overwritten_attributes: int = 0
-    """Attributes where the last write won over an unseen one (C-10)."""
+    """Attributes where the last write replaced one that it had not seen (C-10)."""
     store_failures: int = 0
-    """Calls to which the store gave no answer, or an error."""
+    """Calls that the store did not answer, or answered with an error."""
     unknown_outcomes: int = 0
-    """Those of them of which it is not known whether their changes were carried out (C-20)."""
+    """Those of them with an unknown outcome of their changes (C-20)."""
     followed_moves: int = 0
-    """Sessions found where a rotation of unknown outcome had moved them (C-23)."""
+    """Sessions found by the move of a rotation of unknown outcome (C-23)."""
     late_ids: int = 0
-    """Changes refused because the client had given its id up a moment ago (C-24)."""
+    """Changes rejected because the client had replaced its id a moment ago (C-24)."""
     bytes_sent: int = 0
     """Bytes of names and values sent in commits and creations."""
     bytes_whole: int = 0
@@ -60,10 +60,10 @@ class SessionStatistics:
 
     @property
     def round_trips_per_request(self) -> float:
-        """How often the store was asked for each request that used a session; NaN before the first.
+        """Requests to the store for each request with a session; NaN before the first.
 
-        Uses are not counted in it, since they are reported together. A request that finds its id unknown and begins
-        a session counts as two.
+        Accesses are not counted in it, since they are sent together. A request that finds its id unknown and begins a
+        session counts as two.
         """
         requests = self.recalled + self.loads + self.created
         changes = self.created + self.commits + self.refused_commits + self.conflicts + self.invalidated

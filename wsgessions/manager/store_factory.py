@@ -1,4 +1,4 @@
-"""The store of a manager: given ready-made, or opened as the settings say, with the layers in front of it.
+"""The store of a manager: given as an object, or opened by the settings, with the layers in front of it.
 
 This is the one place that knows the order of the layers:
 
@@ -6,8 +6,8 @@ This is the one place that knows the order of the layers:
 memory:                                 MemoryStore
 aiocache:                               LoopBoundStore > Touches > AiocacheStore
 valkey: valkeys: redis: rediss: unix:   LoopBoundStore > Touches > NearCache > ValkeyStore
-embedded:                               the same, at the address that EmbeddedServer tells
-schemes of other packages               LoopBoundStore > Touches > what the package opens
+embedded:                               the same, at the address of the EmbeddedServer
+schemes of other packages               LoopBoundStore > Touches > the store that the package opens
 ```
 """
 
@@ -27,35 +27,35 @@ from .touches import Touches
 __all__ = ["StoreOrClient", "open_store", "with_store"]
 
 StoreOrClient = Store | StoreUrl
-"""A store, or what `wsgessions.from_redis` makes of a client."""
+"""A store, or the result of `wsgessions.from_redis`."""
 
 
 def open_store(settings: SessionSettings) -> Store:
-    """The store of these settings, not yet started; it may be used from any event loop and thread.
+    """The store for these settings, not started yet; it may be used from any event loop and thread.
 
     Raises:
-        ConfigError: there is no such store on this platform, or the package that brings it cannot be used.
+        ConfigError: there is no such store on this platform, or the package that provides it cannot be used.
     """
     scheme = settings.store_url.scheme
     source = find_source(scheme)
-    if source is None:  # there was one when the settings were read
+    if source is None:  # it was known when the settings were read
         raise ConfigError("the URL's scheme is not known any more", setting="store_url", hint="restart the process")
     opener = source.opener()
-    if scheme == "memory":  # it belongs to no event loop, and is told of each use at once
+    if scheme == "memory":  # it belongs to no event loop, and records each access at once
         return opener(settings)
     interval, step = settings.touch_interval.total_seconds(), settings.touch_step.total_seconds()
     return LoopBoundStore(lambda: Touches(opener(settings), interval=interval, step=step))
 
 
 def with_store(given: dict[str, Any], store: StoreOrClient | None) -> tuple[dict[str, Any], Store | None]:
-    """Settings by name, and the store. The connection of a client is the setting ``store_url``, and is put among them.
+    """The settings by name, and the store. A client's connection becomes the setting ``store_url`` among them.
 
     Args:
-        given: the settings, each hidden.
+        given: the settings, each masked.
         store: what was given as ``store``; see `wsgessions.from_redis`.
 
     Raises:
-        ConfigError: the setting is given too (R-07).
+        ConfigError: the setting is given as well (R-07).
     """
     if not isinstance(store, StoreUrl):
         return given, store

@@ -1,4 +1,4 @@
-"""Which touches may wait: a session whose idle time was started anew a moment ago needs no other touch yet (S-63)."""
+"""Decides which touches may wait: a session that was touched a moment ago needs no other touch yet (S-63)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..record import SessionKey
 __all__ = ["MAX_KNOWN", "SHARE", "TouchInterval"]
 
 SHARE: Final = 20
-"""A step is at most the twentieth part of the session's idle time, so 5 %."""
+"""A step is at most the twentieth part of the session's idle timeout, so 5 %."""
 MAX_KNOWN: Final = 65_536
-"""Sessions that are kept in mind, a few megabytes; those that were forgotten are touched as if there were no step."""
+"""The largest number of remembered sessions, a few megabytes; forgotten ones are touched as if there were no step."""
 
 
 class _Known(NamedTuple):
     step_ms: int
     touched_ms: int
-    """When the idle time was last started anew, as far as is known here."""
+    """The latest start of the idle time, as far as is known here."""
 
 
 class TouchInterval:
-    """Knows when sessions were last touched, from what the store said of them and from touches sent since.
+    """Knows when sessions were last touched, from replies of the store and from touches sent since.
 
     Args:
         step: seconds between two touches of one session, 0 for no such limit.
@@ -33,16 +33,16 @@ class TouchInterval:
     def __init__(self, step: float, now_ms: Callable[[], int]) -> None:
         self._step_ms = round(step * 1000)
         self.counts: Final = self._step_ms > 0
-        """Whether anything is to be learned; without a step nothing waits."""
+        """Whether times are to be remembered; without a step no touch waits."""
         self._now_ms = now_ms
         self._known: OrderedDict[SessionKey, _Known] = OrderedDict()
 
     def learn(self, key: SessionKey, *, interval_ms: int, expires_ms: int) -> None:
-        """Take note of a session's times, as a reply of the store has them."""
+        """Record a session's times, as a reply of the store has them."""
         if not self.counts:
             return
         before = self._known.pop(key, None)
-        # It was touched then, or later, if the deadline is nearer than the idle time; of 0, the end says nothing.
+        # It was touched then, or later if the deadline is nearer than the idle timeout; of 0, the end says nothing.
         touched_ms = expires_ms - interval_ms if interval_ms else 0
         if before is not None:
             touched_ms = max(touched_ms, before.touched_ms)
@@ -51,17 +51,17 @@ class TouchInterval:
             self._known.popitem(last=False)
 
     def forget(self, key: SessionKey) -> None:
-        """The session has changed in a way that makes what was known of it worthless."""
+        """Forget a session's times: a change has made them invalid."""
         self._known.pop(key, None)
 
     def note_touched(self, keys: set[SessionKey]) -> None:
-        """The store has taken touches of these."""
+        """The store has accepted touches of these sessions."""
         now = self._now_ms()
         for key in keys & self._known.keys():
             self._known[key] = self._known[key]._replace(touched_ms=now)
 
     def due(self, keys: set[SessionKey]) -> set[SessionKey]:
-        """Those that are to be touched now. More than can be kept in mind do not wait."""
+        """The sessions that are to be touched now. Those that exceed the memory do not wait."""
         if not self._known or len(keys) > MAX_KNOWN:
             return keys
         now = self._now_ms()
@@ -69,7 +69,7 @@ class TouchInterval:
 
     def _may_wait(self, key: SessionKey, now: int) -> bool:
         known = self._known.get(key)
-        # Were it touched in the future, the store's clock would have been set back, and nothing be known.
+        # A touch in the future means that the store's clock was set back, so that nothing is known.
         return known is not None and known.touched_ms <= now < known.touched_ms + known.step_ms
 
     def _step_of(self, interval_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""Gathers touches and sends them together: no request waits for one, and a busy session costs one per interval."""
+"""Collects touches and sends them in batches: no request waits for one, and a busy session costs one per interval."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ __all__ = ["Touches"]
 _log = LogThrottle(logging.getLogger("wsgessions.touch"))
 
 _FORWARDS_REMEMBERED: Final = 1024
-"""Of so many renewed ids is remembered that the store was told; to tell it again would change nothing."""
+"""The number of renewed ids that are remembered as sent; to send one again would change nothing."""
 
 
 class Touches(Layer[Store]):
-    """A `Store` in front of a store with the capability `TouchBuffer`: a use takes effect within an interval (C-16).
+    """A `Store` before a store with the capability `TouchBuffer`: an access takes effect within an interval (C-16).
 
-    Touches that the store could not take are kept for the next interval. A process that is killed loses those of its
+    Touches that the store could not accept are kept for the next interval. A process that is killed loses those of its
     last interval, or step, and can thereby shorten an idle timeout by that much and no more.
 
     Args:
         store: the store behind; used from one event loop.
         interval: seconds between two batches; default 1.
-        step: seconds between two touches of one session, at most 5 % of its idle time; by default there is a touch in
-            every batch. One that comes earlier waits until then, and is not lost.
+        step: seconds between two touches of one session, at most 5 % of its idle timeout; by default there is a touch
+            in every batch. An earlier touch waits until then, and is not lost.
     """
 
     def __init__(self, store: Store, *, interval: float = 1.0, step: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class Touches(Layer[Store]):
         await self.below.start(deadline=deadline)
 
     async def close(self) -> None:
-        """Send what is gathered, then close the store behind."""
+        """Send the collected touches, then close the store behind."""
         flusher, self._flusher = self._flusher, None
         if flusher is not None and not flusher.done():
             flusher.cancel()
@@ -75,13 +75,13 @@ class Touches(Layer[Store]):
         await self.below.close()
 
     async def touch(self, keys: Collection[SessionKey], *, deadline: float = NEVER) -> None:
-        """See `Store.touch`: at once, where a use must not wait for the next batch."""
+        """See `Store.touch`: sent at once, for an access that must not wait for the next batch."""
         self._pending.difference_update(keys)
         await self.below.touch(keys, deadline=deadline)
         self._step.note_touched(set(keys))
 
     def note_use(self, key: SessionKey) -> bool:
-        """See `TouchBuffer.note_use`; told to the store with the next batch."""
+        """See `TouchBuffer.note_use`; sent with the next batch."""
         if self._flusher is not None and not self._flusher.done():
             self._pending.add(key)
             return True
@@ -92,7 +92,7 @@ class Touches(Layer[Store]):
         return True
 
     def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
-        """See `TouchBuffer.note_presented`; told to the store with the next batch, once for each key."""
+        """See `TouchBuffer.note_presented`; sent with the next batch, once for each key."""
         if self._loop is None or self._loop.is_closed():
             return False
         if self._ended_forwards.get(old) is None:
@@ -102,7 +102,7 @@ class Touches(Layer[Store]):
         return True
 
     def _begin(self) -> None:
-        # It may have ended with the event loop before this one, or by a fault of the store behind.
+        # It may have ended with the previous event loop, or by a fault of the store behind.
         if (self._pending or self._presented) and (self._flusher is None or self._flusher.done()):
             self._flusher = begin_task(self._flush_later(), name="wsgessions touches")
 
@@ -127,7 +127,7 @@ class Touches(Layer[Store]):
                 await self.below.end_forward(same, grace_ms=grace_ms, deadline=time.monotonic() + self._interval)
             except StoreUnavailable as error:
                 self._presented.update(dict.fromkeys(same, grace_ms))
-                _log.warning("forwards_kept", "%d renewed ids lead on for longer: %s", len(same), error)
+                _log.warning("forwards_kept", "%d renewed ids stay valid for longer: %s", len(same), error)
                 return
 
     async def _send(self, keys: set[SessionKey]) -> None:
@@ -140,14 +140,14 @@ class Touches(Layer[Store]):
         except StoreUnavailable as error:
             self._pending |= keys
             _log.warning("touches_kept", "%d sessions could not be touched and stay in the batch: %s", len(keys), error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sessions in use must not end for it
+        except Exception as error:  # noqa: BLE001 - no error may end the sessions in use
             self._pending |= keys
             _log.error("touch_broke", "%d sessions stay in the batch: a %s", len(keys), type(error).__name__)
         except BaseException:
             self._pending |= keys
             raise
 
-    # -- passed on -----------------------------------------------------------------------------------------------------
+    # -- passed to the store behind ------------------------------------------------------------------------------------
 
     async def create(self, new: NewSession, *, deadline: float = NEVER) -> SessionRecord | None:
         """See `Store.create`."""
