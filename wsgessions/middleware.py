@@ -1,6 +1,6 @@
-"""The middleware: puts a session into the scope of every request. Install it outermost, as the guide's filter is.
+"""The middleware: puts a session into the scope of every request. Install it outermost.
 
-Reads as: `SessionRequest` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
+The layers: `SessionRequest` (this request) -> `SessionManager` (this application) -> `Session` -> `Store`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class SessionMiddleware:
 
     Args:
         app: the application.
-        manager: the manager to use; by default one of its own, made from the settings.
+        manager: the manager to use; by default one made from the settings.
         settings: the settings; by default those of the environment and the files.
-        store: a store to use, or the connection of a client that there is already: see `wsgessions.from_redis`.
+        store: a store to use, or the connection of an existing client: see `wsgessions.from_redis`.
         overrides: single settings by name: ``SessionMiddleware(app, store_url="valkey://localhost")``.
 
     Raises:
-        ConfigError: a setting is wrong, or a manager is given and settings too.
+        ConfigError: a setting is wrong, or both a manager and settings are given.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SessionMiddleware:
         **overrides: Unpack[SettingOverrides],
     ) -> None:
         given = shielded(SessionSettings, overrides)
-        del overrides  # before anything can fail: no frame shows a secret (S-79)
+        del overrides  # before any possible error, so that no frame shows a secret (S-79)
         self.app: ASGIApp = app
         self.manager: SessionManager = manager_for(manager, settings, given, store)
         self.resolver: SessionIdResolver = SessionIdResolver(self.manager.settings)
@@ -67,7 +67,7 @@ class SessionMiddleware:
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
-                "cookie.insecure is set, so an attacker that listens on the way can take over sessions: for plain http "
+                "cookie.insecure is set, so an attacker on the network can take over sessions: for plain http "
                 "on loopback only",
             )
 
@@ -106,7 +106,7 @@ class SessionMiddleware:
                 receive = exchange.receiving(receive)
             try:
                 await self.app(scope, receive, exchange.send)
-            except Exception as error:  # noqa: BLE001 - it is raised again, or answered
+            except Exception as error:  # noqa: BLE001 - it is raised again, or turned into an error response
                 await exchange.conclude(error)
             except CancelledError:
                 if not exchange.was_cut():
@@ -119,7 +119,7 @@ class SessionMiddleware:
             exchange.finish()
 
     def _is_provided(self, scope: Scope) -> bool:
-        """Whether an outer middleware has put this very session into the scope already (R-49, R-50)."""
+        """Whether an outer middleware has put the same session into the scope already (R-49, R-50)."""
         present = scope.get("session")
         if present is None:
             return False

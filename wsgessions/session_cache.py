@@ -1,4 +1,4 @@
-"""A cache of aiocache that keeps what it is given in the session of the visitor whose request is running.
+"""A cache of aiocache that stores its values in the session of the current request.
 
 ```python
 @aiocache.cached(cache=SessionCache, ttl=60)
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     NullSerializer: Any
 
     class BaseCache:
-        """aiocache has no types: this is as much of its class as is relied on."""
+        """aiocache has no types: this is the part of its class that is used."""
 
         def __init__(self, **options: Any) -> None: ...
         def __getattr__(self, name: str) -> Any: ...
@@ -58,19 +58,19 @@ class _Memo(NamedTuple):
 
 
 class SessionCache(BaseCache):
-    """Memoises per visitor: pass the class to `aiocache.cached` or `aiocache.multi_cached`, or use an object of it.
+    """Memoises per visitor: pass the class, or an object of it, to `aiocache.cached` or `aiocache.multi_cached`.
 
-    Values are such as a session may hold. What cannot be kept is not kept, and the function is called again: outside of
-    a request, on a path without session, once a new session can no longer be created, and for values that are too
-    large or of a wrong type. Keys are kept as digests.
+    Values are of the types that a session can store. A value is not stored, so that the function is called again,
+    outside of a request, on a path without session, after the response of a request without session has started, and if
+    it is too large or of a wrong type. Keys are stored as digests.
 
-    `aiocache.cached_stampede` is refused: its locks do not tell visitors apart.
+    `aiocache.cached_stampede` is not supported: its locks are shared by all visitors.
 
     Args:
-        max_entries: so many results are kept in one session; the oldest go first. By default 32.
-        max_bytes: so many bytes they may have together. By default 64 KiB.
-        creates: whether to make a session for a visitor who has none. By default not: a visitor without a session is no
-            visitor to remember, and each new one costs a place in the store.
+        max_entries: the largest number of results in one session; the oldest are removed first. By default 32.
+        max_bytes: the largest size of all of them together. By default 64 KiB.
+        creates: whether to create a session for a visitor without one. By default not: the result would rarely be used,
+            and each new session takes memory in the store.
         options: those of every cache of aiocache: ``ttl`` in seconds, ``namespace``, ``serializer`` and others.
     """
 
@@ -86,7 +86,7 @@ class SessionCache(BaseCache):
         self.creates: Final = creates
         follow("SessionCache")
 
-    # What aiocache asks of a back end
+    # Called by aiocache
 
     async def _get(self, key: str, encoding: str | None = "utf-8", _conn: object = None) -> Any:
         memo = self._memo(key)
@@ -110,11 +110,11 @@ class SessionCache(BaseCache):
         try:
             raw = codec.encode(value, name=_name_of(key))
         except CodecError as error:
-            _log.warning("not_cached", "a result cannot be kept in the session: %s", error)
+            _log.warning("not_cached", "a result cannot be stored in the session: %s", error)
             return False
         now = time.time()
         if len(raw) > self.max_bytes:
-            _log.warning("not_cached", "a result of %d bytes is too large to be kept in the session", len(raw))
+            _log.warning("not_cached", "a result of %d bytes is too large to be stored in the session", len(raw))
             return False
         session[_name_of(key)] = tuple(_Memo(now, now + ttl if ttl else None, raw))
         self._make_room(session)
@@ -127,7 +127,7 @@ class SessionCache(BaseCache):
 
     async def _add(self, key: str, value: Any, ttl: float | None = None, _conn: object = None) -> bool:
         if self._memo(key) is not None:
-            raise ValueError("there is something under this key; use set to replace it")
+            raise ValueError("the key exists; use set to replace its value")
         return await self._set(key, value, ttl)
 
     async def _exists(self, key: str, _conn: object = None) -> bool:
@@ -136,7 +136,7 @@ class SessionCache(BaseCache):
     async def _increment(self, key: str, delta: int, _conn: object = None) -> int:
         value = await self._get(key) or 0
         if not isinstance(value, int):
-            raise TypeError("what is under this key is no whole number")
+            raise TypeError("the value of this key is not an integer")
         await self._set(key, value + delta)
         return value + delta
 
@@ -153,7 +153,7 @@ class SessionCache(BaseCache):
 
     async def _clear(self, namespace: str | None = None, _conn: object = None) -> bool:
         if namespace:
-            raise ValueError("keys are digests here, which do not tell their namespace; clear everything")
+            raise ValueError("keys are digests here, which do not show their namespace; clear all")
         session = _session_to(_WRITABLE)
         if session is not None:
             for name in _names_in(session):
@@ -161,7 +161,7 @@ class SessionCache(BaseCache):
         return True
 
     async def _redlock_release(self, key: str, value: str) -> int:
-        raise TypeError("the locks of cached_stampede do not tell visitors apart; use cached")
+        raise TypeError("the locks of cached_stampede are shared by all visitors; use cached")
 
     # Memos
 
@@ -172,7 +172,7 @@ class SessionCache(BaseCache):
         return None if memo is None or (memo.ends is not None and memo.ends <= time.time()) else memo
 
     def _make_room(self, session: Session) -> None:
-        """Remove what is over, and then the oldest, until the limits are kept."""
+        """Remove expired entries, and then the oldest, until the limits are kept."""
         now = time.time()
         memos = {name: memo for name in _names_in(session) if (memo := _memo_in(session, name))}
         left, size = len(memos), sum(len(memo.raw) for memo in memos.values())
@@ -184,7 +184,7 @@ class SessionCache(BaseCache):
 
 
 def _session_to(use: frozenset[Access]) -> Session | None:
-    """The session of this request, if it is open for that use; looking must not make an error of it."""
+    """The session of this request, if it permits that access; this check must never raise."""
     session = current_session()
     return session if session is not None and unit_of(session).access in use else None
 
@@ -198,7 +198,7 @@ def _names_in(session: Session) -> list[str]:
 
 
 def _memo_in(session: Session, name: str) -> _Memo | None:
-    """None also for what the application itself has put under such a name."""
+    """The entry; None also for another value that the application has stored under such a name."""
     match session.get(name):
         case [float() as written, float() | None as ends, bytes() as raw]:
             return _Memo(written, ends, raw)

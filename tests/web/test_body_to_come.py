@@ -113,7 +113,7 @@ async def test_a_thing_that_is_there_already_stays_for_all(node: Node, browser: 
     assert response.start["headers"] == fields
     for visitor in (browser, Browser()):
         response = Response()
-        with pytest.raises(errors.SessionClosed, match="its headers say nothing"):
+        with pytest.raises(errors.SessionClosed, match="its headers do not declare"):
             await _into(response, on(node, in_parts(*fields, parts=3)), visitor)
         assert response.body == b"--"
 

@@ -275,7 +275,7 @@ async def test_what_a_closed_socket_had_not_committed_is_dropped_with_a_warning(
         over.set()
     (line,) = [record for record in caplog.records if record.__dict__.get("event") == "connection_ended"]
     assert line.levelno == logging.WARNING
-    assert "not committed" in line.getMessage()
+    assert "uncommitted" in line.getMessage()
 
 
 async def test_a_socket_that_ends_its_own_session_is_its_own_master(pair: Pair) -> None:

@@ -1,6 +1,6 @@
-"""Moving from another session library: what its visitors have is taken over into sessions of ours, once each (S-75).
+"""Migration from another session library: each of its sessions becomes one of wsgessions, once (S-75).
 
-`TakeoverMiddleware` does it for any application; an `LegacySessions` reads what one library has kept.
+`TakeoverMiddleware` does it for any application; a `LegacySessions` reads the sessions of one library.
 """
 
 from .derived_ids import UserOf

@@ -1,9 +1,9 @@
-"""The ids that are made of other libraries' credentials, and what makes a session with such an id somebody's.
+"""Ids derived from other libraries' credentials, and the detection of logins in sessions with such an id.
 
-As long as a session has this id, the credential leads to it within its grace, and the client that was told the id is
-maybe not the visitor's. So the id has to be given up at the first login, whether the application does that or not
-(S-06, S-75). For that it is recognized, without anything being stored: its last character is made of the others. One in
-64 of all other ids looks like it too, and is given up once more than needed.
+As long as a session has this id, the credential leads to it within its grace, and the client that received the id may
+not be the visitor's. So the id has to be replaced at the first login, whether the application does that or not (S-06,
+S-75). For that it is identified without any stored state: its last character is computed from the others. One in 64 of
+all other ids looks like it too, and is replaced once without need.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..record import SessionDelta, StoredAttributes
 __all__ = ["DerivedIds", "UserOf", "speaks_of_login"]
 
 UserOf = Callable[[Mapping[str, Any]], str | None]
-"""Says whose a session of this content is; None for nobody's."""
+"""Returns the user of a session with this content; None without one."""
 
 _LOGIN_WORDS: Final = frozenset(
     {
@@ -32,8 +32,8 @@ _LOGIN_WORDS: Final = frozenset(
         *("identity", "token", "role", "roles", "admin", "member", "memberid", "customer", "customerid"),
     }
 )
-"""An attribute whose name has one of these words is taken for one that a login sets, if nothing says whose a session
-is. `docs/how-to/move-sessions.md` has the list."""
+"""An attribute with one of these words in its name is taken for one that a login sets, if there is no function for the
+user. `docs/how-to/move-sessions.md` has the list."""
 
 _OTHER_TOKENS: Final = frozenset({"csrf", "xsrf"})
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -42,16 +42,16 @@ _NOBODY: Final = frozenset(encode(value, name="") for value in (None, False, "")
 
 @masked
 class DerivedIds(NamedTuple):
-    """The ids that one secret makes.
+    """The ids that are derived with one secret.
 
-    Equal if they are the same, so that a manager knows them again.
+    Equal for the same secret, so that a manager identifies them.
     """
 
     seed: bytes
     user_of: UserOf | None
 
     def derive(self, purpose: bytes, credential: bytes, length: int) -> str:
-        """An id of the length that is set, as random as the digest; without the secret it cannot be made."""
+        """An id of the configured length, as random as the digest; it cannot be made without the secret."""
         text = self._characters(purpose + b"\0" + credential)[: length - 1]
         return text + self._mark_of(text)
 

@@ -1,4 +1,4 @@
-"""Reads the sessions of Flask-Session in Redis: MessagePack and JSON. What was pickled is refused (S-70)."""
+"""Reads the sessions of Flask-Session in Redis: MessagePack and JSON. Pickles are rejected (S-70)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .in_redis import InRedis, RedisClient, Unreadable, mapping
 __all__ = ["FlaskSessions", "SignedInRedis"]
 
 _PICKLED: Final = b"\x80"
-"""How pickles of protocol 2 and later begin. In MessagePack it is an empty mapping, and nothing follows."""
+"""The start of pickles of protocol 2 and later. In MessagePack it is an empty mapping with nothing after it."""
 
 
 class SignedInRedis(InRedis):
     """Sessions whose ids may be signed.
 
     Args:
-        client: a client for the server that has the sessions; closed by whoever made it.
-        prefix: what the library puts before the id.
+        client: a client for the server with the sessions; the caller closes it.
+        prefix: the prefix that the library puts before the id.
         signed_with: the application's ``SECRET_KEY`` if its ids are signed, ``SESSION_USE_SIGNER``; else None.
-        salt: of the library's signatures.
+        salt: the salt of the library's signatures.
     """
 
     def __init__(self, client: RedisClient, *, prefix: str, signed_with: str | bytes | None, salt: str) -> None:
@@ -46,7 +46,7 @@ class FlaskSessions(SignedInRedis):
     """The sessions of Flask-Session 0.7 and later in Redis, as MessagePack or JSON.
 
     Args:
-        client: a client for the server that has the sessions; closed by whoever made it.
+        client: a client for the server with the sessions; the caller closes it.
         prefix: ``SESSION_KEY_PREFIX``.
         signed_with: the application's ``SECRET_KEY`` if ``SESSION_USE_SIGNER`` is set; else None.
     """
@@ -60,7 +60,7 @@ class FlaskSessions(SignedInRedis):
         if raw.startswith(_PICKLED) and len(raw) > 1:
             raise Unreadable(
                 "it is pickled, and a pickle is never read, since it can run code; "
-                "have Flask-Session 0.7 or later write it anew before"
+                "have Flask-Session 0.7 or later write it again first"
             )
         try:
             return mapping((msgspec.json if raw.startswith(b"{") else msgspec.msgpack).decode(raw))

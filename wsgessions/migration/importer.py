@@ -1,10 +1,10 @@
-"""Moves what a client has in a session of another kind into one of ours: once, whoever asks, and never again.
+"""Copies the content of another library's session into a new one: once, whichever requests present its credential.
 
-The id is made of the credential by a keyed digest, so that requests that come at the same time, on any servers, meet in
-one session. A marker, which outlives the credential, says since when it has been used. One request makes it, and the
-response to that tells the client the id. For the grace of S-07 the others find the session too, without being told its
-id; afterwards, or when the session has another id, the credential is unknown. So one that was planted or copied shows
-nothing of what its visitor does later (S-62, S-75).
+The id is derived from the credential by a keyed digest, so that simultaneous requests, on any servers, get the same
+session. A marker, which outlives the credential, stores the time of the first use. One request creates it, and its
+response gives the client the id. For the grace of S-07 the other requests find the session too, without receiving its
+id; afterwards, or when the session has another id, the credential is unknown. So a planted or copied credential shows
+nothing of the visitor's later activity (S-62, S-75).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .derived_ids import DerivedIds, UserOf
 __all__ = ["SessionImporter"]
 
 _SPARE: Final = timedelta(hours=1)
-"""How far the clocks of servers and store may disagree about the end of a credential."""
+"""The possible difference of the servers' and the store's clocks about the end of a credential."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -37,7 +37,7 @@ _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
 
 
 class _Lasting(NamedTuple):
-    """What is told of a session beside its content."""
+    """The properties of a session beside its content."""
 
     remembered: timedelta
     idle: timedelta | None
@@ -45,11 +45,11 @@ class _Lasting(NamedTuple):
 
 
 class SessionImporter:
-    """Takes over sessions of one other kind.
+    """Migrates the sessions of one other library.
 
     Args:
-        secret: what the others were signed with, or another secret that all servers share; ids are made by it.
-        user_of: says whose a session of some content is, by which a login is recognized too; None to recognize it by
+        secret: the secret that signed the others, or another one that all servers share; ids are derived with it.
+        user_of: returns the user of a session with some content, by which a login is detected too; None to detect it by
             the names of attributes (`wsgessions.migration.derived_ids`).
     """
 
@@ -57,9 +57,9 @@ class SessionImporter:
         self._ids = DerivedIds(hashlib.sha512(secret).digest(), user_of)
 
     def watch(self, repository: AtomicOperations) -> None:
-        """Have a login give another id to a session that was taken over, whatever request the login comes by.
+        """Make a login give a migrated session another id, in whichever request the login occurs.
 
-        To be called before the application has a session in its hands; costs nothing from the second time on.
+        Must be called before the application accesses the session; costs nothing from the second time on.
         """
         repository.renewal.watch(self._ids)
 
@@ -73,40 +73,40 @@ class SessionImporter:
         idle: timedelta | None = None,
         principal: str | None = None,
     ) -> bool:
-        """Put the content of another session into this request's.
+        """Copy the content of another library's session into this request's session.
 
-        Where the store is in trouble nothing is lost: the session then raises that when it is touched (F-00a).
+        If the store fails nothing is lost: the next access to the session raises the error (F-00a).
 
         Args:
-            session: of a request. One that has an id, known or still to be loaded, is left as it is.
-            credential: what the client presented instead. That it is genuine must have been found out before.
-            values: the content of that session; None if it is not there any more, maybe because another request has
-                taken it over. What cannot be stored of it is left out, and logged by name.
-            remembered: for how long others may still take the credential for valid.
+            session: the session of a request. If it has an id, known or still to be loaded, it is left unchanged.
+            credential: the credential that the client presented instead. The caller must have verified it.
+            values: the content of that session; None if it does not exist any more, maybe because another request has
+                migrated it. Values that cannot be stored are left out, and logged by name.
+            remembered: the remaining time for which the credential may be accepted as valid elsewhere.
             idle: the idle timeout of the new session; None for that of the settings.
-            principal: whose session it is, as for `Session.bind_user`; None for what ``user_of`` says (S-55).
+            principal: the user of the session, as for `Session.bind_user`; None for the result of ``user_of`` (S-55).
 
         Returns:
-            Whether the response tells the client the id of its new session, so that nothing else is needed any more of
-            what it presented.
+            Whether the response gives the client the id of its new session, so that the presented credential is not
+            needed any more.
         """
         unit = unit_of(session)
         repository = repository_of(session)
         if unit.id is not None or not isinstance(repository, AtomicOperations):
             return False
         if unit.presented.finding is OVERSIZED:
-            return False  # it may have one of ours (S-31)
+            return False  # it may have a session of wsgessions (S-31)
         try:
             if principal is None and values and self._ids.user_of is not None:
                 principal = self._ids.user_of(values)
             lasting = _Lasting(remembered, idle, principal)
             return await self._bring(repository, session, credential, values, lasting)
         except StoreUnavailable as error:
-            del credential, values  # the session keeps the error, and whatever shows its frames must not show these
+            del credential, values  # the session keeps the error, whose frames must not show these
             forget_variables(error)
             failure = error
             unit.fail_with(session, lambda: failure)
-            _log.warning("takeover_failed", "a session could not be taken over: %s", error)
+            _log.warning("takeover_failed", "a session could not be migrated: %s", error)
             return False
 
     async def _bring(
@@ -123,7 +123,7 @@ class SessionImporter:
         await repository.startup.ready(deadline)
         session_id, mark = (self._ids.derive(purpose, credential, length) for purpose in (b"session", b"marker"))
         key, mark_key = map(repository.identity.key, (session_id, mark))
-        marker, told = await store.load(mark_key, deadline=deadline), False
+        marker, client_gets_id = await store.load(mark_key, deadline=deadline), False
         record: SessionRecord | None = None
         if isinstance(marker, SessionRecord):
             if store.clock.now_ms() - marker.created_ms > repository.renewal.grace_ms:
@@ -133,9 +133,9 @@ class SessionImporter:
             return False
         else:
             record = await self._create(repository, key, values, lasting, deadline)
-            # Last, so that a failure before it leaves everything to the next request.
+            # Last, so that after an earlier failure the next request does all the work.
             lifetime_ms = (lasting.remembered + _SPARE) // _MILLISECOND
-            told = await store.create(NewSession(mark_key, {}, 0, lifetime_ms), deadline=deadline) is not None
+            client_gets_id = await store.create(NewSession(mark_key, {}, 0, lifetime_ms), deadline=deadline) is not None
         found = record or await store.load(key, deadline=deadline)
         if not isinstance(found, SessionRecord):
             unit.start_anew(key)
@@ -144,12 +144,12 @@ class SessionImporter:
         else:
             unit.id, unit.presented = (
                 session_id,
-                PresentedCredentials(session_id, finding=ABSENT if told else UNTOLD),
+                PresentedCredentials(session_id, finding=ABSENT if client_gets_id else UNTOLD),
             )
             _attach(repository, session, found)
-            if told:  # by this response or by none, whether the application looks at the session or not
+            if client_gets_id:  # only this response gives the id, whether the application accesses the session or not
                 session.mark_accessed()
-            return told
+            return client_gets_id
         return False
 
     async def _create(
@@ -160,7 +160,7 @@ class SessionImporter:
         lasting: _Lasting,
         deadline: float,
     ) -> SessionRecord | None:
-        """Make the session. That does not overwrite: a slower request finds what the faster one has made."""
+        """Create the session. That does not overwrite: a slower request finds what the faster one has created."""
         settings = repository.settings
         idle_ms = settings.interval_ms if lasting.idle is None else lasting.idle // _MILLISECOND
         content = _encoded(repository, values)
@@ -168,7 +168,7 @@ class SessionImporter:
         record = await repository.store.create(new, deadline=deadline)
         if record is not None:
             repository.statistics.taken_over += 1
-            _log.info("taken_over", "a session of another kind was taken over as %s", key.ref)
+            _log.info("taken_over", "a session of another library was migrated as %s", key.ref)
         return record
 
 
@@ -188,7 +188,7 @@ def _encoded(repository: AtomicOperations, values: Mapping[str, Any]) -> dict[st
             raw = encode(value, name=name)
             repository.limits.check(StoredAttributes(content), {name: raw})
         except CodecError as error:
-            _log.warning("left_out", "a session was taken over without an attribute: %s", error)
+            _log.warning("left_out", "a session was migrated without an attribute: %s", error)
         else:
             content[name] = raw
     return content

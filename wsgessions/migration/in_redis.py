@@ -1,4 +1,4 @@
-"""Old sessions under keys of a Redis or Valkey, which names them by a prefix and the id in the cookie."""
+"""Old sessions in Redis or Valkey, under keys made of a prefix and the id in the cookie."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["InRedis", "RedisClient", "Unreadable", "mapping"]
 T = TypeVar("T")
 
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{16,256}", re.ASCII)
-"""Of the ids that libraries make: hexadecimal digits, UUIDs, URL-safe base64."""
+"""The characters of ids that libraries make: hexadecimal digits, UUIDs, URL-safe base64."""
 
 _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
 
 
 class RedisClient(Protocol):
-    """What is used of a ``redis.asyncio`` client, or of one like it."""
+    """The used methods of a ``redis.asyncio`` client, or of a similar one."""
 
     def get(self, name: str, /) -> Awaitable[Any]:
         """The value of a key, as bytes or text; None if there is none."""
@@ -35,15 +35,15 @@ class RedisClient(Protocol):
 
 
 class Unreadable(ValueError):
-    """A stored session is not what it should be. The text says why, and nothing of its content."""
+    """A stored session has a wrong format. The text has the reason, and nothing of the content."""
 
 
 class InRedis(ABC):
     """Reads the sessions of one library.
 
     Args:
-        client: a client for the server that has the sessions; closed by whoever made it.
-        prefix: what the library puts before the id.
+        client: a client for the server with the sessions; the caller closes it.
+        prefix: the prefix that the library puts before the id.
     """
 
     def __init__(self, client: RedisClient, *, prefix: str) -> None:
@@ -51,7 +51,7 @@ class InRedis(ABC):
         self._prefix = prefix
 
     async def read(self, presented: str, scope: Scope) -> Mapping[str, Any] | None:
-        """See `LegacySessions.read`. Redis itself ends what has expired."""
+        """See `LegacySessions.read`. Redis removes expired sessions by itself."""
         session_id = self._id_in(presented)
         raw = None if session_id is None else await _ask(self._client.get(self._prefix + session_id))
         if not raw:
@@ -59,7 +59,7 @@ class InRedis(ABC):
         try:
             content = self._content_of(raw.encode() if isinstance(raw, str) else raw)
         except Unreadable as error:
-            _log.warning("unreadable", "an old session cannot be taken over: %s", error)
+            _log.warning("unreadable", "an old session cannot be migrated: %s", error)
             return None
         return self._checked(content, scope)
 
@@ -70,7 +70,7 @@ class InRedis(ABC):
             await _ask(self._client.delete(self._prefix + session_id))
 
     def _id_in(self, presented: str) -> str | None:
-        """The id in a cookie's value; None for what cannot be one."""
+        """The id in a cookie's value; None for a value that cannot contain one."""
         return presented if _SHAPE.fullmatch(presented) else None
 
     @abstractmethod
@@ -78,22 +78,22 @@ class InRedis(ABC):
         """The content of a stored session.
 
         Raises:
-            Unreadable: it is in no format that is read.
+            Unreadable: it is in no supported format.
         """
 
     def _checked(self, content: dict[str, Any], scope: Scope) -> Mapping[str, Any] | None:
-        """What the application has put there, without what the library has; None if this client may not have it."""
+        """The application's part of the content, without the library's; None if this client may not have it."""
         return content
 
 
 def mapping(content: Any) -> dict[str, Any]:
-    """The content that was read, which is a mapping.
+    """The content, checked to be a mapping.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: it is not a mapping.
     """
     if not isinstance(content, dict):
-        raise Unreadable("it is no mapping of names to values")
+        raise Unreadable("it is not a mapping of names to values")
     return content
 
 

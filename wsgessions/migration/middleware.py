@@ -1,4 +1,4 @@
-"""The middleware that takes over, inside the session middleware and around the application."""
+"""The middleware that migrates sessions, inside the session middleware and around the application."""
 
 from __future__ import annotations
 
@@ -30,27 +30,30 @@ _log = LogThrottle(logging.getLogger("wsgessions.takeover"))
 
 
 class TakeoverMiddleware:
-    """Takes over the sessions that another library has kept: each of them once, and until a date (S-75).
+    """Migrates the sessions that another library has kept: each of them once, until a date (S-75).
 
-    Stands inside the session middleware: a client that has none of our sessions and presents the library's cookie has
-    what was in that session. The new session has an id of its own; the old id is never one of ours (S-03).
+    Stands inside the session middleware: a client that presents the library's cookie, and has no session of wsgessions,
+    gets the content of its old session. The new session has its own id; the old id is never adopted (S-03).
 
     Args:
         app: the application.
         source: reads the old sessions.
-        until: until when they are taken over, with a time zone. Afterwards this middleware does nothing.
-        secret: makes the new ids, at least 32 bytes; every server has the same one. It may be the application's own.
+        until: the end of the migration, with a time zone. Afterwards this middleware does nothing.
+        secret: the secret from which the new ids are derived, at least 32 bytes; the same on every server. It may be
+            the application's own.
         cookie: the name of the library's cookie.
-        cookie_path: its path.
-        cookie_domain: its domain, if it has one.
-        keep: whether the old session and its cookie stay until the visitor logs out, so that there is a way back; else
-            both are removed when the session is taken over.
-        user_of: says whose a session of this content is, for `Session.bind_user`; None for nobody's. By default nobody
-            is asked. It also says what is a login; without it the names of attributes do. The first login in a session
-            that was taken over gives it another id, whether the application sees to that or not (S-06).
+        cookie_path: the path of the library's cookie.
+        cookie_domain: the domain of the library's cookie, if it has one.
+        keep: whether the old session and its cookie stay until the visitor logs out, so that the migration can be
+            undone; otherwise both are removed when the session is migrated.
+        user_of: returns the user of a session with the given content, for `Session.bind_user`; None without one. By
+            default no session is bound. A change of the user is a login; without the function the names of attributes
+            indicate a login. The first login in a migrated session gives it another id, whether the application does
+            that or not (S-06).
 
     Raises:
-        ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is none.
+        ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is
+        invalid.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class TakeoverMiddleware:
         key = secret.encode() if isinstance(secret, str) else secret
         too_short = len(key) < _MIN_SECRET_BYTES
         self._takeover = SessionImporter(key, user_of=user_of)
-        del key, secret  # before anything can fail: no frame shows it (S-79)
+        del key, secret  # before any possible error, so that no frame shows it (S-79)
         if until.tzinfo is None:
             raise ConfigError("it has no time zone", setting="until", hint="datetime(2026, 1, 31, tzinfo=UTC)")
         if too_short:
@@ -97,13 +100,13 @@ class TakeoverMiddleware:
             await self.app(scope, receive, send)
             return
         deadline = repository.deadline()
-        told = unit.id is None and await self._take_over(session, presented, scope, left, deadline)
+        client_gets_id = unit.id is None and await self._take_over(session, presented, scope, left, deadline)
 
         async def settle_and_send(message: Message) -> None:
             if opens_response(message) and session.accessed:
                 if unit.is_ended:
                     await self._remove(presented)
-                if unit.is_ended or (told and not self._keep):
+                if unit.is_ended or (client_gets_id and not self._keep):
                     message = {**message, "headers": [*(message.get("headers") or ()), self._clearing]}
             await send(message)
 
@@ -116,11 +119,13 @@ class TakeoverMiddleware:
             raise ConfigError(
                 "there is no session of wsgessions here",
                 setting="TakeoverMiddleware",
-                hint="the session middleware has to be outside of it",
+                hint="install the session middleware outside of it",
             )
         if repository.settings.cookie.name == self._cookie:
             raise ConfigError(
-                "the old cookie must have another name than ours", setting="cookie.name", hint="leave it at its default"
+                "the old cookie must have another name than the new one",
+                setting="cookie.name",
+                hint="leave it at its default",
             )
         return session, repository
 
@@ -132,14 +137,14 @@ class TakeoverMiddleware:
             values = await self._read(presented, scope, deadline)
         except StoreUnavailable as error:
             failure = error
-            unit.fail_with(session, lambda: failure)  # no error until somebody touches the session (R-30, F-00a)
+            unit.fail_with(session, lambda: failure)  # no error until an access to the session (R-30, F-00a)
             _log.warning("takeover_failed", "an old session could not be read: %s", failure)
             return False
         credential = f"{self._cookie}={presented}".encode()
-        told = await self._takeover.bring(session, credential, values, remembered=left)
-        if told and not self._keep:
+        client_gets_id = await self._takeover.bring(session, credential, values, remembered=left)
+        if client_gets_id and not self._keep:
             await self._remove(presented)
-        return told
+        return client_gets_id
 
     async def _read(self, presented: str, scope: Scope, deadline: float) -> Mapping[str, Any] | None:
         seconds = deadline - time.monotonic()
@@ -150,7 +155,7 @@ class TakeoverMiddleware:
             raise NonStopTimeout("the old sessions were not read in time") from error
 
     async def _remove(self, presented: str) -> None:
-        """Remove the old session. It is marked as used already, so that it may as well stay where that fails."""
+        """Remove the old session. It is marked as used already, so a failure does no harm."""
         try:
             await self._source.remove(presented)
         except StoreUnavailable as error:
@@ -158,7 +163,7 @@ class TakeoverMiddleware:
 
 
 def presented_value(headers: Iterable[Any], wanted: bytes) -> str | None:
-    """The value of a cookie in the headers of a scope; None for none, and for several different ones (S-29)."""
+    """The value of a cookie in the headers of a scope; None without one, and for several different ones (S-29)."""
     values: set[bytes] = set()
     for name, value in headers:
         if octets(name, "replace").lower() != b"cookie":

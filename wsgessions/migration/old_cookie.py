@@ -1,4 +1,4 @@
-"""The cookie in which another library kept its sessions: what it may be called, and how it is removed."""
+"""The cookie in which another library kept its sessions: the check of its attributes, and its removal."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def deletion_of(name: str, *, path: str, domain: str | None) -> bytes:
     """The Set-Cookie value that removes the cookie.
 
     Args:
-        name: its name.
-        path: its path.
-        domain: its domain, a dot in front or not; None if it has none.
+        name: the name of the cookie.
+        path: the path of the cookie.
+        domain: the domain of the cookie, with or without a dot in front; None without one.
 
     Raises:
-        ConfigError: one of these could not stand in a header, or browsers would refuse the cookie (S-28).
+        ConfigError: one of these is invalid in a header, or browsers would reject the cookie (S-28).
     """
     domain = None if domain is None else domain.removeprefix(".")
     check_old_cookie(name, path=path, domain=domain)
@@ -31,11 +31,11 @@ def deletion_of(name: str, *, path: str, domain: str | None) -> bytes:
 
 
 def check_old_cookie(name: str, *, path: str = "/", domain: str | None = None) -> None:
-    """Refuse at start what `deletion_of` refuses; a domain is without its dot here."""
+    """Reject at the start the arguments that `deletion_of` rejects; a domain has no dot in front here."""
     problem = first_problem(name=name, path=path, domain=domain, insecure=not _is_prefixed(name))
     if problem is not None:
         argument, message = problem
-        raise ConfigError(message, setting=_ARGUMENTS[argument], hint="as the library before has set it")
+        raise ConfigError(message, setting=_ARGUMENTS[argument], hint="use the value of the former library")
 
 
 def _is_prefixed(name: str) -> bool:

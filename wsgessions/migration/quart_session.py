@@ -13,20 +13,20 @@ from .tagged_json import SafeHTML, loads
 __all__ = ["QuartSessions"]
 
 _ADDRESS: Final = "_addr"
-"""The attribute in which Quart-Session keeps the address of the client that began the session."""
+"""The attribute in which Quart-Session stores the address of the client that began the session."""
 _FLASHES: Final = "_flashes"
 _SAFE: Final = "safe HTML"
-"""What a `QuartSession` has behind category and text of such a message."""
+"""The mark in a `QuartSession` behind category and text of such a message."""
 
 
 class QuartSessions(SignedInRedis):
     """The sessions of Quart-Session in Redis.
 
     Args:
-        client: a client for the server that has the sessions; closed by whoever made it.
+        client: a client for the server with the sessions; the caller closes it.
         prefix: ``SESSION_KEY_PREFIX``.
         signed_with: the application's ``SECRET_KEY`` if ``SESSION_USE_SIGNER`` is set; else None.
-        same_address: whether only the address that began a session may have it, as with ``SESSION_PROTECTION``.
+        same_address: whether only the address that began a session may use it, as with ``SESSION_PROTECTION``.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class QuartSessions(SignedInRedis):
 
 
 def _flashes(flashes: Any) -> Any:
-    """The messages, safe HTML marked so that a `QuartSession` gives it back as that."""
+    """The messages, with safe HTML marked so that a `QuartSession` returns it as safe."""
     if not isinstance(flashes, list):
         return _plain(flashes)
     return [
@@ -68,7 +68,7 @@ def _flashes(flashes: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Safe HTML as a text."""
+    """Safe HTML as a plain text."""
     match value:
         case SafeHTML():
             return str(value)

@@ -1,4 +1,4 @@
-"""Verifies the ids that Flask-Session and Quart-Session have signed, where they were told to. Signs nothing."""
+"""Verifies the ids that Flask-Session and Quart-Session have signed, if configured to. It never signs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class SignedIds:
     """The signed ids of one library and secret.
 
     Args:
-        secret_key: the application's.
-        salt: the library's.
+        secret_key: the application's secret.
+        salt: the library's salt.
     """
 
     def __init__(self, secret_key: str | bytes, *, salt: str) -> None:
         self._signer = Signer(secret_key, salt=salt, key_derivation="hmac")
 
     def verified(self, presented: str) -> str | None:
-        """The id in a cookie's value; None if nobody has signed it."""
+        """The id in a cookie's value; None without a valid signature."""
         try:
             return self._signer.unsign(presented).decode("ascii")
         except (BadSignature, UnicodeDecodeError):

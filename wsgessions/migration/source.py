@@ -1,4 +1,4 @@
-"""What a source of old sessions has to do."""
+"""The interface of a source of old sessions."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ __all__ = ["LegacySessions"]
 
 
 class LegacySessions(Protocol):
-    """The sessions that another library has kept. Nothing here ever makes or changes one."""
+    """The sessions that another library has kept. A source never creates or changes one."""
 
     def read(self, presented: str, scope: Scope) -> Coroutine[Any, Any, Mapping[str, Any] | None]:
         """The content of a session.
 
         Args:
-            presented: the value of the library's cookie, as the client sent it: anything at all.
+            presented: the value of the library's cookie, as the client sent it: any text.
             scope: the request's.
 
         Returns:
-            The attributes by name; None for what is not genuine, not there, expired or unreadable.
+            The attributes by name; None if the session is not genuine, missing, expired or unreadable.
 
         Raises:
-            StoreUnavailable: it cannot be found out.
+            StoreUnavailable: the session cannot be read.
         """
         ...
 
     def remove(self, presented: str) -> Coroutine[Any, Any, None]:
-        """Remove a session that was taken over; what is not there is passed over. For a signed cookie nothing is to do.
+        """Remove a migrated session; a missing one is no error. For a signed cookie there is nothing to do.
 
         Raises:
             StoreUnavailable: it may still be there.

@@ -12,16 +12,16 @@ from .in_redis import InRedis, RedisClient, Unreadable, mapping
 __all__ = ["Starsessions", "without_metadata"]
 
 _METADATA: Final = "__metadata__"
-"""The attribute in which starsessions keeps what it knows itself."""
+"""The attribute in which starsessions stores its metadata."""
 
 
 class Starsessions(InRedis):
     """The sessions of starsessions in Redis.
 
     Args:
-        client: a client for the server that has the sessions; closed by whoever made it.
-        prefix: as for its ``RedisStore``.
-        loads: reads JSON; as its ``JsonSerializer`` with a decoder of the project's own does.
+        client: a client for the server with the sessions; the caller closes it.
+        prefix: the prefix of its ``RedisStore``.
+        loads: reads JSON, as the library's ``JsonSerializer`` with the project's own decoder does.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Starsessions(InRedis):
         try:
             return mapping(self._loads(raw))
         except ValueError as error:
-            raise Unreadable("it is no JSON") from error
+            raise Unreadable("it is not JSON") from error
 
     def _checked(self, content: dict[str, Any], scope: Scope) -> Mapping[str, Any] | None:
         return without_metadata(content)
 
 
 def without_metadata(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What the application has put into a session."""
+    """The attributes that the application has set in a session."""
     return {name: value for name, value in content.items() if name != _METADATA}

@@ -1,4 +1,4 @@
-"""Reads JSON with the tags by which Flask and Quart mark what JSON cannot say."""
+"""Reads JSON with the tags of Flask and Quart for values that JSON cannot represent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SafeHTML", "loads"]
 
 
 class SafeHTML(str):
-    """What was marked as safe HTML, a ``Markup``."""
+    """A text that was marked as safe HTML, a ``Markup``."""
 
     __slots__ = ()
 
@@ -22,12 +22,12 @@ def loads(raw: bytes) -> Any:
     """The value.
 
     Raises:
-        ValueError: it is no JSON, too deep, or a tag is around what cannot be of its type.
+        ValueError: it is not JSON, too deep, or a tag is around a value that cannot be of its type.
     """
     try:
         return json.loads(raw, object_hook=_untagged)
     except (AttributeError, TypeError, RecursionError) as error:
-        raise ValueError("a tag is around what cannot be of its type, or the value is too deep") from error
+        raise ValueError("a tag is around a value that cannot be of its type, or the value is too deep") from error
 
 
 def _untagged(value: dict[str, Any]) -> Any:
@@ -39,7 +39,7 @@ def _untagged(value: dict[str, Any]) -> Any:
 
 
 def _escaped(content: dict[str, Any]) -> dict[str, Any]:
-    """A mapping with a tag for its only name, which was escaped."""
+    """A mapping with a tag as its only name, which was escaped."""
     ((name, value),) = content.items()
     return {name.removesuffix("__"): value}
 

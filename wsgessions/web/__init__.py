@@ -1,8 +1,8 @@
-"""One HTTP request or WebSocket with its session: from the id that comes in to the id that goes out.
+"""One HTTP request or WebSocket with its session: from the presented id to the response's headers.
 
-Begin with `exchange`, which runs the application once. `id_resolver` reads and writes ids, `connections` ends what
-outlives its session, `lifespan` ties the manager's life to the server's. What the package itself offers are the words
-of ASGI.
+Begin with `exchange`, which runs the application once. `id_resolver` reads and writes ids, `connections` ends
+connections whose session has ended, `lifespan` starts and closes the manager with the server. The package itself
+exports the types of ASGI.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Responses whose headers are ready before the session was looked at, and whose body may still look (S-40).
+"""Responses whose headers are ready before an access to the session, and whose body may still access it (S-40).
 
-A stream that begins to read the session while it is sent would be one visitor's page under headers that say it is one
-for all. So headers wait for the first part of the body, or until the application waits for something: if there is
-more to come then, they say that the response depends on the client. Headers that name the length or the version of the
-body are of a thing that is there already, such as a file; they leave at once, and its body must not begin to look.
+A stream that begins to read the session while it is sent would be one visitor's page under headers that declare it to
+be the same for all. So headers wait for the first part of the body, or until the application waits for something: if
+more parts are to come then, the headers declare that the response depends on the client. Headers with the length or the
+version of the body belong to an existing body, such as a file; they are sent at once, and the body must not access the
+session.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ __all__ = ["BodyToCome", "is_made_on_the_way", "sealed"]
 
 _OF_A_THING: Final = frozenset({b"content-length", b"etag", b"last-modified"})
 _LAST: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
-"""The messages of which one may be all of a body."""
+"""The types of messages one of which may be the whole body."""
 _LENGTHS: Final = frozenset(map(len, _OF_A_THING))
 
 
 class BodyToCome:
-    """A channel for one response that is made on the way.
+    """A send channel for one response whose body is generated while it is sent.
 
     Args:
         send: the channel below.
-        unit: what the request knows of its session.
-        mark: says in headers that the response depends on the client.
+        unit: the state of the request's session.
+        mark: adds headers which declare that the response depends on the client.
     """
 
     __slots__ = ("_held", "_leaving", "_mark", "_send", "_turn", "_unit")
@@ -44,7 +45,7 @@ class BodyToCome:
         self._leaving: asyncio.Task[None] | None = None
 
     async def __call__(self, message: Message) -> None:
-        """The channel. The first message has the headers."""
+        """Send a message. The first one has the headers."""
         if message["type"] == "http.response.start":
             self._held = message
             self._turn = asyncio.get_running_loop().call_soon(self._go)
@@ -57,7 +58,9 @@ class BodyToCome:
         await self._send(message)
 
     def _go(self) -> None:
-        """The application waits for something before the first part: its client is not to wait for the headers too."""
+        """The application waits for something before the first part: send the headers, so that the client need not
+        wait.
+        """
         start = self.take_back()
         if start is not None:
             leaving = self._let_go(self._mark(start))
@@ -67,7 +70,7 @@ class BodyToCome:
         await self._send(start)
 
     def take_back(self) -> Message | None:
-        """The headers, if they have not left; they do not leave by this channel any more."""
+        """The headers, if they were not sent; this channel does not send them any more."""
         if self._turn is not None:
             self._turn.cancel()
         held, self._held = self._held, None
@@ -80,31 +83,31 @@ class BodyToCome:
 
 
 def is_made_on_the_way(headers: Iterable[Any]) -> bool:
-    """Whether headers say nothing of what the body will be."""
+    """Whether headers contain neither length nor version of the body, so that it is generated while it is sent."""
     for header in headers:
         name = header[0]
-        # The length settles it for most fields.
+        # The length excludes most fields.
         if len(name) in _LENGTHS and (name in _OF_A_THING or octets(name).lower() in _OF_A_THING):
             return False
     return True
 
 
 def sealed(send: Send, unit: UnitOfWork) -> Send:
-    """A channel for the rest of a response whose headers have left without a word of the session.
+    """A channel for the rest of a response whose headers were sent without a declaration about the session.
 
     Args:
         send: the channel below.
-        unit: what the request knows of its session, which was not looked at so far.
+        unit: the state of the request's session, which was not accessed so far.
 
     Returns:
-        The channel; it raises `SessionClosed` once the session was looked at.
+        The channel; it raises `SessionClosed` after an access to the session.
     """
 
     async def send_for_all(message: Message) -> None:
         if unit.is_accessed:
             raise SessionClosed(
-                "the body of a response has looked at the session, of which its headers say nothing",
-                hint="look at it before the response starts, or leave out Content-Length, ETag and Last-Modified",
+                "the body of a response has accessed the session, which its headers do not declare",
+                hint="access it before the response starts, or leave out Content-Length, ETag and Last-Modified",
             )
         await send(message)
 

@@ -1,7 +1,7 @@
 """The tasks that a framework runs for one call of the application, so that they can end with it.
 
-A server cancels the call when the client has gone, and this package cancels it when the session of a stream has ended
-(S-54). A framework that runs the handler in tasks of its own may leave them running.
+A server cancels the call if the client has disconnected, and this package cancels it if the session of a stream has
+ended (S-54). A framework that runs the handler in its own tasks may leave them running.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CallTasks:
         self._cancelled = False
 
     def enter(self) -> None:
-        """Note the running task as one of this call.
+        """Record the running task as one of this call.
 
         Raises:
             asyncio.CancelledError: the call was cancelled.
@@ -34,7 +34,7 @@ class CallTasks:
             self._tasks.add(task)
 
     async def cancel(self) -> None:
-        """Cancel them, but for the task that asks for it, and wait until they have ended. None can begin any more."""
+        """Cancel the tasks, except the calling one, and wait until they have ended. No other can begin any more."""
         self._cancelled = True
         others = self._tasks - {asyncio.current_task()}
         for task in others:

@@ -1,8 +1,8 @@
-"""Watches whether the session of an open connection still lives (C-17).
+"""Checks whether the session of an open connection still exists (C-17).
 
-A request is judged once, at its start. A WebSocket or an open-ended stream outlives that judgement: its session may be
-logged out or expire meanwhile. So its state is looked at again, with every message and at least once in a lease. Where
-the near cache can vouch for it that costs no round trip; else it is one conditional read.
+The session of a request is checked once, at its start. A WebSocket or an open-ended stream lasts longer: its session
+may be ended or expire meanwhile. So its state is checked again, with every message and at least once in a lease. If the
+near cache has a provably fresh copy that costs no round trip; otherwise it is one conditional read.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ __all__ = ["ConnectionWatch"]
 _log = LogThrottle(logging.getLogger("wsgessions.connections"))
 
 _WITHOUT_LEASE: Final = 1.5
-"""Seconds between two looks where copies are never served, so that there is no lease."""
+"""Seconds between two checks if copies are never served, so that there is no lease."""
 _READ_PACE: Final = 0.1
-"""Seconds between two reads on account of what the server sends: a stream may have thousands of parts a second."""
+"""Seconds between two reads for messages of the server: a stream may have thousands of parts a second."""
 
 
 class ConnectionWatch:
-    """Looks after the session of one connection, once the application has looked into it.
+    """Checks the session of one connection, after the application has accessed it.
 
-    It never changes what the application sees: for the present state there is `Session.refresh`. It keeps a watermark
-    of its own, so that nothing older than what the connection knows can vouch for the session. **Not to know is not to
-    be gone** (F-00a): while the store cannot be asked, the connection lives on.
+    It never changes what the application sees: for the present state there is `Session.refresh`. It keeps its own
+    watermark, so that no copy that is older than this watermark is used. **An unknown state does not count as an end**
+    (F-00a): while the store does not answer, the connection stays open.
 
     Args:
-        requests: the sessions of the manager's requests.
-        unit: what the connection knows of its session.
-        on_gone: called once, when the session turns out to be gone without a message asking.
+        requests: the operations on sessions of requests.
+        unit: the state of the connection's session.
+        on_gone: called once, if the end of the session is detected between messages.
     """
 
     __slots__ = (
@@ -82,11 +82,11 @@ class ConnectionWatch:
 
     @property
     def begun(self) -> bool:
-        """Whether it has counted the uses of the session, so that the connection's end is none (C-16)."""
+        """Whether accesses to the session are counted as they occur, so that the connection's end is none (C-16)."""
         return self._begun
 
     async def begin(self) -> None:
-        """Watch from now on, if there is a session. That the application looks into it counts as one use."""
+        """Start the checks, if there is a session. The application's first access to it counts as one access."""
         record = self._unit.record
         if self._begun or record is None:
             return
@@ -100,16 +100,16 @@ class ConnectionWatch:
                 await self._note_use()
 
     async def allows(self, *, from_client: bool) -> bool:
-        """Whether a message may pass: whether the session still lives, as far as that can be known.
+        """Whether a message may pass, that is, whether the session still exists as far as known.
 
         Args:
-            from_client: whether the client sent it. That is a use of the session, noted once in `touch_interval`;
-                what the server sends is none.
+            from_client: whether the client sent it. That is an access to the session, recorded once in
+                `touch_interval`; a message of the server is none.
         """
         await self.begin()
         if not self._begun or self.gone:
             return not self.gone
-        # Whatever the client does is judged like a request; what the server sends, often enough.
+        # Each message of the client is checked like a request; those of the server often enough.
         asks = not self._out_of_reach and (from_client or time.monotonic() - self._asked_at >= _READ_PACE)
         if not self._lookup() and asks and not await self._ask():
             return False
@@ -118,24 +118,24 @@ class ConnectionWatch:
         return True
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop the checks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._asking is not None:
             self._asking.cancel()
 
-    # -- looking -------------------------------------------------------------------------------------------------------
+    # -- checks --------------------------------------------------------------------------------------------------------
 
     def _follow(self, record: SessionRecord) -> None:
-        """What this connection has committed, or refreshed, raises its watermark."""
+        """Raise the watermark to what this connection has committed or refreshed."""
         if record is not self._base:
             older = self._mark.incarnation == record.incarnation and record.version < self._mark.version
             self._base, self._expires_ms = record, max(self._expires_ms, record.expires_ms)
             self._mark = self._mark if older else record.seen
 
     def _lookup(self) -> bool:
-        """Whether memory vouches for the session; true also of one that this connection has ended by itself."""
+        """Whether the near cache confirms the session; true also of one that this connection has ended itself."""
         record = self._unit.record
         if record is None:
             return True
@@ -147,7 +147,7 @@ class ConnectionWatch:
         return True
 
     async def _ask(self) -> bool:
-        """Ask the store. False if the session is gone."""
+        """Read the session from the store. False if it is gone."""
         record = self._unit.record
         if record is None:
             return True
@@ -156,9 +156,9 @@ class ConnectionWatch:
         try:
             found = await self._requests.read_state(record.key, self._mark, deadline=deadline)
         except StoreUnavailable as error:
-            # Messages must not wait for each other's deadlines: from here on only the timer asks.
+            # Messages must not wait for each other's deadlines: from here on only the timer reads.
             self._out_of_reach = True
-            _log.info("unwatched", "connections stay open while their sessions cannot be looked at: %s", error)
+            _log.info("unwatched", "connections stay open while their sessions cannot be checked: %s", error)
             return True
         self._out_of_reach, self._known_at = False, time.monotonic()
         if found is None:
@@ -166,9 +166,9 @@ class ConnectionWatch:
         elif isinstance(found, SessionChanges):
             self._mark, self._expires_ms = Seen(self._mark.incarnation, found.version), found.expires_ms
         elif found.key != record.key:
-            self._expires_ms = found.expires_ms  # its id was renewed, and the old one still counts (S-07)
+            self._expires_ms = found.expires_ms  # its id was renewed, and the old one is still valid (S-07)
         else:
-            # Of the same incarnation, it is a lost history, which the connection takes as it is (C-12).
+            # Within one incarnation it is a lost history, which the connection accepts (C-12).
             self.gone = found.incarnation != self._mark.incarnation
             self._mark, self._expires_ms = found.seen, found.expires_ms
         return not self.gone
@@ -188,14 +188,16 @@ class ConnectionWatch:
         self._timer = asyncio.get_running_loop().call_later(left if left > 0 else self._interval, self._look)
 
     def _look(self) -> None:
-        """A lease has passed since it was last known; or only since a message asked, and then it is not due yet."""
+        """Check the session, unless the check of a message was later than this timer's start, so that none is due
+        yet.
+        """
         if self.gone or self._unit.record is None:
             return
         if self._begun:
-            vouched = time.monotonic() - self._known_at < self._interval or self._lookup()
+            is_confirmed = time.monotonic() - self._known_at < self._interval or self._lookup()
         else:
-            vouched = not self._unit.is_accessed
-        if vouched:
+            is_confirmed = not self._unit.is_accessed
+        if is_confirmed:
             self._schedule()
         else:
             self._asking = asyncio.get_running_loop().create_task(self._look_up(), name="wsgessions session watch")

@@ -1,8 +1,8 @@
 """Ends connections whose session has ended: WebSockets are closed, streams are cut (C-17, S-54).
 
-The application learns of it as it learns of a client that has gone: a WebSocket receives ``websocket.disconnect``, and
-sending raises an `OSError`. The call of a stream is cancelled, since it may wait for something else for ever; and as
-its body is not completed, the client can tell a stream that was cut from one that came to its end.
+The application is notified as of a disconnected client: a WebSocket receives ``websocket.disconnect``, and sending
+raises an `OSError`. The call of a stream is cancelled, since it may wait for ever for something else; and as its body
+is not completed, the client can distinguish a cut stream from a complete one.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["LongConnection", "OpenSocket", "OpenStream", "SessionOver", "ancestry", "is_open_ended"]
 
 _log = logging.getLogger("wsgessions.connections")
-_REFUSAL: Final = error_response_for(SessionGone("the session of a connection has ended"))
+_SESSION_GONE: Final = error_response_for(SessionGone("the session of a connection has ended"))
 
 
 class SessionOver(ConnectionAbortedError):
-    """Raised to an application that sends on: the connection was ended, because its session was."""
+    """Raised if the application continues to send: the connection was ended, because its session was."""
 
 
 def ancestry(error: BaseException) -> Iterator[BaseException]:
-    """An error and those on whose account it was raised: frameworks have own words for a lost client."""
+    """An error and the errors that caused it: frameworks wrap the error of a disconnected client."""
     met: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in met:
@@ -45,11 +45,11 @@ def ancestry(error: BaseException) -> Iterator[BaseException]:
 
 
 class LongConnection:
-    """What WebSockets and streams have in common.
+    """The common part of WebSockets and streams.
 
     Args:
-        requests: the sessions of the manager's requests.
-        session: its session.
+        requests: the operations on sessions of requests.
+        session: the session.
     """
 
     cut: bool = False
@@ -68,11 +68,11 @@ class LongConnection:
 
     @property
     def counts_uses(self) -> bool:
-        """Whether the uses of the session were noted when they happened, so that the end is none (C-16)."""
+        """Whether accesses to the session were recorded as they occurred, so that the end is none (C-16)."""
         return self._watch.begun
 
     async def opened(self, message: Message) -> None:
-        """The headers leave by this message."""
+        """The headers are sent with this message."""
 
     async def admit(self, message: Message) -> bool:
         """Whether a message of the application, after the headers, is to be sent.
@@ -85,17 +85,17 @@ class LongConnection:
         return True
 
     def _end(self) -> None:
-        """The session is gone, and no message is there by which the application could be told."""
+        """The session is gone, and there is no message by which the application could be notified."""
 
     def stop(self) -> None:
-        """The call is over, or cancelled: nothing is left behind."""
+        """The call is over, or cancelled: release timers and tasks."""
         self._watch.stop()
 
     async def conclude(self, error: Exception | None) -> None:
-        """The application's call is over. What it changed and did not commit has no session to go to (S-62).
+        """The application's call is over. Its uncommitted changes have no session to be stored in (S-62).
 
         Args:
-            error: what came out of the application; raised again unless it comes of the session's end.
+            error: the application's error; raised again unless it is caused by the session's end.
         """
         self._watch.stop()
         if not self.ended:
@@ -106,7 +106,7 @@ class LongConnection:
             logging.WARNING if lost else logging.INFO,
             "a connection was ended, because session %s was%s",
             self._session.ref,
-            "; what it had changed and not committed is lost" if lost else "",
+            "; its uncommitted changes are lost" if lost else "",
             extra={"event": "connection_ended"},
         )
         if error is not None and not any(isinstance(each, SessionOver | SessionGone) for each in ancestry(error)):
@@ -114,11 +114,11 @@ class LongConnection:
 
 
 class OpenStream(LongConnection):
-    """An HTTP response that is sent part by part and does not say how long it will be.
+    """An HTTP response that is sent in parts, without a declared length.
 
     Args:
-        requests: the sessions of the manager's requests.
-        session: its session.
+        requests: the operations on sessions of requests.
+        session: the session.
         host: the task in which the server called the application.
     """
 
@@ -128,7 +128,7 @@ class OpenStream(LongConnection):
         self._cancelling = 0
 
     async def admit(self, message: Message) -> bool:
-        """See `LongConnection.admit`. After the last part, background work may take as long as it likes."""
+        """See `LongConnection.admit`. After the last part, background work may take any time."""
         admitted = await super().admit(message)
         if not message.get("more_body"):
             self._watch.stop()
@@ -140,7 +140,7 @@ class OpenStream(LongConnection):
         self._host.cancel()
 
     async def conclude(self, error: Exception | None) -> None:
-        """See `LongConnection.conclude`. Takes its own cancellation back, and no other."""
+        """See `LongConnection.conclude`. Undoes its own cancellation, and no other."""
         self._watch.stop()
         if self.cut:
             with suppress(asyncio.CancelledError):
@@ -154,8 +154,8 @@ class OpenSocket(LongConnection):
     """A WebSocket.
 
     Args:
-        requests: the sessions of the manager's requests.
-        session: its session.
+        requests: the operations on sessions of requests.
+        session: the session.
         scope: its scope.
         receive: the server's channel.
         send: the server's channel.
@@ -182,7 +182,7 @@ class OpenSocket(LongConnection):
             await self._watch.begin()
 
     async def receive(self) -> Message:
-        """The application's receive channel. A call for a message means that the one before is done with (R-42)."""
+        """The application's receive channel. A call for a message means that the previous one is processed (R-42)."""
         if not self._accepted:
             return await self._receive()
         await self._watch.begin()
@@ -197,7 +197,7 @@ class OpenSocket(LongConnection):
         return message
 
     async def _next(self) -> Message:
-        """The next message; the end of the session comes in between."""
+        """The next message, or a disconnect if the session ends before it."""
         if self.ended:
             return _disconnect()
         waiting = asyncio.timeout(None)
@@ -221,21 +221,22 @@ class OpenSocket(LongConnection):
         return not (was_closed and self.ended) and not await self._explain(message)
 
     async def _explain(self, close: Message) -> bool:
-        """Whether a close by which the application tells of an error of ours was replaced by one that says what it is.
+        """Whether the application's close after an error of the session was replaced by one with the error's code.
 
-        Some frameworks handle errors themselves. A close with 1011 is what a 500 is to a request (R-32, R-33).
+        Some frameworks handle errors themselves. A close with 1011 is for a WebSocket what a 500 is for a request
+        (R-32, R-33).
         """
         failed = close.get("code") == INTERNAL_ERROR
         if failed and not self._keeps_failed:
             self._unit.rollback(self._session)
-        trouble = self._unit.store_error
-        refusal = None if trouble is None else error_response_for(trouble)
-        if refusal is None or not refusal.operational or (self._accepted and not failed):
+        store_error = self._unit.store_error
+        response = None if store_error is None else error_response_for(store_error)
+        if response is None or not response.operational or (self._accepted and not failed):
             return False
         if self._accepted:
-            await self._send(close_message(refusal))
+            await self._send(close_message(response))
         else:
-            await send_error_response(refusal, self._scope, self._send)
+            await send_error_response(response, self._scope, self._send)
         return True
 
     async def _admit_more(self, message: Message) -> bool:
@@ -248,7 +249,7 @@ class OpenSocket(LongConnection):
         return admitted
 
     async def _keep(self) -> None:
-        """Commit what has changed: once for all tasks that send or receive at the same time."""
+        """Commit the changes: once for all tasks that send or receive at the same time."""
         if self._unit.is_pending:
             async with self._keeping:
                 await keep_changes(self._requests, self._session)
@@ -263,8 +264,8 @@ class OpenSocket(LongConnection):
             waiting.reschedule(loop.time())
 
     async def _close(self) -> None:
-        with suppress(OSError):  # the client was faster
-            await self._send(close_message(_REFUSAL))
+        with suppress(OSError):  # the client was first
+            await self._send(close_message(_SESSION_GONE))
 
     def stop(self) -> None:
         """See `LongConnection.stop`."""
@@ -273,7 +274,7 @@ class OpenSocket(LongConnection):
             self._closing.cancel()
 
     async def conclude(self, error: Exception | None) -> None:
-        """See `LongConnection.conclude`. The close is sent before the server sees that the call is over."""
+        """See `LongConnection.conclude`. The close is sent before the call is over for the server."""
         self._watch.stop()
         if self._closing is not None:
             await self._closing
@@ -285,13 +286,13 @@ def _has_changes(session: Session) -> bool:
     try:
         return unit.is_pending and unit.has_changes(session)
     except CodecError:
-        return True  # and could not have been stored
+        return True  # which could not be stored anyway
 
 
 def _disconnect() -> Message:
-    return {"type": "websocket.disconnect", "code": _REFUSAL.close_code, "reason": _REFUSAL.text}
+    return {"type": "websocket.disconnect", "code": _SESSION_GONE.close_code, "reason": _SESSION_GONE.text}
 
 
 def is_open_ended(start: Message) -> bool:
-    """Whether a response does not say how long it is. One that does is the answer to one request, however long."""
+    """Whether a response does not declare its length. With a length it is the answer to one request, however long."""
     return not any(octets(name).lower() == b"content-length" for name, *_ in start.get("headers") or ())

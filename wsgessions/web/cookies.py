@@ -1,7 +1,8 @@
 """The two cookies: reading them from a request in one scan, and writing them (C-11, S-20..S-33).
 
-The id cookie holds the plain id; the watermark cookie, named like it with ``-v`` behind, holds what the browser has
-seen. They are apart so that a late response of an old id can never overwrite the credential of a newer login (S-209).
+The id cookie contains the plain id; the watermark cookie, with the same name and ``-v`` appended, what the browser has
+seen. They are separate so that a late response for an old id can never overwrite the credential of a newer login
+(S-209).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "MAX_RIVALS", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
-"""Of all Cookie header fields together; beyond, the request has no session (S-31)."""
+"""The largest size of all Cookie header fields together; with more, the request has no session (S-31)."""
 MAX_COOKIE_PAIRS: Final = 200
 MAX_RIVALS: Final = 4
-"""So many ids of one request the store is asked for, one after the other; of more, none counts (S-29)."""
+"""The largest number of ids of one request that are looked up, one after the other; of more, none counts (S-29)."""
 _RECENT_BYTES: Final = 2048
-"""Longer headers are read anew each time."""
+"""Longer headers are parsed each time."""
 _INITIALS: Final = frozenset({*b"cC", *"cC"})
 _COOKIE_LENGTH: Final = len(b"cookie")
 
@@ -39,14 +40,14 @@ _OVERSIZED: Final = PresentedCredentials(finding=CredentialStatus.OVERSIZED)
 class SessionCookies:
     """Reads and writes the cookies of one configuration.
 
-    No cookie value is ever decoded, unquoted or completed from elsewhere: a pair is ``name=value`` between
-    semicolons, and our names either match exactly or not at all (S-30).
+    No cookie value is ever decoded, unquoted or completed from other sources: a pair is ``name=value`` between
+    semicolons, and the cookies' names match exactly or not at all (S-30).
 
     Args:
         settings: name and attributes.
-        id_length: characters of an id (S-01).
-        remembered: a browser sends the same cookies with each of a page's many requests, so as many of the last headers
-            are remembered, and at most twice as many.
+        id_length: the number of characters of an id (S-01).
+        remembered: the number of latest headers whose result is remembered, and at most twice as many, since a browser
+            sends the same cookies with each of a page's many requests.
     """
 
     __slots__ = (
@@ -66,7 +67,7 @@ class SessionCookies:
         self._id_length = id_length
         name = settings.name.encode("ascii")
         self._name, self._id_needle, self._mark_needle = name, name + b"=", name + b"-v="
-        # A pair begins at the beginning or behind a semicolon; its name ends at the first equals sign.
+        # A pair begins at the start or after a semicolon; its name ends at the first equals sign.
         self._ours = re.compile(rb"(?:\A|;)[ \t]*%b(-v)?[ \t]*=[ \t]*([^;]*)" % re.escape(name)).findall
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
@@ -75,10 +76,10 @@ class SessionCookies:
         self._stray_deletions = self._clear(_attributes(settings, None)) if settings.domain else []
 
     def read(self, headers: Iterable[Any]) -> PresentedCredentials:
-        """Find our cookies in the header list of an ASGI scope, whatever its spelling of names and types (R-54)."""
+        """Find the session's cookies in the header list of an ASGI scope, in any case and type of names (R-54)."""
         header: bytes | None = None
         for name, value in headers:
-            # Length and first letter settle it for most header fields without another call.
+            # Length and first letter exclude most header fields without another call.
             if len(name) == _COOKIE_LENGTH and name[0] in _INITIALS and (name == b"cookie" or _is_cookie(name)):
                 octet = value if type(value) is bytes else octets(value, "replace")
                 header = octet if header is None else b"%b;%b" % (header, octet)
@@ -106,7 +107,7 @@ class SessionCookies:
             (marks if mark else ids).append(value.rstrip(b" \t").decode("latin-1"))
         if not ids:
             return _ABSENT
-        # A value of another shape is nothing that we have set; it does not cost the session beside it.
+        # A malformed watermark was not set by this package; it does not cost the session beside it.
         fitting = tuple(dict.fromkeys(each for each in ids if is_well_formed(each, self._id_length)))
         if not fitting:
             return _MALFORMED
@@ -118,9 +119,9 @@ class SessionCookies:
         return PresentedCredentials(None, watermark, CredentialStatus.CONFLICTING, rivals=fitting, strays=True)
 
     def _read_plain(self, header: bytes) -> PresentedCredentials | None:
-        """What `_scan` finds in a header as browsers write it, at a third of the cost; None if it is any other.
+        """The result of `_scan` for a header as browsers write it, at a third of the cost; None for any other.
 
-        It names each of our cookies once, at the beginning of a pair, and so in no other place.
+        Each of the session's cookies is in it once, at the beginning of a pair, and nowhere else.
         """
         at, mark_at = header.find(self._id_needle), header.find(self._mark_needle)
         if mark_at < 0 or header.count(self._name) != 2:
@@ -139,12 +140,12 @@ class SessionCookies:
 
         Args:
             session_id: the id.
-            max_age: seconds the browser shall keep it; None for as long as the browser runs.
+            max_age: seconds that the browser shall keep it; None until it is closed.
         """
         return self._set(self._id_prefix + session_id, max_age)
 
     def set_watermark(self, watermark: str, *, max_age: int | None = None) -> bytes:
-        """The Set-Cookie value that tells the client what it has seen; arguments as for `set_id`."""
+        """The Set-Cookie value of the watermark; arguments as for `set_id`."""
         return self._set(self._mark_prefix + watermark, max_age)
 
     def clear(self) -> list[bytes]:
@@ -152,9 +153,11 @@ class SessionCookies:
         return self._clear(self._suffix)
 
     def clear_strays(self) -> list[bytes]:
-        """The Set-Cookie values that remove cookies of our names which a browser keeps beside ours (S-29).
+        """The Set-Cookie values that remove cookies of the same names which a browser keeps beside the session's
+        (S-29).
 
-        Where ours have a domain these are the ones of the host alone, as a release without that setting has set them.
+        If the session's have a domain these are those of the host alone, as a release without that setting has set
+        them.
         """
         return self._stray_deletions
 

@@ -1,6 +1,6 @@
-"""The request that is running here and its session, for code that is not handed the request.
+"""The running request and its session, for code that does not get the request as an argument.
 
-Setting a context variable costs 0.1 us a request, so it is done only in processes in which it was asked for.
+Setting a context variable costs 0.1 us a request, so it is done only in processes that have requested it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 __all__ = ["current_session", "follow", "followers", "running"]
 
 running: Final[ContextVar[Exchange | None]] = ContextVar("wsgessions_exchange", default=None)
-"""What the middleware has begun last, in this task or in the one that has started it."""
+"""The latest request of the middleware, in this task or in the one that has started it."""
 followers: Final[set[str]] = set()
-"""The parts that ask for it, by name."""
+"""The names of the parts that have requested it."""
 
 
 def follow(part: str) -> None:
-    """Have the middleware of this process note each request, from the next one on."""
+    """Make the middleware of this process record each request, from the next one on."""
     followers.add(part)
 
 
 def current_session() -> Session | None:
-    """The session of this request; None outside of requests. It may be over already."""
+    """The session of this request; None outside of requests. The request may be over already."""
     exchange = running.get()
     return None if exchange is None else exchange.request.session

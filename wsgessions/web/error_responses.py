@@ -1,4 +1,4 @@
-"""The answer a client gets when its session could not be read or its changes could not be kept (R-34, F-00a)."""
+"""The error response for a session that could not be read or whose changes could not be stored (R-34, F-00a)."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ __all__ = [
 RETRY_AFTER_SECONDS: Final = 1
 _POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
-"""The close code of a WebSocket whose server has failed; what 500 is to a request."""
+"""The close code of a WebSocket after an error of the server, as 500 is for a request."""
 _TRY_AGAIN_LATER: Final = 1013
 
 
 class ErrorResponse(NamedTuple):
-    """A response in place of the application's own. Says nothing about the inside."""
+    """A response in place of the application's own. Contains nothing about the implementation."""
 
     status: int
     text: str
     operational: bool
-    """Whether this can happen to a correct application, so that it need not reach the server's log as a crash."""
+    """Whether this can happen to a correct application, so that it need not be logged by the server as a crash."""
     close_code: int
     """The same for a WebSocket that is open (RFC 6455, section 7.4; R-42)."""
 
     @property
     def body(self) -> bytes:
-        """The text, as a response has it."""
+        """The response's text."""
         return f"{self.text}\n".encode()
 
     def headers(self, fields: Iterable[Header] = ()) -> Headers:
         """The header fields.
 
         Args:
-            fields: what the client must be told of its id although its request was refused.
+            fields: the header fields that the client needs despite the error, about its id.
         """
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
@@ -74,7 +74,7 @@ _FAULT: Final = ErrorResponse(500, "Internal Server Error", False, INTERNAL_ERRO
 
 
 def error_response_for(error: WsgessionsError) -> ErrorResponse:
-    """The answer that fits the error."""
+    """The response for this error."""
     match error:
         case StoreUnavailable():
             return _UNAVAILABLE
@@ -89,11 +89,11 @@ def error_response_for(error: WsgessionsError) -> ErrorResponse:
 
 
 async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
-    """Send the whole response; on a WebSocket not accepted yet its denial, or a close where that is impossible.
+    """Send the whole response; on a WebSocket not accepted yet its denial, or a close if that is not supported.
 
     Args:
-        answer: the answer.
-        scope: what it answers.
+        answer: the response.
+        scope: the scope of the request.
         send: the server's channel.
         fields: as for `ErrorResponse.headers`.
     """
@@ -106,12 +106,12 @@ async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, f
 
 
 def _prefix_for(scope: Scope) -> str | None:
-    """How the messages of a response with headers begin here; None for a WebSocket that can only be closed."""
+    """The prefix of the messages of a response with headers; None for a WebSocket that can only be closed."""
     if scope["type"] == "http":
         return "http.response"
     return "websocket.http.response" if "websocket.http.response" in (scope.get("extensions") or {}) else None
 
 
 def close_message(answer: ErrorResponse) -> Message:
-    """The close of a WebSocket for the same reason."""
+    """The close of a WebSocket for the same error."""
     return {"type": "websocket.close", "code": answer.close_code, "reason": answer.text}

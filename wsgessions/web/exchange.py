@@ -1,7 +1,7 @@
-"""ASGI around a `SessionRequest`: sends the application's messages on, with what the session adds.
+"""ASGI around a `SessionRequest`: passes the application's messages on, with the session's headers.
 
-Changes are committed before the headers leave, and the headers wait for the store's reply; a redirect can therefore
-never overtake what it relies on (C-13). What changes later is committed at the end, if the client holds the id
+Changes are committed before the headers are sent, and the headers wait for the store's reply; a redirect can therefore
+never overtake the changes that it relies on (C-13). Later changes are committed at the end, if the client has the id
 already.
 """
 
@@ -37,7 +37,7 @@ class Exchange:
     """The messages of one call of the application, and its end.
 
     Args:
-        requests: the sessions of the manager's requests.
+        requests: the operations on sessions of requests.
         request: the request with its session.
         scope: the scope of the application's call.
         send: the server's channel.
@@ -69,11 +69,11 @@ class Exchange:
         self._lost: OSError | None = None
 
     def receiving(self, receive: Receive) -> Receive:
-        """The application's receive channel, of a WebSocket."""
+        """The application's receive channel, for a WebSocket."""
         self._long = socket = OpenSocket(self._requests, self.request.session, self._scope, receive, self._send)
         return socket.receive
 
-    # -- on the way out ------------------------------------------------------------------------------------------------
+    # -- the response --------------------------------------------------------------------------------------------------
 
     async def send(self, message: Message) -> None:
         """The application's send channel."""
@@ -101,12 +101,12 @@ class Exchange:
         try:
             await self._send(message)
         except OSError as error:
-            del message  # it may hold a new id
+            del message  # it may contain a new id
             self._lost = error
             raise
 
     async def _admit(self, message: Message) -> bool:
-        """Whether to send on, on a connection that may outlive its session (C-17)."""
+        """Whether to send a message, on a connection that may outlive its session (C-17)."""
         if self._long is None:
             if self._host is None:
                 return True
@@ -119,9 +119,10 @@ class Exchange:
         return await self._long.admit(message)
 
     async def open_inside(self, message: Message, send: Send) -> tuple[Message, Send]:
-        """Do for a layer inside what is done before the headers leave: the start of the response, and its channel then.
+        """Do the work before the headers for an inner layer; returns the start of the response, and the channel for the
+        rest.
 
-        The application's 5xx are left to the outside, where it shows whether they are what the client gets (R-33).
+        The application's 5xx are left to the outer layer, which knows whether the client gets them (R-33).
         """
         if self._started or self._replaced is not None:
             return message, send
@@ -138,11 +139,11 @@ class Exchange:
         return message, send
 
     def foresee(self, message: Message) -> Message:
-        """A copy of the opening message of a response whose body may look at the session."""
+        """A copy of the opening message of a response whose body may access the session."""
         return {**message, "headers": self.request.add_unknown_use(message.get("headers") or ())}
 
     def _awaiting_use(self, start: Message, send: Send) -> tuple[Message, Send]:
-        """The start of a response for which the session was not looked at so far, and the channel by which it goes on.
+        """The start of a response for which the session was not accessed so far, and the channel for the rest of it.
 
         Args:
             start: the opening message.
@@ -154,7 +155,7 @@ class Exchange:
         return start, BodyToCome(send, self.request.unit, self.foresee) if made_on_the_way else send
 
     async def _refuse(self, error: WsgessionsError) -> None:
-        """Replace the response, and end the application's call."""
+        """Replace the response by an error response, and end the application's call."""
         answer = error_response_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
         self._started, self._replaced = True, error
@@ -171,7 +172,7 @@ class Exchange:
         return unit.is_accessed and not self.request.record_access()
 
     def was_cut(self) -> bool:
-        """Whether the application's call was cancelled here, because its session has ended: call `conclude` then."""
+        """Whether the application's call was cancelled because its session has ended: then call `conclude`."""
         if self._long is not None and self._long.cut:
             return True
         self._withhold()
@@ -204,7 +205,7 @@ class Exchange:
         await self.request.after_response(started=self._started, counted=counted)
 
     async def _after_error(self, error: Exception) -> None:
-        # A serializer that met the trouble wraps it in an error of its own: the client is answered, the server told.
+        # A serializer wraps the session's error in its own: the client gets the session's, the server the serializer's.
         self._withhold()
         ours = error if isinstance(error, WsgessionsError) else self.request.unit.store_error
         answers = ours is not None and error_response_for(ours).operational
@@ -214,20 +215,20 @@ class Exchange:
             raise error
 
     def _withhold(self) -> None:
-        """Headers that wait for a body do not leave without it, and another answer may be given in their place."""
+        """Drop headers that wait for a body, so that an error response may be sent instead."""
         channel = self._send
         if isinstance(channel, BodyToCome) and channel.take_back() is not None:
             self._send, self._started = channel.below, False
 
-    def _after_refusal(self, refused: WsgessionsError, error: Exception | None) -> None:
-        """The response is out. Faults of the application go on to the server's log; others are logged already."""
+    def _after_refusal(self, answered: WsgessionsError, error: Exception | None) -> None:
+        """The error response was sent. Faults of the application are raised for the server's log; others are logged."""
         if error is not None and not isinstance(error, _Refused):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
-        if not error_response_for(refused).operational:
-            raise refused
+        if not error_response_for(answered).operational:
+            raise answered
 
     async def _answer(self, error: WsgessionsError) -> bool:
-        """Tell the client about an error that the application let through, as far as that is still possible."""
+        """Send the client an error that the application has not handled, as far as that is still possible."""
         answer = error_response_for(error)
         if not self._started:
             await send_error_response(answer, self._scope, self._send, self.request.fields_of_refusal())

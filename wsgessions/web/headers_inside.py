@@ -1,4 +1,4 @@
-"""The session's headers for layers between the session middleware and the application: caches, rewriters of cookies."""
+"""The session's headers for layers between the session middleware and the application, such as caches."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ __all__ = ["HeadersInside", "telling_inside"]
 
 
 class HeadersInside:
-    """Puts the session's headers into a response where it begins, next to the application.
+    """Adds the session's headers to a response at its source, next to the application.
 
-    Goes innermost: ``SessionMiddleware(Cache(HeadersInside(app)))``. `SessionMiddleware` alone adds them outermost, so
-    that a layer between never sees them, and a cache there would take each response for one of all visitors (S-40).
-    What was changed is committed here, before these headers; what a layer changes on the way out has its own commit.
+    Installed innermost: ``SessionMiddleware(Cache(HeadersInside(app)))``. `SessionMiddleware` alone adds them
+    outermost, so that a layer in between never sees them, and a cache there would store each response for all visitors
+    (S-40). The application's changes are committed here, before these headers; changes of a layer outside have their
+    own commit.
 
     Args:
         app: the application, or the next layer.
@@ -32,8 +33,8 @@ def telling_inside(scope: Scope, send: Send) -> Send:
     """The channel for an application whose responses shall have the session's headers from the start.
 
     Args:
-        scope: of the application's call.
-        send: the channel of the layer around the application; the answer too, where no session is followed.
+        scope: the scope of the application's call.
+        send: the channel of the layer around the application; also the result if no session is followed.
     """
     exchange = running.get() if scope["type"] == "http" else None
     if exchange is None or exchange.request.session is not scope.get("session"):
@@ -44,7 +45,7 @@ def telling_inside(scope: Scope, send: Send) -> Send:
         if message["type"] == "http.response.start":
             if exchange.request.session is scope.get("session"):
                 message, send = await exchange.open_inside(message, send)
-            else:  # the framework has another way to say what becomes of the session, and takes it outside
+            else:  # the framework applies changes of the session in another way, outside
                 message = exchange.foresee(message)
         await send(message)
 

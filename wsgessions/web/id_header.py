@@ -1,8 +1,8 @@
-"""The header by which clients without cookies carry their session, where that is set (S-05).
+"""The header by which clients without cookies send their session id, if it is configured (S-05).
 
-It says what the id cookie says; a second one, named like it with ``-Watermark`` behind, what the watermark cookie does.
-The word ``none``, or nothing, stands for "no id": a request asks for one that way, and a response says that the session
-has ended. So a client sends what it was last told, whatever that was.
+It contains the same as the id cookie; a second one, with the same name and ``-Watermark`` appended, the same as the
+watermark cookie. The word ``none``, or an empty value, stands for "no id": a request asks for an id with it, and a
+response declares with it that the session has ended. So a client sends the latest value that it has received.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .types import octets
 __all__ = ["IdHeader"]
 
 NO_ID: Final = b"none"
-"""Too short for an id, so that it can be taken for none."""
+"""Too short for an id, so that it is never confused with one."""
 _ASKING: Final = PresentedCredentials(carrier=CredentialChannel.HEADER)
 _MALFORMED: Final = PresentedCredentials(finding=CredentialStatus.MALFORMED, carrier=CredentialChannel.HEADER)
 _CONFLICTING: Final = PresentedCredentials(finding=CredentialStatus.CONFLICTING, carrier=CredentialChannel.HEADER)
@@ -30,7 +30,7 @@ class IdHeader:
 
     Args:
         name: the id's field name.
-        id_length: characters of an id (S-01).
+        id_length: the number of characters of an id (S-01).
     """
 
     __slots__ = ("_id_length", "_id_name", "_lengths", "_mark_name", "name")
@@ -43,12 +43,12 @@ class IdHeader:
         self._lengths = frozenset({len(self._id_name), len(self._mark_name)})
 
     def weigh(self, by_cookie: PresentedCredentials, headers: Iterable[Any]) -> PresentedCredentials:
-        """What a request presents, given what its cookies say.
+        """The credentials of a request, given those of its cookies.
 
-        A session that came by cookie alone is never answered by header, though the header asks: else a script could
-        read the id that `HttpOnly` keeps from it.
+        A session presented by cookie alone is never answered by header, even if the header asks: otherwise a script
+        could read the id that `HttpOnly` protects.
         """
-        lengths = self._lengths  # which settle it for most fields without another call
+        lengths = self._lengths  # which exclude most fields without another call
         fields = [(octets(name, "replace").lower(), value) for name, value in headers if len(name) in lengths]
         ids = self._values(fields, self._id_name)
         if not ids:
@@ -81,9 +81,9 @@ class IdHeader:
         return self._id_name, session_id.encode("ascii")
 
     def set_watermark(self, watermark: str) -> tuple[bytes, bytes]:
-        """The response's field that tells the client what it has seen."""
+        """The response's field with the client's watermark."""
         return self._mark_name, watermark.encode("ascii")
 
     def clear(self) -> list[tuple[bytes, bytes]]:
-        """The response's field that says that there is no session any more."""
+        """The response's field that declares that there is no session any more."""
         return [(self._id_name, NO_ID)]

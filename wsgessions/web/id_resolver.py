@@ -1,4 +1,4 @@
-"""How ids come in and go out: by cookies, and by a header where that is set; the answer goes as the id came (S-05)."""
+"""Reads and writes ids: by cookies, and by a header if configured; the response uses the request's channel (S-05)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PLAIN: Final = frozenset({"http", "ws"})
 
 
 class SessionIdResolver:
-    """The ways of one configuration.
+    """The channels of one configuration.
 
     Args:
-        settings: the settings `cookie`, `header` and `id_length` of these.
+        settings: the settings, of which `cookie`, `header` and `id_length` are used.
     """
 
     __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "vary")
@@ -44,9 +44,9 @@ class SessionIdResolver:
         self.read: Final[Callable[[Iterable[Any]], PresentedCredentials]] = (
             self._cookies.read if self._header is None else self._read_both
         )
-        """What the headers of an ASGI scope present. Without a header to look for, nothing but the scan of cookies."""
+        """The credentials in the headers of an ASGI scope. Without a configured header, this is the scan of cookies."""
         self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
-        """The field that names those of the request on which a response depends that looked at the session (S-40)."""
+        """The field with the request's fields on which a response depends if the session was accessed (S-40)."""
 
     def _read_both(self, headers: Iterable[Any]) -> PresentedCredentials:
         headers = list(headers)
@@ -56,13 +56,13 @@ class SessionIdResolver:
     def fields_for(
         self, unit: UnitOfWork, presented: PresentedCredentials, requests: RequestSessions, *, scheme: str | None
     ) -> tuple[list[Header], bool]:
-        """The response's fields that tell the client of its session, and whether they concern the id itself (S-33).
+        """The response's fields for the client's session, and whether they concern the id itself (S-33).
 
         Args:
-            unit: what the request knows of its session when the response starts.
-            presented: what the request has presented.
-            requests: the sessions of the manager's requests.
-            scheme: of the request.
+            unit: the state of the request's session when the response starts.
+            presented: the credentials of the request.
+            requests: the operations on sessions of requests.
+            scheme: the scheme of the request.
         """
         carrier = presented.carrier
         if unit.id is None:
@@ -85,9 +85,9 @@ class SessionIdResolver:
         return fields, credential
 
     def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
-        """Whether the browser would go on to send other cookies beside the new id, which takes the place of one only.
+        """Whether the browser would continue to send other cookies beside the new id, which replaces only one.
 
-        So it is with an id that is not known: it may have been set with other attributes than ours have now.
+        That is so with an unknown id: it may have been set with other attributes than the present ones.
         """
         unknown = presented.id is not None and unit.served_from is FROM_NEW
         return presented.carrier is BY_COOKIE and (presented.strays or unknown)
@@ -100,33 +100,33 @@ class SessionIdResolver:
         """The response's field that gives the client its id.
 
         Args:
-            carrier: how the client presented itself.
+            carrier: the channel of the client's credentials.
             session_id: the id.
-            max_age: seconds that a cookie shall live; None for as long as the browser runs.
+            max_age: seconds that a cookie shall be kept; None until the browser is closed.
         """
         if carrier is BY_HEADER and self._header is not None:
             return self._header.set_id(session_id)
         return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
 
     def _set_watermark(self, carrier: CredentialChannel, watermark: str, *, max_age: int | None) -> Header:
-        """The field that tells the client what it has seen; arguments as for `set_id`."""
+        """The response's field with the client's watermark; arguments as for `set_id`."""
         if carrier is BY_HEADER and self._header is not None:
             return self._header.set_watermark(watermark)
         return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
 
     def clear(self, carrier: CredentialChannel) -> list[Header]:
-        """The fields that tell the client that it has no session any more."""
+        """The response's fields that declare that the client has no session any more."""
         if carrier is BY_HEADER and self._header is not None:
             return self._header.clear()
         return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
 
     def _look_for_plain_http(self, scheme: str | None) -> None:
-        """S-24. Secure stays: behind a proxy that speaks TLS the scheme says nothing (S-25)."""
+        """S-24. Secure stays set: behind a proxy with TLS the scheme does not show the client's connection (S-25)."""
         if scheme not in _PLAIN or not self._secure:
             return
         _log_once.warning(
             "plain_http",
-            "a request came over plain http, and browsers send a Secure cookie back over TLS, or to localhost, only; "
-            "that is in order behind a proxy that speaks TLS, and on other loopback names, or for a browser that makes "
-            "no exception, there is the setting cookie.insecure",
+            "a request came over plain http, and browsers return a Secure cookie only over TLS or to localhost; that "
+            "is correct behind a proxy with TLS; for other loopback names, or for a browser without that exception, "
+            "there is the setting cookie.insecure",
         )

@@ -1,7 +1,7 @@
-"""Keeps what is changed after the headers have left: in a stream, in background work, by a WebSocket (C-13).
+"""Commits changes after the headers were sent: in a stream, in background work, by a WebSocket (C-13).
 
-The browser carries no watermark for it, so elsewhere it may be seen a moment later; ``late_commit = "barrier"`` waits
-until no server can show the state before.
+The browser has no watermark of them, so other nodes may show them a moment later; ``late_commit = "barrier"`` waits
+until no server can show the previous state.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ async def commit_late(requests: RequestSessions, session: Session, *, refuses: b
     """Commit; a session cannot be created any more.
 
     Args:
-        requests: the sessions of the manager's requests.
+        requests: the operations on sessions of requests.
         session: the session.
-        refuses: whether the headers are out and ``late_commit = "refuse"`` is set.
+        refuses: whether the headers were sent and ``late_commit = "refuse"`` is set.
 
     Raises:
-        SessionClosed: it has changed, and that is refused.
+        SessionClosed: it has changed, and that is not permitted.
         WsgessionsError: as `Session.commit`.
     """
     unit = unit_of(session)
@@ -45,9 +45,9 @@ async def commit_late(requests: RequestSessions, session: Session, *, refuses: b
 
 
 async def keep_changes(requests: RequestSessions, session: Session) -> None:
-    """Commit what has changed while a WebSocket is open: before it sends, and when it asks for a message (R-42).
+    """Commit the changes while a WebSocket is open: before it sends, and when it asks for a message (R-42).
 
-    While the store cannot be reached the changes stay, and are sent with those of a later message, or at the end.
+    While the store cannot be reached the changes are kept, and are sent with those of a later message, or at the end.
 
     Raises:
         WsgessionsError: as `Session.commit`, but for `StoreUnavailable`.
@@ -59,4 +59,4 @@ async def keep_changes(requests: RequestSessions, session: Session) -> None:
         await commit_late(requests, session, refuses=not requests.takes_late_changes)
     except StoreUnavailable as error:
         unit.store_error = None
-        _log.warning("changes_not_kept", "what a WebSocket changed will be sent again: %s", error)
+        _log.warning("changes_not_kept", "the changes of a WebSocket will be sent again: %s", error)

@@ -1,4 +1,4 @@
-"""The manager's life tied to the server's: started before the application, closed after it (R-44, R-45)."""
+"""Starts the manager before the application, and closes it after the application (R-44, R-45)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ __all__ = ["run_lifespan", "start_manager"]
 _log = logging.getLogger("wsgessions.lifespan")
 
 START_SECONDS: Final = 10.0
-"""How long the start waits for a store that is still coming up."""
+"""How long the start waits for a store that is still starting."""
 
 
 class _StartFailed(Exception):
-    """Ends the application's lifespan after the server was told that the start has failed."""
+    """Ends the application's lifespan after the start's failure was reported to the server."""
 
 
 async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Run the application's lifespan inside the manager's.
 
-    An application without lifespan events raises, as ASGI has it; the manager then starts with the first request
-    instead.
+    An application without lifespan events raises, as ASGI specifies; the manager then starts with the first request.
     """
     failed = False
 
@@ -43,7 +42,7 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
 
     async def close_and_send(message: Message) -> None:
         if failed:
-            return  # the server has been told, and takes it once only
+            return  # the server has been notified, and accepts it only once
         if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"}:
             await manager.close()
         await send(message)

@@ -1,4 +1,4 @@
-"""Paths for which a setting holds: `exclude`, which loads no sessions there at once (R-48), and `no_store` (S-42)."""
+"""Settings of paths: `exclude`, under which no sessions are loaded at once (R-48), and `no_store` (S-42)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class PathPrefixes:
     """A setting of path prefixes.
 
     Args:
-        prefixes: paths; the setting holds for what lies under one of them too.
+        prefixes: paths; the setting applies to paths under them too.
     """
 
     __slots__ = ("_prefixes",)
@@ -22,11 +22,11 @@ class PathPrefixes:
 
     @classmethod
     def of(cls, prefixes: Collection[str]) -> Self | None:
-        """The setting; None if it names no path, so that no request need ask."""
+        """The setting; None without a path, so that no request has to check it."""
         return cls(prefixes) if prefixes else None
 
     def hold(self, path: str, root_path: str = "") -> bool:
-        """Whether the path, without the part that the application is mounted at, is one of them."""
+        """Whether the setting applies to the path, given the part at which the application is mounted."""
         if not self._prefixes:
             return False
         path, root = f"{path}/", f"{root_path.rstrip('/')}/"

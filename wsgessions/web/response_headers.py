@@ -1,4 +1,4 @@
-"""What a session adds to the headers of a response: the id, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
+"""The headers that a session adds to a response: the id, ``Vary`` and ``Cache-Control`` (S-40, S-41)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Header: TypeAlias = tuple[bytes, bytes]
 Headers: TypeAlias = list[Header]
 
 VARY: Final[Header] = (b"vary", b"Cookie")
-"""Of a response for which a session was looked at that came by cookie."""
+"""For a response after an access to a session that was presented by cookie."""
 
 
 def add_session_headers(
     theirs: Iterable[Any], fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
 ) -> Headers:
-    """The fields of a response for which the session was looked at; those of the application stay (S-229).
+    """The fields of a response after an access to the session; those of the application stay (S-229).
 
     Args:
-        theirs: the application's: an iterable of any kind, says ASGI.
-        fields: what tells the client its id and watermark.
-        no_store: whether the response must not be kept anywhere: the fields set or clear the id, or the application
-        says so.
-        vary: the field ``Vary`` that names the request's fields which tell sessions apart.
+        theirs: the application's fields, as an iterable of any kind, as ASGI permits.
+        fields: the fields with the client's id and watermark.
+        no_store: whether the response must not be stored anywhere: the fields set or clear the id, or the application
+            has requested it.
+        vary: the field ``Vary`` with the request's fields that identify the session.
         private: whether the response has such fields already.
     """
     demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
@@ -48,17 +48,17 @@ def add_session_headers(
     else:
         headers = _vary_by(octet_pairs(headers), vary[1])
         if demand is not None:
-            ours = {name for name, _ in fields} - {b"set-cookie"}  # of those there may be one only: it is not an echo
+            ours = {name for name, _ in fields} - {b"set-cookie"}  # each may occur only once: drop the application's
             headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
     return headers + fields if fields else headers
 
 
 def add_unknown_use(theirs: Iterable[Any], *, private: bool, vary: Header = VARY) -> Headers:
-    """The fields of a response whose body may still look at the session.
+    """The fields of a response whose body may still access the session.
 
     Args:
-        theirs: the application's.
-        private: whether it may be the page of one visitor, which no shared cache keeps.
+        theirs: the application's fields.
+        private: whether it may be the page of one visitor, which no shared cache may store.
         vary: as for `add_session_headers`.
     """
     headers = _vary_by(octet_pairs(theirs), vary[1])
@@ -76,15 +76,17 @@ def _kept_private(headers: Headers) -> Headers:
 
 
 def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
-    """Whether nothing has to be merged, as far as is known of the names: nearly always that is so."""
+    """Whether nothing has to be merged, judged by the names of the fields: nearly always true."""
     for name, _ in theirs:
         if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
             return False
-    return not ours or ours[0][0] == b"set-cookie"  # all of them come by cookie, or none
+    return not ours or ours[0][0] == b"set-cookie"  # all of them are cookies, or none
 
 
 def _is_harmless(name: bytes) -> bool:
-    """Whether a field of this name says nothing of caching. An application has few such names, so they are learned."""
+    """Whether a field of this name does not affect caching. An application has few such names, so they are
+    remembered.
+    """
     lower = name.lower()
     if lower in _MERGED or _overrules_cache_control(lower):
         return False
@@ -112,7 +114,7 @@ def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
     if {directive.partition(b"=")[0] for directive in present} & _SHARED:
         _log.warning(
             "shared_caching_overridden",
-            "a response of one visitor's session was marked for shared caches; Cache-Control is now %s",
+            "a response with one visitor's session was marked for shared caches; Cache-Control is now %s",
             demand.decode(),
         )
     kept = [header for header in headers if header[0].lower() != b"cache-control"]
@@ -120,7 +122,7 @@ def _guard_from_caches(headers: Headers, demand: bytes) -> Headers:
 
 
 def _overrules_cache_control(name: bytes) -> bool:
-    """Whether caches that know this field do not look at Cache-Control (RFC 9213, section 2.1)."""
+    """Whether caches that support this field ignore Cache-Control (RFC 9213, section 2.1)."""
     return name == b"surrogate-control" or name.endswith(b"-cache-control")
 
 
@@ -131,5 +133,5 @@ def _values_of(headers: Headers, wanted: bytes) -> set[bytes]:
 
 
 def octet_pairs(headers: Iterable[Any]) -> Headers:
-    """Header fields of an application, whatever its spelling of names and types (R-54)."""
+    """Header fields of an application, in any case and type of names (R-54)."""
     return [(octets(name), octets(value)) for name, value in headers]

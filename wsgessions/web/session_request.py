@@ -1,9 +1,9 @@
-"""One request with its session, whatever speaks HTTP around it: from the id that came in to the one that goes out.
+"""One request with its session, independent of the HTTP server: from the presented id to the response's headers.
 
-Reads from top to bottom, as a request goes. It is begun and has its session, from memory or from the store; then the
-application runs. What has changed is committed before the headers of the response leave, which tell the client of it;
-what changes later is committed at the end. The translation is done elsewhere: for ASGI in `exchange`, for frameworks
-that have a protocol of their own in the adapter.
+The methods are in the order of a request. It begins and gets its session, from the near cache or from the store; then
+the application runs. Its changes are committed before the headers of the response are sent, which contain the client's
+credentials; later changes are committed at the end. The translation is elsewhere: for ASGI in `exchange`, for
+frameworks with another protocol in the adapter.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class SessionRequest:
     """One HTTP request, or one WebSocket. It waits for the store and for nothing else.
 
     Args:
-        requests: the sessions of the manager's requests.
-        resolver: where ids come from and go to.
-        presented: what the client has presented.
-        method: the method; None of a WebSocket.
-        scheme: the scheme of the request, where it is known.
-        client_address: the client's address, where it is known.
-        session: the session, where it was begun before.
+        requests: the operations on sessions of requests.
+        resolver: reads and writes ids.
+        presented: the credentials of the request.
+        method: the method; None for a WebSocket.
+        scheme: the scheme of the request, if known.
+        client_address: the client's address, if known.
+        session: the session, if it was begun before.
     """
 
     __slots__ = (
@@ -85,11 +85,13 @@ class SessionRequest:
     # -- before the application ----------------------------------------------------------------------------------------
 
     def lookup(self) -> bool:
-        """Have the session without waiting: from memory, or since there is none. If this is false, call `load`."""
+        """Provide the session without waiting: from the near cache, or a new one. If the result is false, call
+        `load`.
+        """
         return self.unit.id is None or self._requests.lookup(self.session, self.unit)
 
     async def load(self) -> None:
-        """Have the session. Where the store does not answer, the error is raised when the session is touched (R-30)."""
+        """Provide the session. If the store does not answer, an access to the session raises the error (R-30)."""
         began = time.monotonic()
         try:
             await self._requests.repository.load(self.session, deadline=began + self._budget)
@@ -100,21 +102,21 @@ class SessionRequest:
     # -- before the headers of the response ----------------------------------------------------------------------------
 
     def needs_store(self, status: int) -> bool:
-        """Whether the store must be asked or told something before these headers may leave: call `before_response`."""
+        """Whether these headers need the store before they may be sent: then call `before_response`."""
         unit, requests = self.unit, self._requests
         if status >= 500 or unit.is_pending or requests.renews or unit.has_followed_move:
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)
 
     async def before_response(self, status: int, *, may_create: bool = True) -> None:
-        """Keep what has changed, and do what else must be done before the headers leave (C-13).
+        """Commit the changes, and do all other work before the headers are sent (C-13).
 
         Args:
-            status: of the response.
-            may_create: whether a new session with something in it may be created.
+            status: the status of the response.
+            may_create: whether a new session with attributes may be created.
 
         Raises:
-            WsgessionsError: the answer is `error_response_for` of this in place of the response.
+            WsgessionsError: send the result of `error_response_for` in place of the response.
         """
         unit, requests = self.unit, self._requests
         if status >= 500:
@@ -130,7 +132,7 @@ class SessionRequest:
             await requests.touch(unit)
 
     def _raise_instead_of_500(self, status: int) -> None:
-        """An error handler has made a 500 of our own error: give the answer that fits it (F-00a)."""
+        """An error handler has made a 500 of the session's error: raise it, for the right error response (F-00a)."""
         error = self.unit.store_error
         if status == 500 and error is not None and error_response_for(error).operational:
             raise error
@@ -138,7 +140,7 @@ class SessionRequest:
     # -- the headers of the response -----------------------------------------------------------------------------------
 
     def add_headers(self, headers: Iterable[Any]) -> Headers:
-        """The fields of a response for which the session was looked at, with what client and caches must know of it."""
+        """The fields of a response after an access to the session, with those for the client and caches."""
         unit, resolver = self.unit, self._resolver
         if unit.record is not None and unit.record is unit.client_record:
             return add_session_headers(headers, _NOTHING, no_store=unit.is_uncacheable, vary=resolver.vary)
@@ -150,30 +152,32 @@ class SessionRequest:
         return add_session_headers(kept, missing, no_store=no_store, vary=resolver.vary, private=True)
 
     def add_headers_inside(self, headers: Iterable[Any]) -> Headers:
-        """As `add_headers`, for a layer inside; what is told here is not told twice. What was changed is committed."""
+        """As `add_headers`, for an inner layer; `add_headers` does not repeat these fields. Changes are committed."""
         unit = self.unit
         if unit.record is None or unit.record is not unit.client_record:
             self._fields_inside = self._decide_fields()[0]
         return self.add_headers([*headers, *self._fields_inside])
 
     def add_unknown_use(self, headers: Iterable[Any]) -> Headers:
-        """The fields of a response whose body may still look at the session (S-40)."""
+        """The fields of a response whose body may still access the session (S-40)."""
         return add_unknown_use(headers, private=self.presented.finding is not ABSENT, vary=self._resolver.vary)
 
     def fields_of_refusal(self) -> Headers:
-        """What the client must know although its request is refused: the id to which its session has moved already."""
+        """The fields that the client needs despite an error response: the new id of its session, if it has one
+        already.
+        """
         fields, tells_id = self._decide_fields()
         tells = tells_id or self.unit.unsettled is not None
         return fields if tells and self.unit.id is not None else []
 
     def response_started(self) -> None:
-        """The headers leave."""
+        """The headers are being sent."""
         self.unit.response_started(takes_late_changes=self._requests.takes_late_changes)
 
     def _without_told(self, headers: Iterable[Any], fields: Headers) -> tuple[Headers, Headers]:
-        """The headers without what does not hold any more, and the fields that are still to be told.
+        """The headers without outdated fields, and the fields that are still missing.
 
-        Layers between may have changed the session, the cookies, or the whole response.
+        Layers in between may have changed the session, the cookies, or the whole response.
         """
         present = [(name.lower(), value) for name, value in octet_pairs(headers)]
         stale = [field for field in self._fields_inside if field not in fields]
@@ -188,19 +192,19 @@ class SessionRequest:
     # -- at the end ----------------------------------------------------------------------------------------------------
 
     def record_access(self) -> bool:
-        """Count the request as an access. Returns whether that is done; else it is left to `touch`."""
+        """Count the request as an access. Returns whether that is done; otherwise call `touch`."""
         return self.method == "OPTIONS" or self._requests.record_access(self.unit)
 
     async def touch(self) -> None:
-        """Count the request as an access at the store."""
+        """Record the access in the store."""
         await self._requests.touch(self.unit)
 
     async def after_response(self, *, started: bool = True, counted: bool = False) -> None:
-        """Keep what was changed after the headers had left (R-37, C-13), and count the request as an access.
+        """Commit the changes after the headers (R-37, C-13), and count the request as an access.
 
         Args:
-            started: whether they have; without them nothing but a WebSocket may keep anything.
-            counted: whether its accesses were counted when they happened.
+            started: whether the headers were sent; without them only a WebSocket may commit changes.
+            counted: whether its accesses were counted as they occurred.
 
         Raises:
             SessionClosed: the session has changed, and ``late_commit = "refuse"`` is set.
@@ -213,7 +217,7 @@ class SessionRequest:
             await self.touch()
 
     async def fail(self) -> None:
-        """The request has failed: what it changed is dropped, and what takes privilege away is in force (R-31)."""
+        """The request has failed: drop its changes, and carry out those that remove privileges (R-31)."""
         self.unit.rollback(self.session)
         try:
             await self._requests.repository.carry_out(self.session)
@@ -226,6 +230,6 @@ class SessionRequest:
 
 
 def _subject(header: Header) -> tuple[bytes, bytes]:
-    """What a field is about: its name, and that of the cookie which it sets."""
+    """The subject of a field: its name, and that of the cookie which it sets."""
     name, value = header
     return name, value.partition(b"=")[0].strip() if name == b"set-cookie" else b""

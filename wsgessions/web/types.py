@@ -1,4 +1,4 @@
-"""The words of ASGI that this package uses, as types."""
+"""The types of ASGI that this package uses."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websock
 
 
 def opens_response(message: Message) -> bool:
-    """Whether this message carries the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
+    """Whether this message has the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
     return message["type"] in _OPENING
 
 
 def octets(text: bytes | str, errors: str = "strict") -> bytes:
-    """A header's name or value as ASGI has it, from peers that send text too (R-54); ``errors`` as in `str.encode`."""
+    """A header's name or value as bytes, also from frameworks that send text (R-54); ``errors`` as in `str.encode`."""
     return text if isinstance(text, bytes) else text.encode("latin-1", errors)
