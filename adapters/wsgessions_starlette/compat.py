@@ -91,7 +91,7 @@ class SessionMiddleware:
         del overrides, secret_key  # before any possible error, so that no frame shows a secret (S-79)
         given, ready_made = with_store(given, store)
         if "cookie" in given:
-            raise ConfigError("Starlette's arguments set the cookie", setting="cookie", hint="session_cookie, path, ...")
+            raise ConfigError("Starlette's arguments set it", setting="cookie", hint="session_cookie, path, ...")
         self.app: ASGIApp = app
         self.session_cookie: str = session_cookie
         self.max_age: int | None = max_age

@@ -469,4 +469,4 @@ def test_clearing_sessions_is_explained_and_for_other_engines_done() -> None:
         call_command("clearsessions", stdout=told)
         with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies"):
             call_command("clearsessions", stdout=told)
-    assert told.getvalue() == "Nothing to clear: the store ends sessions by itself when their time has come.\n"
+    assert told.getvalue() == "Nothing to clear: the store removes expired sessions by itself.\n"

@@ -25,9 +25,8 @@ _new = object.__new__
 
 
 class CorruptValue:
-    """Stands for an attribute whose bytes cannot be decoded. orjson does not support the type, and names it in its
-    error.
-    """
+    """Stands for an attribute whose bytes cannot be decoded. orjson does not support the type, and its error names
+    it."""
 
     __slots__ = ()
 

@@ -16,11 +16,11 @@ __all__ = ["Command"]
 class Command(StockCommand):
     """In force if ``wsgessions_django`` precedes ``django.contrib.sessions``, which may also be left out."""
 
-    help = "Ends expired sessions where the engine needs that; a store of wsgessions does it by itself."
+    help = "Ends expired sessions if the engine requires that; a store of wsgessions does it by itself."
 
     def handle(self, **options: Any) -> None:
         """Report that there is nothing to do, or run Django's command for another engine."""
         if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, SessionStore):
-            self.stdout.write("Nothing to clear: the store ends sessions by itself when their time has come.")
+            self.stdout.write("Nothing to clear: the store removes expired sessions by itself.")
         else:
             super().handle(**options)
