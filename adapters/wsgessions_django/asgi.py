@@ -77,8 +77,7 @@ def wrap(
 
 
 class Call:
-    """One call of the application: what Django leaves behind when the call fails or is cancelled, as when a stream is
-    cut.
+    """The objects that Django leaves behind when a call of the application fails or is cancelled, as a cut stream is.
 
     Up to 6.0 these are its tasks (S-54) and the request's body; in all versions the response, which is not closed.
 

@@ -125,7 +125,7 @@ def _sourced(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values with the origin "code", of values with their origins."""
+    """The values that the constructor was given, without those of other origins."""
     kept: dict[str, Any] = {}
     for name, value in given.items():
         if isinstance(value, Sourced):

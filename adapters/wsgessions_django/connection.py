@@ -15,12 +15,10 @@ __all__ = ["get_session"]
 
 
 def get_session(request: HttpRequest) -> Session:
-    """The session behind ``request.session``, with the methods of wsgessions: ``rotate_id()``, ``await
-    increment(...)``.
+    """The session behind ``request.session``, with the methods of wsgessions such as ``rotate_id()``.
 
-    It is loaded now, if it was not. Only in a coroutine, on a path that is excluded from loading, the caller has to
-    call
-    ``await session.load()``.
+    It is loaded now, if it was not. In a coroutine, on a path that is excluded from loading, the caller has to load it
+    by ``await session.load()``.
 
     Raises:
         ConfigError: the request has no session of wsgessions.

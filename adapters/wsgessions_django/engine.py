@@ -87,7 +87,7 @@ class SessionStore(SessionContent):
         Raises:
             CreateError: the session exists.
             UpdateError: the session does not exist any more; checked at the store, whatever is in this process's
-            memory.
+                memory.
             CodecError: a value cannot be stored.
             StoreUnavailable: the store did not answer.
         """

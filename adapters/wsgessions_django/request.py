@@ -129,9 +129,7 @@ class NestedRequest:
                 await self.manager.requests.repository.commit(self.session, create=create, renew=renews)
 
     def rollback(self) -> None:
-        """The commit has failed: drop all changes, so that the client learns of the failure and of nothing else
-        (F-00a).
-        """
+        """Drop all changes after a failed commit, so that the client learns of the failure only (F-00a)."""
         unit = self.unit
         unit.rollback(self.session)
         unit.pending_delete = None
@@ -249,7 +247,7 @@ def request_of(request: HttpRequest, standalone: StandaloneRequests) -> NestedRe
     Args:
         request: the request.
         standalone: the shared state of this process's manager, for requests whose session no outer middleware has
-        begun.
+            begun.
 
     Raises:
         asyncio.CancelledError: the request was cancelled.

@@ -125,7 +125,7 @@ class PrincipalSessions(ABC):
 
         Raises:
             StoreUnavailable: the store did not answer in time. The hint has the number of ended sessions; call it
-            again.
+                again.
             ConfigError: the store cannot find sessions by their principal.
             CodecError: the principal is of a wrong type or too long.
         """

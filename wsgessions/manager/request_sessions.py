@@ -169,7 +169,7 @@ class RequestSessions:
         return max(0, min(wanted, left_ms // 1000))
 
     def cookie_renewal_due(self, unit: UnitOfWork) -> bool:
-        """Whether a persistent cookie that is extended by requests is due to be sent, some times in its life (S-33).
+        """Whether a persistent cookie that requests extend is due to be sent again, a few times in its life (S-33).
 
         That takes a commit. A cookie sent with every response could undo a login in another tab (S-209).
         """

@@ -53,7 +53,7 @@ class TakeoverMiddleware:
 
     Raises:
         ConfigError: ``until`` has no time zone, ``secret`` is too short, or the cookie's name, path or domain is
-        invalid.
+            invalid.
     """
 
     def __init__(

@@ -25,8 +25,7 @@ _new = object.__new__
 
 
 class CorruptValue:
-    """Stands for an attribute whose bytes cannot be decoded. orjson does not support the type, and its error names
-    it."""
+    """Stands for an attribute whose bytes cannot be decoded. orjson rejects the type, and its error names it."""
 
     __slots__ = ()
 

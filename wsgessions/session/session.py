@@ -281,7 +281,7 @@ class Session(SessionMapping):
 
         Raises:
             SessionConflict: the attribute has uncommitted changes here, or other requests changed it during each
-            attempt.
+                attempt.
             CodecError: the new value cannot be stored.
             SessionGone: the session has ended elsewhere.
             StoreUnavailable: the store did not answer.

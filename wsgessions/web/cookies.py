@@ -46,8 +46,8 @@ class SessionCookies:
     Args:
         settings: name and attributes.
         id_length: the number of characters of an id (S-01).
-        remembered: the number of latest headers whose result is remembered, and at most twice as many, since a browser
-            sends the same cookies with each of a page's many requests.
+        remembered: the results of at least so many of the latest headers are remembered, and of at most twice as many,
+            since a browser sends the same cookies with each of a page's many requests.
     """
 
     __slots__ = (
