@@ -85,7 +85,7 @@ class SessionMiddleware:
             requests,
             self.resolver,
             self.resolver.read(scope.get("headers", ())),
-            method=scope.get("method"),
+            method=None if kind == "websocket" else scope.get("method", ""),
             scheme=scope.get("scheme"),
             client_address=client[0] if client else None,
         )
