@@ -1,0 +1,12 @@
+"""How tests are spread over processes."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.xdist_group("of its own")
+def test_tests_of_one_group_run_in_one_process_one_after_another(request: pytest.FixtureRequest) -> None:
+    """By the id that pytest-xdist gives them. With pytest 9.2 it lost the groups, and told nothing."""
+    in_parallel = bool(getattr(request.config.option, "loadgroup", False))
+    assert request.node.nodeid.endswith("@of its own") == in_parallel
