@@ -38,7 +38,7 @@ __all__ = [
     "install",
 ]
 
-_HOMES: Final = {
+_LAZY_EXPORTS: Final = {
     "Session": "session",
     "SessionId": "credentials.session_id",
     "SessionManager": "manager",
@@ -52,9 +52,9 @@ _HOMES: Final = {
 def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module(".errors", __name__)
-    if name not in _HOMES:
+    if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value: object = getattr(import_module(f".{_LAZY_EXPORTS[name]}", __name__), name)
     globals()[name] = value
     return value
 

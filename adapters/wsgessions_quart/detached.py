@@ -67,6 +67,6 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
         if not answer.operational:
             raise
         response.set_data(answer.body)
-        response.status_code, headers = answer.status, answer.headers(request.fields_of_refusal())
+        response.status_code, headers = answer.status, answer.headers(request.fields_for_error())
     request.response_started()
     response.headers = Headers([(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in headers])

@@ -41,7 +41,7 @@ class AtomicOperations(Committer):
         try:
             await self._send(session, record, delta, self.deadline())
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
         unit.restore(session, name)
         result: float = session[name]
@@ -72,7 +72,7 @@ class AtomicOperations(Committer):
                 f"attribute {name!r} was changed by other requests in each of {MAX_ATTEMPTS} attempts", names=(name,)
             )
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
 
     async def _attempt(

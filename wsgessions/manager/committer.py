@@ -88,13 +88,13 @@ class Committer(Loader):
                     await self._create(session, deadline)
             elif (delta := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
                 renew = renew or (bool(self.renewal.provisional) and self.renewal.outgrown(unit, record))
-                moved = self._moved_names(unit, delta)
+                moved = self._outdated_names(unit, delta)
                 outcome = await self._send(session, record, delta, deadline, renew=renew)
-                self._judge_conflicts(unit, outcome, moved)
+                self._raise_for_conflicts(unit, outcome, moved)
             elif renew:
                 await self._renew(session, record, deadline)
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
 
     async def create(self, session: Session, *, deadline: float | None = None) -> None:
@@ -106,7 +106,7 @@ class Committer(Loader):
                 await self._settle_intent(session, deadline)
             await self._create(session, deadline)
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
 
     async def carry_out(self, session: Session, *, deadline: float | None = None) -> None:
@@ -122,8 +122,8 @@ class Committer(Loader):
             record = unit.record
             if record is not None and unit.pending_principal is not None:
                 if (changes := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
-                    moved = self._moved_names(unit, changes)
-                    self._judge_conflicts(unit, await self._send(session, record, changes, deadline), moved)
+                    moved = self._outdated_names(unit, changes)
+                    self._raise_for_conflicts(unit, await self._send(session, record, changes, deadline), moved)
             elif record is not None and unit.pending_id is not None:
                 delta = SessionDelta(record.key, record.incarnation, record.version)
                 await self._send(session, record, delta, deadline)
@@ -131,17 +131,17 @@ class Committer(Loader):
                 unit.collect_views(session)
                 await self._create(session, deadline)
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
 
-    def _moved_names(self, unit: UnitOfWork, delta: SessionDelta) -> list[str]:
+    def _outdated_names(self, unit: UnitOfWork, delta: SessionDelta) -> list[str]:
         """The names whose attributes other requests have changed since; an error if the settings say so (C-10)."""
         moved = unit.conflicting_names(delta)
         if moved and self._refuses_conflicts:
             raise self._conflict(unit, moved)
         return moved
 
-    def _judge_conflicts(self, unit: UnitOfWork, outcome: CommitOutcome, moved: list[str]) -> None:
+    def _raise_for_conflicts(self, unit: UnitOfWork, outcome: CommitOutcome, moved: list[str]) -> None:
         if outcome.status is CommitStatus.CONFLICT:
             raise self._conflict(unit, outcome.names)
         self.statistics.overwritten_attributes += len(moved)
@@ -164,10 +164,10 @@ class Committer(Loader):
         outcome = await self.store.rotate(rotation.delta, rotation.successor, deadline=deadline)
         unit.unsettled = None
         if outcome.status is not APPLIED:
-            self._judge(session, outcome)
+            self._raise_for_status(session, outcome)
             return
         new = _NewId(rotation.id, rotation.successor)
-        self._take_over(session, rotation.delta, outcome, new, at=rotation.at)
+        self._apply_outcome(session, rotation.delta, outcome, new, at=rotation.at)
         unit.is_committed = True
 
     async def _end(self, unit: UnitOfWork, key: SessionKey, deadline: float) -> None:
@@ -195,7 +195,7 @@ class Committer(Loader):
             _log.warning("renewal_failed", "session %s keeps its id, which was due for renewal: %s", session.ref, error)
             return
         if outcome.status is APPLIED:
-            self._take_over(session, delta, outcome, new, at=unit.writes)
+            self._apply_outcome(session, delta, outcome, new, at=unit.writes)
             unit.is_committed = True
 
     def _id_for(self, unit: UnitOfWork, *, renew: bool) -> _NewId | None:
@@ -237,10 +237,10 @@ class Committer(Loader):
         else:
             outcome = await self._rotate(unit, delta, new, writes, deadline)
         if outcome.status is APPLIED:
-            self._take_over(session, delta, outcome, new, at=writes)
+            self._apply_outcome(session, delta, outcome, new, at=writes)
             self._report(unit, delta, whole)
             return outcome
-        self._judge(session, outcome)
+        self._raise_for_status(session, outcome)
         if outcome.changes is not None:
             present = record.merged(outcome.changes)
             unit.attach(session, present)
@@ -263,7 +263,7 @@ class Committer(Loader):
                 unit.unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
         return outcome
 
-    def _judge(self, session: Session, outcome: CommitOutcome) -> None:
+    def _raise_for_status(self, session: Session, outcome: CommitOutcome) -> None:
         if outcome.status is CommitStatus.GONE:
             self.statistics.refused_commits += 1
             raise self._gone(session)
@@ -274,7 +274,7 @@ class Committer(Loader):
             problem = "the connection broke while a change was on its way; it may have been applied or not"
             raise StoreUnavailable(problem, unknown=True)
 
-    def _take_over(
+    def _apply_outcome(
         self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None, *, at: int
     ) -> None:
         unit = unit_of(session)

@@ -92,7 +92,7 @@ class Loader:
             if record is not None and record.renewed_from and record.key == key:
                 await self._end_forward(record, deadline)
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             if isinstance(error, StoreUnavailable):
                 failure = error
                 unit.fail_with(session, lambda: failure)
@@ -176,7 +176,7 @@ class Loader:
             if record is None:
                 raise self._gone(session)
         except WsgessionsError as error:
-            self._note_trouble(unit, error)
+            self._record_error(unit, error)
             raise
         pending = unit.release_unchanged(session)
         unit.attach(session, record)
@@ -228,7 +228,7 @@ class Loader:
             raise self._over(session, "the client has replaced this id a moment ago; nothing is stored for it any more")
         unit.unknown_key = None
 
-    def _note_trouble(self, unit: UnitOfWork, error: WsgessionsError) -> None:
+    def _record_error(self, unit: UnitOfWork, error: WsgessionsError) -> None:
         """Record the error in the session, so that a 500 made of it can become the right error response (F-00a)."""
         unit.store_error = error
         if isinstance(error, StoreUnavailable):

@@ -35,7 +35,7 @@ __all__ = [
     "StoreSuite",
 ]
 
-_HOMES: Final = {
+_LAZY_EXPORTS: Final = {
     "AdapterSuite": "adapters.suite",
     "Cluster": "fixtures.cluster",
     "Clusters": "fixtures.cluster",
@@ -58,8 +58,8 @@ with suppress(ModuleNotFoundError):
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value: object = getattr(import_module(f".{_LAZY_EXPORTS[name]}", __name__), name)
     globals()[name] = value
     return value

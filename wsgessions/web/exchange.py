@@ -29,7 +29,7 @@ _log = LogThrottle(_logger)
 _SEQUENCES: Final = frozenset({list, tuple})
 
 
-class _Refused(Exception):
+class _Replaced(Exception):
     """Ends the application's call after its response was replaced. Never leaves this module."""
 
 
@@ -87,7 +87,7 @@ class Exchange:
                 try:
                     await request.before_response(status, may_create=may_create)
                 except WsgessionsError as error:
-                    await self._refuse(error)
+                    await self._send_error(error)
             if request.unit.is_accessed:
                 message = {**message, "headers": request.add_headers(message.get("headers") or ())}
             elif self._host is not None and message["type"] == "http.response.start":
@@ -134,7 +134,7 @@ class Exchange:
                 try:
                     await request.before_response(status)
                 except WsgessionsError as error:
-                    await self._refuse(error)
+                    await self._send_error(error)
             message = {**message, "headers": request.add_headers_inside(message.get("headers") or ())}
         return message, send
 
@@ -154,13 +154,13 @@ class Exchange:
         made_on_the_way = is_made_on_the_way(start["headers"])
         return start, BodyToCome(send, self.request.unit, self.foresee) if made_on_the_way else send
 
-    async def _refuse(self, error: WsgessionsError) -> None:
+    async def _send_error(self, error: WsgessionsError) -> None:
         """Replace the response by an error response, and end the application's call."""
         answer = error_response_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
         self._started, self._replaced = True, error
-        await send_error_response(answer, self._scope, self._send, self.request.fields_of_refusal())
-        raise _Refused from error
+        await send_error_response(answer, self._scope, self._send, self.request.fields_for_error())
+        raise _Replaced from error
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class Exchange:
             if self._long.ended:
                 return
         if self._replaced is not None:
-            self._after_refusal(self._replaced, error)
+            self._after_error_response(self._replaced, error)
         elif error is None:
             await self._after_return()
         elif any(each is self._lost for each in ancestry(error)):
@@ -220,9 +220,9 @@ class Exchange:
         if isinstance(channel, BodyToCome) and channel.take_back() is not None:
             self._send, self._started = channel.below, False
 
-    def _after_refusal(self, answered: WsgessionsError, error: Exception | None) -> None:
+    def _after_error_response(self, answered: WsgessionsError, error: Exception | None) -> None:
         """The error response was sent. Faults of the application are raised for the server's log; others are logged."""
-        if error is not None and not isinstance(error, _Refused):
+        if error is not None and not isinstance(error, _Replaced):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
         if not error_response_for(answered).operational:
             raise answered
@@ -231,7 +231,7 @@ class Exchange:
         """Send the client an error that the application has not handled, as far as that is still possible."""
         answer = error_response_for(error)
         if not self._started:
-            await send_error_response(answer, self._scope, self._send, self.request.fields_of_refusal())
+            await send_error_response(answer, self._scope, self._send, self.request.fields_for_error())
         elif isinstance(self._long, OpenSocket) and not self._long.closed:
             await self._send(close_message(answer))
         else:

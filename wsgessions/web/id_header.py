@@ -42,7 +42,7 @@ class IdHeader:
         self._mark_name = self._id_name + b"-watermark"
         self._lengths = frozenset({len(self._id_name), len(self._mark_name)})
 
-    def weigh(self, by_cookie: PresentedCredentials, headers: Iterable[Any]) -> PresentedCredentials:
+    def choose_source(self, by_cookie: PresentedCredentials, headers: Iterable[Any]) -> PresentedCredentials:
         """The credentials of a request, given those of its cookies.
 
         A session presented by cookie alone is never answered by header, even if the header asks: otherwise a script
@@ -53,7 +53,7 @@ class IdHeader:
         ids = self._values(fields, self._id_name)
         if not ids:
             return by_cookie
-        by_header = self._judge(ids, self._values(fields, self._mark_name))
+        by_header = self._parse(ids, self._values(fields, self._mark_name))
         if by_cookie.finding in _NO_ID or by_header.finding in _WRONG:
             return by_header
         if by_header is _ASKING or (by_cookie.finding in _WRONG and not by_cookie.rivals):
@@ -64,7 +64,7 @@ class IdHeader:
     def _values(fields: list[tuple[bytes, Any]], wanted: bytes) -> set[bytes]:
         return {octets(value, "replace").strip(b" \t") for name, value in fields if name == wanted}
 
-    def _judge(self, ids: set[bytes], marks: set[bytes]) -> PresentedCredentials:
+    def _parse(self, ids: set[bytes], marks: set[bytes]) -> PresentedCredentials:
         if len(ids) > 1:
             return _CONFLICTING
         value = ids.pop()

@@ -51,7 +51,7 @@ class SessionIdResolver:
     def _read_both(self, headers: Iterable[Any]) -> PresentedCredentials:
         headers = list(headers)
         by_cookie = self._cookies.read(headers)
-        return by_cookie if self._header is None else self._header.weigh(by_cookie, headers)
+        return by_cookie if self._header is None else self._header.choose_source(by_cookie, headers)
 
     def fields_for(
         self, unit: UnitOfWork, presented: PresentedCredentials, requests: RequestSessions, *, scheme: str | None

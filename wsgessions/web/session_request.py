@@ -162,7 +162,7 @@ class SessionRequest:
         """The fields of a response whose body may still access the session (S-40)."""
         return add_unknown_use(headers, private=self.presented.finding is not ABSENT, vary=self._resolver.vary)
 
-    def fields_of_refusal(self) -> Headers:
+    def fields_for_error(self) -> Headers:
         """The fields that the client needs despite an error response: the new id of its session, if it has one
         already.
         """
