@@ -75,7 +75,7 @@ class LiveSessionAdmin(ModelAdmin):
         try:
             if request.method == "POST":
                 return self._end(request, username)
-            shown = self._of_user(request, username) if username or not may_view else self._of_everybody(request)
+            shown = self._of_user(request, username) if username or not may_view else self._of_all(request)
         except InvalidCursor:
             messages.warning(request, _("That page is not there any more. The list begins again."))
             return HttpResponseRedirect(request.path)
@@ -96,7 +96,7 @@ class LiveSessionAdmin(ModelAdmin):
     def _of_user(self, request: HttpRequest, username: str) -> dict[str, Any]:
         user: Any = self._user_named(username) if username else request.user
         if user is None:
-            return {"everybody": False, "shown": None}
+            return {"all_users": False, "shown": None}
         self._check_for(request, "view", user)
         may_end = user == request.user or self._may(request, "delete")
         try:
@@ -105,7 +105,7 @@ class LiveSessionAdmin(ModelAdmin):
             messages.error(request, str(error))
             rows = []
         return {
-            "everybody": False,
+            "all_users": False,
             "subtitle": user.get_username(),
             "shown": user,
             "own": user == request.user,
@@ -113,14 +113,14 @@ class LiveSessionAdmin(ModelAdmin):
             "may_end_all": may_end and not all(row.current for row in rows),
         }
 
-    def _of_everybody(self, request: HttpRequest) -> dict[str, Any]:
+    def _of_all(self, request: HttpRequest) -> dict[str, Any]:
         self._check(request, "view", "all users")
         after = request.GET.get("after")
         try:
             page, total = page_of_all(after, self.list_per_page)
         except ConfigError as error:
             messages.error(request, str(error))
-            return {"everybody": True, "lines": []}
+            return {"all_users": True, "lines": []}
         users, may_end = users_of(page.sessions), self._may(request, "delete")
         lines: list[Line] = []
         for live, row in zip(page.sessions, rows_of(page.sessions, get_session(request)), strict=True):
@@ -129,7 +129,7 @@ class LiveSessionAdmin(ModelAdmin):
             stranger = (live.principal or "") if user is None else ""
             lines.append(Line(row, (may_end or mine) and not row.current, user, stranger))
         lines.sort(key=lambda line: line.row.last_accessed_at, reverse=True)
-        return {"everybody": True, "lines": lines, "total": total, "after": after, "next": page.next_cursor}
+        return {"all_users": True, "lines": lines, "total": total, "after": after, "next": page.next_cursor}
 
     def _user_named(self, name: str) -> Any:
         users: Any = get_user_model()

@@ -217,7 +217,7 @@ def test_who_may_view_sees_the_sessions_of_everybody() -> None:
     assert not any(client.cookies["__Host-sid"].value in page for client in everybody)
     assert f'<a href="?user={ann.username}">{ann.username}</a>' in line_of(page, phone)
     assert "ann&#x27;s phone" in line_of(page, phone)
-    assert "nobody" in line_of(page, visitor)
+    assert "anonymous" in line_of(page, visitor)
     assert "a visitor" in line_of(page, visitor)
     for name, stranger in zip(("eve@&lt;script&gt;", "9" * 40), strangers, strict=True):
         assert name in line_of(page, stranger)
