@@ -88,9 +88,9 @@ class Reading:
         self._replies.append(reply)
         if len(self._replies) == len(self._commands):
             replies, self._replies = self._replies, []
-            self.found = self._judge(*replies)
+            self.found = self._parse_replies(*replies)
 
-    def _judge(
+    def _parse_replies(
         self, clock: Reply, score: Reply, *found: Reply
     ) -> SessionRecord | SessionChanges | Redirect | ScriptStatus | StoreRefused | None:
         for reply in (clock, score):
