@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 IN_CI = bool(os.environ.get("CI"))
 # Such a test goes the same ways many thousand times. Measured, it takes twice as long, and what it runs others run too.
 WITHOUT_COVERAGE = ("tests/coherence/", "tests/fuzz/")
+LONGEST_PARAMETER = 100
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
@@ -63,6 +64,17 @@ def _every_store_is_closed() -> Iterator[None]:
 def homes_beyond(known: Collection[threading.Thread]) -> list[threading.Thread]:
     """The threads in which stores live."""
     return [each for each in threading.enumerate() if each.name == "wsgessions home" and each not in known]
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Long texts are shortened in the name of a test.
+
+    pytest puts the name into the environment, where it reaches every process that a test starts; Linux refuses to start
+    one with a variable of 128 KiB.
+    """
+    if isinstance(val, str | bytes) and len(val) > LONGEST_PARAMETER:
+        return f"{val[:16]!a}...{len(val)}"
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
