@@ -55,7 +55,7 @@ async def test_a_cut_anywhere_leaves_each_write_done_once(
         outcome = await store.apply(adding(record), deadline=soon())
         assert (outcome.status, outcome.computed) == (CommitStatus.APPLIED, {"n": number(2)})
         assert (await stored(store, record)).attributes == {"n": number(2)}
-        assert store.trouble.resent == 1
+        assert store.trouble.resent >= 1  # a cut may hit the store's own look at the members too
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_every_operation_survives_a_cut(proxy: FaultProxy, direction: Dire
         proxy.cut_after(place, direction)
         assert await store.delete(to.key, deadline=soon())
         assert await store.load(to.key) is None
-        assert store.trouble.resent == 6
+        assert store.trouble.resent >= 6  # a cut may hit the store's own look at the members too
 
 
 async def test_a_link_that_breaks_again_and_again_makes_a_write_unknown(proxy: FaultProxy) -> None:
