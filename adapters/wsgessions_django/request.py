@@ -194,7 +194,7 @@ class StandaloneRequest(NestedRequest):
 
     async def finish(self, response: HttpResponseBase) -> HttpResponseBase:
         request, status = self._request, response.status_code
-        if (self.unit.is_accessed or status >= 500) and request.needs_store(status):
+        if request.needs_store(status):
             try:
                 await request.before_response(status)
             except WsgessionsError as error:

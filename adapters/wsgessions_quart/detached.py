@@ -58,7 +58,7 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
     status = response.status_code
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     try:
-        if (request.unit.is_accessed or status >= 500) and request.needs_store(status):
+        if request.needs_store(status):
             await request.before_response(status)
         if request.unit.is_accessed:
             headers = request.add_headers(headers)

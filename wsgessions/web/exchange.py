@@ -82,7 +82,7 @@ class Exchange:
         if not self._started and opens_response(message):
             request = self.request
             status = message.get("status", 200)
-            if (request.unit.is_accessed or status >= 500) and request.needs_store(status):
+            if request.needs_store(status):
                 may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket
                 try:
                     await request.before_response(status, may_create=may_create)

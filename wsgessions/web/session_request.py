@@ -102,9 +102,14 @@ class SessionRequest:
     # -- before the headers of the response ----------------------------------------------------------------------------
 
     def needs_store(self, status: int) -> bool:
-        """Whether these headers need the store before they may be sent: then call `before_response`."""
+        """Whether these headers need the store before they may be sent: then call `before_response`.
+
+        Without an access to the session only an error needs it: a body to come may still access it.
+        """
         unit, requests = self.unit, self._requests
-        if status >= 500 or unit.is_pending or requests.renews or unit.has_followed_move:
+        if status >= 500 or not unit.is_accessed:
+            return status >= 500
+        if unit.is_pending or requests.renews or unit.has_followed_move:
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)
 
