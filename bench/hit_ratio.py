@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from wsgessions.cache.heap import Snapshots
+from wsgessions.cache.heap import MOST_USES, Snapshot, Snapshots
 from wsgessions.cache.sizes import SNAPSHOT_BYTES, bytes_of
 from wsgessions.codec import encode
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
@@ -18,7 +18,7 @@ from .chart import Axis, Line, line_chart
 from .run import Run
 from .section import Section, table
 
-__all__ = ["measure", "session_record"]
+__all__ = ["HeapTier", "measure", "session_record"]
 
 SHARES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Limits, as shares of what all sessions would take."""
@@ -56,7 +56,7 @@ def measure(run: Run) -> list[Section]:
         asked = list(_requests(pattern, sessions, requests))
         ours, lru = (
             {share: _ratio(tier, asked, int(share * _bytes_of_all(sessions))) for share in SHARES}
-            for tier in (Snapshots, _Lru)
+            for tier in (HeapTier, _Lru)
         )
         lines[pattern.name] = Line({100 * share: ratio for share, ratio in ours.items()}, colour=pattern.colour)
         lines[f"{pattern.name}, LRU"] = Line(
@@ -71,6 +71,17 @@ def measure(run: Run) -> list[Section]:
     text = f"{sessions:,} sessions of 5 to 40 attributes, {requests:,} requests. {_TEXT}\n\n"
     text += table(("", *[f"{share:.0%}" for share in SHARES]), rows)
     return [Section("Hit ratio against the memory limit", text, {"hit-ratio.svg": chart})]
+
+
+class HeapTier(Snapshots):
+    """The heap tier, used as by the near cache."""
+
+    def get(self, digest: bytes) -> Snapshot | None:
+        """The snapshot of this session, its use counted."""
+        found = self.peek(digest)
+        if found is not None and found.uses < MOST_USES:
+            found.uses += 1
+        return found
 
 
 class _Lru:
@@ -111,7 +122,7 @@ def _requests(pattern: _Pattern, sessions: int, requests: int) -> Iterator[Sessi
         yield session_record(next(strangers), chance.choice(shapes)) if stranger else record
 
 
-def _ratio(tier: type[Snapshots | _Lru], asked: Sequence[SessionRecord], limit: int) -> float:
+def _ratio(tier: type[HeapTier | _Lru], asked: Sequence[SessionRecord], limit: int) -> float:
     cache, hits, half = tier(limit), 0, len(asked) // 2
     for number, record in enumerate(asked):
         if cache.get(record.key.digest) is None:

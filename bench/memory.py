@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from wsgessions.cache.heap import Snapshots
 from wsgessions.codec import encode
 from wsgessions.record import SessionRecord, StoredAttributes
 from wsgessions.session.lazy_values import LazyValue
 
-from .hit_ratio import session_record
+from .hit_ratio import HeapTier, session_record
 from .run import Run
 from .section import Section, Value, table
 
@@ -69,7 +68,7 @@ def measure(run: Run) -> list[Section]:
 
 def _fill(limit: int, count: int, length: int) -> _Filled:
     empty = _typical(gc.collect)
-    before, tier = _resident(), Snapshots(limit)
+    before, tier = _resident(), HeapTier(limit)
     _use(tier, _sessions(count, length, twice=2 * limit))
     sessions, accounted, resident = len(tier), tier.bytes, _resident() - before
     collection = _typical(gc.collect)
@@ -78,7 +77,7 @@ def _fill(limit: int, count: int, length: int) -> _Filled:
     return _Filled(sessions, accounted, resident, empty, collection, time.perf_counter() - began)
 
 
-def _use(tier: Snapshots, records: Iterator[SessionRecord]) -> None:
+def _use(tier: HeapTier, records: Iterator[SessionRecord]) -> None:
     for record in records:
         tier.put(record)
         tier.get(record.key.digest)

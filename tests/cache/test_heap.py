@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cache.served import served
 from wsgessions.cache.heap import Snapshot, Snapshots
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
 
@@ -40,11 +41,11 @@ def kept(snapshots: Snapshots, numbers: Iterable[int]) -> set[int]:
 
 def test_what_was_put_in_is_found() -> None:
     snapshots = filled([1, 2])
-    found = snapshots.get(digest(1))
+    found = served(snapshots, digest(1))
     assert found is not None
     assert found.current
     assert found.record == record(1)
-    assert snapshots.get(digest(3)) is None
+    assert served(snapshots, digest(3)) is None
     assert len(snapshots) == 2
 
 
@@ -52,7 +53,7 @@ def test_a_new_state_takes_the_place_of_the_old_one() -> None:
     snapshots = filled([1])
     before = snapshots.bytes
     snapshots.put(record(1, 200, VALUE * 2))
-    found = snapshots.get(digest(1))
+    found = served(snapshots, digest(1))
     assert found is not None
     assert found.record.version == 200
     assert len(snapshots) == 1
@@ -76,7 +77,7 @@ def test_an_outdated_state_stays_as_a_base_until_it_is_renewed() -> None:
 def test_outdated_states_make_room_first() -> None:
     snapshots = filled(range(30))
     for number in range(10, 20):
-        snapshots.get(digest(number))
+        served(snapshots, digest(number))
         snapshots.outdate(digest(number))
     number = 30
     while not snapshots.evicted:
@@ -128,7 +129,7 @@ def test_a_state_larger_than_a_tenth_of_the_limit_is_not_kept_nor_what_it_replac
 def test_sessions_in_use_outlast_a_scan_over_many_that_are_not() -> None:
     snapshots = filled(range(20))
     for number in range(20):
-        snapshots.get(digest(number))
+        served(snapshots, digest(number))
     for number in range(1000, 3000):
         snapshots.put(record(number))
     assert kept(snapshots, range(20)) == {*range(20)}
@@ -164,7 +165,7 @@ def test_the_account_is_exact_and_within_the_limit_whatever_happens(steps: list[
             snapshots.discard(digest(number))
             latest.pop(number, None)
         else:
-            snapshots.get(digest(number))
+            served(snapshots, digest(number))
         there = {n: found for n in range(41) if (found := snapshots.peek(digest(n)))}
         assert all((found.record.version, found.current) == latest[n] for n, found in there.items())
         assert sum(found.size for found in there.values()) == snapshots.bytes <= 20_000

@@ -15,11 +15,11 @@ def test_the_last_entries_are_kept_and_no_more_than_twice_as_many(size: int, ste
     for puts, key in steps:
         if puts:
             recent.put(key, key * 10)
-        if puts or recent.get(key) is not None:
+        if puts or recent[key] is not None:
             used = [other for other in used if other != key] + [key]
-        assert all(recent._young.get(other, recent._old.get(other)) == other * 10 for other in used[-size:])
-        assert len(recent._young) + len(recent._old) <= 2 * size
+        assert all(recent.get(other, recent._old.get(other)) == other * 10 for other in used[-size:])
+        assert len(recent) + len(recent._old) <= 2 * size
 
 
 def test_what_was_never_put_in_is_not_there() -> None:
-    assert TwoGenerationCache[str, int](3).get("a") is None
+    assert TwoGenerationCache[str, int](3)["a"] is None

@@ -9,18 +9,19 @@ lock.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import Final
 
 from ..record import SessionRecord
 from .sizes import SNAPSHOT_BYTES, bytes_of
 
-__all__ = ["Snapshot", "Snapshots"]
+__all__ = ["MOST_USES", "Snapshot", "Snapshots"]
 
 _LARGEST_SHARE: Final = 10
 """A state larger than one tenth of the limit is not kept (F-20)."""
 _SMALL_SHARE: Final = 10
 """States are evicted from the small queue first while it holds more than one tenth of the limit."""
-_MOST_USES: Final = 3
+MOST_USES: Final = 3
 """The largest number of counted uses: each is one more round in the main queue."""
 _USES_TO_STAY: Final = 1
 """Uses in the small queue that move a state to the main one."""
@@ -87,6 +88,7 @@ class Snapshot(_Link):
     size: int
     """Its memory in this process, in bytes."""
     uses: int
+    """Counted uses, up to `MOST_USES`; see `Snapshots.peek`."""
     queue: _Queue
 
     def __init__(self, record: SessionRecord, size: int, queue: _Queue) -> None:
@@ -100,13 +102,13 @@ class Snapshot(_Link):
 class Snapshots:
     """States by the digest of their session, within ``max_bytes``.
 
-    `get` and `peek` may be called from any thread. All else is called by one thread at a time: the parser's (C-2).
+    `peek` may be called from any thread. All else is called by one thread at a time: the parser's (C-2).
 
     Args:
         max_bytes: the limit on the memory of all snapshots, their bookkeeping included.
     """
 
-    __slots__ = ("_by_digest", "_ghosts", "_main", "_outdated", "_small", "bytes", "evicted", "max_bytes")
+    __slots__ = ("_by_digest", "_ghosts", "_main", "_outdated", "_small", "bytes", "evicted", "max_bytes", "peek")
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes: Final = max_bytes
@@ -115,6 +117,10 @@ class Snapshots:
         self.evicted: int = 0
         """The number of evictions so far."""
         self._by_digest: dict[bytes, Snapshot] = {}
+        self.peek: Final[Callable[[bytes], Snapshot | None]] = self._by_digest.get
+        """The snapshot of the session with this digest, if there is one. A caller that serves it counts the use, in
+        `Snapshot.uses`: two simultaneous threads may count one use, which is accurate enough.
+        """
         self._small = _Queue()
         self._main = _Queue()
         self._outdated = _Queue()
@@ -122,17 +128,6 @@ class Snapshots:
 
     def __len__(self) -> int:
         return len(self._by_digest)
-
-    def get(self, digest: bytes) -> Snapshot | None:
-        """The snapshot of this session, if there is one; counts as a use of it."""
-        snapshot = self._by_digest.get(digest)
-        if snapshot is not None and snapshot.uses < _MOST_USES:
-            snapshot.uses += 1  # two simultaneous threads may count one use, which is accurate enough
-        return snapshot
-
-    def peek(self, digest: bytes) -> Snapshot | None:
-        """Like `get`, but does not count as a use."""
-        return self._by_digest.get(digest)
 
     def put(self, record: SessionRecord) -> None:
         """Keep this state in place of the previous one. A state larger than a tenth of the limit is not kept (F-20)."""
@@ -181,12 +176,12 @@ class Snapshots:
 
     def clear(self) -> int:
         """Remove all snapshots; returns their number."""
-        removed = self._by_digest
-        self._by_digest = {}
+        removed = list(self._by_digest.values())
+        self._by_digest.clear()
         self.bytes = 0
         for queue in (self._small, self._main, self._outdated):
             queue.forget()
-        for snapshot in removed.values():
+        for snapshot in removed:
             snapshot.unlink()
         return len(removed)
 
@@ -202,7 +197,7 @@ class Snapshots:
             self._main.push(snapshot)
         self.bytes += grown
         snapshot.record, snapshot.current = record, True
-        if snapshot.uses < _MOST_USES:
+        if snapshot.uses < MOST_USES:
             snapshot.uses += 1
 
     def _remove(self, digest: bytes, snapshot: Snapshot) -> None:

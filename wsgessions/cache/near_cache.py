@@ -26,7 +26,7 @@ from ..store.cache_statistics import CacheStatistics, Loss, Miss
 from ..store.contract import NEVER, SeenState, Store
 from ..store.layer import Layer
 from .audit import CacheAudit
-from .heap import Snapshots
+from .heap import MOST_USES, Snapshots
 from .lease import Lease
 from .listener import Feeding
 from .single_flight import SingleFlight
@@ -76,6 +76,7 @@ class NearCache(Layer[FeedingStore]):
         self.statistics: Final = CacheStatistics()
         self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
         self.heap: Final = self.tiers.heap
+        self._peek: Final = self.heap.peek
         self.generation: int = 0
         """See `InvalidationListener.generation`."""
         self._lease = lease
@@ -103,9 +104,11 @@ class NearCache(Layer[FeedingStore]):
             return self._miss(Miss.UNKNOWN)
         if self._clock() >= self._lease.fresh_until:
             return self._miss(Miss.LEASE)
-        snapshot = self.heap.get(key.digest)
+        snapshot = self._peek(key.digest)
         if snapshot is None:
             return self._lookup_off_heap(key, mark, Miss.ABSENT)
+        if snapshot.uses < MOST_USES:
+            snapshot.uses += 1
         if not snapshot.current:
             return self._lookup_off_heap(key, mark, Miss.OUTDATED)
         record = snapshot.record  # after `current`: in another thread the parser may be at work in between

@@ -83,7 +83,7 @@ class Identity:
 
     def key(self, session_id: str) -> SessionKey:
         """The store key of a well-formed id."""
-        key = self._lately.get(session_id)
+        key = self._lately[session_id]
         if key is None:
             key = self._derived(session_id)
             self._lately.put(session_id, key)

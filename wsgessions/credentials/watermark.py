@@ -87,7 +87,7 @@ class WatermarkSeal:
 
     def unseal(self, value: str) -> Watermark | None:
         """The watermark in a cookie value, or None if it was not made by one of our keys."""
-        made = self._made_lately.get(value)
+        made = self._made_lately[value]
         if made is not None:
             return made
         if len(value) != WATERMARK_LENGTH:

@@ -23,7 +23,7 @@ class CommitReports:
 
     def of(self, key: SessionKey) -> CommitReport | None:
         """The report of a session's last commit, if it is remembered."""
-        commit = self._commits.get(key.digest)
+        commit = self._commits[key.digest]
         if commit is None:
             return None
         version, sent, size, whole = commit

@@ -95,7 +95,7 @@ class Touches(Layer[Store]):
         """See `TouchBuffer.note_presented`; sent with the next batch, once for each key."""
         if self._loop is None or self._loop.is_closed():
             return False
-        if self._ended_forwards.get(old) is None:
+        if self._ended_forwards[old] is None:
             self._ended_forwards.put(old, grace_ms)
             self._presented[old] = grace_ms
             self._loop.call_soon_threadsafe(self._begin)

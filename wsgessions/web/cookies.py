@@ -85,7 +85,7 @@ class SessionCookies:
                 header = octet if header is None else b"%b;%b" % (header, octet)
         if header is None:
             return _ABSENT
-        recent = self._recent.get(header)
+        recent = self._recent[header]
         return self._read_header(header) if recent is None else recent
 
     def _read_header(self, header: bytes) -> PresentedCredentials:

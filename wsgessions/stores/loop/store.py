@@ -91,10 +91,6 @@ class LoopBoundStore:
         self._fresh = True
         self._closed = False
         self._home: StoreLoop | None = None
-        self._lookup: Callable[[SessionKey, SeenState | None], SessionRecord | None]
-        self._lookup_home: StoreLoop | None = None
-        self._note_use: Callable[[SessionKey], bool]
-        self._noting_home: StoreLoop | None = None
         self._lock = threading.Lock()
         renew_in_children(self)
 
@@ -114,6 +110,7 @@ class LoopBoundStore:
     async def close(self) -> None:
         with self._lock:
             home, self._home, self._closed = self._home, None, True
+            self._stop_serving()
         if home is None or not home.alive:
             return
         if home.loop is asyncio.get_running_loop():
@@ -187,12 +184,19 @@ class LoopBoundStore:
                     self._prepare(self._store)
                 self._fresh = False
                 self._home = make(self._store)
+                self._serve_from(self._store)
                 if self._home.thread is not None:
                     weakref.finalize(self, self._home.leave_if_in, os.getpid())
             return self._home
 
     def _prepare(self, store: Store) -> None:
         """Pass the known secret on to the store of a new store loop."""
+
+    def _serve_from(self, store: Store) -> None:
+        """Pass calls that need no store loop, and may come from any thread, directly to this store from now on."""
+
+    def _stop_serving(self) -> None:
+        """Answer such calls here, as a store does that is not started."""
 
     def renew_after_fork(self) -> None:
         """Do not use the parent's store loop; its locks and threads do not work here (F-25).
@@ -201,8 +205,8 @@ class LoopBoundStore:
         """
         if self._home is not None:
             _left_to_parent.append(self._home)
-        self._home = self._lookup_home = self._noting_home = None
-        self._fresh = False
+        self._home, self._fresh = None, False
+        self._stop_serving()
         self._lock = threading.Lock()
 
 
@@ -272,35 +276,52 @@ class PrimaryCheckingStore(LoopBoundStore, forwards=PrimaryCheck):
 
 
 class TouchBufferingStore(LoopBoundStore, forwards=TouchBuffer):
-    """Buffers uses directly from any thread, if the store loop is ready."""
+    note_use: Callable[[SessionKey], bool]
+    """See `TouchBuffer.note_use`."""
+    note_presented: Callable[[SessionKey, int], bool]
+    """See `TouchBuffer.note_presented`."""
 
-    def note_use(self, key: SessionKey) -> bool:
-        home = self._home
-        if home is None or not home.ready:
-            return False
-        if home is not self._noting_home:
-            self._note_use, self._noting_home = _capability(home.store, TouchBuffer).note_use, home
-        return self._note_use(key)
+    def __init__(self, factory: Callable[[], Store]) -> None:
+        super().__init__(factory)
+        self.note_use = self.note_presented = _buffers_nothing
 
-    def note_presented(self, old: SessionKey, grace_ms: int) -> bool:
-        home = self._home
-        return home is not None and home.ready and _capability(home.store, TouchBuffer).note_presented(old, grace_ms)
+    def _serve_from(self, store: Store) -> None:
+        super()._serve_from(store)
+        touches = _capability(store, TouchBuffer)
+        self.note_use, self.note_presented = touches.note_use, touches.note_presented
+
+    def _stop_serving(self) -> None:
+        super()._stop_serving()
+        self.note_use = self.note_presented = _buffers_nothing
 
 
 class CacheLookupStore(LoopBoundStore, forwards=CacheLookup):
-    """Answers from memory need no home either."""
+    lookup: Callable[[SessionKey, SeenState | None], SessionRecord | None]
+    """See `CacheLookup.lookup`."""
+
+    def __init__(self, factory: Callable[[], Store]) -> None:
+        super().__init__(factory)
+        self.lookup = _holds_nothing
 
     @property
     def statistics(self) -> CacheStatistics:
         return _capability(self._store, CacheLookup).statistics
 
-    def lookup(self, key: SessionKey, mark: SeenState | None) -> SessionRecord | None:
-        home = self._home
-        if home is None or not home.ready:
-            return None
-        if home is not self._lookup_home:
-            self._lookup, self._lookup_home = _capability(home.store, CacheLookup).lookup, home
-        return self._lookup(key, mark)
+    def _serve_from(self, store: Store) -> None:
+        super()._serve_from(store)
+        self.lookup = _capability(store, CacheLookup).lookup
+
+    def _stop_serving(self) -> None:
+        super()._stop_serving()
+        self.lookup = _holds_nothing
+
+
+def _buffers_nothing(*_: object) -> bool:
+    return False
+
+
+def _holds_nothing(*_: object) -> None:
+    return None
 
 
 def _capability(store: Store, capability: type[P]) -> P:
