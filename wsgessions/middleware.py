@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from asyncio import CancelledError
+from asyncio import CancelledError, current_task
 from typing import Final, Unpack
 
 from .errors import ConfigError
@@ -81,7 +81,7 @@ class SessionMiddleware:
             await self.app(scope, receive, send)
             return
         client, requests = scope.get("client"), self._requests
-        request = SessionRequest(
+        request = SessionRequest.begin(
             requests,
             self.resolver,
             self.resolver.read(scope.get("headers", ())),
@@ -92,7 +92,7 @@ class SessionMiddleware:
         session, unit = request.session, request.unit
         if self._unstored is not None:
             unit.is_uncacheable = self._unstored.hold(scope["path"], scope.get("root_path", ""))
-        exchange = Exchange(requests, request, scope, send)
+        exchange = Exchange(request, scope, send, current_task())
         if followers:
             running.set(exchange)
         try:

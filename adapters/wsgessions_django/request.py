@@ -62,7 +62,7 @@ class StandaloneRequests:
             path: its path, and the part of it at which the application is mounted.
             client_address: the client's address, if known.
         """
-        begun = SessionRequest(
+        begun = SessionRequest.begin(
             self.manager.requests,
             self._resolver,
             self._resolver.read(headers),
@@ -235,7 +235,7 @@ class StandaloneRequest(NestedRequest):
                 wait(self.manager, self._request.after_response)
 
     def needs_touch(self) -> bool:
-        return not self._request.record_access()
+        return not self.manager.requests.record_access(self.unit)
 
     async def on_exception(self) -> None:
         await self._request.fail()

@@ -69,7 +69,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             StoreUnavailable: the store did not answer.
         """
         core = self.config.core
-        request = SessionRequest(
+        request = SessionRequest.begin(
             self.config.session_manager.requests, core.resolver, core.resolver.read(_headers(connection)), method="POST"
         )
         try:

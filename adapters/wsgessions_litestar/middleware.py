@@ -13,7 +13,7 @@ from litestar.utils.scope.state import ScopeState
 from wsgessions import Session, SessionId
 from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
-from wsgessions.web import opens_response
+from wsgessions.web import OPENS_RESPONSE
 
 from .replacement import Replacement
 
@@ -73,7 +73,7 @@ class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"])
         ScopeState.from_scope(scope).session_id = _Told(reserve_id(unit_of(session)))
 
         async def take_over_and_send(message: Message) -> None:
-            if opens_response(message):  # type: ignore[arg-type]  # a message is a dict
+            if message["type"] in OPENS_RESPONSE:
                 replacement.take_over()
                 if noting.get("session") is not Empty:
                     ScopeState.from_scope(scope).session_id = _Told(reserve_id(unit_of(session)))

@@ -46,7 +46,7 @@ async def save_apart(
 async def _commit_with(manager: SessionManager, scope: Scope, session: Session, response: Response) -> None:
     resolver, path = SessionIdResolver(manager.settings), (scope["path"], scope.get("root_path", ""))
     presented = resolver.read(scope.get("headers", ()))
-    request = SessionRequest(
+    request = SessionRequest.begin(
         manager.requests,
         resolver,
         presented,

@@ -22,7 +22,7 @@ from wsgessions.migration import SessionImporter, UserOf
 from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
-from wsgessions.web import ASGIApp, Message, Receive, Scope, Send, opens_response
+from wsgessions.web import OPENS_RESPONSE, ASGIApp, Message, Receive, Scope, Send
 
 from .compat_session import Session
 
@@ -136,7 +136,7 @@ class SessionMiddleware:
             session.invalidate()
 
         async def settle_and_send(message: Message) -> None:
-            if opens_response(message):
+            if message["type"] in OPENS_RESPONSE:
                 self._settle(session)
                 if was_signed and session.accessed and session.status is SessionStatus.INVALIDATED:
                     gone = self._sessions.resolver.clear(CredentialChannel.COOKIE)

@@ -33,7 +33,16 @@ from .containers import CONTAINERS, Packer, check_depth, count_members, read
 from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, UnsupportedValue
 from .scan import ALWAYS_SAFE, members_in, needs_scan, starts_in
 
-__all__ = ["MAX_ATTRIBUTE_BYTES", "MAX_NAME_BYTES", "RESERVED_PREFIX", "check_name", "decode", "encode", "is_immutable"]
+__all__ = [
+    "CONTAINERS",
+    "MAX_ATTRIBUTE_BYTES",
+    "MAX_NAME_BYTES",
+    "RESERVED_PREFIX",
+    "check_name",
+    "decode",
+    "encode",
+    "is_immutable",
+]
 
 RESERVED_PREFIX: Final = "_wsg"
 """The prefix of names that are reserved for wsgessions (R-05)."""

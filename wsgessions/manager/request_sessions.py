@@ -105,13 +105,12 @@ class RequestSessions:
         record = cache.lookup(resolved.key, carried)
         if record is None:
             return False
-        if carried is not None:
-            if record.version == carried.version:
-                unit.client_record = record
-            else:
-                repository.look_for_rollback(unit, record, carried)
         unit.attach(session, record)
         unit.served_from = FROM_NEAR_CACHE
+        if carried is not None and record.version == carried.version:
+            unit.client_record = record
+        else:
+            repository.look_for_rollback(unit, record, carried)
         if record.renewed_from and self._touches is not None:
             self._touches.note_presented(key_before(record), repository.grace_ms)
         repository.statistics.recalled += 1
@@ -187,7 +186,7 @@ class RequestSessions:
             Whether that is done; otherwise `touch` is to be called.
         """
         record = unit.record
-        if record is None or unit.is_committed or not unit.is_accessed:
+        if record is None or unit.is_committed or not (unit.is_accessed and unit.counts_access):
             return True
         return self._touches is not None and self._touches.note_use(record.key)
 

@@ -14,7 +14,7 @@ from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..manager.atomic import AtomicOperations
 from ..session import Session, repository_of, unit_of
-from ..web import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
+from ..web import OPENS_RESPONSE, AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets
 from ..web.cookies import MAX_COOKIE_BYTES
 from .derived_ids import UserOf
 from .importer import SessionImporter
@@ -103,7 +103,7 @@ class TakeoverMiddleware:
         client_gets_id = unit.id is None and await self._take_over(session, presented, scope, left, deadline)
 
         async def settle_and_send(message: Message) -> None:
-            if opens_response(message) and session.accessed:
+            if message["type"] in OPENS_RESPONSE and session.accessed:
                 if unit.is_ended:
                     await self._remove(presented)
                 if unit.is_ended or (client_gets_id and not self._keep):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
-from ..codec import check_name, decode, encode, is_immutable
+from ..codec import CONTAINERS, check_name, decode, encode, is_immutable
 from ..errors import CodecError, WsgessionsError
 from ..internal.masked import Encoded, forget_variables
 from ..record import NO_ATTRIBUTES, StoredAttributes
@@ -104,7 +104,7 @@ class AttributeTracker(Struct):
         """
         raw = raw_of(undecoded)
         value = decode(raw, name=name)
-        if not is_immutable(value):
+        if type(value) in CONTAINERS and not is_immutable(value):
             self.baseline[name] = raw
         _set(values, name, value)
         return value

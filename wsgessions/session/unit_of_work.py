@@ -60,6 +60,8 @@ class UnitOfWork(AttributeTracker):
     """The state of this watermark, written by this node or by one that need not be distinguished from it."""
     is_client_told: bool = False
     """Whether the client learns of a change of the id, as it does from the response of a request."""
+    counts_access: bool = True
+    """Whether an access restarts the idle time (C-16)."""
     unknown_key: SessionKey | None = None
     """The key of a presented id that the store does not know."""
 

@@ -7,6 +7,6 @@ exports the types of ASGI.
 
 from __future__ import annotations
 
-from .types import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets, opens_response
+from .types import OPENS_RESPONSE, AnyASGIApp, ASGIApp, Message, Receive, Scope, Send, octets
 
-__all__ = ["ASGIApp", "AnyASGIApp", "Message", "Receive", "Scope", "Send", "octets", "opens_response"]
+__all__ = ["OPENS_RESPONSE", "ASGIApp", "AnyASGIApp", "Message", "Receive", "Scope", "Send", "octets"]

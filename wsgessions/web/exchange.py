@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable
+from traceback import walk_tb
+from types import CodeType, CoroutineType
+from typing import Any, Final
 
 from ..errors import WsgessionsError
 from ..internal.log_throttle import LogThrottle
+from ..record.struct import Struct
 from .body_to_come import BodyToCome, is_made_on_the_way, sealed
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .error_responses import close_message, error_response_for, send_error_response
-from .types import Message, Receive, Scope, Send, opens_response
-
-if TYPE_CHECKING:
-    from ..manager.request_sessions import RequestSessions
-    from .session_request import SessionRequest
+from .session_request import SessionRequest
+from .types import OPENS_RESPONSE, Message, Receive, Scope, Send
 
 __all__ = ["Exchange"]
 
@@ -33,89 +34,100 @@ class _Replaced(Exception):
     """Ends the application's call after its response was replaced. Never leaves this module."""
 
 
-class Exchange:
-    """The messages of one call of the application, and its end.
+class Exchange(Struct):
+    """The messages of one call of the application, and its end."""
 
-    Args:
-        requests: the operations on sessions of requests.
-        request: the request with its session.
-        scope: the scope of the application's call.
-        send: the server's channel.
-    """
-
-    __slots__ = (
-        "_host",
-        "_long",
-        "_lost",
-        "_replaced",
-        "_requests",
-        "_scope",
-        "_send",
-        "_start",
-        "_started",
-        "request",
-    )
-
-    def __init__(self, requests: RequestSessions, request: SessionRequest, scope: Scope, send: Send) -> None:
-        self.request: SessionRequest = request
-        self._requests = requests
-        self._scope = scope
-        self._send = send
-        self._started = False
-        self._start: Message = {}
-        self._host: asyncio.Task[Any] | None = asyncio.current_task()
-        self._long: LongConnection | None = None
-        self._replaced: WsgessionsError | None = None
-        self._lost: OSError | None = None
+    request: SessionRequest
+    """The request with its session."""
+    _scope: Scope
+    """The scope of the application's call."""
+    _channel: Send
+    """The server's channel, or one in front of it."""
+    _host: asyncio.Task[Any] | None
+    """The task of the application's call; None if its response needs no look at each part."""
+    _started: bool = False
+    _start: Message | None = None
+    _long: LongConnection | None = None
+    _replaced: WsgessionsError | None = None
+    _channel_code: CodeType | None = None
+    """The code of the first channel that messages were passed to; those in front of it call it."""
+    _lost: OSError | None = None
+    """The error of a channel that is no coroutine function."""
 
     def receiving(self, receive: Receive) -> Receive:
         """The application's receive channel, for a WebSocket."""
-        self._long = socket = OpenSocket(self._requests, self.request.session, self._scope, receive, self._send)
+        self._long = socket = OpenSocket(self.request.requests, self.request.session, self._scope, receive, self._channel)
         return socket.receive
 
     # -- the response --------------------------------------------------------------------------------------------------
 
-    async def send(self, message: Message) -> None:
-        """The application's send channel."""
-        if self._replaced is not None:
-            return
-        if not self._started and opens_response(message):
-            request = self.request
-            status = message.get("status", 200)
-            if request.needs_store(status):
-                may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
-                try:
-                    await request.before_response(status, may_create=may_create)
-                except WsgessionsError as error:
-                    await self._send_error(error)
-            if request.unit.is_accessed:
-                message = {**message, "headers": request.add_headers(message.get("headers") or ())}
-            elif self._host is not None and message["type"] == "http.response.start":
-                message, self._send = self._awaiting_use(message, self._send)
-            self._start, self._started = message, True
-            request.unit.response_started(takes_late_changes=self._requests.takes_late_changes)
-            if self._long is not None:
-                await self._long.opened(message)
-        elif (self._long is not None or message.get("more_body")) and not await self._admit(message):
-            return
+    def send(self, message: Message) -> Awaitable[None]:
+        """The application's send channel. It is no coroutine function, so that a message costs no coroutine here."""
+        if self._started or message["type"] not in OPENS_RESPONSE:
+            parts = message.get("more_body") and self._host is not None
+            if parts or self._long is not None or self._replaced is not None:
+                return self._send_further(message)
+            return self._pass_on(message)
+        request = self.request
+        if self._long is not None or request.needs_store(message.get("status", 200)):
+            return self._open(message)
+        return self._pass_on(self._opening(message))
+
+    def _pass_on(self, message: Message) -> Awaitable[None]:
+        sending = self._channel(message)
+        if type(sending) is not CoroutineType:
+            return self._passing_on(sending)
+        if self._channel_code is None:
+            self._channel_code = sending.cr_code
+        return sending
+
+    async def _passing_on(self, sending: Awaitable[None]) -> None:
         try:
-            await self._send(message)
+            await sending
         except OSError as error:
-            del message  # it may contain a new id
             self._lost = error
             raise
+
+    def _opening(self, message: Message) -> Message:
+        """The start of the response, with the session's headers."""
+        request, unit = self.request, self.request.unit
+        if unit.is_accessed:
+            message = {**message, "headers": request.add_headers(message.get("headers") or ())}
+        elif self._host is not None and message["type"] == "http.response.start":
+            message, self._channel = self._awaiting_use(message, self._channel)
+        self._start, self._started = message, True
+        unit.response_started(takes_late_changes=request.requests.takes_late_changes)
+        return message
+
+    async def _open(self, message: Message) -> None:
+        """Send the start of the response, after what has to be done at the store."""
+        request, status = self.request, message.get("status", 200)
+        if request.needs_store(status):
+            may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
+            try:
+                await request.before_response(status, may_create=may_create)
+            except WsgessionsError as error:
+                await self._send_error(error)
+        message = self._opening(message)
+        if self._long is not None:
+            await self._long.opened(message)
+        await self._pass_on(message)
+
+    async def _send_further(self, message: Message) -> None:
+        if self._replaced is None and await self._admit(message):
+            await self._pass_on(message)
 
     async def _admit(self, message: Message) -> bool:
         """Whether to send a message, on a connection that may outlive its session (C-17)."""
         if self._long is None:
             if self._host is None:
                 return True
-            if not self.request.unit.is_accessed and not isinstance(self._send, BodyToCome):
-                self._send = sealed(self._send, self.request.unit)
-            if not is_open_ended(self._start):
+            if not self.request.unit.is_accessed and not isinstance(self._channel, BodyToCome):
+                self._channel = sealed(self._channel, self.request.unit)
+            if self._start is None or not is_open_ended(self._start):
                 self._host = None
                 return True
-            self._long = OpenStream(self._requests, self.request.session, self._host)
+            self._long = OpenStream(self.request.requests, self.request.session, self._host)
         return await self._long.admit(message)
 
     async def open_inside(self, message: Message, send: Send) -> tuple[Message, Send]:
@@ -159,7 +171,7 @@ class Exchange:
         answer = error_response_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
         self._started, self._replaced = True, error
-        await send_error_response(answer, self._scope, self._send, self.request.fields_for_error())
+        await send_error_response(answer, self._scope, self._channel, self.request.fields_for_error())
         raise _Replaced from error
 
     # -- at the end ----------------------------------------------------------------------------------------------------
@@ -169,7 +181,7 @@ class Exchange:
         unit = self.request.unit
         if self._long is not None or self._replaced is not None or unit.is_pending:
             return True
-        return unit.is_accessed and not self.request.record_access()
+        return unit.is_accessed and not self.request.requests.record_access(unit)
 
     def was_cut(self) -> bool:
         """Whether the application's call was cancelled because its session has ended: then call `conclude`."""
@@ -194,11 +206,21 @@ class Exchange:
             self._after_error_response(self._replaced, error)
         elif error is None:
             await self._after_return()
-        elif any(each is self._lost for each in ancestry(error)):
+        elif self._is_from_channel(error):
             await self._after_return()
             raise error
         else:
             await self._after_error(error)
+
+    def _is_from_channel(self, error: Exception) -> bool:
+        """Whether the client is gone: a channel has raised an `OSError`, which this error is or was caused by."""
+        for each in ancestry(error):
+            if each is self._lost:
+                return True
+            frames = walk_tb(each.__traceback__) if isinstance(each, OSError) else ()
+            if any(frame.f_code is self._channel_code for frame, _ in frames):
+                return True
+        return False
 
     async def _after_return(self) -> None:
         counted = self._long is not None and self._long.counts_uses
@@ -216,9 +238,9 @@ class Exchange:
 
     def _withhold(self) -> None:
         """Drop headers that wait for a body, so that an error response may be sent instead."""
-        channel = self._send
+        channel = self._channel
         if isinstance(channel, BodyToCome) and channel.take_back() is not None:
-            self._send, self._started = channel.below, False
+            self._channel, self._started = channel.below, False
 
     def _after_error_response(self, answered: WsgessionsError, error: Exception | None) -> None:
         """The error response was sent. Faults of the application are raised for the server's log; others are logged."""
@@ -231,9 +253,9 @@ class Exchange:
         """Send the client an error that the application has not handled, as far as that is still possible."""
         answer = error_response_for(error)
         if not self._started:
-            await send_error_response(answer, self._scope, self._send, self.request.fields_for_error())
+            await send_error_response(answer, self._scope, self._channel, self.request.fields_for_error())
         elif isinstance(self._long, OpenSocket) and not self._long.closed:
-            await self._send(close_message(answer))
+            await self._channel(close_message(answer))
         else:
             return False
         _log.warning("request_refused", "answered %d: %s", answer.status, error)

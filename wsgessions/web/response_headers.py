@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from ..internal.log_throttle import LogThrottle
@@ -27,7 +27,7 @@ VARY: Final[Header] = (b"vary", b"Cookie")
 
 
 def add_session_headers(
-    theirs: Iterable[Any], fields: Headers, *, no_store: bool, vary: Header = VARY, private: bool = False
+    theirs: Iterable[Any], fields: Sequence[Header], *, no_store: bool, vary: Header = VARY, private: bool = False
 ) -> Headers:
     """The fields of a response after an access to the session; those of the application stay (S-229).
 
@@ -39,18 +39,24 @@ def add_session_headers(
         vary: the field ``Vary`` with the request's fields that identify the session.
         private: whether the response has such fields already.
     """
-    demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
     headers: list[Any] = list(theirs)
-    if _say_nothing_of_caching(headers, fields):
-        headers.append(vary)
-        if demand is not None:
-            headers.append((b"cache-control", demand))
-    else:
+    demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
+    must_merge = bool(fields) and fields[0][0] != b"set-cookie"  # all of them are cookies, or none
+    for name, _ in headers:
+        if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
+            must_merge = True
+            break
+    if must_merge:
         headers = _vary_by(octet_pairs(headers), vary[1])
         if demand is not None:
             ours = {name for name, _ in fields} - {b"set-cookie"}  # each may occur only once: drop the application's
             headers = _guard_from_caches([header for header in headers if header[0].lower() not in ours], demand)
-    return headers + fields if fields else headers
+    else:
+        headers.append(vary)
+        if demand is not None:
+            headers.append((b"cache-control", demand))
+    headers += fields
+    return headers
 
 
 def add_unknown_use(theirs: Iterable[Any], *, private: bool, vary: Header = VARY) -> Headers:
@@ -73,14 +79,6 @@ def _kept_private(headers: Headers) -> Headers:
     kept = [part for part in said if part and part.partition(b"=")[0].lower() not in _SHARED]
     others = [header for header in headers if header[0].lower() != b"cache-control"]
     return [*others, (b"cache-control", b", ".join([b"private", *kept]))]
-
-
-def _say_nothing_of_caching(theirs: Iterable[Any], ours: Headers) -> bool:
-    """Whether nothing has to be merged, judged by the names of the fields: nearly always true."""
-    for name, _ in theirs:
-        if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
-            return False
-    return not ours or ours[0][0] == b"set-cookie"  # all of them are cookies, or none
 
 
 def _is_harmless(name: bytes) -> bool:

@@ -17,6 +17,7 @@ from ..credentials.presented import ABSENT, PresentedCredentials
 from ..errors import StoreUnavailable, WsgessionsError
 from ..internal.log_throttle import LogThrottle
 from ..manager.request_sessions import RequestSessions
+from ..record.struct import Struct
 from ..session import Session, UnitOfWork, unit_of
 from ..session.values import FROM_STORE
 from .error_responses import error_response_for
@@ -29,37 +30,32 @@ __all__ = ["SessionRequest"]
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
-_NOTHING: Final[Headers] = []
-"""No header fields; never changed."""
 
 
-class SessionRequest:
-    """One HTTP request, or one WebSocket. It waits for the store and for nothing else.
+class SessionRequest(Struct):
+    """One HTTP request, or one WebSocket. It waits for the store and for nothing else."""
 
-    Args:
-        requests: the operations on sessions of requests.
-        resolver: reads and writes ids.
-        presented: the credentials of the request.
-        method: the method; None for a WebSocket.
-        scheme: the scheme of the request, if known.
-        client_address: the client's address, if known.
-        session: the session, if it was begun before.
-    """
+    requests: RequestSessions
+    """The operations on sessions of requests."""
+    resolver: SessionIdResolver
+    """Reads and writes ids."""
+    presented: PresentedCredentials
+    """The credentials of the request."""
+    session: Session
+    unit: UnitOfWork
+    """The unit of work of the session."""
+    method: str | None
+    """The method; None for a WebSocket."""
+    scheme: str | None
+    """The scheme, if known."""
+    budget: float
+    """Seconds left to wait for the store (F-00b)."""
+    fields_inside: Headers = []  # noqa: RUF012 - a struct makes a new one for each object
+    """The fields that an inner layer has added to the response already."""
 
-    __slots__ = (
-        "_budget",
-        "_fields_inside",
-        "_requests",
-        "_resolver",
-        "_scheme",
-        "method",
-        "presented",
-        "session",
-        "unit",
-    )
-
-    def __init__(
-        self,
+    @classmethod
+    def begin(
+        cls,
         requests: RequestSessions,
         resolver: SessionIdResolver,
         presented: PresentedCredentials,
@@ -68,19 +64,23 @@ class SessionRequest:
         scheme: str | None = None,
         client_address: str | None = None,
         session: Session | None = None,
-    ) -> None:
-        self._requests = requests
-        self._resolver = resolver
-        self._scheme = scheme
-        self._budget = requests.budget
-        self._fields_inside = _NOTHING
-        self.presented: PresentedCredentials = presented
-        self.method: str | None = method
+    ) -> SessionRequest:
+        """A request whose session is still to be provided.
+
+        Args:
+            requests: the operations on sessions of requests.
+            resolver: reads and writes ids.
+            presented: the credentials of the request.
+            method: the method; None for a WebSocket.
+            scheme: the scheme of the request, if known.
+            client_address: the client's address, if known.
+            session: the session, if it was begun before.
+        """
         if session is None:
             session = requests.begin(presented, client_address=client_address)
-        self.session: Session = session
-        self.unit: UnitOfWork = unit_of(session)
-        self.unit.is_client_told = True
+        unit = unit_of(session)
+        unit.is_client_told, unit.counts_access = True, method != "OPTIONS"
+        return cls(requests, resolver, presented, session, unit, method, scheme, requests.budget)
 
     # -- before the application ----------------------------------------------------------------------------------------
 
@@ -88,16 +88,16 @@ class SessionRequest:
         """Provide the session without waiting: from the near cache, or a new one. If the result is false, call
         `load`.
         """
-        return self.unit.id is None or self._requests.lookup(self.session, self.unit)
+        return self.unit.id is None or self.requests.lookup(self.session, self.unit)
 
     async def load(self) -> None:
         """Provide the session. If the store does not answer, an access to the session raises the error (R-30)."""
         began = time.monotonic()
         try:
-            await self._requests.repository.load(self.session, deadline=began + self._budget)
+            await self.requests.repository.load(self.session, deadline=began + self.budget)
         except StoreUnavailable as error:
             _log.warning("load_failed", "a session could not be loaded: %s", error)
-        self._budget -= time.monotonic() - began
+        self.budget -= time.monotonic() - began
 
     # -- before the headers of the response ----------------------------------------------------------------------------
 
@@ -106,7 +106,7 @@ class SessionRequest:
 
         Without an access to the session only an error needs it: a body to come may still access it.
         """
-        unit, requests = self.unit, self._requests
+        unit, requests = self.unit, self.requests
         if status >= 500 or not unit.is_accessed:
             return status >= 500
         if unit.is_pending or requests.renews or unit.has_followed_move:
@@ -123,7 +123,7 @@ class SessionRequest:
         Raises:
             WsgessionsError: send the result of `error_response_for` in place of the response.
         """
-        unit, requests = self.unit, self._requests
+        unit, requests = self.unit, self.requests
         if status >= 500:
             self._raise_instead_of_500(status)
             if not requests.settings.save_on_error:
@@ -131,7 +131,7 @@ class SessionRequest:
         renews = self.method is not None and requests.renewal_due(unit)
         if renews or unit.is_pending:
             create = may_create and self.method not in _NEVER_CREATING  # R-41
-            deadline = time.monotonic() + self._budget
+            deadline = time.monotonic() + self.budget
             await requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)
         if unit.is_accessed and requests.must_touch_now(unit):
             await requests.touch(unit)
@@ -146,11 +146,11 @@ class SessionRequest:
 
     def add_headers(self, headers: Iterable[Any]) -> Headers:
         """The fields of a response after an access to the session, with those for the client and caches."""
-        unit, resolver = self.unit, self._resolver
+        unit, resolver = self.unit, self.resolver
         if unit.record is not None and unit.record is unit.client_record:
-            return add_session_headers(headers, _NOTHING, no_store=unit.is_uncacheable, vary=resolver.vary)
+            return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=resolver.vary)
         fields, tells_id = self._decide_fields()
-        if not self._fields_inside:
+        if not self.fields_inside:
             return add_session_headers(headers, fields, no_store=tells_id or unit.is_uncacheable, vary=resolver.vary)
         kept, missing = self._without_told(headers, fields)
         no_store = tells_id or unit.is_uncacheable
@@ -160,12 +160,12 @@ class SessionRequest:
         """As `add_headers`, for an inner layer; `add_headers` does not repeat these fields. Changes are committed."""
         unit = self.unit
         if unit.record is None or unit.record is not unit.client_record:
-            self._fields_inside = self._decide_fields()[0]
-        return self.add_headers([*headers, *self._fields_inside])
+            self.fields_inside = self._decide_fields()[0]
+        return self.add_headers([*headers, *self.fields_inside])
 
     def add_unknown_use(self, headers: Iterable[Any]) -> Headers:
         """The fields of a response whose body may still access the session (S-40)."""
-        return add_unknown_use(headers, private=self.presented.finding is not ABSENT, vary=self._resolver.vary)
+        return add_unknown_use(headers, private=self.presented.finding is not ABSENT, vary=self.resolver.vary)
 
     def fields_for_error(self) -> Headers:
         """The fields that the client needs despite an error response: the new id of its session, if it has one
@@ -177,7 +177,7 @@ class SessionRequest:
 
     def response_started(self) -> None:
         """The headers are being sent."""
-        self.unit.response_started(takes_late_changes=self._requests.takes_late_changes)
+        self.unit.response_started(takes_late_changes=self.requests.takes_late_changes)
 
     def _without_told(self, headers: Iterable[Any], fields: Headers) -> tuple[Headers, Headers]:
         """The headers without outdated fields, and the fields that are still missing.
@@ -185,24 +185,20 @@ class SessionRequest:
         Layers in between may have changed the session, the cookies, or the whole response.
         """
         present = [(name.lower(), value) for name, value in octet_pairs(headers)]
-        stale = [field for field in self._fields_inside if field not in fields]
+        stale = [field for field in self.fields_inside if field not in fields]
         kept = [header for header in present if header not in stale]
         there = {_subject(header) for header in kept}
-        missing = [field for field in fields if field not in self._fields_inside or _subject(field) not in there]
+        missing = [field for field in fields if field not in self.fields_inside or _subject(field) not in there]
         return kept, missing
 
     def _decide_fields(self) -> tuple[Headers, bool]:
-        return self._resolver.fields_for(self.unit, self.presented, self._requests, scheme=self._scheme)
+        return self.resolver.fields_for(self.unit, self.presented, self.requests, scheme=self.scheme)
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
-    def record_access(self) -> bool:
-        """Count the request as an access. Returns whether that is done; otherwise call `touch`."""
-        return self.method == "OPTIONS" or self._requests.record_access(self.unit)
-
     async def touch(self) -> None:
         """Record the access in the store."""
-        await self._requests.touch(self.unit)
+        await self.requests.touch(self.unit)
 
     async def after_response(self, *, started: bool = True, counted: bool = False) -> None:
         """Commit the changes after the headers (R-37, C-13), and count the request as an access.
@@ -216,16 +212,16 @@ class SessionRequest:
             WsgessionsError: as `Session.commit`.
         """
         if self.unit.is_pending and (started or self.method is None):
-            refuses = started and not self._requests.takes_late_changes
-            await commit_late(self._requests, self.session, refuses=refuses)
-        if not counted and not self.record_access():
+            refuses = started and not self.requests.takes_late_changes
+            await commit_late(self.requests, self.session, refuses=refuses)
+        if not counted and not self.requests.record_access(self.unit):
             await self.touch()
 
     async def fail(self) -> None:
         """The request has failed: drop its changes, and carry out those that remove privileges (R-31)."""
         self.unit.rollback(self.session)
         try:
-            await self._requests.repository.carry_out(self.session)
+            await self.requests.repository.carry_out(self.session)
         except WsgessionsError as error:
             _logger.error(
                 "a session could not be ended or unbound after a failed request: %s",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-__all__ = ["ASGIApp", "AnyASGIApp", "Message", "Receive", "Scope", "Send", "octets", "opens_response"]
+__all__ = ["OPENS_RESPONSE", "ASGIApp", "AnyASGIApp", "Message", "Receive", "Scope", "Send", "octets"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -15,12 +15,8 @@ ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 AnyASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An application of any framework: each has its own types for scopes and messages, and they are plain dicts in all."""
 
-_OPENING: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
-
-
-def opens_response(message: Message) -> bool:
-    """Whether this message has the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
-    return message["type"] in _OPENING
+OPENS_RESPONSE: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""The types of messages with the response's headers: its start, a WebSocket's accept or its denial (R-41)."""
 
 
 def octets(text: bytes | str, errors: str = "strict") -> bytes:
