@@ -15,7 +15,7 @@ from tests.nodes import Node, make_node, on, two_nodes
 from wsgessions import errors
 from wsgessions.session import Session
 from wsgessions.stores.memory.store import MemoryStore
-from wsgessions.web import ASGIApp, Receive, Scope, Send
+from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 
 
 @pytest.fixture
@@ -537,6 +537,40 @@ async def test_what_a_finished_handler_did_is_kept_although_the_client_is_gone(
         async with call:
             pass
     assert await stored(node, browser) == {"n": 2, "late": True}
+
+
+@pytest.mark.parametrize("part", ["http.response.start", "http.response.body"])
+async def test_a_server_whose_channel_is_no_coroutine_function_reports_a_lost_client_too(
+    node: Node, browser: Browser, part: str
+) -> None:
+    """R-35: ASGI demands an awaitable, and servers written in other languages return one of their own."""
+
+    def send(message: Message) -> asyncio.Future[None]:
+        sending = asyncio.get_running_loop().create_future()
+        if message["type"] == part:
+            sending.set_exception(OSError("gone"))
+        else:
+            sending.set_result(None)
+        return sending
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    app = on(node, answering(set_two))
+    with pytest.raises(OSError, match="gone"):
+        await app(http_scope(headers=browser.header), receive, send)
+    assert await stored(node, browser) == {"n": 2}
+
+
+async def test_an_oserror_of_the_handlers_own_is_a_failure_after_its_response_too(node: Node, browser: Browser) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await respond(send)
+        scope["session"]["n"] = 2
+        raise OSError("a file of mine")
+
+    with pytest.raises(OSError, match="a file of mine"):
+        await browser.request(on(node, app))
+    assert await stored(node, browser) == {"n": 1}
 
 
 async def test_an_oserror_of_the_handlers_own_is_a_failure(node: Node, browser: Browser) -> None:
