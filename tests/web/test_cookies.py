@@ -13,7 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wsgessions.credentials.identity import new_session_id
-from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
+from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials, ResolvedCredentials
+from wsgessions.credentials.watermark import WatermarkSeal
+from wsgessions.record import SessionKey
+from wsgessions.record.struct import replace
 from wsgessions.settings import CookieSettings
 from wsgessions.web.cookies import MAX_COOKIE_BYTES, MAX_COOKIE_PAIRS, MAX_RIVALS, SessionCookies
 
@@ -28,7 +31,8 @@ MARK = "m" * 48
 def read(*fields: str | bytes, cookies: SessionCookies = COOKIES) -> PresentedCredentials:
     """What these Cookie header fields present."""
     octets = [field if isinstance(field, bytes) else field.encode("latin-1") for field in fields]
-    return cookies.read([(b"host", b"a.test"), *((b"cookie", field) for field in octets)])
+    presented = cookies.read([(b"host", b"a.test"), *((b"cookie", field) for field in octets)])
+    return replace(presented, header=b"")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -245,6 +249,36 @@ def test_a_header_that_is_read_at_a_glance_says_what_it_says_letter_by_letter(
 def test_what_browsers_write_is_read_at_a_glance() -> None:
     for header in (f"__Host-sid={A}; __Host-sid-v={MARK}", f"a=b; __Host-sid-v={MARK}; c=d; __Host-sid={A}; e=f"):
         assert COOKIES._read_plain(header.encode()) == PresentedCredentials(A, MARK, CredentialStatus.PRESENT)
+
+
+# -- the next request --------------------------------------------------------------------------------------------------
+
+
+def _resolved(watermark: str) -> ResolvedCredentials:
+    seal = WatermarkSeal([b"k" * 32])
+    return ResolvedCredentials(seal, SessionKey(1, b"d" * 16), seal.unseal(watermark))
+
+
+@given(st.lists(st.sampled_from(["a=b", "c=", f"d={B}", f"e={MARK}"]), max_size=3), st.permutations([0, 1]))
+def test_an_expected_header_is_what_would_be_read_of_it(others: list[str], order: list[int]) -> None:
+    """C-11: a browser returns the watermark of a response with its next request, and else the same header."""
+    ours = [f"__Host-sid={A}", f"__Host-sid-v={MARK}"]
+    header = "; ".join([*others, *(ours[index] for index in order)])
+    cookies, next_mark = SessionCookies(CookieSettings()), "n" * 48
+    presented = cookies.read([(b"cookie", header.encode())])
+    cookies.expect(presented, next_mark, resolved := _resolved(next_mark))
+    following = header.replace(MARK, next_mark).encode()
+    found = cookies.read([(b"cookie", following)])
+    assert found.resolved is resolved, "nothing is parsed, hashed or authenticated a second time"
+    assert replace(found, resolved=None) == SessionCookies(CookieSettings()).read([(b"cookie", following)])
+
+
+@pytest.mark.parametrize("header", ["", f"__Host-sid={A}", f"__Host-sid={A};__Host-sid-v={MARK}"])
+def test_no_header_is_expected_after_one_that_cannot_be_predicted(header: str) -> None:
+    cookies = SessionCookies(CookieSettings())
+    cookies.expect(cookies.read([(b"cookie", header.encode())]), "n" * 48, _resolved("n" * 48))
+    following = header.replace(MARK, "n" * 48).encode()
+    assert cookies.read([(b"cookie", following)]).resolved is None
 
 
 # -- limits (S-31) -----------------------------------------------------------------------------------------------------

@@ -84,5 +84,7 @@ class PresentedCredentials(Struct, gc=False):
     """The well-formed ids, if there are several, up to the number that is looked up in the store."""
     strays: bool = False
     """Whether there are more cookies of our names than one of each, which no response of ours has set side by side."""
+    header: bytes = b""
+    """The Cookie header, if it contains each of the session's cookies once, as browsers write it."""
     resolved: ResolvedCredentials | None = None
     """Worked out by the first request that needs it."""

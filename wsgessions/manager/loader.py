@@ -127,7 +127,7 @@ class Loader:
             resolved = presented.resolved = self._work_out(presented, seal)
         if unit.resolved is not resolved:
             unit.resolved = resolved
-            unit.client_watermark = carried = resolved.carried
+            carried = resolved.carried
             if carried is not None:
                 self.statistics.hops += carried.node != seal.node
             elif presented.watermark is not None and resolved.moved is None:

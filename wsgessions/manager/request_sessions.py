@@ -11,7 +11,7 @@ from typing import Final
 
 from ..cache.near_cache import MARGIN
 from ..credentials.identity import new_session_id
-from ..credentials.presented import ABSENT, PresentedCredentials
+from ..credentials.presented import ABSENT, PresentedCredentials, ResolvedCredentials
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
@@ -96,7 +96,7 @@ class RequestSessions:
         if resolved is None or resolved.seal is not seal or resolved.carried is None:
             resolved = repository.resolve(unit, seal)
         else:
-            unit.resolved, unit.client_watermark = resolved, resolved.carried
+            unit.resolved = resolved
             if resolved.carried.node != seal.node:
                 repository.statistics.hops += 1
         carried = resolved.carried
@@ -148,6 +148,18 @@ class RequestSessions:
             # A client that has followed a move, and has not received the id behind it, still needs that move (C-23).
             return None if unit.has_followed_move else seal.seal(record.incarnation, record.version)
         return None
+
+    def resolve_next(self, unit: UnitOfWork, watermark: str) -> ResolvedCredentials | None:
+        """The derived values for the next request of this client, if it presents the same id with this watermark.
+
+        Args:
+            unit: the state of the session.
+            watermark: the result of `watermark_for`.
+        """
+        resolved, seal = unit.resolved, self.startup.seal
+        if resolved is None or seal is None:
+            return None
+        return ResolvedCredentials(seal, resolved.key, seal.unseal(watermark))
 
     def move_for(self, unit: UnitOfWork) -> str | None:
         """The client's cookie instead of a watermark after a rotation of unknown outcome, else None (C-23)."""

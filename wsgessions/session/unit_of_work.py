@@ -54,8 +54,6 @@ class UnitOfWork(AttributeTracker):
     presented: PresentedCredentials = field(default_factory=PresentedCredentials)
     client_address: str | None = None
     resolved: ResolvedCredentials | None = None
-    client_watermark: Watermark | None = None
-    """The watermark of the client, if it is authentic."""
     client_record: SessionRecord | None = None
     """The state of this watermark, written by this node or by one that need not be distinguished from it."""
     is_client_told: bool = False
@@ -105,6 +103,11 @@ class UnitOfWork(AttributeTracker):
     def ref(self) -> str | None:
         """See `Session.ref`."""
         return None if self.record is None else self.record.key.ref
+
+    @property
+    def client_watermark(self) -> Watermark | None:
+        """The watermark of the client, if it is authentic."""
+        return None if self.resolved is None else self.resolved.carried
 
     # -- access --------------------------------------------------------------------------------------------------------
 

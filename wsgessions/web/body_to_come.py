@@ -10,7 +10,7 @@ session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from ..errors import SessionClosed
@@ -103,12 +103,12 @@ def sealed(send: Send, unit: UnitOfWork) -> Send:
         The channel; it raises `SessionClosed` after an access to the session.
     """
 
-    async def send_for_all(message: Message) -> None:
+    def send_for_all(message: Message) -> Awaitable[None]:
         if unit.is_accessed:
             raise SessionClosed(
                 "the body of a response has accessed the session, which its headers do not declare",
                 hint="access it before the response starts, or leave out Content-Length, ETag and Last-Modified",
             )
-        await send(message)
+        return send(message)
 
     return send_for_all

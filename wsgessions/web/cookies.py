@@ -7,12 +7,13 @@ seen. They are separate so that a late response for an old id can never overwrit
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..credentials.identity import ID_LENGTH, is_well_formed
-from ..credentials.presented import PRESENT, CredentialStatus, PresentedCredentials
+from ..credentials.presented import PRESENT, CredentialStatus, PresentedCredentials, ResolvedCredentials
 from ..internal.two_generation_cache import TwoGenerationCache
 from . import octets
 
@@ -28,8 +29,8 @@ MAX_RIVALS: Final = 4
 """The largest number of ids of one request that are looked up, one after the other; of more, none counts (S-29)."""
 _RECENT_BYTES: Final = 2048
 """Longer headers are parsed each time."""
-_INITIALS: Final = frozenset({*b"cC", *"cC"})
-_COOKIE_LENGTH: Final = len(b"cookie")
+_COOKIE: Final = frozenset(map(bytes, itertools.product(*zip(b"cookie", b"COOKIE", strict=True))))
+"""The name of the field in any case, so that no other field costs a call."""
 
 _ABSENT: Final = PresentedCredentials()
 _MALFORMED: Final = PresentedCredentials(finding=CredentialStatus.MALFORMED, strays=True)
@@ -78,15 +79,18 @@ class SessionCookies:
     def read(self, headers: Iterable[Any]) -> PresentedCredentials:
         """Find the session's cookies in the header list of an ASGI scope, in any case and type of names (R-54)."""
         header: bytes | None = None
+        name: bytes | str = b""
         for name, value in headers:
-            # Length and first letter exclude most header fields without another call.
-            if len(name) == _COOKIE_LENGTH and name[0] in _INITIALS and (name == b"cookie" or _is_cookie(name)):
+            if name in _COOKIE:
                 octet = value if type(value) is bytes else octets(value, "replace")
                 header = octet if header is None else b"%b;%b" % (header, octet)
         if header is None:
-            return _ABSENT
-        recent = self._recent[header]
-        return self._read_header(header) if recent is None else recent
+            return (
+                _ABSENT
+                if type(name) is bytes
+                else self.read([(octets(each[0], "replace"), each[1]) for each in headers])
+            )
+        return self._recent[header] or self._read_header(header)
 
     def _read_header(self, header: bytes) -> PresentedCredentials:
         if len(header) > MAX_COOKIE_BYTES:
@@ -95,9 +99,12 @@ class SessionCookies:
             return _OVERSIZED
         if self._id_needle not in header:
             return _ABSENT
-        presented = self._read_plain(header) or self._scan(header)
+        plain = self._read_plain(header)
+        presented = plain or self._scan(header)
         if presented.id is not None and len(header) <= _RECENT_BYTES:
             self._recent.put(header, presented)
+            if plain is not None:
+                plain.header = header
         return presented
 
     def _scan(self, header: bytes) -> PresentedCredentials:
@@ -134,6 +141,20 @@ class SessionCookies:
             return None
         mark = header[mark_at + len(self._mark_needle) : mark_end if mark_end > 0 else None]
         return PresentedCredentials(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
+
+    def expect(self, presented: PresentedCredentials, watermark: str, resolved: ResolvedCredentials) -> None:
+        """Remember the credentials of the client's next request, which has the same header with this watermark.
+
+        Args:
+            presented: those of this request.
+            watermark: the watermark in this response.
+            resolved: the values derived from the id and this watermark.
+        """
+        known = presented.watermark
+        if known and presented.header:
+            header = presented.header.replace(known.encode("latin-1"), watermark.encode("ascii"))
+            expected = PresentedCredentials(presented.id, watermark, PRESENT, header=header, resolved=resolved)
+            self._recent.put(header, expected)
 
     def set_id(self, session_id: str, *, max_age: int | None = None) -> bytes:
         """The Set-Cookie value that gives the client its id.
@@ -181,7 +202,3 @@ def _attributes(settings: CookieSettings, domain: str | None) -> str:
     if settings.partitioned:
         parts.append("Partitioned")
     return "".join(f"; {part}" for part in parts)
-
-
-def _is_cookie(name: bytes | str) -> bool:
-    return octets(name, "replace").lower() == b"cookie"

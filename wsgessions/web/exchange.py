@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from traceback import walk_tb
-from types import CodeType, CoroutineType
+from types import CoroutineType
 from typing import Any, Final
 
 from ..errors import WsgessionsError
@@ -49,14 +49,16 @@ class Exchange(Struct):
     _start: Message | None = None
     _long: LongConnection | None = None
     _replaced: WsgessionsError | None = None
-    _channel_code: CodeType | None = None
-    """The code of the first channel that messages were passed to; those in front of it call it."""
+    _sending: CoroutineType[Any, Any, None] | None = None
+    """The last call of the server's channel, or of one in front of it that calls it."""
     _lost: OSError | None = None
     """The error of a channel that is no coroutine function."""
 
     def receiving(self, receive: Receive) -> Receive:
         """The application's receive channel, for a WebSocket."""
-        self._long = socket = OpenSocket(self.request.requests, self.request.session, self._scope, receive, self._channel)
+        self._long = socket = OpenSocket(
+            self.request.requests, self.request.session, self._scope, receive, self._channel
+        )
         return socket.receive
 
     # -- the response --------------------------------------------------------------------------------------------------
@@ -67,26 +69,11 @@ class Exchange(Struct):
             parts = message.get("more_body") and self._host is not None
             if parts or self._long is not None or self._replaced is not None:
                 return self._send_further(message)
-            return self._pass_on(message)
-        request = self.request
-        if self._long is not None or request.needs_store(message.get("status", 200)):
+        elif self._long is not None or self.request.needs_store(message.get("status", 200)):
             return self._open(message)
-        return self._pass_on(self._opening(message))
-
-    def _pass_on(self, message: Message) -> Awaitable[None]:
-        sending = self._channel(message)
-        if type(sending) is not CoroutineType:
-            return self._passing_on(sending)
-        if self._channel_code is None:
-            self._channel_code = sending.cr_code
-        return sending
-
-    async def _passing_on(self, sending: Awaitable[None]) -> None:
-        try:
-            await sending
-        except OSError as error:
-            self._lost = error
-            raise
+        else:
+            message = self._opening(message)
+        return self._watched(self._channel(message))
 
     def _opening(self, message: Message) -> Message:
         """The start of the response, with the session's headers."""
@@ -111,11 +98,28 @@ class Exchange(Struct):
         message = self._opening(message)
         if self._long is not None:
             await self._long.opened(message)
-        await self._pass_on(message)
+        await self._watched(self._channel(message))
 
     async def _send_further(self, message: Message) -> None:
         if self._replaced is None and await self._admit(message):
-            await self._pass_on(message)
+            await self._watched(self._channel(message))
+
+    def _watched(self, sending: Awaitable[None]) -> Awaitable[None]:
+        """A message on its way, whose `OSError` is known as the channel's: it means that the client is gone.
+
+        Coroutines are passed on as they are. Their code shows in the traceback of an error.
+        """
+        if type(sending) is not CoroutineType:
+            return self._awaited(sending)
+        self._sending = sending
+        return sending
+
+    async def _awaited(self, sending: Awaitable[None]) -> None:
+        try:
+            await sending
+        except OSError as error:
+            self._lost = error
+            raise
 
     async def _admit(self, message: Message) -> bool:
         """Whether to send a message, on a connection that may outlive its session (C-17)."""
@@ -214,11 +218,10 @@ class Exchange(Struct):
 
     def _is_from_channel(self, error: Exception) -> bool:
         """Whether the client is gone: a channel has raised an `OSError`, which this error is or was caused by."""
+        code = None if self._sending is None else self._sending.cr_code
         for each in ancestry(error):
-            if each is self._lost:
-                return True
             frames = walk_tb(each.__traceback__) if isinstance(each, OSError) else ()
-            if any(frame.f_code is self._channel_code for frame, _ in frames):
+            if each is self._lost or any(frame.f_code is code for frame, _ in frames):
                 return True
         return False
 

@@ -77,12 +77,22 @@ class SessionIdResolver:
         says_how_long = max_age is not None or unit.cookie_seconds is not None
         if credential or (says_how_long and unit.is_committed and not untold):
             fields.append(self.set_id(carrier, unit.id, max_age=max_age))
-        watermark = requests.move_for(unit) or requests.watermark_for(unit)
+        move = requests.move_for(unit)
+        watermark = move or requests.watermark_for(unit)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
+            if move is None and unit.id == presented.id and presented is unit.presented:
+                self._expect(presented, watermark, unit, requests)
         if credential and self._leaves_strays(unit, presented):
             fields += self._strays
         return fields, credential
+
+    def _expect(
+        self, presented: PresentedCredentials, watermark: str, unit: UnitOfWork, requests: RequestSessions
+    ) -> None:
+        resolved = requests.resolve_next(unit, watermark)
+        if resolved is not None:
+            self._cookies.expect(presented, watermark, resolved)
 
     def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
         """Whether the browser would continue to send other cookies beside the new id, which replaces only one.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from ..internal.log_throttle import LogThrottle
@@ -18,6 +19,7 @@ _SHARED: Final = frozenset({b"public", b"s-maxage"})
 _MERGED: Final = frozenset({b"vary", b"cache-control"})
 _MOST_NAMES: Final = 1024
 _harmless: Final[set[bytes]] = set()
+_name_of: Final[Callable[[Any], Any]] = itemgetter(0)
 
 Header: TypeAlias = tuple[bytes, bytes]
 Headers: TypeAlias = list[Header]
@@ -41,12 +43,10 @@ def add_session_headers(
     """
     headers: list[Any] = list(theirs)
     demand = _NO_STORE if no_store else _PRIVATE if fields or private else None
-    must_merge = bool(fields) and fields[0][0] != b"set-cookie"  # all of them are cookies, or none
-    for name, _ in headers:
-        if type(name) is not bytes or (name not in _harmless and not _is_harmless(name)):
-            must_merge = True
-            break
-    if must_merge:
+    # Nothing has to be merged, nearly always; all of our fields are cookies, or none.
+    if (fields and fields[0][0] != b"set-cookie") or not (
+        _harmless.issuperset(map(_name_of, headers)) or all(map(_is_harmless, map(_name_of, headers)))
+    ):
         headers = _vary_by(octet_pairs(headers), vary[1])
         if demand is not None:
             ours = {name for name, _ in fields} - {b"set-cookie"}  # each may occur only once: drop the application's
@@ -81,10 +81,12 @@ def _kept_private(headers: Headers) -> Headers:
     return [*others, (b"cache-control", b", ".join([b"private", *kept]))]
 
 
-def _is_harmless(name: bytes) -> bool:
-    """Whether a field of this name does not affect caching. An application has few such names, so they are
+def _is_harmless(name: bytes | str) -> bool:
+    """Whether a field of this name is bytes and does not affect caching. An application has few such names, so they are
     remembered.
     """
+    if type(name) is not bytes:
+        return False
     lower = name.lower()
     if lower in _MERGED or _overrules_cache_control(lower):
         return False
