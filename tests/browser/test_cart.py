@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OpenPage
 from tests.samples.cart_run import PAIRS, CartRun
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("cart")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # All frameworks send what `wsgessions_cart.pages` renders, with the same scripts and styles. What a test asks of these
 # alone, and not of how a server answers, it asks of one pair of frameworks.
