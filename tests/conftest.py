@@ -8,10 +8,11 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
 
 IN_CI = bool(os.environ.get("CI"))
 # Such a test goes the same ways many thousand times. Measured, it takes twice as long, and what it runs others run too.
@@ -49,6 +50,24 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+
+
+class GroupScheduling(LoadGroupScheduling):  # type: ignore[misc]
+    """That of ``--dist loadgroup``, but what is done leaves its lists.
+
+    It counts the tests that a worker has not done among all that it was ever given, after each test: in 13,000 tests
+    that took half a minute of a processor.
+    """
+
+    def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+        for done in [name for name, tests in workload.items() if all(tests.values())]:
+            del workload[done]
+        return int(super()._pending_of(workload))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling | None:
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="module", autouse=True)

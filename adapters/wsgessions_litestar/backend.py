@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
@@ -16,9 +16,7 @@ from wsgessions.session import unit_of
 from wsgessions.web.session_request import SessionRequest
 
 from .replacement import refill
-
-if TYPE_CHECKING:
-    from .config import WsgessionsSessionConfig
+from .sessions_config import SessionsConfig
 
 __all__ = ["WsgessionsSessionBackend"]
 
@@ -32,9 +30,9 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         config: the configuration of the sessions.
     """
 
-    config: WsgessionsSessionConfig
+    config: SessionsConfig
 
-    def __init__(self, config: WsgessionsSessionConfig) -> None:
+    def __init__(self, config: SessionsConfig) -> None:
         super().__init__(config)
 
     def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:

@@ -12,7 +12,6 @@ from typing import Any, Final, Literal
 from litestar import Litestar
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.middleware.base import DefineMiddleware
-from litestar.middleware.session.server_side import ServerSideSessionConfig
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError, WsgessionsError
@@ -23,6 +22,7 @@ from wsgessions.web.lifespan import start_manager
 from .backend import WsgessionsSessionBackend
 from .documents import SessionDocuments
 from .middleware import WsgessionsSessionMiddleware
+from .sessions_config import SessionsConfig
 
 __all__ = ["WsgessionsSessionConfig"]
 
@@ -36,7 +36,7 @@ _BITS_PER_CHARACTER: Final = 6
 
 
 @dataclass
-class WsgessionsSessionConfig(ServerSideSessionConfig):
+class WsgessionsSessionConfig(SessionsConfig):
     """Litestar's configuration of sessions, for sessions of wsgessions.
 
     Fields may be changed later, too; those of the cookie take effect from the next request on. An unchanged field has

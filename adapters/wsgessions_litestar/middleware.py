@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from litestar.exceptions import WebSocketException
 from litestar.middleware.session import SessionMiddleware
@@ -15,10 +15,8 @@ from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
 from wsgessions.web import OPENS_RESPONSE
 
+from .backend import WsgessionsSessionBackend
 from .replacement import Replacement
-
-if TYPE_CHECKING:
-    from .backend import WsgessionsSessionBackend
 
 __all__ = ["WsgessionsSessionMiddleware"]
 
@@ -42,7 +40,7 @@ class NotingScope(dict[str, Any]):
         return value
 
 
-class WsgessionsSessionMiddleware(SessionMiddleware["WsgessionsSessionBackend"]):
+class WsgessionsSessionMiddleware(SessionMiddleware[WsgessionsSessionBackend]):
     """Runs the core's `wsgessions.SessionMiddleware` in place of Litestar's own.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
-from tests.adapters.every_store import EveryStore
+from tests.adapters.every_store import OnValkey
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.client import Browser
 from wsgessions.testing.adapters.harness import Nodes
@@ -17,7 +17,7 @@ from wsgessions.web.headers_inside import HeadersInside
 __all__ = ["AnyFrameworkSuite"]
 
 
-class AnyFrameworkSuite(EveryStore, AdapterSuite):
+class AnyFrameworkSuite(OnValkey, AdapterSuite):
     """What holds for any ASGI application."""
 
     @abstractmethod

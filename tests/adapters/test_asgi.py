@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.adapters.bare_app import app
-from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
@@ -19,3 +19,7 @@ class TestBareMiddleware(EveryStore, AdapterSuite):
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
         return SessionMiddleware(layer(HeadersInside(app)), manager=manager)
+
+
+class TestBareMiddlewareWithoutNearCache(WithoutNearCache, TestBareMiddleware):
+    """Every read asks the store."""

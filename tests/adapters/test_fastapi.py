@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, computed_field
 
-from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.fastapi_app import make_app
 from wsgessions import Session, SessionManager
 from wsgessions.errors import CodecError, ConfigError, SessionClosed
@@ -25,7 +25,7 @@ from wsgessions_fastapi import FastAPIAdapter, SessionDep, SessionModel
 __all__ = ["shared_server"]
 
 
-class TestFastAPI(EveryStore, AdapterSuite):
+class TestFastAPI(OnValkey, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return FastAPIAdapter(manager=manager).install(make_app())
 

@@ -23,7 +23,7 @@ from litestar.security.session_auth import SessionAuth
 from litestar.testing import TestClient
 from pydantic import BaseModel
 
-from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
+from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
@@ -39,16 +39,12 @@ from wsgessions_litestar import LitestarAdapter, WsgessionsSessionConfig, get_se
 __all__ = ["shared_server"]
 
 
-class TestLitestar(EveryStore, AdapterSuite):
+class TestLitestar(OnValkey, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return LitestarAdapter(manager=manager).install(make_app())  # type: ignore[return-value]
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
         return LitestarAdapter(manager=manager).install(make_app(middleware=[layer]))  # type: ignore[return-value]
-
-
-class TestLitestarWithoutNearCache(WithoutNearCache, TestLitestar):
-    """Every read asks the store."""
 
 
 class TestLitestarAsPlugin(AdapterSuite):

@@ -13,7 +13,7 @@ from quart import Quart, Response, flash, get_flashed_messages, request, session
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
-from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
+from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.quart_app import make_app, stream
 from tests.record.test_clock import Times
 from tests.stores.valkey.raw_server import RawServer
@@ -30,7 +30,7 @@ from wsgessions_quart.session import MOST_FLASHES
 __all__ = ["shared_server"]
 
 
-class TestQuart(EveryStore, AdapterSuite):
+class TestQuart(OnValkey, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return cast("ASGIApp", QuartAdapter(manager=manager).install(make_app()))
 
@@ -38,10 +38,6 @@ class TestQuart(EveryStore, AdapterSuite):
         app = make_app()
         app.asgi_app = layer(cast("ASGIApp", app.asgi_app))  # type: ignore[method-assign,assignment]
         return cast("ASGIApp", QuartAdapter(manager=manager).install(app))
-
-
-class TestQuartWithoutNearCache(WithoutNearCache, TestQuart):
-    """Every read asks the store."""
 
 
 # -- Quart's own -------------------------------------------------------------------------------------------------------

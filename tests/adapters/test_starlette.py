@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from tests.adapters.every_store import EveryStore, shared_server
+from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.starlette_app import make_app, session
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
@@ -43,7 +43,7 @@ def test_settings_beside_a_manager_would_be_without_effect_and_are_refused() -> 
         StarletteAdapter(manager=SessionManager(store_url="memory:"), session_locking=False)
 
 
-class TestStarlette(EveryStore, AdapterSuite):
+class TestStarlette(OnValkey, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return StarletteAdapter(manager=manager).install(make_app())
 

@@ -14,8 +14,8 @@ FILE = Path(__file__).with_name("ratchets.toml")
 
 
 def recorded(table: str) -> Any:
-    """What is recorded of one ratchet."""
-    return tomllib.loads(FILE.read_text())[table]
+    """What is recorded of one ratchet; empty if there is nothing."""
+    return tomllib.loads(FILE.read_text()).get(table, {})
 
 
 def differences(table: str, measured: Mapping[str, int]) -> list[str]:

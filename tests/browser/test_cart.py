@@ -12,9 +12,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.samples.cart_run import CartRun
+from tests.samples.cart_run import PAIRS, CartRun
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("cart")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+# All frameworks send what `wsgessions_cart.pages` renders, with the same scripts and styles. What a test asks of these
+# alone, and not of how a server answers, it asks of one pair of frameworks.
+one_pair = pytest.mark.parametrize("cart", PAIRS[:1], indirect=True)
 
 
 def number(page: Page, name: str) -> int:
@@ -223,6 +227,7 @@ def test_a_store_that_does_not_answer_is_reported_where_the_visitor_clicks(cart:
     expect_quantity(page, "Linen notebook", 1)
 
 
+@one_pair
 def test_a_click_counts_while_the_page_looks_for_changes_of_other_tabs(cart: CartRun, page: Page) -> None:
     hold(page, "/Cart/session.json")
     page.goto(cart.url(0))
@@ -231,6 +236,7 @@ def test_a_click_counts_while_the_page_looks_for_changes_of_other_tabs(cart: Car
     expect_quantity(page, "Honey jar", 1)
 
 
+@one_pair
 def test_clicks_that_come_faster_than_answers_all_count(cart: CartRun, page: Page) -> None:
     hold(page, "/Cart")
     page.goto(cart.url(0))
@@ -291,6 +297,7 @@ def test_the_session_id_is_out_of_reach_of_scripts_and_pages(cart: CartRun, page
     assert credential not in cart.text
 
 
+@one_pair
 def test_everything_can_be_done_by_keyboard(cart: CartRun, page: Page) -> None:
     page.goto(cart.url(0))
     page.keyboard.press("Tab")
@@ -314,6 +321,7 @@ def test_everything_can_be_done_by_keyboard(cart: CartRun, page: Page) -> None:
     expect(page.locator("#cart")).to_be_focused()
 
 
+@one_pair
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_passes_axe(cart: CartRun, open_page: OpenPage, scheme: str) -> None:
     """WCAG 2.2 AA, as far as a program can tell, in both colour schemes and on both servers."""
@@ -346,6 +354,7 @@ def expect_no_violations(page: Page) -> None:
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
 
 
+@one_pair
 @pytest.mark.parametrize("width", [320, 360, 600, 800, 1080, 1280, 1920])
 def test_nothing_is_wider_than_the_window(cart: CartRun, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -356,6 +365,7 @@ def test_nothing_is_wider_than_the_window(cart: CartRun, page: Page, width: int)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@one_pair
 def test_the_readmes_picture_can_be_made(cart: CartRun, page: Page, images: Path) -> None:
     """Done anew for the README by ``MAKE_PICTURES=1 ./dev browser -k picture``."""
     for sku in ("notebook", "mug", "watering-can", "teapot", "pot"):

@@ -6,16 +6,15 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.fork_server import ForkServer, fork_server
 from tests.stores.valkey.raw_server import RawServer
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 FAST = {"heartbeat": "0.3s", "lease": "1s", "touch_interval": "0.2s", "nonstop_timeout": "5s"}
 """Short times, so that a campaign sees many of them."""
@@ -26,48 +25,47 @@ LEASE = 1.0
 class Program:
     """A Python program of ours; it ends when its standard input does."""
 
-    def __init__(self, process: asyncio.subprocess.Process, first_line: str) -> None:
-        self._process = process
+    def __init__(self, pid: int, lines: asyncio.StreamReader, orders: asyncio.StreamWriter) -> None:
+        self._pid = pid
+        self._lines, self._orders = lines, orders
         self._asking = asyncio.Lock()
-        self.first_line = first_line
+        self.first_line = ""
 
     @classmethod
     async def start(cls, module: str, *arguments: str, within: str = "") -> Program:
         """Start it, in this network or within a namespace of that name."""
-        process = await asyncio.create_subprocess_exec(
-            *(("ip", "netns", "exec", within) if within else ()),
-            *(sys.executable, "-m", module, *arguments),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "adapters")])},
-        )
-        program = cls(process, "")
+        server = ForkServer(within) if within else fork_server()
+        lines, orders = await asyncio.open_connection(sock=server.start(module, *arguments))
+        program = cls(int(await asyncio.wait_for(lines.readline(), PATIENCE)), lines, orders)
+        if within:
+            server.close()
         program.first_line = await program._line()
         return program
 
     async def ask(self, line: str) -> str:
         """Give it a line, and take one."""
-        assert self._process.stdin is not None
         async with self._asking:
-            self._process.stdin.write(line.encode() + b"\n")
+            self._orders.write(line.encode() + b"\n")
             return await self._line()
 
     async def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), PATIENCE)
+        line = await asyncio.wait_for(self._lines.readline(), PATIENCE)
         assert line, "the program has ended"
         return line.decode()
 
     def signal(self, number: int) -> None:
-        self._process.send_signal(number)
+        os.kill(self._pid, number)
 
     async def close(self) -> None:
-        if self._process.returncode is None:
+        """Kill it, and wait until it is gone."""
+        with suppress(ProcessLookupError):
             self.signal(signal.SIGKILL)
-        await self._process.wait()
-        # Its transport would otherwise be closed by the collector, after the event loop.
-        self._process._transport.close()  # type: ignore[attr-defined]
+        with suppress(ConnectionError):
+            while await self._lines.read(2**16):
+                pass
+        self._orders.close()
+        with suppress(ConnectionError):
+            await self._orders.wait_closed()
 
 
 class Proxies:

@@ -13,6 +13,8 @@ from tests.servers.django_site import SERVERS
 from tests.servers.server import Server, serving
 from tests.stores.embedded.watched import PATIENCE, Place
 
+pytestmark = pytest.mark.xdist_group("django servers")  # one worker starts them, once
+
 KINDS = sorted(SERVERS)
 
 

@@ -15,6 +15,8 @@ from tests.servers.server import Server, serving
 from tests.stores.embedded.watched import PATIENCE, Place
 from wsgessions.install import registered
 
+pytestmark = pytest.mark.xdist_group("servers of all frameworks")  # one worker starts them, once
+
 FRAMEWORKS = sorted(registered())
 """By the names of their adapters, so that no new one is left out."""
 

@@ -15,7 +15,10 @@ from tests.servers.nginx import PROGRAM, caching
 from tests.servers.server import serving
 from tests.stores.embedded.watched import PATIENCE, Place
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no nginx; `./dev caches` gets one")
+pytestmark = [
+    pytest.mark.skipif(PROGRAM is None, reason="no nginx; `./dev caches` gets one"),
+    pytest.mark.xdist_group("shared caches"),  # one worker starts each server, once
+]
 
 KINDS = ["bare", "starlette", "django"]
 USERS = ["ann", "bob", "cleo", None]

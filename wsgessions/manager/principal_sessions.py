@@ -17,7 +17,8 @@ from ..record.clock import instant
 from ..record.principal import Principal, named
 from ..session import unit_of
 from ..store.constants import LONGEST_LEASE
-from ..store.contract import Indexing, find_capability
+from ..store.contract import find_capability
+from ..store.listing import Indexing
 from .request_sessions import RequestSessions
 
 if TYPE_CHECKING:

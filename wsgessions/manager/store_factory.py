@@ -21,7 +21,7 @@ from ..settings.names import guide_names_of
 from ..settings.sources import CONSTRUCTOR, Sourced
 from ..store.contract import Store
 from ..stores.loop.store import LoopBoundStore
-from ..stores.registry import find_source
+from ..stores.registry import find_opener
 from .touches import Touches
 
 __all__ = ["StoreOrClient", "open_store", "with_store"]
@@ -37,10 +37,9 @@ def open_store(settings: SessionSettings) -> Store:
         ConfigError: there is no such store on this platform, or the package that provides it cannot be used.
     """
     scheme = settings.store_url.scheme
-    source = find_source(scheme)
-    if source is None:  # it was known when the settings were read
+    opener = find_opener(scheme)
+    if opener is None:  # it was known when the settings were read
         raise ConfigError("the URL's scheme is not known any more", setting="store_url", hint="restart the process")
-    opener = source.opener()
     if scheme == "memory":  # it belongs to no event loop, and records each access at once
         return opener(settings)
     interval, step = settings.touch_interval.total_seconds(), settings.touch_step.total_seconds()

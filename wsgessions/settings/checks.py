@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from .assurance import ASSURANCE_LIMITS
+from .fields import SettingFields
 from .store_url import is_unverified, leaves_in_clear_text
 from .units import show_duration
-
-if TYPE_CHECKING:
-    from .model import SessionSettings
 
 __all__ = ["Contradiction", "contradictions"]
 
@@ -28,7 +26,7 @@ class Contradiction(NamedTuple):
     hint: str
 
 
-def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
+def contradictions(settings: SettingFields) -> Iterator[Contradiction]:
     """All findings, in the order of the settings."""
     yield from _between_times(settings)
     yield from _beyond_assurance(settings)
@@ -42,12 +40,12 @@ def contradictions(settings: SessionSettings) -> Iterator[Contradiction]:
         yield from _cookies_unfit_for_production(settings)
 
 
-def _has_segments(settings: SessionSettings) -> bool:
+def _has_segments(settings: SettingFields) -> bool:
     """Whether nodes agree on the setting ``concurrency`` in the store."""
     return settings.store_url.scheme == "embedded" or bool(settings.store_url.servers())
 
 
-def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
+def _between_times(settings: SettingFields) -> Iterator[Contradiction]:
     idle = settings.max_inactive_interval
     if idle > settings.absolute_timeout:
         yield Contradiction(
@@ -73,7 +71,7 @@ def _between_times(settings: SessionSettings) -> Iterator[Contradiction]:
         )
 
 
-def _of_touch_step(settings: SessionSettings) -> Iterator[Contradiction]:
+def _of_touch_step(settings: SettingFields) -> Iterator[Contradiction]:
     idle = settings.max_inactive_interval
     if settings.touch_step > _LONGEST_TOUCH_STEP:
         yield Contradiction("touch_step", "it is longer than 60 s", "idle times would end too late (S-63)")
@@ -82,7 +80,7 @@ def _of_touch_step(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction("touch_step", "it is longer than 5 % of max_inactive_interval", hint)
 
 
-def _beyond_assurance(settings: SessionSettings) -> Iterator[Contradiction]:
+def _beyond_assurance(settings: SettingFields) -> Iterator[Contradiction]:
     limits = ASSURANCE_LIMITS.get(settings.assurance)
     if limits is None:
         return
@@ -96,7 +94,7 @@ def _beyond_assurance(settings: SessionSettings) -> Iterator[Contradiction]:
         yield Contradiction("absolute_timeout", message, hint)
 
 
-def _stores_unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
+def _stores_unfit_for_production(settings: SettingFields) -> Iterator[Contradiction]:
     if "store_url" not in settings.model_fields_set:
         message = "it is left to its default, a store of this directory and host, and env is production"
         yield Contradiction("store_url", message, "name the store; embedded:/var/lib/... is one")
@@ -114,7 +112,7 @@ def _stores_unfit_for_production(settings: SessionSettings) -> Iterator[Contradi
         yield Contradiction("store_url", message, hint)
 
 
-def _cookies_unfit_for_production(settings: SessionSettings) -> Iterator[Contradiction]:
+def _cookies_unfit_for_production(settings: SettingFields) -> Iterator[Contradiction]:
     if not settings.cookie.secure:
         yield Contradiction("cookie.insecure", "env is production", "serve over TLS, and leave it out")
     if not settings.cookie.httponly:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Self, TypeVar
+from typing import Annotated, Any, Final, NoReturn, Self, TypeVar
 
 from pydantic import Secret, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from ..errors import ConfigError
+from ..store.address import Address, Verification
+from ..stores.schemes import OWN_SCHEMES, RESERVED_SCHEMES, find_source, other_schemes
 from .types import nearest, wrong
-
-if TYPE_CHECKING:
-    from ..store.address import Address
 
 T = TypeVar("T")
 
@@ -43,13 +42,9 @@ class StoreUrl(Secret[str]):
 
     def servers(self) -> tuple[Address, ...]:
         """The servers that it names; none for a store that is no Valkey and no Redis, or one that is embedded."""
-        from ..store.address import Address
-
         return Address.parse_seeds(self.get_secret_value()) if self.scheme in _SERVERS else ()
 
     def _display(self) -> str:
-        from ..stores.registry import OWN_SCHEMES
-
         if self.scheme not in OWN_SCHEMES:
             return f"{self.scheme}:***"  # only the package that brings the store knows where its URL has secrets
         scheme, slashes, rest = self.get_secret_value().partition("//")
@@ -102,8 +97,6 @@ def leaves_in_clear_text(url: StoreUrl) -> bool:
 
 def is_unverified(url: StoreUrl) -> bool:
     """Whether TLS is spoken to whatever answers, its certificate or the name in that unseen."""
-    from ..store.address import Verification
-
     return any(server.tls is not None and server.tls.verify is not Verification.FULL for server in url.servers())
 
 
@@ -115,15 +108,11 @@ def _is_right(scheme: str, rest: str) -> bool:
 
 
 def _check_server(url: str) -> None:
-    from ..store.address import Address
-
     _told(lambda: Address.parse_seeds(url))
 
 
 def _is_registered(scheme: str) -> bool:
     """Whether another package brings stores of this scheme; what may follow it, that package knows."""
-    from ..stores.registry import OWN_SCHEMES, find_source
-
     return scheme not in OWN_SCHEMES and _told(lambda: find_source(scheme)) is not None
 
 
@@ -137,8 +126,6 @@ def _told(ask: Callable[[], T]) -> T:
 
 
 def _unknown(scheme: str, rest: str, url: str) -> PydanticCustomError:
-    from ..stores.registry import OWN_SCHEMES, RESERVED_SCHEMES, other_schemes
-
     if scheme in RESERVED_SCHEMES or url.endswith((".toml", ".xml")):
         return wrong("stores of this kind are not in this release", f"valid: {_SUPPORTED}")
     if scheme == "memory" and rest:

@@ -25,7 +25,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Coroutine
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from functools import cache
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
 from ..record import (
     CommitOutcome,
@@ -40,16 +41,12 @@ from ..record import (
 from ..record.clock import StoreClock
 from .cache_statistics import CacheStatistics
 
-if TYPE_CHECKING:
-    from .listing import SessionHead
-
 __all__ = [
     "NEVER",
     "Capability",
     "Barrier",
     "PrimaryCheck",
     "Countable",
-    "Indexing",
     "LimitedStore",
     "SeenState",
     "TouchBuffer",
@@ -180,32 +177,6 @@ class Countable(Protocol):
 
 
 @runtime_checkable
-class Indexing(Protocol):
-    """The capability to find the sessions of a principal (E-9, S-55).
-
-    A session that moves to another key is under the new one before it has left the old one. So a caller that reads the
-    keys repeatedly, until it has processed all of them, misses no session that existed at its first call.
-    """
-
-    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
-        """The keys of all sessions that are bound to this principal, and perhaps of some ended ones, in no order."""
-        ...
-
-    async def heads_of(
-        self, principal: str, keys: Collection[SessionKey], *, names: Collection[str] = (), deadline: float = NEVER
-    ) -> list[SessionHead]:
-        """The live sessions under these keys of the principal's, in no order.
-
-        Args:
-            principal: the user.
-            keys: some hundreds at most; one round trip or two.
-            names: the attributes to return of each.
-            deadline: as for every call.
-        """
-        ...
-
-
-@runtime_checkable
 class SecretKeeping(Protocol):
     """The capability to agree on one secret among all nodes without configuration (C-11)."""
 
@@ -317,7 +288,8 @@ class Capability(Enum):
     LISTING = "listing"
     """All sessions can be listed (`wsgessions.store.listing.Listing`)."""
     INDEXING = "indexing"
-    """The sessions of a principal can be found (`Indexing`). The principal itself is kept by every store."""
+    """The sessions of a principal can be found (`wsgessions.store.listing.Indexing`). The principal itself is kept by
+    every store."""
     NEAR_CACHE = "near_cache"
     """Hot sessions are served from memory (`CacheLookup`); else each request reads the store."""
     ATOMIC_COMMITS = "atomic_commits"
@@ -343,8 +315,21 @@ class LimitedStore(Protocol):
 
 
 def find_capability(store: Store, capability: type[Found]) -> Found | None:
-    """The outermost layer of ``store`` with a capability, or None. A layer names the one behind it ``below``."""
+    """The outermost layer of ``store`` with a capability, or None. A layer names the one behind it ``below``.
+
+    Args:
+        store: the store.
+        capability: the protocol. A layer has it if it has all its methods and properties.
+    """
+    # `isinstance` took most of the time of making a store, in Python 3.11.
+    members = _members_of(capability)  # type: ignore[arg-type]  # mypy takes the type of a protocol for unhashable
     layer: object | None = store
-    while layer is not None and not isinstance(layer, capability):
+    while layer is not None and [name for name in members if not hasattr(layer, name)]:
         layer = getattr(layer, "below", None)
-    return layer
+    return cast("Found | None", layer)
+
+
+@cache
+def _members_of(capability: type) -> tuple[str, ...]:
+    """The methods and properties of a protocol."""
+    return tuple(name for name in vars(capability) if not name.startswith("_"))

@@ -1,4 +1,4 @@
-"""Lists of live sessions, a page at a time, and their cursors (E-8)."""
+"""Lists of live sessions: all, a page at a time, with cursors (E-8), and those of a principal (E-9)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..record.struct import Struct
 from .constants import EXACT
 from .contract import NEVER
 
-__all__ = ["LARGEST_PAGE", "Listing", "Names", "Position", "SessionHead", "SessionPage", "is_ref"]
+__all__ = ["LARGEST_PAGE", "Indexing", "Listing", "Names", "Position", "SessionHead", "SessionPage", "is_ref"]
 
 LARGEST_PAGE: Final = 500
 """Sessions in one page at most (S-102)."""
@@ -101,6 +101,32 @@ class Listing(Protocol):
 
     async def with_ref(self, ref: str, *, names: Names = (), deadline: float = NEVER) -> list[SessionHead]:
         """The live sessions that a ref names: one, or none, or by chance several (S-80)."""
+        ...
+
+
+@runtime_checkable
+class Indexing(Protocol):
+    """The capability to find the sessions of a principal (E-9, S-55).
+
+    A session that moves to another key is under the new one before it has left the old one. So a caller that reads the
+    keys repeatedly, until it has processed all of them, misses no session that existed at its first call.
+    """
+
+    async def keys_of(self, principal: str, *, deadline: float = NEVER) -> list[SessionKey]:
+        """The keys of all sessions that are bound to this principal, and perhaps of some ended ones, in no order."""
+        ...
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], *, names: Names = (), deadline: float = NEVER
+    ) -> list[SessionHead]:
+        """The live sessions under these keys of the principal's, in no order.
+
+        Args:
+            principal: the user.
+            keys: some hundreds at most; one round trip or two.
+            names: the attributes to return of each.
+            deadline: as for every call.
+        """
         ...
 
 

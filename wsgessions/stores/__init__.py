@@ -1,1 +1,1 @@
-"""The stores, each in a folder of its own, and the `registry` that finds the store for a URL."""
+"""The stores, each in a folder of its own, and the `registry` that finds the store for a URL by its scheme."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
@@ -18,8 +17,8 @@ from wsgessions.stores.valkey.coherence import barrier, heartbeat
 __all__ = ["ModelLoop"]
 
 
-_TIMED = (barrier, commands, heartbeat, sender, single_flight)
-"""Modules that ask for the time themselves, to compare it with deadlines."""
+_TIMED = [vars(module) for module in (barrier, commands, heartbeat, sender, single_flight)]
+"""The names of modules that ask for the time themselves, to compare it with deadlines."""
 
 
 class ModelLoop(asyncio.AbstractEventLoop):
@@ -34,39 +33,42 @@ class ModelLoop(asyncio.AbstractEventLoop):
 
     def due(self) -> bool:
         """Whether there is something to run."""
-        return bool(self.ready) or any(each.when() <= self._now() for each in self.timers if not each.cancelled())
+        if self.ready:
+            return True
+        now = self._now()
+        return any(each.when() <= now and not each.cancelled() for each in self.timers)
 
     def run(self) -> None:
         """Run until nothing is left to do at this instant."""
-        with self._running():
-            while self.due():
-                self._fire()
-                while self.ready:
-                    handle = self.ready.popleft()
-                    if not handle.cancelled():
-                        handle._run()
+        if self.due():
+            self.within(self._run_what_is_due)
 
     def within(self, function: Callable[[], Any]) -> Any:
-        """Call a function as if from a callback of this loop."""
-        with self._running():
-            return function()
-
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
-        """Meanwhile the time is the model's, also for what does not ask the loop."""
+        """Call a function as if from a callback of this loop. Meanwhile the time is the model's, also for what does not
+        ask the loop.
+        """
         asyncio._set_running_loop(self)
-        for module in _TIMED:
-            vars(module)["time"] = self
+        for names in _TIMED:
+            names["time"] = self
         try:
-            yield
+            return function()
         finally:
-            for module in _TIMED:
-                vars(module)["time"] = time
+            for names in _TIMED:
+                names["time"] = time
             asyncio._set_running_loop(None)
 
+    def _run_what_is_due(self) -> None:
+        while self.due():
+            self._fire()
+            while self.ready:
+                handle = self.ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
+
     def _fire(self) -> None:
+        now = self._now()
         timers = [each for each in self.timers if not each.cancelled()]
-        due = sorted((each for each in timers if each.when() <= self._now()), key=lambda each: each.when())
+        due = sorted((each for each in timers if each.when() <= now), key=lambda each: each.when())
         self.timers = [each for each in timers if each not in due]
         self.ready.extend(due)
 

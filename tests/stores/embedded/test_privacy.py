@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hiredis
@@ -16,11 +17,13 @@ from tests.stores.embedded.conftest import MakeClient, MakeUser
 from tests.stores.embedded.watched import Place, User, command_lines, endpoint_of
 from wsgessions.stores.embedded import Endpoint, Secret
 
+WAYS = {"socket": (), "port": ("everysec", "0")}
+"""The arguments of a user of a store that listens on its unix socket, and of one that listens on a loopback port."""
 
-@pytest.fixture(params=["socket", "port"])
+
+@pytest.fixture(params=WAYS)
 def user(request: pytest.FixtureRequest, make_user: MakeUser) -> User:
-    """A user of a store that listens on its unix socket, and of one that listens on a loopback port."""
-    return make_user() if request.param == "socket" else make_user("everysec", "0")
+    return make_user(*WAYS[request.param])
 
 
 @pytest.fixture
@@ -28,16 +31,28 @@ def endpoint(user: User) -> Endpoint:
     return endpoint_of(user.ask("attach"))
 
 
+@pytest.fixture(scope="module", params=WAYS)
+def old_store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """A store that many tests share: none of them can change more in it than a key of its own."""
+    place = Place(tmp_path_factory.mktemp("old") / "store")
+    user = User(place.path, *WAYS[request.param])
+    yield endpoint_of(user.ask("attach"))
+    user.close()
+    place.end_everything()
+
+
+@pytest.mark.xdist_group("old store")
 @pytest.mark.parametrize("words", [("PING",), ("GET", "k"), ("INFO",), ("AUTH", "guessed"), ("AUTH", "default", "")])
 def test_whoever_does_not_sign_in_gets_nothing(
-    endpoint: Endpoint, make_client: MakeClient, words: tuple[str, ...]
+    old_store: Endpoint, make_client: MakeClient, words: tuple[str, ...]
 ) -> None:
     """S-87: the default user is switched off."""
-    answer = make_client(endpoint, signs_in=False).call(*words)
+    answer = make_client(old_store, signs_in=False).call(*words)
     assert isinstance(answer, hiredis.ReplyError)
     assert str(answer).startswith(("NOAUTH", "WRONGPASS"))
 
 
+@pytest.mark.xdist_group("old store")
 @pytest.mark.parametrize(
     "words",
     [
@@ -53,12 +68,12 @@ def test_whoever_does_not_sign_in_gets_nothing(
     ],
 )
 def test_the_user_may_do_what_sessions_need_and_nothing_else(
-    endpoint: Endpoint, make_client: MakeClient, words: tuple[str, ...]
+    old_store: Endpoint, make_client: MakeClient, words: tuple[str, ...]
 ) -> None:
     """S-86: what the shipped rules grant."""
-    client = make_client(endpoint)
+    client = make_client(old_store)
     assert str(client.call(*words)).startswith("NOPERM")
-    assert client.call("HSET", "h", "f", "v") == 1
+    assert client.call("HSET", secrets.token_hex(8), "f", "v") == 1
     assert client.call("EVAL", "return redis.call('TIME')[1]", "0")
     assert client.call("CLIENT", "TRACKING", "ON") == b"OK"
     assert b"maxmemory_policy:noeviction" in client.call("INFO")

@@ -41,7 +41,6 @@ from ...store.contract import (
     CacheLookup,
     Capability,
     Countable,
-    Indexing,
     LimitedStore,
     PrimaryCheck,
     SecretKeeping,
@@ -51,7 +50,7 @@ from ...store.contract import (
     find_capability,
 )
 from ...store.followers import Followers
-from ...store.listing import Listing, Names, SessionHead, SessionPage
+from ...store.listing import Indexing, Listing, Names, SessionHead, SessionPage
 from .loop import Ask, StoreLoop
 
 __all__ = ["LoopBoundStore"]

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from .counts import ProxyCounts
 from .frames import FrameSplitter
 from .push_faults import PushFaults
 
-__all__ = ["Direction", "Ending", "Faults", "Passage", "ProxyCounts"]
+__all__ = ["Direction", "Ending", "Faults", "Passage"]
 
 _CHUNK: Final = 64 * 1024
 _SLICES: Final = 50
@@ -37,25 +38,6 @@ class Ending(Enum):
     """Orderly: forwarded bytes arrive, then the end of the stream."""
     RESET = "reset"
     """With a TCP reset: bytes under way may be lost."""
-
-
-@dataclass(slots=True)
-class ProxyCounts:
-    """Counters since the start of the proxy."""
-
-    connections: int = 0
-    bytes_to_server: int = 0
-    bytes_to_client: int = 0
-    pushes_seen: int = 0
-    """Push messages that the server sent; the next two count some of these. All stay 0 without ``watch_pushes``."""
-    pushes_held: int = 0
-    pushes_dropped: int = 0
-
-    def add_bytes(self, direction: Direction, number: int) -> None:
-        if direction is Direction.TO_SERVER:
-            self.bytes_to_server += number
-        else:
-            self.bytes_to_client += number
 
 
 @dataclass(slots=True)
@@ -189,7 +171,7 @@ class _Pipe:
                 piece = data[: max(1, int(rate / _SLICES))]
                 await asyncio.sleep(len(piece) / rate)
             self._sink.write(piece)
-            self._counts.add_bytes(self._direction, len(piece))
+            self._counts.add_bytes(len(piece), to_server=self._direction is Direction.TO_SERVER)
             await self._sink.drain()
             data = data[len(piece) :]
 

@@ -24,7 +24,8 @@ import os
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from .pipes import Direction, Ending, Faults, Passage, ProxyCounts, shut
+from .counts import ProxyCounts
+from .pipes import Direction, Ending, Faults, Passage, shut
 from .push_faults import PushFaults
 
 __all__ = ["Direction", "Ending", "FaultProxy", "ProxyCounts", "Upstream"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .pipes import ProxyCounts
+from .counts import ProxyCounts
 
 __all__ = ["PushFaults"]
 

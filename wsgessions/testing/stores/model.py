@@ -32,8 +32,8 @@ from ...record import (
     SessionRecord,
 )
 from ...store.constants import COMMITS_REMEMBERED
-from ...store.contract import Indexing, Store, find_capability
-from ...store.listing import Listing
+from ...store.contract import Store, find_capability
+from ...store.listing import Indexing, Listing
 from .harness import StoreHarness, new_key, number, successor_of
 from .listing import all_listed
 from .modelled_session import Modelled, Sent, sums_of

@@ -18,8 +18,8 @@ from ...record import (
     SessionRecord,
 )
 from ...record.struct import replace
-from ...store.contract import Indexing, Store, find_capability
-from ...store.listing import SessionHead
+from ...store.contract import Store, find_capability
+from ...store.listing import Indexing, SessionHead
 from .harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of
 
 __all__ = ["IndexingSuite", "PrincipalCases", "PRINCIPALS", "bound", "heads_of", "in_order", "moved"]

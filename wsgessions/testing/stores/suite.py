@@ -27,13 +27,12 @@ from ...store.contract import (
     CacheLookup,
     Capability,
     Countable,
-    Indexing,
     LimitedStore,
     SecretKeeping,
     Store,
     find_capability,
 )
-from ...store.listing import Listing
+from ...store.listing import Indexing, Listing
 from .commits import CommitCases
 from .harness import IDLE, StoreHarness, change, created, successor_of
 from .life import LifeCases
