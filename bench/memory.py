@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from wsgessions.cache.near_cache import PLACEHOLDER_SHARE
 from wsgessions.codec import encode
-from wsgessions.record import SessionRecord, StoredAttributes
+from wsgessions.record import SessionRecord, StoredAttributes, allow_placeholders
+from wsgessions.record.names import shared
 from wsgessions.session.lazy_values import LazyValue
 
 from .hit_ratio import HeapTier, session_record
@@ -24,17 +26,21 @@ __all__ = ["measure"]
 _MIB: Final = 2**20
 _SHAPES: Final = ((1, 8), (20, 100), (200, 100))
 """Number of attributes and their length."""
+_STAMP: Final = 8
+"""Bytes before each value in an answer of the store, of which each value is a copy."""
 
 _TEXT: Final = """A process of its own for each row. The heap tier is filled with twice as many sessions as fit, each
-read once, so that its placeholders exist too. *Collection*: a run of the garbage collector over all its generations,
-the longest possible pause, without the tier and with the full one; *reset*: dropping all copies, as after a lost
-connection, which happens within one turn of the event loop."""
+read once, so that the latest have placeholders too. *Tracked*: objects that the garbage collector visits, for each
+session; *collection*: a run of it over all its generations, the longest possible pause, without the tier and with the
+full one; *reset*: dropping all copies, as after a lost connection, which happens within one turn of the event
+loop."""
 
 
 class _Filled(NamedTuple):
     sessions: int
     accounted: int
     resident: int
+    tracked: int
     empty_collection: float
     collection: float
     reset: float
@@ -54,13 +60,14 @@ def measure(run: Run) -> list[Section]:
                 round(filled.accounted / filled.sessions),
                 filled.accounted / _MIB,
                 filled.resident / _MIB,
+                filled.tracked / filled.sessions,
                 filled.empty_collection * 1000,
                 filled.collection * 1000,
                 filled.reset * 1000,
             ]
         )
     head = (
-        "limit, attributes", "sessions", "bytes of each", "accounted (MB)", "growth of RSS (MB)",
+        "limit, attributes", "sessions", "bytes of each", "accounted (MB)", "growth of RSS (MB)", "tracked",
         "collection, empty (ms)", "collection, full (ms)", "reset (ms)",
     )  # fmt: skip
     return [Section("Memory of the heap tier, and the pauses that it causes", f"{_TEXT}\n\n{table(head, rows)}")]
@@ -68,28 +75,31 @@ def measure(run: Run) -> list[Section]:
 
 def _fill(limit: int, count: int, length: int) -> _Filled:
     empty = _typical(gc.collect)
-    before, tier = _resident(), HeapTier(limit)
+    objects, before, tier = len(gc.get_objects()), _resident(), HeapTier(limit - limit // PLACEHOLDER_SHARE)
+    allow_placeholders(limit // PLACEHOLDER_SHARE)
     _use(tier, _sessions(count, length, twice=2 * limit))
     sessions, accounted, resident = len(tier), tier.bytes, _resident() - before
     collection = _typical(gc.collect)
+    tracked = len(gc.get_objects()) - objects
     began = time.perf_counter()
     tier.clear()
-    return _Filled(sessions, accounted, resident, empty, collection, time.perf_counter() - began)
+    return _Filled(sessions, accounted, resident, tracked, empty, collection, time.perf_counter() - began)
 
 
 def _use(tier: HeapTier, records: Iterator[SessionRecord]) -> None:
     for record in records:
         tier.put(record)
         tier.get(record.key.digest)
-        record.attributes.placeholders(LazyValue.of)
+        record.attributes.placeholders(LazyValue.all_of)
 
 
 def _sessions(count: int, length: int, *, twice: int) -> Iterator[SessionRecord]:
     """Sessions with separate values, as if parsed from answers of the store, of so many bytes in total."""
-    names = [f"attr{index}" for index in range(count)]
+    names = [shared(f"attr{index}") for index in range(count)]
     for number in range(twice // (count * (length + 100) + 600)):
         value = f"{number:0{length}d}"
-        yield session_record(number, StoredAttributes({name: encode(value, name=name) for name in names}))
+        stamped = {name: bytes(_STAMP) + encode(value, name=name) for name in names}
+        yield session_record(number, StoredAttributes({name: raw[_STAMP:] for name, raw in stamped.items()}))
 
 
 def _typical(what: Callable[[], object]) -> float:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import sys
 from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cache.served import served
-from wsgessions.cache.heap import Snapshot, Snapshots
+from wsgessions.cache.heap import Snapshots
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
 
 VALUE = bytes(1000)
@@ -21,7 +22,7 @@ def key(number: int) -> SessionKey:
 
 
 def record(number: int, version: int = 100, value: bytes = VALUE) -> SessionRecord:
-    return SessionRecord(key(number), 7, version, 1000, 60_000, 90_000, 61_000, StoredAttributes(value=value))
+    return SessionRecord(key(number), 7, version, 1000, 60_000, 90_000, 61_000, StoredAttributes({"value": value}))
 
 
 def digest(number: int) -> bytes:
@@ -103,18 +104,47 @@ def test_all_can_be_removed_at_once() -> None:
     assert kept(snapshots, [1, 2]) == {1}
 
 
+def holding(records: Iterable[SessionRecord]) -> Snapshots:
+    snapshots = Snapshots(100_000)
+    for each in records:
+        snapshots.put(each)
+    return snapshots
+
+
+def references_to(records: Iterable[SessionRecord]) -> list[int]:
+    return [sys.getrefcount(each) for each in records]
+
+
 def test_what_leaves_is_freed_at_once_and_not_when_the_collector_comes_by() -> None:
     """F-20: else the process would hold much more than is accounted for."""
+    records = [record(number) for number in range(500)]
+    before = references_to(records)
+    snapshots = holding(records)
+    assert 0 < snapshots.evicted < 500
+    assert sum(references_to(records)) == sum(before) + len(snapshots)
+    snapshots.outdate(digest(499))
+    snapshots.discard(digest(498))
+    assert sum(references_to(records)) == sum(before) + len(snapshots)
+    snapshots.clear()
+    assert references_to(records) == before
+
+
+def test_a_tier_that_is_dropped_frees_its_states() -> None:
+    records = [record(number) for number in range(10)]
+    before = references_to(records)
+    snapshots = holding(records)
+    assert references_to(records) != before
+    del snapshots
+    assert references_to(records) == before
+
+
+def test_the_garbage_collector_visits_nothing_of_a_full_tier() -> None:
+    """Else each full collection would take the longer the more sessions there are."""
     gc.collect()
-    gc.disable()
-    try:
-        snapshots = filled(range(500))
-        snapshots.outdate(digest(499))
-        snapshots.discard(digest(498))
-        snapshots.clear()
-        assert not [found for found in gc.get_objects() if type(found) is Snapshot]
-    finally:
-        gc.enable()
+    before = len(gc.get_objects())
+    snapshots = filled(range(1000), max_bytes=10_000_000)
+    assert len(snapshots) == 1000
+    assert len(gc.get_objects()) - before < 20
 
 
 def test_a_state_larger_than_a_tenth_of_the_limit_is_not_kept_nor_what_it_replaces() -> None:

@@ -160,7 +160,7 @@ async def test_a_copy_that_is_wrong_raises_an_alarm_and_all_are_dropped(
         await node.may_serve()
         record, bystander = await created(node.cache), await created(node.cache)
         if wrong == "content":
-            node.cache.on_loaded(replace(record, attributes=StoredAttributes(a=b"never written")))
+            node.cache.on_loaded(replace(record, attributes=StoredAttributes({"a": b"never written"})))
         else:
             async with started(store_at(shared_server.url, namespace=node.store._namespace)) as other:
                 await other.delete(record.key)
@@ -191,7 +191,7 @@ async def test_a_hit_of_a_loop_that_has_ended_is_a_hit() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     node.cache._loop = loop
-    record = SessionRecord(new_key(), 1, 1, 1, 0, 2**52, 2**52, StoredAttributes())
+    record = SessionRecord(new_key(), 1, 1, 1, 0, 2**52, 2**52, StoredAttributes({}))
     node.lease.renew(node.lease.clock())
     node.cache.on_loaded(record)
     assert node.recalls(record) == record

@@ -78,7 +78,7 @@ def key_of(number: int) -> SessionKey:
 
 
 def state(number: int, version: int = 1, *, expires_ms: int = FAR_MS, size: int = 8) -> SessionRecord:
-    attributes = StoredAttributes(a=version.to_bytes(size))
+    attributes = StoredAttributes({"a": version.to_bytes(size)})
     return SessionRecord(key_of(number), INCARNATION, version, 0, 1000, FAR_MS, expires_ms, attributes)
 
 

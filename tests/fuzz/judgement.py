@@ -27,7 +27,7 @@ def check_record(record: SessionRecord, *, now_ms: int = NOW_MS) -> None:
     if record.binding is not None:
         assert 0 < len(record.binding.principal.encode()) <= MAX_PRINCIPAL_BYTES
         assert record.binding.version <= record.version
-    for raw in record.attributes.values():
+    for raw in record.attributes.raw.values():
         assert type(raw) is bytes
     record.follows(max(0, record.version - 1))
     assert unpack(pack(record, 3), record.key, 3) == record

@@ -91,7 +91,7 @@ def test_a_rotation_moves_to_its_successor() -> None:
     """S-06: creation and deadline are kept."""
     after = record(a=b"1").after(SessionDelta(KEY, 7, 100), applied(), RotationTarget(NEW_KEY, 8))
     assert (after.key, after.incarnation, after.version) == (NEW_KEY, 8, 200)
-    assert (after.created_ms, after.deadline_ms, after.attributes) == (1000, 90_000, {"a": b"1"})
+    assert (after.created_ms, after.deadline_ms, after.attributes.raw) == (1000, 90_000, {"a": b"1"})
 
 
 states = st.dictionaries(st.sampled_from("abcdef"), st.binary(max_size=2), max_size=6)

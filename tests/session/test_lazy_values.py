@@ -119,7 +119,7 @@ def test_its_bytes_cannot_be_replaced() -> None:
 
 def test_a_session_raises_for_unreadable_bytes_and_never_hands_out_what_stands_for_them() -> None:
     attributes = Session()
-    unit_of(attributes).rebase_onto(attributes, StoredAttributes(cart=b"\xc1", plain=b"\x01"))
+    unit_of(attributes).rebase_onto(attributes, StoredAttributes({"cart": b"\xc1", "plain": b"\x01"}))
     for look in (lambda: attributes["cart"], lambda: attributes.get("cart"), attributes.items, attributes.copy):
         with pytest.raises(CodecError, match="'cart'"):
             look()

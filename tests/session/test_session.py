@@ -240,7 +240,7 @@ def test_every_kind_of_look_counts_as_an_access(look: Any) -> None:
 
 def test_a_serializer_counts_as_an_access() -> None:
     session = begin_session(Session, DETACHED, UnitOfWork())
-    unit_of(session).rebase_onto(session, StoredAttributes(a=encode(1, name="a")))
+    unit_of(session).rebase_onto(session, StoredAttributes({"a": encode(1, name="a")}))
     assert not session.accessed
     assert json.dumps(session) == '{"a": 1}'
     assert session.accessed

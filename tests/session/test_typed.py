@@ -55,7 +55,7 @@ def stored(**values: Any) -> Session:
     """A session as it comes from the store."""
     session = Session()
     unit_of(session).rebase_onto(
-        session, StoredAttributes((name, encode(value, name=name)) for name, value in values.items())
+        session, StoredAttributes({name: encode(value, name=name) for name, value in values.items()})
     )
     return session
 
@@ -150,7 +150,7 @@ def test_a_refresh_renews_what_was_not_changed_and_keeps_what_was() -> None:
         else:
             CART.of(session)
         unit_of(session).release_unchanged(session)
-        unit_of(session).rebase_onto(session, StoredAttributes(cart=encode({"tags": {"theirs"}}, name="cart")))
+        unit_of(session).rebase_onto(session, StoredAttributes({"cart": encode({"tags": {"theirs"}}, name="cart")}))
         assert CART.of(session).tags == ({"mine"} if change else {"theirs"})
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..record import SessionRecord
+from ..record.struct import Struct
 from .sizes import SNAPSHOT_BYTES, bytes_of
 
 __all__ = ["MOST_USES", "Snapshot", "Snapshots"]
@@ -32,71 +33,61 @@ _BYTES_PER_GHOST: Final = 2048
 class _Queue:
     """Snapshots in the order of their insertion. Any of them can be removed in constant time."""
 
-    __slots__ = ("bytes", "end")
+    __slots__ = ("bytes", "newest", "oldest")
 
     def __init__(self) -> None:
         self.bytes: int = 0
-        self.end: _Link = _Link()
-
-    @property
-    def oldest(self) -> Snapshot | None:
-        first = self.end.after
-        return first if isinstance(first, Snapshot) else None
+        self.oldest: Snapshot | None = None
+        self.newest: Snapshot | None = None
 
     def push(self, snapshot: Snapshot) -> None:
-        end, last = self.end, self.end.before
-        snapshot.before, snapshot.after = last, end
-        last.after = end.before = snapshot
-        snapshot.queue = self
+        newest = self.newest
+        snapshot.queue, snapshot.before, self.newest = self, newest, snapshot
+        if newest is None:
+            self.oldest = snapshot
+        else:
+            newest.after = snapshot
         self.bytes += snapshot.size
 
     def take(self, snapshot: Snapshot) -> None:
         before, after = snapshot.before, snapshot.after
-        before.after, after.before = after, before
+        if before is None:
+            self.oldest = after
+        else:
+            before.after = after
+        if after is None:
+            self.newest = before
+        else:
+            after.before = before
         snapshot.unlink()
         self.bytes -= snapshot.size
 
     def forget(self) -> None:
-        self.end.before = self.end.after = self.end
+        self.oldest = self.newest = None
         self.bytes = 0
 
 
-class _Link:
-    """A node of a queue."""
+class Snapshot(Struct, eq=False, gc=False):
+    """One cached state of one session.
 
-    __slots__ = ("after", "before")
-
-    before: _Link
-    after: _Link
-
-    def __init__(self) -> None:
-        self.before = self.after = self
-
-    def unlink(self) -> None:
-        """Drop all references, so that an evicted snapshot is freed at once and not by the garbage collector."""
-        del self.before, self.after
-
-
-class Snapshot(_Link):
-    """One cached state of one session."""
-
-    __slots__ = ("current", "queue", "record", "size", "uses")
+    The garbage collector does not track it, and so visits nothing of a full cache. Snapshots in a queue refer to each
+    other: they are freed once they were unlinked. A field must not refer to anything else that refers back.
+    """
 
     record: SessionRecord
-    current: bool
-    """False once another process has written: never served any more, still the base of a conditional read."""
     size: int
     """Its memory in this process, in bytes."""
-    uses: int
-    """Counted uses, up to `MOST_USES`; see `Snapshots.peek`."""
     queue: _Queue
+    current: bool = True
+    """False once another process has written: never served any more, still the base of a conditional read."""
+    uses: int = 0
+    """Counted uses, up to `MOST_USES`; see `Snapshots.peek`."""
+    before: Snapshot | None = None
+    after: Snapshot | None = None
 
-    def __init__(self, record: SessionRecord, size: int, queue: _Queue) -> None:
-        self.record = record
-        self.current = True
-        self.size = size
-        self.uses = 0
-        queue.push(self)
+    def unlink(self) -> None:
+        """Drop all references to others."""
+        self.before = self.after = None
 
 
 class Snapshots:
@@ -126,6 +117,9 @@ class Snapshots:
         self._outdated = _Queue()
         self._ghosts = array("Q", bytes(8 * (1 + max_bytes // _BYTES_PER_GHOST)))
 
+    def __del__(self) -> None:
+        self.clear()  # or else the snapshots would keep each other alive
+
     def __len__(self) -> int:
         return len(self._by_digest)
 
@@ -139,7 +133,8 @@ class Snapshots:
             return
         if there is None:
             queue = self._main if self._lay_ghost(digest) else self._small
-            self._by_digest[digest] = Snapshot(record, size, queue)
+            self._by_digest[digest] = snapshot = Snapshot(record, size, queue)
+            queue.push(snapshot)
             self.bytes += size
         else:
             self._renew(there, record, size)
@@ -151,9 +146,8 @@ class Snapshots:
         if size > self.max_bytes // _LARGEST_SHARE:
             return
         self.discard(digest)  # another thread may be about to serve the old one
-        based = Snapshot(record, size, self._outdated)
-        based.current = False
-        self._by_digest[digest] = based
+        self._by_digest[digest] = based = Snapshot(record, size, self._outdated, current=False)
+        self._outdated.push(based)
         self.bytes += size
         self._make_room()
 

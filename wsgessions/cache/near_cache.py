@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..internal.jitter import chance
-from ..record import Seen, SessionChanges, SessionKey, SessionRecord
+from ..record import Seen, SessionChanges, SessionKey, SessionRecord, allow_placeholders
 from ..store.cache_statistics import CacheStatistics, Loss, Miss
 from ..store.contract import NEVER, SeenState, Store
 from ..store.layer import Layer
@@ -35,10 +35,12 @@ from .tiers import Tiers
 if TYPE_CHECKING:
     from .off_heap import OffHeap
 
-__all__ = ["MARGIN", "NearCache"]
+__all__ = ["MARGIN", "PLACEHOLDER_SHARE", "NearCache"]
 
 MARGIN: Final = 0.5
 """Seconds. The store's time is known to less (C-16)."""
+PLACEHOLDER_SHARE: Final = 4
+"""One fourth of the heap tier is for the placeholders of the states in use, see `wsgessions.record.attributes`."""
 _AUDIT_SHARE: Final = 0.001
 """Share of the hits that are compared with the store afterwards (C-19)."""
 
@@ -74,7 +76,9 @@ class NearCache(Layer[FeedingStore]):
     ) -> None:
         super().__init__(store)
         self.statistics: Final = CacheStatistics()
-        self.tiers: Final = Tiers(Snapshots(max_bytes), off_heap)
+        for_placeholders = max_bytes // PLACEHOLDER_SHARE
+        allow_placeholders(for_placeholders)
+        self.tiers: Final = Tiers(Snapshots(max_bytes - for_placeholders), off_heap)
         self.heap: Final = self.tiers.heap
         self._peek: Final = self.heap.peek
         self.generation: int = 0

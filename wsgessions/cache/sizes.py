@@ -9,7 +9,7 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
-from ..record import SessionRecord, StoredAttributes
+from ..record import SessionRecord
 from ..record.names import bytes_of_own
 
 __all__ = ["SNAPSHOT_BYTES", "bytes_of"]
@@ -18,10 +18,9 @@ SNAPSHOT_BYTES: Final = 176
 """A `Snapshot`, and its share of the dict of snapshots."""
 
 _RECORD: Final = 480
-"""A `SessionRecord`, its key and its numbers."""
+"""A `SessionRecord`, its key, the object of its attributes, and its numbers."""
 _VALUE: Final = 41
 """The bytes object around a value, with the average of rounding."""
-_PLACEHOLDER: Final = 48
 _BINDING: Final = 112
 """The binding to a principal without its text: a tuple of two, its number, and rounding."""
 _RENEWED: Final = 64
@@ -31,7 +30,7 @@ _BYTES: Final = 40
 
 
 def bytes_of(record: SessionRecord) -> int:
-    """The bytes that ``record`` occupies, placeholders for its attributes included, whether made yet or not."""
+    """The bytes that ``record`` occupies, without placeholders, which few states have (`StoredAttributes`)."""
     attributes = record.attributes
     size = _RECORD + _BYTES + len(record.lineage) + attributes.around(_around) + attributes.value_bytes
     if record.renewed_from:
@@ -41,6 +40,6 @@ def bytes_of(record: SessionRecord) -> int:
     return size
 
 
-def _around(attributes: StoredAttributes) -> int:
+def _around(raw: dict[str, bytes]) -> int:
     """The memory of attributes without the bytes of their values."""
-    return (_VALUE + _PLACEHOLDER) * len(attributes) + 2 * getsizeof(attributes) + bytes_of_own(attributes)
+    return _VALUE * len(raw) + getsizeof(raw) + bytes_of_own(raw)

@@ -34,17 +34,17 @@ class SessionLimits:
         Raises:
             SessionTooLarge: a limit would be exceeded.
         """
-        count_before, size_before = len(before), before.size
+        count_before, size_before = len(before.raw), before.size
         count, size = count_before, size_before
         # No variable holds a value: the errors below are shown with all variables (S-80).
         for name in removed:
-            if name in before:
-                count, size = count - 1, size - len(name) - len(before[name])
+            if name in before.raw:
+                count, size = count - 1, size - len(name) - len(before.raw[name])
         for name in changed:
-            if name in removed or name not in before:
+            if name in removed or name not in before.raw:
                 count, size = count + 1, size + len(name) + len(changed[name])
             else:
-                size += len(changed[name]) - len(before[name])
+                size += len(changed[name]) - len(before.raw[name])
         if count > self.max_attributes and count > count_before:
             raise SessionTooLarge(
                 f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",

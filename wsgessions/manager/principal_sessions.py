@@ -76,7 +76,7 @@ class LiveSession:
             created_at=instant(stored.created_ms),
             last_accessed_at=instant(max(stored.created_ms, idle_since_ms)),
             expires_at=instant(stored.expires_ms),
-            _attributes=stored.attributes,
+            _attributes=stored.attributes.raw if isinstance(stored, SessionRecord) else stored.attributes,
         )
 
 

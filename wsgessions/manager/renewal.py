@@ -105,7 +105,7 @@ class Renewal:
         unit = unit_of(session)
         if unit.pending_id is not None or not self._is_provisional(unit):
             return False
-        if not any(ids.is_login(record.attributes, delta) for ids in self.provisional):
+        if not any(ids.is_login(record.attributes.raw, delta) for ids in self.provisional):
             return False
         if unit.phase is BEFORE_RESPONSE:
             unit.pending_id = successor_id(unit.id or "")

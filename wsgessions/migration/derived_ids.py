@@ -66,7 +66,7 @@ class DerivedIds(NamedTuple):
                 raw not in _NOBODY and raw != before.get(name) and speaks_of_login(name)
                 for name, raw in delta.changed.items()
             )
-        after = StoredAttributes(before).altered(delta.changed, delta.removed)
+        after = StoredAttributes(dict(before)).altered(delta.changed, delta.removed).raw
         user = self.user_of(_decoded(after))
         return user is not None and user != self.user_of(_decoded(before))
 

@@ -8,7 +8,7 @@ Begin with `record`, which has the state and the delta; `attributes`, `keys`, `h
 
 from __future__ import annotations
 
-from .attributes import NO_ATTRIBUTES, StoredAttributes
+from .attributes import NO_ATTRIBUTES, StoredAttributes, allow_placeholders
 from .keys import Place, PrincipalBinding, RotationTarget, SessionKey
 from .record import (
     APPLIED,
@@ -30,6 +30,7 @@ __all__ = [
     "NewSession",
     "SessionRecord",
     "StoredAttributes",
+    "allow_placeholders",
     "NO_ATTRIBUTES",
     "SessionChanges",
     "SessionDelta",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..internal.masked import masked, shows_as
+from .struct import Struct
 
 __all__ = ["PrincipalBinding", "Place", "SessionKey", "RotationTarget"]
 
 
 @shows_as(lambda key: f"<SessionKey {key.ref}>")
-class SessionKey(NamedTuple):
+class SessionKey(Struct, frozen=True, order=True, gc=False):
     """The key of a session in the store: made from its id by `credentials.identity`, no credential (S-08, S-12)."""
 
     prefix: int

@@ -113,7 +113,7 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
 
     def merged(self, changes: SessionChanges) -> SessionRecord:
         """This state brought up to ``changes``, which must follow from it."""
-        removed = () if changes.live is None else self.attributes.keys() - changes.live
+        removed = () if changes.live is None else self.attributes.raw.keys() - changes.live
         return replace(
             self,
             version=changes.version,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar, Final, TypeVar, cast
 
@@ -96,6 +96,16 @@ class LazyValue(_Placeholder):
         _set_raw(placeholder, raw)
         _set_attribute(placeholder, name)
         return placeholder
+
+    @staticmethod
+    def all_of(values: Mapping[str, bytes]) -> dict[str, LazyValue]:
+        """A placeholder for each encoded value, by the name of its attribute."""
+        placeholders: dict[str, LazyValue] = {}
+        for name, raw in values.items():  # as `of`, which would take twice the time
+            placeholders[name] = placeholder = _new(LazyValue)
+            _set_raw(placeholder, raw)
+            _set_attribute(placeholder, name)
+        return placeholders
 
     @property
     def raw(self) -> bytes:

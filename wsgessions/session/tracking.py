@@ -7,8 +7,9 @@ never sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, Final, TypeAlias
 
 from ..codec import CONTAINERS, check_name, decode, encode, is_immutable
@@ -16,12 +17,12 @@ from ..errors import CodecError, WsgessionsError
 from ..internal.masked import Encoded, forget_variables
 from ..record import NO_ATTRIBUTES, StoredAttributes
 from ..record.names import shared
-from ..record.struct import Struct
+from ..record.struct import Struct, field
 from .changes import OPEN, UNCHANGED, UNTOUCHED, Access, AttributeChanges, AttributeView, Changes
 from .lazy_values import LazyValue, raw_of
 from .shadowing import own_names, tell_author
 
-__all__ = ["AttributeTracker", "Values", "names_in"]
+__all__ = ["AttributeTracker", "Values", "names_in", "nothing_stored"]
 
 Values: TypeAlias = dict[str, Any]
 """The storage of a session: a decoded value, or a `LazyValue`, by the name of each attribute."""
@@ -35,6 +36,9 @@ _items: Final = dict[str, Any].items
 _update: Final = dict[str, Any].update
 _has: Final = dict[str, Any].__contains__
 
+nothing_stored: Final[Callable[[], StoredAttributes]] = repeat(NO_ATTRIBUTES).__next__
+"""Returns `NO_ATTRIBUTES`: for a struct it is a mutable value, which is no default. In C, as each request calls it."""
+
 names_in: Final = dict[str, Any].keys
 """The names of the attributes in the storage; does not count as an access."""
 
@@ -47,7 +51,7 @@ class AttributeTracker(Struct):
     """
 
     access: Access = UNTOUCHED
-    stored: StoredAttributes = NO_ATTRIBUTES
+    stored: StoredAttributes = field(default_factory=nothing_stored)
     """The attributes in the store, as far as is known here."""
     baseline: dict[str, bytes | None] = {}  # noqa: RUF012 - a struct makes a new one for each object
     """Names whose values may differ from the store's, with the bytes they are based on; None without any."""
@@ -84,7 +88,7 @@ class AttributeTracker(Struct):
         if name in own_names(type(values)):
             tell_author(name)
         self.writes += 1
-        self.baseline.setdefault(name, self.stored.get(name))
+        self.baseline.setdefault(name, self.stored.raw.get(name))
         if self.views:
             self.views.pop(name, None)
         _set(values, name, value)
@@ -93,7 +97,7 @@ class AttributeTracker(Struct):
         """Remove an existing attribute."""
         self.writes += 1
         self.views.pop(name, None)
-        self.baseline.setdefault(name, self.stored.get(name))
+        self.baseline.setdefault(name, self.stored.raw.get(name))
         _pop(values, name)
 
     def decode(self, values: Values, name: str, undecoded: LazyValue) -> Any:
@@ -190,7 +194,7 @@ class AttributeTracker(Struct):
         """The names whose changes are based on another value than the store's present one."""
         if not self.is_overtaken:
             return []
-        baseline, stored = self.baseline, self.stored
+        baseline, stored = self.baseline, self.stored.raw
         changed = (*sent.changed, *sent.removed)
         return [name for name in changed if name in baseline and baseline[name] != stored.get(name)]
 
@@ -204,16 +208,16 @@ class AttributeTracker(Struct):
             stored: all attributes in the store.
             among: the only names that may have changed in the store, if known.
         """
-        known = self.stored
+        known, present = self.stored.raw, stored.raw
         self.stored = stored
-        placeholders, baseline = stored.placeholders(LazyValue.of), self.baseline
+        placeholders, baseline = stored.placeholders(LazyValue.all_of), self.baseline
         if not known and not baseline:
             _update(values, placeholders)
         else:
             self.is_overtaken = self.is_overtaken or bool(baseline)
-            for name in (*known, *stored) if among is None else among:
+            for name in (*known, *present) if among is None else among:
                 if name not in baseline:
-                    raw = stored.get(name)
+                    raw = present.get(name)
                     if raw is None:
                         _pop(values, name, None)
                     elif known.get(name) != raw:
@@ -225,7 +229,7 @@ class AttributeTracker(Struct):
         """Compare these names, if they were changed here, with the store's present values from now on."""
         for name in names:
             if name in self.baseline:
-                self.baseline[name] = self.stored.get(name)
+                self.baseline[name] = self.stored.raw.get(name)
 
     def release_unchanged(self, values: Values) -> AttributeChanges:
         """Drop returned values that were not changed, for `rebase_onto` to renew; the changes are returned."""
@@ -252,7 +256,7 @@ class AttributeTracker(Struct):
     def _reset_to_lazy(self, values: Values, name: str) -> None:
         self.baseline.pop(name, None)
         self.views.pop(name, None)
-        raw = self.stored.get(name)
+        raw = self.stored.raw.get(name)
         if raw is None:
             _pop(values, name, None)
         else:

@@ -13,7 +13,7 @@ from typing import Final
 from ..credentials.presented import OVERSIZED, PresentedCredentials, ResolvedCredentials
 from ..credentials.watermark import Watermark
 from ..errors import CookiesOversized, SessionClosed, SessionGone, SessionNotLoaded, WsgessionsError
-from ..record import NO_ATTRIBUTES, SessionKey, SessionRecord, StoredAttributes
+from ..record import SessionKey, SessionRecord, StoredAttributes
 from ..record.struct import field
 from .changes import (
     BEFORE_RESPONSE,
@@ -28,7 +28,7 @@ from .changes import (
     Phase,
 )
 from .lazy_values import LazyValue, UnavailableValue
-from .tracking import AttributeTracker, Values
+from .tracking import AttributeTracker, Values, nothing_stored
 from .values import FROM_NEW, ServedFrom, UnsettledRotation
 
 __all__ = ["UnitOfWork", "too_late_to_change", "too_late_to_rotate"]
@@ -48,7 +48,7 @@ class UnitOfWork(AttributeTracker):
 
     # As in the base, which documents them: declared again, because they are set here too.
     access: Access = UNTOUCHED
-    stored: StoredAttributes = NO_ATTRIBUTES
+    stored: StoredAttributes = field(default_factory=nothing_stored)
 
     # What the client has presented.
     presented: PresentedCredentials = field(default_factory=PresentedCredentials)
@@ -183,9 +183,10 @@ class UnitOfWork(AttributeTracker):
 
     def attach(self, values: Values, record: SessionRecord, among: Iterable[str] | None = None) -> None:
         """Base the session on this record from now on; see `rebase_onto`."""
-        if self.record is None and not (self.baseline or self.stored or self.is_decoded):  # nothing to compare with
-            self.record, self.stored = record, record.attributes
-            _update(values, record.attributes.placeholders(LazyValue.of))
+        if self.record is None and not (self.baseline or self.stored.raw or self.is_decoded):  # nothing to compare with
+            self.record, self.stored = record, (stored := record.attributes)
+            lazy = stored.lazy  # read once: another thread may drop it
+            _update(values, stored.placeholders(LazyValue.all_of) if lazy is None else lazy)
         else:
             self.record = record
             self.rebase_onto(values, record.attributes, among)

@@ -15,7 +15,7 @@ def test_a_state_comes_back_as_it_was_entered(host: Host) -> None:
     host.look(writer, reader)
     for record in (
         state(1, 2**53),
-        SessionRecord(key_of(2), INCARNATION, 1, 0, 0, 0, 0, StoredAttributes()),
+        SessionRecord(key_of(2), INCARNATION, 1, 0, 0, 0, 0, StoredAttributes({})),
         state(3, size=4000),
     ):
         writer.put(record)
@@ -154,7 +154,7 @@ def test_when_a_bucket_is_full_its_oldest_gives_way(host: Host) -> None:
     worker = host.tier()
     keys = [SessionKey(0, bytes(8) + bytes([0, 0, 0, 0, 0, number, number, number])) for number in range(1, 11)]
     for key in keys:
-        worker.put(SessionRecord(key, INCARNATION, 1, 0, 0, 0, 0, StoredAttributes()))
+        worker.put(SessionRecord(key, INCARNATION, 1, 0, 0, 0, 0, StoredAttributes({})))
     assert [worker.get_own(key) is not None for key in keys] == [False] * 2 + [True] * 8
     assert (len(worker), worker.evicted) == (8, 2)
 
@@ -164,7 +164,7 @@ def test_a_session_with_the_same_mark_is_not_taken_for_another(host: Host) -> No
     host.look(writer, reader)
     twins = [SessionKey(0, bytes(15) + b"\1"), SessionKey(0, bytes(8) + b"\7" + bytes(6) + b"\1")]
     for one, other in (twins, twins[::-1]):
-        writer.put(SessionRecord(one, INCARNATION, 1, 0, 0, 0, 0, StoredAttributes()))
+        writer.put(SessionRecord(one, INCARNATION, 1, 0, 0, 0, 0, StoredAttributes({})))
         assert writer.get_own(one)
         assert reader.get_shared(other, ANY) is None
         assert len(writer) == 1

@@ -88,7 +88,7 @@ class Checks:
         known = self._contents.get((record.incarnation, record.version))
         if known is None:
             raise Violation("a state that no server has ever had")
-        if known != tuple(sorted(record.attributes.items())):
+        if known != tuple(sorted(record.attributes.raw.items())):
             raise Violation("a state of a session with two contents")
 
     def _not_behind(self, browser: Browser, node: Node, record: SessionRecord) -> None:

@@ -261,8 +261,8 @@ def snapshots_altered_in_place() -> Any:
 
     def altered(self: StoredAttributes, changed: Any, removed: Any = ()) -> StoredAttributes:
         for name in removed:
-            self.pop(name, None)
-        self.update(changed)
+            self.raw.pop(name, None)
+        self.raw.update(changed)
         return self
 
     return mock.patch.object(StoredAttributes, "altered", altered)

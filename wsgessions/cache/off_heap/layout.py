@@ -93,7 +93,7 @@ def pack(record: SessionRecord, generation: int) -> bytes:
     """A record in the format of the ring: its length, numbers, lineage, principal, renewed id, attributes, checksum."""
     principal, bound = record.binding or ("", 0)
     owner = principal.encode()
-    values = record.lineage + owner + record.renewed_from + _encode(record.attributes)
+    values = record.lineage + owner + record.renewed_from + _encode(record.attributes.raw)
     head = _HEAD.pack(
         _HEAD.size + len(values) + _CRC.size,
         generation,

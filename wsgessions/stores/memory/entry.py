@@ -176,7 +176,7 @@ class StoredSession:
             interval_ms=self.interval,
             deadline_ms=self.deadline,
             expires_ms=self.expires,
-            attributes=StoredAttributes((name, attribute.raw) for name, attribute in self.attributes.items()),
+            attributes=StoredAttributes({name: attribute.raw for name, attribute in self.attributes.items()}),
             rotated=self.rotated,
             lineage=self.lineage,
             binding=self.binding,

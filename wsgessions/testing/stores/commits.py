@@ -281,7 +281,7 @@ class CommitCases(StoreHarness):
         record = await created(store, attributes)
         attributes["a"] = b"2"
         loaded = await stored(store, record)
-        loaded.attributes["a"] = b"3"
+        loaded.attributes.raw["a"] = b"3"
         changes = await store.load(record.key, since=record.seen)
         assert isinstance(changes, SessionChanges)
         assert (await stored(store, record)).attributes == {"a": b"1"}

@@ -185,7 +185,7 @@ class LifeCases(StoreHarness):
         outcome = await store.apply(replace(change(record), interval_ms=LONGEST_INTERVAL_MS))
         assert outcome.expires_ms == record.deadline_ms
         changed = await stored(store, record)
-        assert (changed.interval_ms, changed.attributes) == (LONGEST_INTERVAL_MS, {"a": b"1"})
+        assert (changed.interval_ms, changed.attributes.raw) == (LONGEST_INTERVAL_MS, {"a": b"1"})
         assert (await store.apply(change(changed, a=b"2"))).status is CommitStatus.APPLIED
 
     async def test_a_deleted_session_stays_deleted(self, store: Store) -> None:

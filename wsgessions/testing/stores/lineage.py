@@ -33,7 +33,7 @@ class LineageCases(StoreHarness):
         record = await stored(store, record)
         for value in range(3):
             await store.apply(change(record, b=number(value)))
-        lost = replace(record, version=record.version + 1, attributes=StoredAttributes(a=b"lost", x=b"lost"))
+        lost = replace(record, version=record.version + 1, attributes=StoredAttributes({"a": b"lost", "x": b"lost"}))
         assert await store.load(record.key, since=lost.seen) == await stored(store, record)
         refused = await store.apply(replace(change(lost, a=b"2"), guarded=frozenset({"a"})))
         assert refused.status is CommitStatus.CONFLICT
@@ -49,7 +49,8 @@ class LineageCases(StoreHarness):
     async def test_a_base_above_all_versions_yields_to_the_store(self, store: Store) -> None:
         """C-12: also if the clock of the new timeline is so far behind that its versions stay below the lost one."""
         record = await created(store, {"a": b"1"})
-        lost = replace(record, version=record.version + 10**12, attributes=StoredAttributes(a=b"lost", x=b"lost"))
+        attributes = StoredAttributes({"a": b"lost", "x": b"lost"})
+        lost = replace(record, version=record.version + 10**12, attributes=attributes)
         delta = change(lost, b=b"2")
         outcome = await store.apply(delta)
         assert outcome.version < lost.version

@@ -83,7 +83,7 @@ class ListingSuite(StoreHarness):
         for record in (plain, owned, await moved(store, moving, binds="")):
             [head] = [head for head in await all_listed(store, names=["a", "c"]) if head.key == record.key]
             assert head == SessionHead.of(await stored(store, record), ["a"])
-            assert head.attributes == {name: raw for name, raw in record.attributes.items() if name == "a"}
+            assert head.attributes == {name: raw for name, raw in record.attributes.raw.items() if name == "a"}
         assert all(head.attributes == {} for head in await all_listed(store))
 
     async def test_what_begins_while_sessions_are_listed_shifts_none(self, store: Store) -> None:

@@ -193,14 +193,14 @@ class StoreMachine(RuleBasedStateMachine):
         conflicts = {name for name in delta.guarded if late and session.written.get(name, session.removed) > delta.base}
         if conflicts:
             return CommitStatus.CONFLICT, conflicts
-        attributes = {name: raw for name, raw in session.record.attributes.items() if name not in delta.removed}
+        attributes = {name: raw for name, raw in session.record.attributes.raw.items() if name not in delta.removed}
         attributes |= delta.changed
         refused = {name for name, by in delta.increments.items() if sums_of(attributes, {name: by}) is None}
         return (CommitStatus.NOT_A_NUMBER, refused) if refused else (CommitStatus.APPLIED, set())
 
     def applied(self, session: Modelled, base: SessionRecord, sent: Sent) -> None:
         before, (delta, to, outcome) = session.record, sent
-        attributes = {name: raw for name, raw in before.attributes.items() if name not in delta.removed}
+        attributes = {name: raw for name, raw in before.attributes.raw.items() if name not in delta.removed}
         attributes |= delta.changed
         sums = sums_of(attributes, dict(delta.increments)) or {}
         assert outcome.computed == {name: number(value) for name, value in sums.items()}
@@ -225,7 +225,7 @@ class StoreMachine(RuleBasedStateMachine):
             name: outcome.version if name in {*delta.changed, *outcome.computed} else session.written[name]
             for name in after.attributes
         }
-        if delta.removed & before.attributes.keys():
+        if delta.removed & before.attributes.raw.keys():
             target.removed = outcome.version
         target.record, target.used_at = after, self.now
         target.idle = target.idle if delta.interval_ms is None else delta.interval_ms // 1000

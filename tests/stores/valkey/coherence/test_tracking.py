@@ -336,7 +336,8 @@ def _unstarted() -> tuple[CachingNode, SessionRecord]:
     store.tracking.on = True
     node = node_of(store)
     node.lease.renew(node.lease.clock())
-    record = SessionRecord(successor_of(SessionKey(0, b"")).key, 1, 1, 1, 0, 2**52, 2**52, StoredAttributes(a=b"0"))
+    key = successor_of(SessionKey(0, b"")).key
+    record = SessionRecord(key, 1, 1, 1, 0, 2**52, 2**52, StoredAttributes({"a": b"0"}))
     node.cache.on_loaded(record)
     return node, record
 

@@ -205,7 +205,7 @@ def read_record(
 
 
 def _read_attributes(fields: Mapping[bytes, bytes]) -> StoredAttributes | ScriptStatus:
-    attributes = StoredAttributes()
+    attributes: dict[str, bytes] = {}
     for field, value in fields.items():
         if field[:1] == _ATTRIBUTE:
             try:
@@ -214,7 +214,7 @@ def _read_attributes(fields: Mapping[bytes, bytes]) -> StoredAttributes | Script
                 return ScriptStatus.UNREADABLE
             if len(value) < _STAMP_SIZE:
                 return ScriptStatus.UNREADABLE
-    return attributes
+    return StoredAttributes(attributes)
 
 
 def as_fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:

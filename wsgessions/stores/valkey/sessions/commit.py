@@ -75,7 +75,7 @@ def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
         interval_ms=new.interval_ms,
         deadline_ms=created_ms + new.lifetime_ms,
         expires_ms=expires_ms,
-        attributes=StoredAttributes(new.attributes),
+        attributes=StoredAttributes(dict(new.attributes)),
         lineage=begun(version),
         binding=PrincipalBinding(new.principal, version) if new.principal else None,
     )
