@@ -109,7 +109,7 @@ class LoopBoundStore:
     async def close(self) -> None:
         with self._lock:
             home, self._home, self._closed = self._home, None, True
-            self._stop_serving()
+            self._serve_from(None)
         if home is None or not home.alive:
             return
         if home.loop is asyncio.get_running_loop():
@@ -191,11 +191,10 @@ class LoopBoundStore:
     def _prepare(self, store: Store) -> None:
         """Pass the known secret on to the store of a new store loop."""
 
-    def _serve_from(self, store: Store) -> None:
-        """Pass calls that need no store loop, and may come from any thread, directly to this store from now on."""
-
-    def _stop_serving(self) -> None:
-        """Answer such calls here, as a store does that is not started."""
+    def _serve_from(self, store: Store | None) -> None:
+        """Pass calls that need no store loop directly to this store from now on, from any thread; None to answer them
+        here, as a store that is not started.
+        """
 
     def renew_after_fork(self) -> None:
         """Do not use the parent's store loop; its locks and threads do not work here (F-25).
@@ -205,8 +204,16 @@ class LoopBoundStore:
         if self._home is not None:
             _left_to_parent.append(self._home)
         self._home, self._fresh = None, False
-        self._stop_serving()
+        self._serve_from(None)
         self._lock = threading.Lock()
+
+
+def _buffers_nothing(*_: object) -> bool:
+    return False
+
+
+def _holds_nothing(*_: object) -> None:
+    return None
 
 
 class CountingStore(LoopBoundStore, forwards=Countable):
@@ -275,52 +282,29 @@ class PrimaryCheckingStore(LoopBoundStore, forwards=PrimaryCheck):
 
 
 class TouchBufferingStore(LoopBoundStore, forwards=TouchBuffer):
-    note_use: Callable[[SessionKey], bool]
+    note_use: Callable[[SessionKey], bool] = staticmethod(_buffers_nothing)
     """See `TouchBuffer.note_use`."""
-    note_presented: Callable[[SessionKey, int], bool]
+    note_presented: Callable[[SessionKey, int], bool] = staticmethod(_buffers_nothing)
     """See `TouchBuffer.note_presented`."""
 
-    def __init__(self, factory: Callable[[], Store]) -> None:
-        super().__init__(factory)
-        self.note_use = self.note_presented = _buffers_nothing
-
-    def _serve_from(self, store: Store) -> None:
+    def _serve_from(self, store: Store | None) -> None:
         super()._serve_from(store)
-        touches = _capability(store, TouchBuffer)
-        self.note_use, self.note_presented = touches.note_use, touches.note_presented
-
-    def _stop_serving(self) -> None:
-        super()._stop_serving()
-        self.note_use = self.note_presented = _buffers_nothing
+        touches = None if store is None else _capability(store, TouchBuffer)
+        self.note_use = _buffers_nothing if touches is None else touches.note_use
+        self.note_presented = _buffers_nothing if touches is None else touches.note_presented
 
 
 class CacheLookupStore(LoopBoundStore, forwards=CacheLookup):
-    lookup: Callable[[SessionKey, SeenState | None], SessionRecord | None]
+    lookup: Callable[[SessionKey, SeenState | None], SessionRecord | None] = staticmethod(_holds_nothing)
     """See `CacheLookup.lookup`."""
-
-    def __init__(self, factory: Callable[[], Store]) -> None:
-        super().__init__(factory)
-        self.lookup = _holds_nothing
 
     @property
     def statistics(self) -> CacheStatistics:
         return _capability(self._store, CacheLookup).statistics
 
-    def _serve_from(self, store: Store) -> None:
+    def _serve_from(self, store: Store | None) -> None:
         super()._serve_from(store)
-        self.lookup = _capability(store, CacheLookup).lookup
-
-    def _stop_serving(self) -> None:
-        super()._stop_serving()
-        self.lookup = _holds_nothing
-
-
-def _buffers_nothing(*_: object) -> bool:
-    return False
-
-
-def _holds_nothing(*_: object) -> None:
-    return None
+        self.lookup = _holds_nothing if store is None else _capability(store, CacheLookup).lookup
 
 
 def _capability(store: Store, capability: type[P]) -> P:
