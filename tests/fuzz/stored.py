@@ -84,7 +84,7 @@ def check_outcome(data: bytes) -> None:
     for each in (reply, [*reply, numbers[4], numbers[5], changed, names or None, lineage]):
         try:
             outcome = layout.read_outcome(delta, each)
-        except ValueError:  # as documented: `_Commit.take` makes "gone" of it
+        except ValueError:  # as documented: `_Commit.note` makes "gone" of it
             continue
         assert isinstance(outcome, CommitOutcome)
         assert outcome.status in CommitStatus

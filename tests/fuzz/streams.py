@@ -8,8 +8,9 @@ import socket
 from typing import Any, NamedTuple
 
 from wsgessions.errors import StoreRefused
-from wsgessions.stores.valkey.client.connection import Connection, PendingRequest
+from wsgessions.stores.valkey.client.connection import Connection
 from wsgessions.stores.valkey.client.replies import LinkLost, server_error
+from wsgessions.stores.valkey.client.requests import CommandRequest, OnReply, PendingRequest, PipelineRequest, Words
 
 from .inputs import cuts
 
@@ -68,7 +69,7 @@ async def _hear(chunks: list[bytes]) -> Heard:
         )
         transport = _Transport(descriptor)
         connection.connection_made(transport)
-        tickets = [PendingRequest(b"", math.inf, lambda reply: events.append(_told(reply)), each) for each in TICKETS]
+        tickets = [_ticket(each, lambda reply: events.append(_told(reply))) for each in TICKETS]
         for ticket in tickets:
             ticket.future = asyncio.get_running_loop().create_future()
         connection.write(tickets, 0.0)
@@ -83,6 +84,12 @@ async def _hear(chunks: list[bytes]) -> Heard:
         for ticket in tickets:
             ticket.future.exception() if not ticket.future.cancelled() else None
         return Heard(events, answers, lost)
+
+
+def _ticket(replies: int | None, on_reply: OnReply) -> PendingRequest:
+    if replies is None:
+        return CommandRequest(words=Words(), deadline=math.inf, on_reply=on_reply)
+    return PipelineRequest(commands=[(b"PING",)] * replies, deadline=math.inf, on_reply=on_reply)
 
 
 def _answer(ticket: PendingRequest) -> str:

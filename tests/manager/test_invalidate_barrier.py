@@ -18,7 +18,6 @@ from tests.two_managers import manager_at, valkey_of
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
-from wsgessions.stores.valkey.coherence.members import list_members
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 
@@ -50,7 +49,7 @@ class DeafNode(NamedTuple):
         return bool(member.node == self.store.heartbeat.node)
 
     async def _listed(self) -> Any:
-        return await list_members(valkey_of(self.other), hint=False, deadline=soon())
+        return await valkey_of(self.other).members.list(hint=False, deadline=soon())
 
 
 def on(manager: SessionManager, handler: Any) -> SessionMiddleware:

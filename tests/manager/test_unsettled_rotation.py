@@ -18,7 +18,7 @@ from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionRecord
 from wsgessions.session import Session
-from wsgessions.stores.valkey.sessions import principals
+from wsgessions.stores.valkey.sessions.principal_index import PrincipalIndex
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction
 
@@ -86,16 +86,17 @@ def unsettled(servers: FarAndNear, request: pytest.FixtureRequest, monkeypatch: 
     A login is announced to an index of principals before, and that was answered.
     """
 
-    async def announce_then_hold(*arguments: Any) -> None:
-        await announce(*arguments)
+    async def announce_then_hold(*arguments: Any) -> Any:
+        due = await announce(*arguments)
         servers.proxy.hold(Direction.TO_CLIENT)
+        return due
 
     def login_unheld_so_far(session: Session) -> None:
         servers.proxy.heal()
-        monkeypatch.setattr(principals, "_announce", announce_then_hold)
+        monkeypatch.setattr(PrincipalIndex, "announce", announce_then_hold)
         login(session)
 
-    announce = principals._announce
+    announce = PrincipalIndex.announce
     begin, change = {
         "a rotation": (fill, rotate),
         "a login": (fill, login_unheld_so_far),
@@ -106,7 +107,7 @@ def unsettled(servers: FarAndNear, request: pytest.FixtureRequest, monkeypatch: 
         browser = Browser()
         await browser.request(on(servers.near, begin))
         response = await servers.give_up(browser, change, Direction.TO_CLIENT)
-        monkeypatch.setattr(principals, "_announce", announce)
+        monkeypatch.setattr(PrincipalIndex, "announce", announce)
         assert response.status == 503
         assert tells_move(response)
         return browser

@@ -9,19 +9,8 @@ from typing import Any, Final, NamedTuple
 from ..credentials.identity import successor_id
 from ..errors import CodecError, SessionConflict, StoreUnavailable, WsgessionsError
 from ..internal.log_throttle import LogThrottle
-from ..internal.masked import Encoded, masked
-from ..record import (
-    APPLIED,
-    NO_ATTRIBUTES,
-    CommitOutcome,
-    CommitStatus,
-    RotationTarget,
-    Seen,
-    SessionDelta,
-    SessionKey,
-    SessionRecord,
-    new_incarnation,
-)
+from ..internal.masked import Encoded
+from ..record import APPLIED, NO_ATTRIBUTES, CommitOutcome, CommitStatus, Seen, SessionDelta, SessionKey, SessionRecord
 from ..session import CommitReport, Session, UnitOfWork, names_in, unit_of
 from ..session.changes import BEFORE_RESPONSE, Changes
 from ..session.values import UnsettledRotation
@@ -31,7 +20,7 @@ from .creation import create_under_new_id
 from .deltas import delta_of
 from .limits import SessionLimits
 from .loader import Loader
-from .renewal import Renewal
+from .renewal import NewId, Renewal
 
 __all__ = ["Committer"]
 
@@ -40,10 +29,18 @@ _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 _LARGEST_NUMBER: Final = bytes(9)
 
 
-@masked
-class _NewId(NamedTuple):
-    id: str
-    successor: RotationTarget
+class _Sending(NamedTuple):
+    """A commit that sets out."""
+
+    record: SessionRecord
+    """The state that it is based on."""
+    delta: SessionDelta
+    new: NewId | None
+    """The id that it sets, if any."""
+    writes: int
+    """The number of changes that the session had when they were collected."""
+    whole: int
+    """The bytes of the whole session after it."""
 
 
 class Committer(Loader):
@@ -88,9 +85,16 @@ class Committer(Loader):
                     await self._create(session, deadline)
             elif (delta := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
                 renew = renew or (bool(self.renewal.provisional) and self.renewal.outgrown(unit, record))
-                moved = self._outdated_names(unit, delta)
-                outcome = await self._send(session, record, delta, deadline, renew=renew)
-                self._raise_for_conflicts(unit, outcome, moved)
+                moved = self._outdated_names(unit, delta) if unit.is_overtaken else ()
+                # As `_send`, with one coroutine less for each commit that waits.
+                sending = self._prepare(session, record, delta, renew=renew)
+                if sending.new is None:
+                    outcome = await self.store.apply(delta, deadline=deadline)
+                else:
+                    outcome = await self._rotate(unit, sending, sending.new, deadline)
+                self._conclude(session, sending, outcome)
+                if moved or outcome.status is not APPLIED:
+                    self._raise_for_conflicts(unit, outcome, moved)
             elif renew:
                 await self._renew(session, record, deadline)
         except WsgessionsError as error:
@@ -141,7 +145,7 @@ class Committer(Loader):
             raise self._conflict(unit, moved)
         return moved
 
-    def _raise_for_conflicts(self, unit: UnitOfWork, outcome: CommitOutcome, moved: list[str]) -> None:
+    def _raise_for_conflicts(self, unit: UnitOfWork, outcome: CommitOutcome, moved: Sequence[str]) -> None:
         if outcome.status is CommitStatus.CONFLICT:
             raise self._conflict(unit, outcome.names)
         self.statistics.overwritten_attributes += len(moved)
@@ -166,7 +170,7 @@ class Committer(Loader):
         if outcome.status is not APPLIED:
             self._raise_for_status(session, outcome)
             return
-        new = _NewId(rotation.id, rotation.successor)
+        new = NewId(rotation.id, rotation.successor)
         self._apply_outcome(session, rotation.delta, outcome, new, at=rotation.at)
         unit.is_committed = True
 
@@ -186,7 +190,7 @@ class Committer(Loader):
         """Renew the id without other changes. A request that only reads must not fail with it: it keeps its id."""
         unit = unit_of(session)
         delta = SessionDelta(record.key, record.incarnation, record.version)
-        new = self._id_for(unit, renew=True)
+        new = self.renewal.new_id(unit, renew=True)
         if new is None:
             return
         try:
@@ -198,18 +202,6 @@ class Committer(Loader):
             self._apply_outcome(session, delta, outcome, new, at=unit.writes)
             unit.is_committed = True
 
-    def _id_for(self, unit: UnitOfWork, *, renew: bool) -> _NewId | None:
-        """The id that the next commit sets. The old one has no grace if the application has replaced it (S-06,
-        S-07).
-        """
-        new_id, grace_ms = unit.pending_id, 0
-        if new_id is None and renew and unit.id is not None:
-            new_id, grace_ms = self.successor(unit.id), self.renewal.grace_ms
-        if new_id is None or unit.record is None:
-            return None
-        principal, binds = unit.record.principal, unit.pending_principal
-        return _NewId(new_id, RotationTarget(self.identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
-
     def _conflict(self, unit: UnitOfWork, names: Sequence[str]) -> SessionConflict:
         """A further commit after this error means to overwrite: the changes are then based on the present state."""
         self.statistics.conflicts += 1
@@ -218,50 +210,59 @@ class Committer(Loader):
         return SessionConflict(f"attributes were changed by another request: {listed}", names=tuple(names))
 
     async def _send(
-        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
+        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float
     ) -> CommitOutcome:
         """Send one delta, with a pending rotation, and apply the outcome.
 
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
-        unit = unit_of(session)
-        changed = delta.changed
+        sending = self._prepare(session, record, delta)
+        if sending.new is None:
+            outcome = await self.store.apply(delta, deadline=deadline)
+        else:
+            outcome = await self._rotate(unit_of(session), sending, sending.new, deadline)
+        self._conclude(session, sending, outcome)
+        return outcome
+
+    def _prepare(
+        self, session: Session, record: SessionRecord, delta: SessionDelta, *, renew: bool = False
+    ) -> _Sending:
+        """Check a delta, and determine the id that its commit sets."""
+        unit, changed = unit_of(session), delta.changed
         if delta.increments:  # their results are not known yet; each has at most the size of the largest number
             changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
         whole = self.limits.check(record.attributes, changed, delta.removed)
         renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
-        new, writes = self._id_for(unit, renew=renew), unit.writes
-        if new is None:
-            outcome = await self.store.apply(delta, deadline=deadline)
-        else:
-            outcome = await self._rotate(unit, delta, new, writes, deadline)
-        if outcome.status is APPLIED:
-            self._apply_outcome(session, delta, outcome, new, at=writes)
-            self._report(unit, delta, whole)
-            return outcome
-        self._raise_for_status(session, outcome)
-        if outcome.changes is not None:
-            present = record.merged(outcome.changes)
-            unit.attach(session, present)
-            self.look_for_rollback(unit, present, Seen(present.incarnation, delta.base))
-        return outcome
+        new = self.renewal.new_id(unit, renew=renew) if renew or unit.pending_id is not None else None
+        return _Sending(record, delta, new, unit.writes, whole)
 
-    async def _rotate(
-        self, unit: UnitOfWork, delta: SessionDelta, new: _NewId, writes: int, deadline: float
-    ) -> CommitOutcome:
+    async def _rotate(self, unit: UnitOfWork, sending: _Sending, new: NewId, deadline: float) -> CommitOutcome:
         """Rotate the id, and record the rotation if its outcome is unknown (C-23)."""
         unknown = True
         try:
-            outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
+            outcome = await self.store.rotate(sending.delta, new.successor, deadline=deadline)
             unknown = outcome.status is CommitStatus.UNKNOWN
         except StoreUnavailable as error:
             unknown = error.unknown
             raise
         finally:
             if unknown and not new.successor.forward_ms:
-                unit.unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
+                unit.unsettled = UnsettledRotation(new.id, sending.delta, new.successor, sending.writes)
         return outcome
+
+    def _conclude(self, session: Session, sending: _Sending, outcome: CommitOutcome) -> None:
+        """Apply the outcome to the session, or raise its error; a conflict is left to the caller."""
+        unit, delta = unit_of(session), sending.delta
+        if outcome.status is APPLIED:
+            self._apply_outcome(session, delta, outcome, sending.new, at=sending.writes)
+            self._report(unit, delta, sending.whole)
+            return
+        self._raise_for_status(session, outcome)
+        if outcome.changes is not None:
+            present = sending.record.merged(outcome.changes)
+            unit.attach(session, present)
+            self.look_for_rollback(unit, present, Seen(present.incarnation, delta.base))
 
     def _raise_for_status(self, session: Session, outcome: CommitOutcome) -> None:
         if outcome.status is CommitStatus.GONE:
@@ -275,7 +276,7 @@ class Committer(Loader):
             raise StoreUnavailable(problem, unknown=True)
 
     def _apply_outcome(
-        self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: _NewId | None, *, at: int
+        self, session: Session, delta: SessionDelta, outcome: CommitOutcome, new: NewId | None, *, at: int
     ) -> None:
         unit = unit_of(session)
         record = unit.record
@@ -290,7 +291,8 @@ class Committer(Loader):
             unit.pending_delete = unit.pending_delete if new is None else new.successor.key
             return
         unit.mark_committed(session, delta, at=at)
-        on_base, after, incomplete = record.version == delta.base, outcome.after, outcome.is_incomplete(delta)
+        on_base, after = record.version == delta.base, outcome.after
+        incomplete = outcome.previous != delta.base and outcome.is_incomplete(delta)
         if after is None or not (on_base or incomplete):
             after = record.after(delta, outcome, None if new is None else new.successor)
         alone = on_base and outcome.changes is None and not incomplete

@@ -1,23 +1,32 @@
-"""Decides which ids are to be replaced: those of a certain age (S-07), or provisional ones (S-75)."""
+"""Decides which ids are to be replaced, and by which: those of a certain age (S-07), and provisional ones (S-75)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ..credentials.identity import Identity, successor_id
 from ..credentials.presented import ABSENT, UNTOLD
-from ..record import SessionDelta, SessionRecord
+from ..internal.masked import masked
+from ..record import RotationTarget, SessionDelta, SessionRecord, new_incarnation
 from ..session import Session, UnitOfWork, unit_of
 from ..session.changes import BEFORE_RESPONSE
 from ..session.unit_of_work import too_late_to_rotate
 from ..settings import SessionSettings
 from ..store.contract import Store
 
-__all__ = ["ProvisionalIds", "Renewal"]
+__all__ = ["NewId", "ProvisionalIds", "Renewal"]
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@masked
+class NewId(NamedTuple):
+    """An id that a commit sets."""
+
+    id: str
+    successor: RotationTarget
 
 
 class ProvisionalIds(Protocol):
@@ -76,6 +85,18 @@ class Renewal:
 
     def _due_ms(self, created_ms: int, rotated: int) -> int:
         return max(created_ms, rotated // 1000) + (self._interval_ms or 0)
+
+    def new_id(self, unit: UnitOfWork, *, renew: bool) -> NewId | None:
+        """The id that the next commit sets. The old one has no grace if the application has replaced it (S-06,
+        S-07).
+        """
+        new_id, grace_ms = unit.pending_id, 0
+        if new_id is None and renew and unit.id is not None:
+            new_id, grace_ms = successor_id(unit.id), self.grace_ms
+        if new_id is None or unit.record is None:
+            return None
+        principal, binds = unit.record.principal, unit.pending_principal
+        return NewId(new_id, RotationTarget(self._identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
 
     def outgrown(self, unit: UnitOfWork, record: SessionRecord) -> bool:
         """Whether a change is to renew a provisional id, as one that has reached its age.

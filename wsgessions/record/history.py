@@ -29,7 +29,7 @@ def begun(version: int) -> bytes:
 
 def continued(lineage: bytes, version: int) -> bytes:
     """The lineage of the state that followed directly on the one with this ``lineage``; the oldest part is dropped."""
-    return latest(lineage + version.to_bytes(_SIZE))
+    return (lineage + version.to_bytes(_SIZE))[-_LONGEST:]
 
 
 def latest(lineage: bytes) -> bytes:

@@ -17,8 +17,9 @@ from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
 from wsgessions.errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from wsgessions.stores.valkey.client.commands import Commands
-from wsgessions.stores.valkey.client.connection import OnPush, PendingRequest
+from wsgessions.stores.valkey.client.connection import OnPush
 from wsgessions.stores.valkey.client.replies import LinkLost, Reply
+from wsgessions.stores.valkey.client.requests import PendingRequest, PipelineRequest
 
 __all__ = ["ModelLink"]
 
@@ -77,11 +78,11 @@ class ModelLink(Commands):
         while self.backlog:
             self.backlog.popleft().fail(StoreUnavailable(reason))
 
-    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
-        ticket.future = self._loop.create_future()
-        self.backlog.append(ticket)
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        request.future = self._loop.create_future()
+        self.backlog.append(request)
         self._flush()
-        return ticket.future
+        return request.future
 
     def _flush(self) -> None:
         while self.connection is not None and self.backlog:
@@ -116,7 +117,8 @@ class ModelLink(Commands):
         if isinstance(item, StoreRefused) and item.server_code == "READONLY" and self._on_refusal is not None:
             self._loop.call_soon(self._leave, self.connection)
         if whole:
-            self.told.append(hash(str(self.waiting.popleft().replies or item)))
+            ticket = self.waiting.popleft()
+            self.told.append(hash(str(ticket.replies if isinstance(ticket, PipelineRequest) else item)))
         return whole
 
     def _leave(self, connection: ServerConnection) -> None:
@@ -160,11 +162,11 @@ class _Fresh(Commands):
         """See `Commands.bytes_before`: nothing is counted of what is answered at once."""
         return 0
 
-    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
-        ticket.future = self._loop.create_future()
-        for command in parse(ticket.wire):
-            ticket.take(self._connection.server.answer(self._connection, command))
-        return ticket.future
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        request.future = self._loop.create_future()
+        for command in parse(request.wire):
+            request.take(self._connection.server.answer(self._connection, command))
+        return request.future
 
 
 def _drive(awaitable: Awaitable[None]) -> None:

@@ -11,16 +11,14 @@ from unittest import mock
 from tests.coherence.model.server import Server
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.cache.single_flight import SingleFlight
-from wsgessions.errors import StoreRefused
 from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.record.struct import replace
 from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey import store
-from wsgessions.stores.valkey.client.commands import Commands, ScriptCall
 from wsgessions.stores.valkey.coherence import members, tracking
 from wsgessions.stores.valkey.coherence.byte_count import ByteCount, Verdict
 from wsgessions.stores.valkey.coherence.heartbeat import Heartbeat
-from wsgessions.stores.valkey.coherence.tracking import TrackedRequest, Tracking
+from wsgessions.stores.valkey.coherence.tracking import TrackedChange, Tracking
 from wsgessions.stores.valkey.sessions.load import Reading
 
 __all__ = ["MUTANTS", "Mutant", "lease_from_the_reply"]
@@ -78,30 +76,31 @@ def base_of_a_lost_history() -> Any:
     """Changes are merged into a copy that was dropped while they were on their way (C-1)."""
 
     def completed(self: Reading, session: Any) -> Any:
-        return session if self._base is None or isinstance(session, SessionRecord) else self._base.merged(session)
+        return session if self.base is None or isinstance(session, SessionRecord) else self.base.merged(session)
 
     return mock.patch.object(Reading, "_completed", completed)
 
 
-def half_of_the_pair_resent() -> Any:
-    """After NOSCRIPT only the script is sent again, without its permission (C-3, fact 5b)."""
+@contextlib.contextmanager
+def half_of_the_pair_resent() -> Iterator[None]:
+    """After NOSCRIPT only the script is sent again, without its permission, and the copy is kept meanwhile (C-3, fact
+    5b).
+    """
+    pair, note = TrackedChange.pack, Tracking.note_commit
 
-    async def call(self: Tracking, commands: Commands, script: ScriptCall, note: Any, *, deadline: float) -> Any:
-        def half(reply: Any) -> None:
-            note(reply, True)
-            self.expect_own(script.keys)
+    def pack(self: TrackedChange, packer: Any, *, whole: bool = False, resend: bool = False) -> bytes:
+        packer._known_scripts.add(self.script.sha1)  # it is sent by name at first, whatever the server has
+        wire = pair(self, packer, whole=whole, resend=resend)
+        if whole and self.tracked is None:
+            self.tracked = True
+            return wire.removeprefix(tracking._PERMISSION)
+        return wire
 
-        def unless_refused(reply: Any, tracked: bool) -> bool:
-            return not isinstance(reply, StoreRefused) and note(reply, tracked) is True
+    def note_commit(self: Tracking, delta: Any, successor: Any, outcome: Any, *, tracked: bool) -> SessionRecord | None:
+        return None if outcome is None else note(self, delta, successor, outcome, tracked=tracked)
 
-        name = script.script.sha1
-        wire = commands._pack_command((b"EVALSHA", name, len(script.keys), *script.keys, *script.args), whole=False)
-        reply = await commands._submit(TrackedRequest(self, script, unless_refused, wire, deadline))
-        if isinstance(reply, StoreRefused):
-            return await commands.call(*script, deadline=deadline, on_reply=half)
-        return reply
-
-    return mock.patch.object(Tracking, "call", call)
+    with mock.patch.object(TrackedChange, "pack", pack), mock.patch.object(Tracking, "note_commit", note_commit):
+        yield
 
 
 def own_commit_keeps_the_entry() -> Any:

@@ -18,8 +18,8 @@ from wsgessions.record.clock import StoreClock
 from wsgessions.stores.loop.loop import StoreLoop
 from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey import store as store_module
-from wsgessions.stores.valkey.client.connection import PendingRequest
-from wsgessions.stores.valkey.coherence.tracking import TrackedRequest
+from wsgessions.stores.valkey.client.requests import PendingRequest, PipelineRequest
+from wsgessions.stores.valkey.coherence.tracking import TrackedChange
 from wsgessions.stores.valkey.store import ValkeyStore
 
 __all__ = ["HEARTBEAT", "LEASE", "Node"]
@@ -116,4 +116,6 @@ class Node:
 
 def _progress(ticket: PendingRequest) -> object:
     """What it has been told of its answer so far."""
-    return ticket._permitted if isinstance(ticket, TrackedRequest) else len(ticket.replies or ())
+    if isinstance(ticket, TrackedChange):
+        return ticket.tracked
+    return len(ticket.replies) if isinstance(ticket, PipelineRequest) else 0

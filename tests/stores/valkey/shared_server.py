@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from tests.stores.valkey.raw_server import RawServer
 from wsgessions.store.address import Address, in_turn
 from wsgessions.stores.valkey.client.script import Script
 from wsgessions.stores.valkey.store import ValkeyStore
+from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
+from wsgessions.stores.valkey.upkeep.principal_repair import PrincipalRepair
+from wsgessions.stores.valkey.upkeep.reaper import Reaper
 
 _numbers = itertools.count()
 
@@ -89,3 +92,18 @@ async def started(store: ValkeyStore) -> AsyncIterator[ValkeyStore]:
 async def age(store: ValkeyStore, seconds: float) -> None:
     """Let time pass for what is in the store."""
     await store.link.call(AGE, [], [f"{store._namespace}:*", round(seconds * 1000)])
+
+
+def repair_of(store: ValkeyStore, *, idle_timeout: float = 0.0) -> IndexRepair:
+    """A pass over what is in the store, step by step."""
+    return store.make_repair(idle_timeout)
+
+
+def reaper_of(store: ValkeyStore, *, interval: float = 1.0) -> Reaper:
+    """One more process that sweeps the store."""
+    return store.make_reaper(interval, 0.0)
+
+
+async def drop_orphans(store: ValkeyStore, indexes: Iterable[bytes]) -> None:
+    """The part of a pass that removes entries without a session from indexes of principals."""
+    await PrincipalRepair(store.sender, store.sessions.index, store.sessions.principals).drop_orphans(indexes)

@@ -13,11 +13,10 @@ from tests.stores.valkey.caching_node import caching_node
 from tests.stores.valkey.links import at, until
 from tests.stores.valkey.links import started as started_link
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import AGE, shared_server, started, store_at
+from tests.stores.valkey.shared_server import AGE, repair_of, shared_server, started, store_at
 from wsgessions.errors import StoreRefused, StoreUnavailable
 from wsgessions.store.contract import Store
 from wsgessions.stores.valkey.store import ValkeyStore
-from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
 from wsgessions.testing.stores.harness import created
 from wsgessions.testing.stores.suite import CountableSuite, IndexingSuite, ListingSuite, SecretKeepingSuite, StoreSuite
 
@@ -65,7 +64,7 @@ class TestValkeyStoreUnderItsAcl(StoreSuite, CountableSuite, IndexingSuite, List
         assert store.segments is not None
         record = await created(store)
         await store.link.request("ZREM", store.segments.of(record.key).expiries, record.key.digest)
-        repair = IndexRepair(store)
+        repair = repair_of(store)
         while await repair.step():
             pass
         assert store.trouble.reindexed == 1

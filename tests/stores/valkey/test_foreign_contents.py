@@ -14,7 +14,7 @@ import pytest
 
 from tests.stores.valkey.links import soon
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import shared_server, started, store_at
+from tests.stores.valkey.shared_server import drop_orphans, repair_of, shared_server, started, store_at
 from wsgessions.cache.lease import Lease
 from wsgessions.cache.near_cache import NearCache
 from wsgessions.cache.off_heap import OffHeap
@@ -23,8 +23,6 @@ from wsgessions.record.struct import replace
 from wsgessions.stores.valkey.format.principal import member_of
 from wsgessions.stores.valkey.format.scripts import HEAD
 from wsgessions.stores.valkey.store import ValkeyStore
-from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
-from wsgessions.stores.valkey.upkeep.principal_repair import drop_orphans
 from wsgessions.testing.stores.harness import DAY, IDLE, change, created, new_key, stored
 
 __all__ = ["shared_server"]
@@ -179,7 +177,7 @@ async def test_no_member_keeps_a_user_from_being_logged_out(cache: NearCache, me
     again = replace(new, key=new_key(), incarnation=5)
     assert await store.create(again) is not None
     await drop_orphans(store, [index])
-    await IndexRepair(store).step()
+    await repair_of(store).step()
     assert {*await store.keys_of("ada")} == {known.key, again.key}
 
 

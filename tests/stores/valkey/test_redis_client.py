@@ -225,7 +225,7 @@ async def test_the_connection_that_asks_the_replicas_has_credentials_of_its_own(
     (address,) = from_redis(PROVIDED["redis.asyncio"](server.path, provider)).servers()
 
     class Connected:
-        class link:  # noqa: N801 - as the store has it
+        class link:  # noqa: N801 - as the sender has it
             address: Address
 
     Connected.link.address = address

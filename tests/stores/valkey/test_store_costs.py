@@ -12,8 +12,8 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import StoreRefused
 from wsgessions.record import SessionRecord
-from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
+from wsgessions.stores.valkey.client.requests import PendingRequest
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created, new_key, stored
 
@@ -64,13 +64,13 @@ async def test_each_operation_is_one_command_or_one_pipeline(
     await store.load(record.key, since=record.seen)
     await store.apply(change(record))
     written: list[PendingRequest] = []
-    submit = store.link._submit
+    submit = store.link.submit
 
     def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         written.append(ticket)
         return submit(ticket)
 
-    monkeypatch.setattr(store.link, "_submit", counted)
+    monkeypatch.setattr(store.link, "submit", counted)
     await store.load(record.key)
     await store.load(record.key, since=record.seen)
     await store.apply(change(record, a=b"1"))

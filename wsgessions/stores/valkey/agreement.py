@@ -1,6 +1,4 @@
-"""The parameters that all nodes of an application share: the segments, the secret, and the origin of the store
-(C-25).
-"""
+"""The parameters that all nodes of an application share: the segments, and the secret (C-25)."""
 
 from __future__ import annotations
 
@@ -10,13 +8,9 @@ from typing import Final
 from ...store.followers import Followers
 from .client.commands import Commands
 from .client.preflight import agree_on_concurrency, agree_on_secret
-from .coherence.members import begin_list
 from .format.segments import Segments, application_prefix
 
-__all__ = ["REPLACED", "Agreement"]
-
-REPLACED: Final = "the store was emptied, or has other data than before"
-"""The reason in log texts if `Agreement.is_replaced`."""
+__all__ = ["Agreement"]
 
 
 class Agreement:
@@ -38,9 +32,6 @@ class Agreement:
         self._context_path = context_path
         self._concurrency = concurrency
         self._followers: Final = Followers()
-        self.origin: int = 0
-        """The time since when the list of members has been kept, for this connection, in milliseconds by the store's
-        clock; 0 without a connection."""
 
     async def reach(self, commands: Commands) -> bool:
         """Read the parameters over a fresh connection, or propose them. The previous ones are proposed again, so that
@@ -58,14 +49,6 @@ class Agreement:
             self.learn_secret(await agree_on_secret(commands, self.secret_name, self.secret))
         return before not in (0, agreed)
 
-    async def begin_list(self, commands: Commands) -> None:
-        """Have the list of members kept from now on, and record its origin.
-
-        Copies that are read before the first heartbeat must not outlive their store either.
-        """
-        if self.segments is not None:
-            self.origin = await begin_list(commands, next(iter(self.segments)))
-
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
         """See `SecretKeeping.follow_secret`."""
         self.secret = self.secret or known
@@ -76,16 +59,3 @@ class Agreement:
         before, self.secret = self.secret, secret
         if before not in (b"", secret):
             self._followers.tell(secret)
-
-    def is_replaced(self, origin: int) -> bool:
-        """Whether the list of members differs from the previous one on this connection.
-
-        Args:
-            origin: the time since when it has been kept, as just returned by the store.
-        """
-        known, self.origin = self.origin, origin
-        return origin != known
-
-    def lose(self) -> None:
-        """Forget the origin: the connection has ended."""
-        self.origin = 0

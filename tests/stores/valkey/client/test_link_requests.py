@@ -12,8 +12,8 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.stub_server import StubServer, greeting_then
 from wsgessions.errors import NonStopTimeout, StoreRefused
 from wsgessions.stores.valkey.client import commands
-from wsgessions.stores.valkey.client.commands import ScriptCall
 from wsgessions.stores.valkey.client.replies import LinkLost
+from wsgessions.stores.valkey.client.requests import ScriptCall
 from wsgessions.stores.valkey.client.script import Script
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 

@@ -18,7 +18,7 @@ from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout
 from wsgessions.record import SessionRecord
 from wsgessions.store.cache_statistics import Loss
-from wsgessions.stores.valkey.coherence.members import Member, list_members
+from wsgessions.stores.valkey.coherence.members import Member
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 from wsgessions.testing.stores.harness import created, stored
@@ -47,7 +47,7 @@ async def keep_list_for(milliseconds: int, store: ValkeyStore) -> None:
     origin = await store.link.request("HGET", members, "origin")
     since_ms = int.from_bytes(origin[:8]) - milliseconds
     await store.link.request("HSET", members, "origin", since_ms.to_bytes(8) + origin[8:])
-    store.agreement.origin = since_ms  # it is the list that this connection knows
+    store.members.origin = since_ms  # it is the list that this connection knows
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +135,7 @@ async def test_of_a_node_that_is_deaf_it_waits_for_the_lease_although_its_beats_
             async with beating_on(peer.store):
                 await node.cache.delete(record.key)
                 await node.store.barrier(deadline=soon())
-                returned_ms = (await list_members(node.store, hint=False, deadline=soon())).now_ms
+                returned_ms = (await node.store.members.list(hint=False, deadline=soon())).now_ms
                 assert peer.store.link.connected
                 assert proxy.counts.connections == connections
                 assert not peer.lease.fresh
@@ -151,7 +151,7 @@ async def test_of_a_node_that_is_deaf_it_waits_for_the_lease_although_its_beats_
 async def last_beat_of(peer: CachingNode, node: CachingNode) -> int:
     """When the store heard it last, in its own milliseconds."""
     assert peer.store.heartbeat is not None
-    listed = await list_members(node.store, hint=False, deadline=soon())
+    listed = await node.store.members.list(hint=False, deadline=soon())
     return next(each.beat_ms for each in listed.members if each.node == peer.store.heartbeat.node)
 
 

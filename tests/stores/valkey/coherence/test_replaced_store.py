@@ -187,9 +187,9 @@ async def test_a_server_that_was_never_asked_for_a_secret_proposes_none(server: 
     secrets = ["0N7rXq2v9mKcUe5TzYbGs8WfLp3HdJaR4Qi6"]
     async with manager_at(server.url, "own", secrets=secrets, env="development") as manager:
         mark = await begun(manager)
-        origin = valkey_of(manager).agreement.origin
+        origin = valkey_of(manager).members.origin
         emptied(server)
-        await until(lambda: valkey_of(manager).agreement.origin not in (0, origin))
+        await until(lambda: valkey_of(manager).members.origin not in (0, origin))
         assert command(server, "GET", "own:mac") is None
         assert not await is_known(manager, mark)
         assert await agree(manager)

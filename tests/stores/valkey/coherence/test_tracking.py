@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -18,7 +19,8 @@ from wsgessions.errors import StoreRefused
 from wsgessions.record import CommitOutcome, CommitStatus, SessionKey, SessionRecord, StoredAttributes
 from wsgessions.store.address import Address, in_turn
 from wsgessions.store.cache_statistics import Loss
-from wsgessions.stores.valkey.client.connection import Connection, PendingRequest
+from wsgessions.stores.valkey.client.connection import Connection
+from wsgessions.stores.valkey.client.requests import CommandRequest, Words
 from wsgessions.stores.valkey.format.segments import Segments
 from wsgessions.stores.valkey.sessions.load import Reading
 from wsgessions.stores.valkey.store import ValkeyStore
@@ -315,12 +317,10 @@ class Stream:
 
     def expect(self, key: SessionKey) -> Reading:
         """Have a read of this session under way."""
-        store = self.node.store
-        assert store.segments is not None
-        reading = Reading(key, store.segments.of(key), None, store.tracking, store.clock)
-        ticket = PendingRequest(b"", soon(), reading.take, len(reading.commands))
-        ticket.future = asyncio.get_running_loop().create_future()
-        self.connection.waiting.append(ticket)
+        reading = _reading(self.node, key)
+        reading.wire = reading.pack(self.node.store.link)
+        reading.sent_at, reading.future = time.monotonic(), asyncio.get_running_loop().create_future()
+        self.connection.waiting.append(reading)
         return reading
 
     def hear(self, octets: bytes, cut: int) -> None:
@@ -340,6 +340,13 @@ def _unstarted() -> tuple[CachingNode, SessionRecord]:
     record = SessionRecord(key, 1, 1, 1, 0, 2**52, 2**52, StoredAttributes({"a": b"0"}))
     node.cache.on_loaded(record)
     return node, record
+
+
+def _reading(node: CachingNode, key: SessionKey) -> Reading:
+    store = node.store
+    assert store.segments is not None
+    segment = store.segments.of(key)
+    return Reading(deadline=soon(), key=key, segment=segment, since=None, tracking=store.tracking, clock=store.clock)
 
 
 class Overheard:
@@ -426,8 +433,9 @@ async def test_a_reply_behind_the_push_is_the_new_state_wherever_the_stream_is_c
 
 async def _read_in_parts(node: CachingNode, key: SessionKey) -> tuple[Reading, list[Any]]:
     """A read that rests on the copy, and the replies to it, of which it has not been told."""
-    assert node.store.segments is not None
-    reading = Reading(key, node.store.segments.of(key), None, node.store.tracking, node.store.clock)
+    reading = _reading(node, key)
+    reading.wire = reading.pack(node.store.link)
+    reading.sent_at, reading.future = time.monotonic(), asyncio.get_running_loop().create_future()
     return reading, await node.store.link.pipeline(reading.commands)
 
 
@@ -460,12 +468,12 @@ async def test_only_the_push_right_behind_the_reply_is_about_our_own_change(betw
     node, record = _unstarted()
     stream = Stream(node)
     node.store.tracking.position = lambda: stream.connection.replies
-    for _ in range(1 + between):
-        ticket = PendingRequest(b"", soon(), None)
+    tickets = [CommandRequest(words=Words(), deadline=soon()) for _ in range(1 + between)]
+    for ticket in tickets:
         ticket.future = asyncio.get_running_loop().create_future()
         stream.connection.waiting.append(ticket)
     assert node.store.segments is not None
     name = node.store.segments.of(record.key).record(record.key)
-    stream.connection.waiting[0].on_reply = lambda _: node.store.tracking.expect_own([name])
+    tickets[0].on_reply = lambda _: node.store.tracking.expect_own([name])
     stream.hear(b"+OK\r\n" * (1 + between) + b">2\r\n$10\r\ninvalidate\r\n*1\r\n" + _bulk(name), 0)
     assert node.holds_current(record) == (between == 0)

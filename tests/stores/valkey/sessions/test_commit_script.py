@@ -14,7 +14,7 @@ from tests.stores.valkey.shared_server import shared_server, started, store_at
 from wsgessions.record import CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from wsgessions.record.struct import replace
 from wsgessions.store.constants import COMMITS_REMEMBERED
-from wsgessions.stores.valkey.client.commands import Argument, ScriptCall
+from wsgessions.stores.valkey.client.requests import Argument, ScriptCall
 from wsgessions.stores.valkey.format import scripts
 from wsgessions.stores.valkey.format.segments import Segment
 from wsgessions.stores.valkey.format.session_scripts import COMMIT

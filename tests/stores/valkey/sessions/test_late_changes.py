@@ -16,7 +16,6 @@ from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.record import CommitStatus, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from wsgessions.record.clock import StoreClock
 from wsgessions.record.struct import replace
-from wsgessions.stores.valkey.sessions.principal_index import confirm
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 from wsgessions.testing.stores.harness import DAY, IDLE, change, created, new_key, number, stored, successor_of
@@ -102,7 +101,7 @@ async def announce(store: ValkeyStore, scene: Scene, deadline: float) -> object:
 
 
 async def confirm_hers(store: ValkeyStore, scene: Scene, deadline: float) -> object:
-    await confirm(store, "ada", [(scene.hers.key, scene.hers.deadline_ms)], deadline)
+    await store.sessions.index.confirm("ada", [(scene.hers.key, scene.hers.deadline_ms)], deadline)
     return None
 
 

@@ -15,8 +15,8 @@ from tests.stores.valkey.shared_server import age, shared_server, started, store
 from wsgessions.errors import StoreRefused
 from wsgessions.record import NewSession, SessionKey, SessionRecord
 from wsgessions.store.listing import LARGEST_PAGE
-from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
+from wsgessions.stores.valkey.client.requests import PendingRequest
 from wsgessions.stores.valkey.sessions import listing
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import DAY, IDLE, created, new_key
@@ -169,8 +169,8 @@ async def test_what_ends_between_counting_and_listing_hides_no_other(
         doomed, living = [[await in_segment(store, number) for _ in range(20)] for number in (1, 2)]
         answers = store.sender.answers
 
-        async def answers_and_end(commands: Any, deadline: float) -> list[Reply]:
-            replies = await answers(commands, deadline)
+        async def answers_and_end(commands: Any, *, deadline: float) -> list[Reply]:
+            replies = await answers(commands, deadline=deadline)
             if commands[0][0] == b"ZCOUNT":
                 while doomed:
                     await store.delete(doomed.pop())
@@ -211,14 +211,14 @@ async def test_a_page_is_five_round_trips_and_no_attribute_travels_unasked(
         await created(store, {"small": b"x", "large": bytes(5_000)}, idle=at + 60)
     await bound(store, "ada", {"small": b"x", "large": bytes(5_000)})
     sent: list[PendingRequest] = []
-    submit = store.link._submit
+    submit = store.link.submit
 
     def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         sent.append(ticket)
         return submit(ticket)
 
     before = await traffic(store)
-    monkeypatch.setattr(store.link, "_submit", counted)
+    monkeypatch.setattr(store.link, "submit", counted)
     page = await store.page(None, 100, names=["small"])
     assert len(page.heads) == 100
     assert all(head.attributes == {"small": b"x"} for head in page.heads)
@@ -254,7 +254,7 @@ async def test_a_search_that_meets_another_server_begins_again(
     record = await created(store)
     answers, scans = store.sender.answers, 0
 
-    async def answers_from_another_server(commands: Any, deadline: float) -> list[Reply]:
+    async def answers_from_another_server(commands: Any, *, deadline: float) -> list[Reply]:
         nonlocal scans
         if commands[0][0] == b"ZSCAN":
             scans += 1
@@ -264,7 +264,7 @@ async def test_a_search_that_meets_another_server_begins_again(
                 while store.link.generation == generation:
                     await store.load(record.key)
                 return [[b"0", []]]
-        return await answers(commands, deadline)
+        return await answers(commands, deadline=deadline)
 
     monkeypatch.setattr(store.sender, "answers", answers_from_another_server)
     assert [head.key for head in await store.with_ref(record.key.ref)] == [record.key]

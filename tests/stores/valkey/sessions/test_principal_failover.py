@@ -16,14 +16,15 @@ import pytest
 from tests.stores.valkey.links import soon, until
 from tests.stores.valkey.replicas import Replicated, replicated
 from tests.stores.valkey.sessions.test_principal_index import indexed
-from tests.stores.valkey.shared_server import started
+from tests.stores.valkey.shared_server import repair_of, started
 from wsgessions.errors import NonStopTimeout
 from wsgessions.manager import SessionManager
 from wsgessions.record import CommitStatus, SessionKey, SessionRecord
 from wsgessions.store.address import Address
 from wsgessions.store.listing import SessionHead
 from wsgessions.stores.valkey.format.principal import member_of
-from wsgessions.stores.valkey.sessions import commit, principals
+from wsgessions.stores.valkey.sessions.commit import Commits
+from wsgessions.stores.valkey.sessions.principal_index import PrincipalIndex
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
 from wsgessions.testing.stores.harness import change, created
@@ -33,7 +34,13 @@ Step = Callable[[], Awaitable[Any]]
 
 _namespaces = itertools.count()
 
-STEPS = {"announce": principals, "commit": commit, "create": commit, "confirm": principals, "take_out": principals}
+STEPS = {
+    "announce": PrincipalIndex,
+    "rotate": Commits,
+    "create": Commits,
+    "confirm": PrincipalIndex,
+    "take_out": PrincipalIndex,
+}
 """The steps of a login, each a command or script that reaches the replica after the one before."""
 
 
@@ -119,7 +126,7 @@ async def test_every_session_that_outlived_the_primary_is_found_and_can_be_ended
     assert await manager.sessions_of("ada") == []
 
 
-@pytest.mark.parametrize("step", ["announce", "commit", "confirm", "take_out"])
+@pytest.mark.parametrize("step", ["announce", "rotate", "confirm", "take_out"])
 async def test_a_login_in_the_middle_of_which_the_primary_dies_is_found_or_has_not_been(
     servers: Replicated, store: ValkeyStore, before: Callable[[str, Step], None], step: str
 ) -> None:
@@ -152,7 +159,7 @@ async def test_a_login_that_is_announced_to_one_server_and_carried_out_at_the_ot
     record = await created(store)
     await servers.caught_up()
     servers.cut()
-    before("create" if creating else "commit", servers.take_over)
+    before("create" if creating else "rotate", servers.take_over)
     after = await bound(store, "ada") if creating else await moved(store, record, binds="ada")
     assert await found(store) == in_order([after])
     assert await indexed(store) == {member_of(after.key)}
@@ -169,7 +176,7 @@ async def test_what_is_not_confirmed_in_time_either_is_put_back_by_the_next_pass
     to = successor(record, binds="ada")
     await servers.caught_up()
     async with started(store_of(servers, store)) as sweeper:
-        passing = IndexRepair(sweeper)
+        passing = repair_of(sweeper)
         passing._period = 0.0
 
         async def look_too_early() -> None:
@@ -184,7 +191,7 @@ async def test_what_is_not_confirmed_in_time_either_is_put_back_by_the_next_pass
         for _ in range(2):
             await one_pass(passing)
         servers.cut()
-        before("commit", look_too_early)
+        before("rotate", look_too_early)
         before("confirm", be_late)
         assert (await store.rotate(change(record), to, deadline=soon())).status is CommitStatus.APPLIED
         assert await found(store) == []

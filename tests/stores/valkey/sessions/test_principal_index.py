@@ -11,20 +11,18 @@ import pytest
 
 from tests.stores.valkey.links import soon, until
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import age, shared_server, started, store_at
+from tests.stores.valkey.shared_server import age, reaper_of, repair_of, shared_server, started, store_at
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.record.struct import replace
-from wsgessions.stores.valkey.client.connection import PendingRequest
 from wsgessions.stores.valkey.client.replies import Reply
+from wsgessions.stores.valkey.client.requests import PendingRequest
 from wsgessions.stores.valkey.format.principal import member_of
 from wsgessions.stores.valkey.format.segments import Segments, application_prefix, slot
-from wsgessions.stores.valkey.sessions import commit as writing
-from wsgessions.stores.valkey.sessions import principal_index, principals
-from wsgessions.stores.valkey.sessions.principal_index import WINDOW_MS
+from wsgessions.stores.valkey.sessions import principal_index
+from wsgessions.stores.valkey.sessions.commit import Commits
+from wsgessions.stores.valkey.sessions.principal_index import WINDOW_MS, PrincipalIndex
 from wsgessions.stores.valkey.store import ValkeyStore
-from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
-from wsgessions.stores.valkey.upkeep.reaper import Reaper
 from wsgessions.testing.stores.harness import DAY, IDLE, change, created, new_key, stored
 from wsgessions.testing.stores.principals import PRINCIPALS, bound, heads_of, in_order, moved, successor
 
@@ -110,20 +108,20 @@ async def test_what_leaves_the_store_leaves_the_index(shared_server: RawServer) 
         last = await created(store, idle=0.001)
         assert len(await indexed(store)) == 1
         await until(lambda: store.clock.now_ms() > last.expires_ms + 1)
-        assert await Reaper(store).sweep() == 2
+        assert await reaper_of(store).sweep() == 2
         assert await indexed(store) == set()
 
 
 def requests_of(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> list[PendingRequest]:
     """What is sent from now on, each a round trip."""
     sent: list[PendingRequest] = []
-    submit = store.link._submit
+    submit = store.link.submit
 
     def counted(ticket: PendingRequest) -> asyncio.Future[Reply]:
         sent.append(ticket)
         return submit(ticket)
 
-    monkeypatch.setattr(store.link, "_submit", counted)
+    monkeypatch.setattr(store.link, "submit", counted)
     return sent
 
 
@@ -159,10 +157,10 @@ async def test_a_login_is_four_round_trips(store: ValkeyStore, monkeypatch: pyte
 
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Step], None]:
-    """Have something done just before a step of `principals`: ``"commit"``, ``"create"`` or ``"confirm"``."""
+    """Have something done just before a step of `Principals`: ``"rotate"``, ``"create"`` or ``"confirm"``."""
 
     def put(name: str, step: Step) -> None:
-        place: Any = principals if name == "confirm" else writing
+        place: Any = PrincipalIndex if name == "confirm" else Commits
         carry_on: Step = getattr(place, name)
 
         async def stepping(*args: Any) -> Any:
@@ -190,7 +188,7 @@ async def test_a_reader_between_the_announcement_and_the_commit_takes_nothing_aw
     async def die() -> None:
         raise StoreUnavailable("the process dies here")
 
-    between("create" if creating else "commit", read)
+    between("create" if creating else "rotate", read)
     record = await bound(store, "ada") if creating else await moved(store, record, binds="ada")
     [(member, score)] = (await members(store)).items()
     assert member == member_of(record.key)
@@ -241,7 +239,7 @@ async def test_a_session_that_moves_while_it_is_looked_for_is_found_under_its_ne
 ) -> None:
     """S-55: between the look at the index and the look at the record."""
     record = await bound(store, "ada")
-    look, states = principal_index.read_index, [record]
+    look, states = store.sessions.index.read, [record]
 
     async def look_and_move(*args: Any) -> Any:
         found = await look(*args)
@@ -249,7 +247,7 @@ async def test_a_session_that_moves_while_it_is_looked_for_is_found_under_its_ne
             states.append(await moved(store, states[-1]))
         return found
 
-    monkeypatch.setattr("wsgessions.stores.valkey.store.read_index", look_and_move)
+    monkeypatch.setattr(store.sessions.index, "read", look_and_move)
     assert await heads_of(store, "ada") == in_order([states[-1]])
     assert len(states) == 4
 
@@ -259,16 +257,16 @@ async def test_who_forgets_an_orphan_does_not_forget_a_session_that_comes_at_tha
 ) -> None:
     """A member whose window was over when it was read, and which is confirmed before it is taken out."""
     new = NewSession(new_key(), {}, IDLE * 1000, DAY * 1000, principal="ada")
-    await principal_index.announce(store, "ada", new.key, soon())
+    await store.sessions.index.announce("ada", new.key, soon())
     await age(store, WINDOW_MS / 1000 + 60)
-    forget = principal_index.forget
+    forget = store.sessions.index.forget
 
     async def create_and_forget(*args: Any) -> None:
-        monkeypatch.setattr(principals, "forget", forget)
+        monkeypatch.setattr(store.sessions.index, "forget", forget)
         assert await store.create(new)
         await forget(*args)
 
-    monkeypatch.setattr(principals, "forget", create_and_forget)
+    monkeypatch.setattr(store.sessions.index, "forget", create_and_forget)
     assert await heads_of(store, "ada") == []
     assert [record.key for record in await heads_of(store, "ada")] == [new.key]
 
@@ -301,7 +299,7 @@ async def test_an_index_that_cannot_be_kept_up_to_date_fails_no_login_and_no_log
 
 async def repair(store: ValkeyStore) -> int:
     """The first pass over a new connection; the number of sessions that came back."""
-    before, passing = store.trouble.reindexed, IndexRepair(store)
+    before, passing = store.trouble.reindexed, repair_of(store)
     while await passing.step():
         pass
     return store.trouble.reindexed - before
@@ -327,7 +325,7 @@ async def test_an_index_that_was_lost_is_built_again_from_the_sessions(store: Va
 async def test_a_new_connection_begins_a_pass_at_once(store: ValkeyStore) -> None:
     """F-17: one that is not due for 45 s otherwise; and each tenth pass looks without that."""
     record = await bound(store, "ada")
-    passing = IndexRepair(store)
+    passing = repair_of(store)
     while await passing.step():
         pass
     await store.link.request("UNLINK", index_of(store, "ada"))
@@ -345,7 +343,7 @@ async def test_a_new_connection_begins_a_pass_at_once(store: ValkeyStore) -> Non
 
 async def test_each_tenth_pass_looks_at_principals_too(store: ValkeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     record = await bound(store, "ada")
-    passing, passes = IndexRepair(store), 0
+    passing, passes = repair_of(store), 0
     passing._period = 0.0
     for _ in range(2):  # those over a new connection
         while await passing.step():

@@ -11,14 +11,12 @@ import pytest
 from tests.stores.valkey.links import at, until
 from tests.stores.valkey.links import started as started_link
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import shared_server, started, store_at
+from tests.stores.valkey.shared_server import reaper_of, repair_of, shared_server, started, store_at
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.record import SessionRecord
 from wsgessions.stores.valkey.format.segments import Segment
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.stores.valkey.upkeep import index_repair
-from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
-from wsgessions.stores.valkey.upkeep.reaper import Reaper
 from wsgessions.testing.stores.harness import DAY, change, created, stored, successor_of
 
 __all__ = ["shared_server"]
@@ -46,7 +44,7 @@ async def unindex(store: ValkeyStore, record: SessionRecord) -> None:
 
 async def repair(store: ValkeyStore) -> int:
     """One whole pass; the number of sessions that came back."""
-    before, pass_ = store.trouble.reindexed, IndexRepair(store)
+    before, pass_ = store.trouble.reindexed, repair_of(store)
     while await pass_.step():
         pass
     return store.trouble.reindexed - before
@@ -80,7 +78,7 @@ async def test_what_is_indexed_stays_as_it_is(store: ValkeyStore) -> None:
 
 async def test_one_whose_time_is_over_is_indexed_for_the_reaper(shared_server: RawServer) -> None:
     async with started(store_at(shared_server.url, grace=0.0)) as store:
-        record, sweeper = await created(store, idle=0.001), Reaper(store)
+        record, sweeper = await created(store, idle=0.001), reaper_of(store)
         await unindex(store, record)
         assert await sweeper.sweep() == 0
         assert await repair(store) == 1
@@ -149,7 +147,7 @@ async def test_a_step_looks_at_a_bounded_number_of_keys(server: RawServer, monke
     async with started(store_at(server.url)) as store:
         for _ in range(200):
             await unindex(store, await created(store))
-        pass_, steps, repaired = IndexRepair(store), 0, [0]
+        pass_, steps, repaired = repair_of(store), 0, [0]
         while await pass_.step():
             steps += 1
             repaired.append(store.trouble.reindexed)
@@ -169,7 +167,7 @@ async def test_a_pass_begins_anew_over_another_connection(
     monkeypatch.setattr(index_repair, "_SCANS", 1)
     for _ in range(200):
         await created(store)
-    pass_ = IndexRepair(store)
+    pass_ = repair_of(store)
     for _ in range(5):
         assert await pass_.step()
     seen = pass_._cursor
@@ -180,7 +178,7 @@ async def test_a_pass_begins_anew_over_another_connection(
     await store.link.request("PING")
     assert await pass_.step()
     assert pass_._cursor != seen
-    first = IndexRepair(store)
+    first = repair_of(store)
     await first.step()
     assert pass_._cursor == first._cursor
 
@@ -198,7 +196,7 @@ async def test_of_several_processes_one_looks(shared_server: RawServer, monkeypa
     """The one that has the claim of the first segment."""
     monkeypatch.setattr(index_repair, "_PERIOD", 0.0)
     async with started(store_at(shared_server.url)) as store:
-        first, second = Reaper(store, interval=60.0), Reaper(store, interval=60.0)
+        first, second = reaper_of(store, interval=60.0), reaper_of(store, interval=60.0)
         for reaper in (first, second):
             await reaper.sweep()
         assert (first._is_first(), second._is_first()) == (True, False)

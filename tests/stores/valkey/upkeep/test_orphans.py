@@ -12,15 +12,13 @@ import pytest
 
 from tests.stores.valkey.links import PATIENCE, soon
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import age, shared_server, started, store_at
+from tests.stores.valkey.shared_server import age, drop_orphans, repair_of, shared_server, started, store_at
 from wsgessions.record import NewSession, SessionRecord
 from wsgessions.stores.valkey.format.principal import member_of
-from wsgessions.stores.valkey.sessions import principal_index
 from wsgessions.stores.valkey.sessions.principal_index import WINDOW_MS
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.stores.valkey.upkeep import index_repair
 from wsgessions.stores.valkey.upkeep.index_repair import IndexRepair
-from wsgessions.stores.valkey.upkeep.principal_repair import drop_orphans
 from wsgessions.testing.faults.proxies import Direction, FaultProxy
 from wsgessions.testing.stores.harness import DAY, IDLE, created, new_key
 from wsgessions.testing.stores.principals import bound, heads_of, in_order, moved
@@ -112,7 +110,7 @@ async def test_what_a_process_that_was_killed_in_mid_logout_has_left_is_gone_aft
     await killed_in_the_middle(store, shared_server.url, 250, "logouts")
     assert len(await indexed(store)) == 250
     mine = await bound(store, "ada")
-    await pass_once(IndexRepair(store, idle_timeout=IDLE))
+    await pass_once(repair_of(store, idle_timeout=IDLE))
     assert await indexed(store) == {member_of(mine.key)}
     assert await heads_of(store, "ada") == in_order([mine])
 
@@ -123,11 +121,11 @@ async def test_what_a_process_that_was_killed_in_mid_login_has_left_is_gone_afte
     """T-13, E-9: announced, and never created. Until the window is over it might still be."""
     await killed_in_the_middle(store, shared_server.url, 150, "logins")
     assert len(await heads_of(store, "ada")) == 150
-    await pass_once(IndexRepair(store, idle_timeout=IDLE))
+    await pass_once(repair_of(store, idle_timeout=IDLE))
     assert len(await indexed(store)) == 300
     await age(store, WINDOW_MS / 1000 + 60)
     announced = len(await indexed(store))
-    await pass_once(IndexRepair(store, idle_timeout=IDLE))
+    await pass_once(repair_of(store, idle_timeout=IDLE))
     assert (announced, len(await indexed(store))) == (300, 150)
 
 
@@ -151,7 +149,7 @@ async def test_what_is_there_or_may_still_come_or_cannot_be_judged_stays(store: 
     await store.link.request("DEL", record_of(store, foreign))
     await store.link.request("SET", record_of(store, foreign), "text")
     coming = NewSession(new_key(), {}, IDLE * 1000, DAY * 1000, principal="ada")
-    await principal_index.announce(store, "ada", coming.key, soon())
+    await store.sessions.index.announce("ada", coming.key, soon())
     await drop_orphans(store, [index_of(store)])
     there = [record.key for record in (live, later, foreign, renewed)]
     assert await indexed(store) == set(map(member_of, [*there, coming.key]))
@@ -177,7 +175,7 @@ async def test_a_session_that_has_ended_or_moved_on_leaves_an_orphan_that_is_tak
 @pytest.mark.parametrize("idle_timeout", [2.0, 60.0, 89.0, 600.0, 1800.0, 7200.0])
 def test_the_indexes_are_looked_at_twice_within_each_idle_timeout(store: ValkeyStore, idle_timeout: float) -> None:
     """T-13: what came just after a look is found by the next, which is then over before the time is."""
-    repair = IndexRepair(store, idle_timeout=idle_timeout)
+    repair = repair_of(store, idle_timeout=idle_timeout)
     between = repair._period * repair._passes_for_principals
     assert between <= idle_timeout / 2
     assert repair._longest_pass <= idle_timeout / 2

@@ -10,7 +10,7 @@ import pytest
 
 from tests.stores.valkey.links import PATIENCE, until
 from tests.stores.valkey.raw_server import RawServer
-from tests.stores.valkey.shared_server import age, shared_server, started, store_at
+from tests.stores.valkey.shared_server import age, reaper_of, shared_server, started, store_at
 from wsgessions.errors import StoreRefused
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
@@ -26,11 +26,6 @@ __all__ = ["shared_server"]
 async def store(shared_server: RawServer) -> AsyncIterator[ValkeyStore]:
     async with started(store_at(shared_server.url)) as store:
         yield store
-
-
-def reaper_of(store: ValkeyStore, *, interval: float = 1.0) -> Reaper:
-    """Another process that sweeps the store, when told to."""
-    return Reaper(store, interval=interval)
 
 
 async def names_in(store: ValkeyStore) -> set[bytes]:

@@ -16,22 +16,27 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Protocol, cast
 
 import hiredis
 
 from ....errors import StoreRefused
 from ....internal.jitter import chance
-from ....internal.masked import masked, shows_as
 from ....store.contract import NEVER
-from .connection import OnReply, PendingRequest
 from .replies import PASSING, Reply
+from .requests import (
+    Argument,
+    CommandRequest,
+    OnReply,
+    PendingRequest,
+    PipelineRequest,
+    ScriptCall,
+    ScriptRequest,
+    Words,
+)
 from .script import Script
 
-__all__ = ["Argument", "Commands", "ScriptCall"]
-
-Argument: TypeAlias = bytes | str | int | float
-"""One argument of a command; text is sent as UTF-8, numbers in decimal form."""
+__all__ = ["Commands", "Requesting"]
 
 _pack: Final = cast("Callable[[tuple[Argument, ...]], bytes]", hiredis.pack_command)  # its stub has an error
 
@@ -39,20 +44,12 @@ _PAUSE: Final = 0.05
 """Seconds, on average, before a command with the answer LOADING or BUSY is sent again."""
 
 
-@masked
-class ScriptCall(NamedTuple):
-    """A script with its keys and arguments, as part of a pipeline."""
+class Requesting(Protocol):
+    """Sends single commands."""
 
-    script: Script
-    keys: Sequence[Argument]
-    args: Sequence[Argument] = ()
-
-
-@shows_as(lambda words: f"<{len(words)} words>")
-class _Words(tuple[Argument, ...]):
-    """One command."""
-
-    __slots__ = ()
+    def request(self, *args: Argument, deadline: float = NEVER) -> Coroutine[Any, Any, Reply]:
+        """Send one command: ``await link.request(b"HGETALL", key)``."""
+        ...
 
 
 class Commands(ABC):
@@ -72,8 +69,8 @@ class Commands(ABC):
         """See `Connection.bytes_before`; for an `OnReply` during its call for this reply."""
 
     @abstractmethod
-    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
-        """Queue the request and create its future."""
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        """Queue a packed request for one sending, and create its future."""
 
     # No frame that waits for a reply keeps plain arguments: they are values, or the password (S-79, S-80).
 
@@ -81,14 +78,7 @@ class Commands(ABC):
         self, *args: Argument, deadline: float = NEVER, on_reply: OnReply | None = None
     ) -> Coroutine[Any, Any, Reply]:
         """Send one command: ``await link.request(b"HGETALL", key)``."""
-        return self._repeat(_Words(args), deadline, on_reply)
-
-    async def _repeat(self, words: _Words, deadline: float, on_reply: OnReply | None) -> Reply:
-        reply = await self._submit(PendingRequest(_pack(words), deadline, on_reply))
-        while type(reply) is StoreRefused:
-            await _wait_out(reply, deadline)
-            reply = await self._submit(PendingRequest(_pack(words), deadline, on_reply))
-        return reply
+        return self.ask(CommandRequest(words=Words(args), deadline=deadline, on_reply=on_reply))
 
     def call(
         self,
@@ -100,20 +90,7 @@ class Commands(ABC):
         on_reply: OnReply | None = None,
     ) -> Coroutine[Any, Any, Reply]:
         """Run a script, by its digest if the server probably has it, otherwise by its text."""
-        call = ScriptCall(script, keys, args)
-        return self.run(call, lambda wire: PendingRequest(wire, deadline, on_reply), deadline=deadline)
-
-    async def run(self, call: ScriptCall, ticket_for: Callable[[bytes], PendingRequest], *, deadline: float) -> Reply:
-        """Run a script with a custom request; ``ticket_for`` makes a new one each time it is sent."""
-        reply = await self._submit(ticket_for(self._pack_script(*call)))
-        whole = False
-        while type(reply) is StoreRefused:
-            if reply.server_code == "NOSCRIPT" and not whole:
-                whole = True
-            else:
-                await _wait_out(reply, deadline)
-            reply = await self._submit(ticket_for(self._pack_script(*call, whole=whole)))
-        return reply
+        return self.ask(ScriptRequest(call=ScriptCall(script, keys, args), deadline=deadline, on_reply=on_reply))
 
     async def pipeline(
         self,
@@ -133,45 +110,69 @@ class Commands(ABC):
         """
         if not commands:
             return []
+        request = PipelineRequest(commands=commands, deadline=deadline, on_reply=on_reply)
+        del commands
+        replies: list[Reply] = await self.ask(request)
+        return replies
+
+    async def ask(self, request: PendingRequest, *, resend: bool = False) -> Reply:
+        """Send a request, and return its answer; raises it if it is a lasting error.
+
+        Args:
+            request: not packed yet.
+            resend: see `PendingRequest.pack`.
+        """
+        request.wire = request.pack(self, resend=resend)
+        answer = await self.submit(request)
+        refused = request.refusal(answer)
+        if refused is None:
+            return answer
+        del answer
+        return await self.ask_again(request, refused, resend=resend)
+
+    async def ask_again(self, request: PendingRequest, refused: StoreRefused, *, resend: bool = False) -> Reply:
+        """Send a request again that the server has refused, if it has done so for now.
+
+        Args:
+            request: nothing of it was carried out.
+            refused: the refusal; raised if it is a lasting one.
+            resend: see `PendingRequest.pack`.
+        """
         whole = False
         while True:
-            wire = b"".join([self._pack_command(command, whole=whole) for command in commands])
-            replies = await self._submit(PendingRequest(wire, deadline, on_reply, len(commands)))
-            refused = [reply for reply in replies if type(reply) is StoreRefused]
-            passing = [each for each in refused if each.server_code in PASSING]
-            missing = not whole and any(each.server_code == "NOSCRIPT" for each in refused)
-            if passing:
-                await _wait_out(passing[0], deadline)
-            elif not missing:
-                return list(replies)
-            whole = whole or missing
+            if refused.server_code == "NOSCRIPT" and not whole:
+                whole = True
+            else:
+                await _wait_out(refused, request.deadline)
+            request.wire = request.pack(self, whole=whole, resend=resend)
+            answer = await self.submit(request)
+            again = request.refusal(answer)
+            if again is None:
+                return answer
+            refused = again
+            del answer
 
-    def _pack_command(self, command: Sequence[Argument] | ScriptCall, *, whole: bool) -> bytes:
-        if isinstance(command, ScriptCall):
-            return self._pack_script(*command, whole=whole)
-        return _pack(tuple(command))
+    def pack_command(self, words: Sequence[Argument]) -> bytes:
+        """See `Packer.pack_command`."""
+        return _pack(tuple(words))
 
-    def _pack_script(
+    def pack_script(
         self, script: Script, keys: Sequence[Argument], args: Sequence[Argument], *, whole: bool = False
     ) -> bytes:
-        arguments = (b"%d" % len(keys), *keys, *args)
-        if script.sha1 in self._known_scripts and not whole:
-            return _pack_by_name(script, arguments)
-        self._known_scripts.add(script.sha1)
-        return _pack((b"EVAL", script.source, *arguments))
-
-
-def _pack_by_name(script: Script, arguments: Sequence[Argument]) -> bytes:
-    """Packs as hiredis does, at two thirds of the cost, because nearly all arguments are bytes already, and short."""
-    wire = [b"*%d" % (2 + len(arguments)), script.by_name]
-    add = wire.append
-    for each in arguments:
-        octets = each if type(each) is bytes else str(each).encode()
-        size = len(octets)
-        add(_LENGTHS[size] if size < _SHORT else _length(size))
-        add(octets)
-    add(b"\r\n")
-    return b"".join(wire)
+        """See `Packer.pack_script`."""
+        if whole or script.sha1 not in self._known_scripts:
+            self._known_scripts.add(script.sha1)
+            return _pack((b"EVAL", script.source, len(keys), *keys, *args))
+        # As hiredis does, at two thirds of the cost, because nearly all arguments are bytes already, and short.
+        wire = [b"*%d" % (3 + len(keys) + len(args)), script.by_name]
+        add = wire.append
+        for each in (b"%d" % len(keys), *keys, *args):
+            octets = each if type(each) is bytes else str(each).encode()
+            size = len(octets)
+            add(_LENGTHS[size] if size < _SHORT else _length(size))
+            add(octets)
+        add(b"\r\n")
+        return b"".join(wire)
 
 
 def _length(size: int) -> bytes:

@@ -19,13 +19,11 @@ import hiredis
 
 from ....errors import NonStopTimeout, StoreRefused
 from .replies import LinkLost, Reply, server_error
+from .requests import PendingRequest
 
-__all__ = ["Connection", "OnPush", "OnReply", "PendingRequest"]
+__all__ = ["Connection", "OnPush"]
 
 _log = logging.getLogger("wsgessions.link")
-
-OnReply = Callable[[Reply], None]
-"""Called by the parser with every reply to a request, errors included, in stream order with the pushes (C-2)."""
 
 OnPush = Callable[[list[Reply]], None]
 """Called by the parser with every push message, such as ``[b"invalidate", [key, ...]]``."""
@@ -39,43 +37,6 @@ _HIGH_WATER: Final = 256 * 1024
 _UNANSWERED: Final = "the store has not answered in time; a write may or may not have happened"
 
 _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
-
-
-class PendingRequest:
-    """A queued request: its bytes, the number of its replies, and the callers that wait for them."""
-
-    __slots__ = ("deadline", "expected", "future", "on_reply", "replies", "sent_at", "wire")
-
-    def __init__(self, wire: bytes, deadline: float, on_reply: OnReply | None, expected: int | None = None) -> None:
-        """``expected``: the number of replies to gather into a list; None for the one reply of a single command."""
-        self.wire: bytes = wire
-        self.deadline: float = deadline
-        self.on_reply: OnReply | None = on_reply
-        self.expected: int | None = expected
-        self.replies: list[Reply] | None = None if expected is None else []
-        self.sent_at: float = 0.0
-        self.future: asyncio.Future[Reply]
-
-    def take(self, reply: Reply) -> bool:
-        """Add a reply; returns whether it was the last one."""
-        if self.on_reply is not None:
-            self.on_reply(reply)
-        if self.replies is not None:
-            self.replies.append(reply)
-            if len(self.replies) != self.expected:
-                return False
-            reply = self.replies
-        self.answer(reply)
-        return True
-
-    def answer(self, reply: Reply) -> None:
-        """Resolve the future of the caller, if it still waits."""
-        if not self.future.done():
-            self.future.set_result(reply)
-
-    def fail(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -146,20 +107,35 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self.lost is not None:
-            return
+            return None
         self.received += nbytes
         self._filled = nbytes
+        gets, waiting = self._reader.gets, self.waiting
         try:
             self._feed(self._view, 0, nbytes)
-            self._parse()
+            reply = gets()
+            self._torn = reply is _NOTHING
+            while reply is not _NOTHING:
+                if type(reply) is hiredis.PushNotification:
+                    if self._on_push is not None:
+                        self._on_push(reply)
+                elif waiting:
+                    self.replies += 1
+                    if type(reply) is StoreRefused and self._on_refusal is not None:
+                        self._on_refusal(self, reply)
+                    if waiting[0].take(reply):
+                        waiting.popleft()
+                else:
+                    return self.drop("the server sent a reply without a request")
+                reply = gets()
         except hiredis.ProtocolError as error:
-            self.drop(f"the server's answer is not RESP: {error}")
+            return self.drop(f"the server's answer is not RESP: {error}")
         except Exception:  # noqa: BLE001 - whatever a handler raises, the stream ends
             # A cache that has missed a message is stale from then on, so the stream must not continue without it.
             _log.exception("a handler of the stream failed; the link is dropped", extra={"event": "handler_failed"})
-            self.drop("a handler of its stream failed")
-        else:
-            self._on_room()
+            return self.drop("a handler of its stream failed")
+        self._on_room()
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.drop(f"the connection broke: {exc}" if exc else "the server closed the connection")
@@ -187,18 +163,18 @@ class Connection(asyncio.BufferedProtocol):
         """Whether a reply is incomplete."""
         return self._torn or self._reader.has_data()
 
-    def write(self, tickets: Sequence[PendingRequest], now: float) -> None:
+    def write(self, requests: Sequence[PendingRequest], now: float) -> None:
         """Send the commands of these requests in one write."""
-        for ticket in tickets:
-            ticket.sent_at = now
-        self.waiting.extend(tickets)
-        self._transport.write(b"".join([ticket.wire for ticket in tickets]))
+        for request in requests:
+            request.sent_at = now
+        self.waiting.extend(requests)
+        self._transport.write(b"".join([request.wire for request in requests]))
 
     def expire(self, now: float) -> None:
         """Release the callers after their deadlines; their requests stay in the queue."""
-        for ticket in self.waiting:
-            if ticket.deadline <= now:
-                ticket.fail(NonStopTimeout(_UNANSWERED, unknown=True))
+        for request in self.waiting:
+            if request.deadline <= now:
+                request.fail(NonStopTimeout(_UNANSWERED, unknown=True))
 
     def drop(self, reason: str) -> None:
         """Abort the connection: every caller fails at once, and the socket is closed without a shutdown."""
@@ -206,29 +182,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.lost = reason
         self._transport.abort()
-        for ticket in self.waiting:
-            ticket.fail(LinkLost(f"the link to the store was lost: {reason}", sent=True))
+        for request in self.waiting:
+            request.fail(LinkLost(f"the link to the store was lost: {reason}", sent=True))
         self.waiting.clear()
         self._on_lost(self)
-
-    def _parse(self) -> None:
-        gets, waiting = self._reader.gets, self.waiting
-        reply = gets()
-        self._torn = reply is _NOTHING
-        while reply is not _NOTHING:
-            if type(reply) is hiredis.PushNotification:
-                if self._on_push is not None:
-                    self._on_push(reply)
-            elif not waiting:
-                return self.drop("the server sent a reply without a request")
-            else:
-                self.replies += 1
-                if type(reply) is StoreRefused and self._on_refusal is not None:
-                    self._on_refusal(self, reply)
-                if waiting[0].take(reply):
-                    waiting.popleft()
-            reply = gets()
-        return None
 
 
 _forked_off: Final[list[Connection]] = []

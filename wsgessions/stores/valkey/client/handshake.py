@@ -11,9 +11,10 @@ from typing import Final
 
 from ....errors import StoreRefused
 from ....store.address import Address, Verification
-from .commands import Argument, Commands
-from .connection import Connection, PendingRequest
+from .commands import Commands
+from .connection import Connection
 from .replies import LinkLost, Reply
+from .requests import Argument, PendingRequest
 
 __all__ = ["FreshConnection", "open_connection"]
 
@@ -31,13 +32,14 @@ class FreshConnection(Commands):
         """See `Commands.bytes_before`."""
         return self._connection.bytes_before(content)
 
-    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
-        ticket.future = asyncio.get_running_loop().create_future()
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        """See `Commands.submit`."""
+        request.future = asyncio.get_running_loop().create_future()
         if self._connection.lost is not None:
-            ticket.fail(LinkLost(f"the connection was lost: {self._connection.lost}", sent=False))
+            request.fail(LinkLost(f"the connection was lost: {self._connection.lost}", sent=False))
         else:
-            self._connection.write([ticket], time.monotonic())
-        return ticket.future
+            self._connection.write([request], time.monotonic())
+        return request.future
 
 
 async def open_connection(address: Address, name: str, make: Callable[[], Connection]) -> Connection:

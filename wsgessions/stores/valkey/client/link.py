@@ -20,11 +20,12 @@ from ....errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailab
 from ....store.address import Address, Locate
 from ....store.contract import NEVER
 from .commands import Commands
-from .connection import Connection, OnPush, PendingRequest
+from .connection import Connection, OnPush
 from .deadline_timer import DeadlineTimer
 from .handshake import FreshConnection, open_connection
 from .reconnector import Reconnector
 from .replies import LinkLost, Reply
+from .requests import PendingRequest
 
 __all__ = ["Link"]
 
@@ -148,16 +149,17 @@ class Link(Commands):
 
     # Sending
 
-    def _submit(self, ticket: PendingRequest) -> asyncio.Future[Reply]:
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        """See `Commands.submit`."""
         loop = self._loop or self._bind()
-        ticket.future = loop.create_future()
-        self._backlog.append(ticket)
-        if ticket.deadline < self._alarm.due:
-            self._alarm.set(ticket.deadline)
+        request.future = loop.create_future()
+        self._backlog.append(request)
+        if request.deadline < self._alarm.due:
+            self._alarm.set(request.deadline)
         if not self._flush_due:
             self._flush_due = True
             loop.call_soon(self._flush_turn)
-        return ticket.future
+        return request.future
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         if self._closed:
@@ -180,11 +182,11 @@ class Link(Commands):
         room = self._max_in_flight - len(connection.waiting)
         ready: list[PendingRequest] = []
         while backlog and len(ready) < room:
-            ticket = backlog.popleft()
-            if ticket.deadline <= now:
-                ticket.fail(self._too_late())
-            elif not ticket.future.done():
-                ready.append(ticket)
+            request = backlog.popleft()
+            if request.deadline <= now:
+                request.fail(self._too_late())
+            elif not request.future.done():
+                ready.append(request)
         if ready:
             connection.write(ready, now)
             overdue = connection.waiting[0].sent_at + self._stall_limit
@@ -200,10 +202,10 @@ class Link(Commands):
 
     def _expire(self, now: float) -> float:
         """Release the callers after their deadlines, abort a stuck connection; returns the time of the next check."""
-        for ticket in self._backlog:
-            if ticket.deadline <= now:
-                ticket.fail(self._too_late())
-        self._backlog = deque(ticket for ticket in self._backlog if not ticket.future.done())
+        for request in self._backlog:
+            if request.deadline <= now:
+                request.fail(self._too_late())
+        self._backlog = deque(request for request in self._backlog if not request.future.done())
         connection = self._connection
         if connection is not None and connection.waiting:
             oldest = connection.waiting[0]
@@ -217,7 +219,7 @@ class Link(Commands):
     def _next_look(self) -> float:
         waiting = () if self._connection is None else self._connection.waiting
         overdue = waiting[0].sent_at + self._stall_limit if waiting else NEVER
-        deadlines = [ticket.deadline for ticket in (*self._backlog, *waiting) if not ticket.future.done()]
+        deadlines = [request.deadline for request in (*self._backlog, *waiting) if not request.future.done()]
         return min(overdue, min(deadlines, default=NEVER))
 
     def _too_late(self) -> StoreUnavailable:
@@ -265,4 +267,4 @@ class Link(Commands):
             self._on_lost()
 
     def _wanted(self) -> bool:
-        return any(not ticket.future.done() for ticket in self._backlog)
+        return any(not request.future.done() for request in self._backlog)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from importlib import resources
+from typing import Final
 
 __all__ = ["Script"]
+
+_CONSTANTS: Final = re.compile(r"^local ([A-Z_]+(?:, [A-Z_]+)*) = (.+)$", re.MULTILINE)
+"""A line that gives names to constants, as many values as names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,22 @@ class Script:
             heads: other files, which are inserted after that line.
         """
         shebang, _, body = _text_of(name).partition("\n")
-        return cls(name, "".join([shebang, "\n", *map(_text_of, heads), body]))
+        return cls(name, _with_constants_inserted("".join([shebang, "\n", *map(_text_of, heads), body])))
+
+
+def _with_constants_inserted(source: str) -> str:
+    """Put the values of constants in place of their names, in the same lines.
+
+    The server makes all functions of a script anew with each call, and a function takes longer to make for every local
+    variable of the script that it uses. A call of ``commit.lua`` takes a twentieth less without those.
+    """
+    values: dict[str, str] = {}
+    for names, given in _CONSTANTS.findall(source):
+        values |= zip(names.split(", "), given.split(", "), strict=True)
+    if not values:
+        return source
+    name = re.compile(rf"\b(?:{'|'.join(values)})\b")
+    return name.sub(lambda found: values[found[0]], _CONSTANTS.sub("", source))
 
 
 def _text_of(name: str) -> str:

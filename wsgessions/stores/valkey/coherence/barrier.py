@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ....errors import NonStopTimeout
-from .members import Listed, list_members
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from .members import Listed, Members
 
 __all__ = ["confirm_primary", "wait_for_members"]
 
@@ -24,18 +21,18 @@ _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
 
 
-async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float) -> None:
+async def wait_for_members(members: Members, lease: float, *, own: bytes | None, deadline: float) -> None:
     """See `Barrier.barrier`.
 
     Args:
-        store: the store; this node, if it is in the list, has processed its own changes already.
+        members: the list.
         lease: seconds of the longest lease of nodes that are not in the list, because they are of an earlier timeline.
+        own: this node, if it is in the list: it has processed its own changes already.
         deadline: see `Store`.
     """
-    own = None if store.heartbeat is None else store.heartbeat.node
-    listed = await list_members(store, hint=True, deadline=deadline)
+    listed = await members.list(hint=True, deadline=deadline)
     began_ms, pause = listed.now_ms, _FIRST_PAUSE
-    while listed.now_ms < _kept_since(store, listed, began_ms) + lease * 1000 or any(
+    while listed.now_ms < _kept_since(members, listed, began_ms) + lease * 1000 or any(
         each.may_serve(began_ms, listed.now_ms) for each in listed.members if each.node != own
     ):
         if time.monotonic() + pause > deadline:
@@ -43,19 +40,19 @@ async def wait_for_members(store: ValkeyStore, lease: float, *, deadline: float)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
         # A beat in the millisecond of the start is no acknowledgement: such a node needs another beat.
-        listed = await list_members(store, hint=listed.now_ms == began_ms, deadline=deadline)
+        listed = await members.list(hint=listed.now_ms == began_ms, deadline=deadline)
 
 
-def _kept_since(store: ValkeyStore, listed: Listed, began_ms: int) -> int:
+def _kept_since(members: Members, listed: Listed, began_ms: int) -> int:
     """The time since when all nodes that may serve have been in the list.
 
     If it differs from the one that this connection knows, the store was swapped or emptied, and the list may be old and
     incomplete: then it counts as started with the barrier (C-25).
     """
-    known = store.agreement.origin
+    known = members.origin
     return listed.origin_ms if known in (0, listed.origin_ms) else began_ms
 
 
-async def confirm_primary(store: ValkeyStore, *, deadline: float) -> None:
+async def confirm_primary(members: Members, *, deadline: float) -> None:
     """See `PrimaryCheck.confirm`: a server that may not write rejects the script, although it has nothing to write."""
-    await list_members(store, hint=False, deadline=deadline)
+    await members.list(hint=False, deadline=deadline)

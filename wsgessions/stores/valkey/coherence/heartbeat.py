@@ -21,7 +21,8 @@ import asyncio
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from ....cache.lease import Lease
 from ....cache.listener import InvalidationListener
@@ -31,15 +32,13 @@ from ....internal.jitter import chance
 from ....internal.log_throttle import LogThrottle
 from ....store.cache_statistics import Loss
 from ....store.constants import TRACKED_KEYS
-from ..agreement import REPLACED
-from ..client.commands import ScriptCall
 from ..client.replies import Reply
+from ..client.requests import ScriptCall
 from ..client.script import Script
+from ..sender import Sender
 from .byte_count import CLIENT_INFO, Verdict
-from .tracking import CACHING_YES
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from .members import REPLACED, Members
+from .tracking import CACHING_YES, Tracking
 
 __all__ = ["Heartbeat"]
 
@@ -66,19 +65,25 @@ class Heartbeat:
     """The beats of one store object.
 
     Args:
-        store: the store with the link that they use.
+        sender: of the store, with the link that they use.
+        tracking: of that link.
+        members: the list that this node enters.
         cache: called with every renewal and every loss.
         lease: the lease that the cache serves under; only its length and clock are used here.
+        see_timeline: called with the replication id of the primary at each beat.
         interval: seconds between two beats (the setting `heartbeat`, *h*).
         tracked_keys: how many keys the server can track (the setting `tracking_table_max_keys`); 0 for any number.
     """
 
     def __init__(
         self,
-        store: ValkeyStore,
+        sender: Sender,
+        tracking: Tracking,
+        members: Members,
         cache: InvalidationListener,
         lease: Lease,
         *,
+        see_timeline: Callable[[bytes], None],
         interval: float,
         tracked_keys: int = TRACKED_KEYS,
     ) -> None:
@@ -86,8 +91,11 @@ class Heartbeat:
         """This node's name in the list of members, drawn at each start (C-21)."""
         self.replicas: int = 0
         """The number of replicas of the primary at the last beat."""
-        self._store = store
+        self._sender = sender
+        self._tracking = tracking
+        self._list = members
         self._cache = cache
+        self._see_timeline = see_timeline
         self._lease = lease
         self._interval = interval
         self._tracked_keys = tracked_keys
@@ -119,11 +127,12 @@ class Heartbeat:
         if not await self._task.stop():
             return
         self._cache.on_refused()
-        if self._store.link.connected and self._store.segments is not None:
-            segment = next(iter(self._store.segments))
+        link, segments = self._sender.link, self._sender.agreement.segments
+        if link.connected and segments is not None:
+            segment = next(iter(segments))
             try:
                 deadline = time.monotonic() + self._interval
-                await self._store.link.request(b"HDEL", segment.members, self.node, deadline=deadline)
+                await link.request(b"HDEL", segment.members, self.node, deadline=deadline)
             except StoreUnavailable as error:
                 _log.info("not_signed_off", "the list of members keeps this node until its lease is over: %s", error)
 
@@ -171,12 +180,12 @@ class Heartbeat:
         await asyncio.sleep(_LEAST_PAUSE + chance.uniform(0, self._members * _JITTER))  # spreads nodes
 
     async def _beat(self) -> None:
-        segment = next(iter(await self._store.known_segments(time.monotonic() + self._interval)))
+        segment = next(iter(await self._sender.known_segments(time.monotonic() + self._interval)))
         canary = segment.canary_prefix + self.node
-        self._store.tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
+        self._tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
         self._replaced, self._counted = False, True
-        beat = _Beat(self, self._lease.clock(), time.monotonic(), counts=self._store.tracking.count is not None)
-        await self._store.link.pipeline(
+        beat = _Beat(self, self._lease.clock(), time.monotonic(), counts=self._tracking.count is not None)
+        await self._sender.link.pipeline(
             (
                 *((CLIENT_INFO,) if beat.counts else ()),
                 ScriptCall(HEARTBEAT, (segment.members, canary), self._arguments()),
@@ -187,10 +196,10 @@ class Heartbeat:
             on_reply=beat.take,
         )
         if self._replaced:  # all shared parameters are read again over a fresh connection (C-25)
-            self._store.link.abandon(REPLACED)
+            self._sender.link.abandon(REPLACED)
         if beat.refused is not None:
             if beat.refused.server_code in _ROLE_LOST:
-                self._store.link.abandon(f"the server is not the primary any more ({beat.refused.server_code})")
+                self._sender.link.abandon(f"the server is not the primary any more ({beat.refused.server_code})")
             raise beat.refused
 
     def _arguments(self) -> tuple[bytes | int, ...]:
@@ -209,9 +218,9 @@ class Heartbeat:
 
     def take_count(self, info: Reply, sent_at: float) -> None:
         """Handle the reply with the server's byte count."""
-        count = self._store.tracking.count
+        count = self._tracking.count
         if count is not None:
-            count.take(info, self._store.link)
+            count.take(info, self._sender.link)
         self._counted = count is not None and count.verdict is not Verdict.UNCOUNTED
         if self._counted:
             self._counted_at = sent_at
@@ -221,7 +230,7 @@ class Heartbeat:
     def take_beat(self, beat: Reply, sent_at: float) -> None:
         """Handle the reply to the write, sent at this monotonic instant, and the push behind it, if it has come."""
         now_ms, timeline, self.replicas, self._members, origin, before_ms, *table = beat
-        self._store.clock.observe(now_ms, sent_at=sent_at)
+        self._sender.clock.observe(now_ms, sent_at=sent_at)
         if self._canary_seen and not self._pushes_arrive:
             self._pushes_arrive = True
             self._lose_pushes("the store's invalidations arrive again; copies made meanwhile are dropped")
@@ -233,13 +242,13 @@ class Heartbeat:
                 _log.warning("timeline", "another primary has taken over; all copies of sessions are dropped")
                 self._cache.on_lost(Loss.TIMELINE)
             self._timeline = timeline
-        if self._store.agreement.is_replaced(origin) or before_ms < self._acknowledged_ms:
+        if self._list.is_replaced(origin) or before_ms < self._acknowledged_ms:
             _log.warning("replaced", f"{REPLACED}; all copies are dropped")
             self._replaced = True
             self._cache.on_lost(Loss.REPLACED)
         if self._counted:  # only then has all been heard that was pushed before, which a barrier waits for
             self._acknowledged_ms = now_ms
-        self._store.revocations.see_timeline(timeline)
+        self._see_timeline(timeline)
         if table:
             self._see_table(*table)
 
@@ -268,7 +277,7 @@ class Heartbeat:
         self._watching, self._canary_seen = allowed == b"OK", False
         self._cache.statistics.tracking = self._watching and self._pushes_arrive
         if self._cache.statistics.tracking and not self._replaced:
-            self._cache.on_heartbeat(sent_at if self._store.tracking.count is None else self._counted_at)
+            self._cache.on_heartbeat(sent_at if self._tracking.count is None else self._counted_at)
 
 
 class _Beat:

@@ -5,20 +5,18 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ..client.replies import Reply
+from ..client.commands import Commands
 from ..client.script import Script
+from ..sender import Sender
 
-if TYPE_CHECKING:
-    from ..client.commands import Commands
-    from ..format.segments import Segment
-    from ..store import ValkeyStore
-
-__all__ = ["MEMBERS", "Listed", "Member", "begin_list", "list_members"]
+__all__ = ["MEMBERS", "REPLACED", "Listed", "Member", "Members"]
 
 MEMBERS: Final = Script.load("members", "clock", "member_list")
 """List the members."""
+REPLACED: Final = "the store was emptied, or has other data than before"
+"""The reason in log texts if `Members.is_replaced`."""
 _BEATS: Final = Struct(">QQI")
 _MARGIN_MS: Final = 50
 """Added to an inactive node's lease: the lease counts from the sending of its beat, which precedes the store's time of
@@ -55,28 +53,53 @@ class Listed(NamedTuple):
     members: list[Member]
 
 
-async def begin_list(commands: Commands, segment: Segment) -> int:
-    """Have the list kept from now on, so that a barrier need not wait for nodes that may be missing in it (C-6).
-
-    Returns:
-        Since when it has been kept, in milliseconds by the store's clock.
-    """
-    _, origin_ms, _ = await commands.call(MEMBERS, (segment.members, segment.hint), (0,))
-    return int(origin_ms)
-
-
-async def list_members(store: ValkeyStore, *, hint: bool, deadline: float) -> Listed:
-    """The nodes.
+class Members:
+    """The list of members at one primary.
 
     Args:
-        store: the store.
-        hint: whether all of them are to beat at once (C-15).
-        deadline: see `Store`.
+        sender: of the store.
     """
-    segment = next(iter(await store.known_segments(deadline)))
-    keys = (segment.members, segment.hint)
-    reply: Reply = await store.sender.send(lambda _: store.link.call(MEMBERS, keys, (int(hint),), deadline=deadline))
-    now_ms, origin_ms, fields = reply
-    beats = iter(fields)
-    members = [Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
-    return Listed(now_ms, origin_ms, members)
+
+    def __init__(self, sender: Sender) -> None:
+        self.origin: int = 0
+        """The time since when the list has been kept, for this connection, in milliseconds by the store's clock; 0
+        without a connection."""
+        self._sender = sender
+
+    async def begin(self, commands: Commands) -> None:
+        """Have the list kept from now on over a fresh connection, so that a barrier need not wait for nodes that may be
+        missing in it (C-6).
+
+        Copies that are read before the first heartbeat must not outlive their store either.
+        """
+        segments = self._sender.agreement.segments
+        if segments is not None:
+            segment = next(iter(segments))
+            _, self.origin, _ = await commands.call(MEMBERS, (segment.members, segment.hint), (0,))
+
+    async def list(self, *, hint: bool, deadline: float) -> Listed:
+        """The nodes.
+
+        Args:
+            hint: whether all of them are to beat at once (C-15).
+            deadline: see `Store`.
+        """
+        segment = next(iter(await self._sender.known_segments(deadline)))
+        reply = await self._sender.call(MEMBERS, (segment.members, segment.hint), (int(hint),), deadline=deadline)
+        now_ms, origin_ms, fields = reply
+        beats = iter(fields)
+        members = [Member(node, *_BEATS.unpack(packed)) for node, packed in zip(beats, beats, strict=True)]
+        return Listed(now_ms, origin_ms, members)
+
+    def is_replaced(self, origin: int) -> bool:
+        """Whether the list differs from the previous one on this connection.
+
+        Args:
+            origin: the time since when it has been kept, as just returned by the store.
+        """
+        known, self.origin = self.origin, origin
+        return origin != known
+
+    def lose(self) -> None:
+        """Forget the origin: the connection has ended."""
+        self.origin = 0

@@ -9,16 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
 
 from ....errors import StoreUnavailable
 from ....internal.background import BackgroundTask
 from ....internal.log_throttle import LogThrottle
-from ..agreement import REPLACED
-from .members import list_members
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from ..sender import Sender
+from .members import REPLACED, Members
 
 __all__ = ["OriginWatch"]
 
@@ -29,12 +25,14 @@ class OriginWatch:
     """A background task of one store object.
 
     Args:
-        store: the store; its link is closed when the list of members differs from the previous one.
+        sender: of the store; its link is closed when the list of members differs from the previous one.
+        members: the list.
         interval: seconds between two checks.
     """
 
-    def __init__(self, store: ValkeyStore, *, interval: float) -> None:
-        self._store = store
+    def __init__(self, sender: Sender, members: Members, *, interval: float) -> None:
+        self._sender = sender
+        self._members = members
         self._interval = interval
         self._task = BackgroundTask("wsgessions origin", self._run)
 
@@ -65,12 +63,12 @@ class OriginWatch:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        store, sent_at = self._store, time.monotonic()
-        generation = store.link.generation
-        listed = await list_members(store, hint=False, deadline=sent_at + max(self._interval, 1.0))
-        if generation != store.link.generation:
+        sender, sent_at = self._sender, time.monotonic()
+        link, generation = sender.link, sender.link.generation
+        listed = await self._members.list(hint=False, deadline=sent_at + max(self._interval, 1.0))
+        if generation != link.generation:
             return  # the answer may be of the previous store
-        store.clock.observe(listed.now_ms, sent_at=sent_at)
-        if store.agreement.is_replaced(listed.origin_ms):
+        sender.clock.observe(listed.now_ms, sent_at=sent_at)
+        if self._members.is_replaced(listed.origin_ms):
             _log.warning("replaced", f"{REPLACED}; what is shared is read again")
-            store.link.abandon(REPLACED)
+            link.abandon(REPLACED)

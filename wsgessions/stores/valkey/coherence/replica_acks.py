@@ -10,19 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ....errors import StoreRefused, StoreUnavailable
 from ....internal.log_throttle import LogThrottle
 from ....internal.own_context import begin_task
 from ....store.address import Address
 from ....store.contract import NEVER
-from ..client.commands import ScriptCall
 from ..client.link import Link
+from ..client.requests import ScriptCall
 from ..client.script import Script
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from ..sender import Sender
 
 __all__ = ["Fence"]
 
@@ -50,10 +48,14 @@ class _Waiter(NamedTuple):
 
 
 class Fence:
-    """Belongs to the event loop of its store. Connects at its first use, to the server of the store's link."""
+    """Belongs to the event loop of its store. Connects at its first use, to the server of the store's link.
 
-    def __init__(self, store: ValkeyStore) -> None:
-        self._store = store
+    Args:
+        sender: of the store.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._link: Link | None = None
         self._beside = 0
         self._waiting: list[_Waiter] = []
@@ -110,7 +112,7 @@ class Fence:
         deadline = time.monotonic() + _ROUND + _ANSWER
         wait = (b"WAIT", replicas, round(_ROUND * 1000))
         try:
-            segment = next(iter(await self._store.known_segments(deadline)))
+            segment = next(iter(await self._sender.known_segments(deadline)))
             answers = await self._at_primary().pipeline((ScriptCall(FENCE, (segment.fence,)), wait), deadline=deadline)
         except StoreUnavailable as error:
             _log.info("fence_interrupted", "acknowledgements could not be read; retrying: %s", error)
@@ -124,13 +126,13 @@ class Fence:
     def _at_primary(self) -> Link:
         if self._link is None:
             self._link = Link(self._locate, name="wsgessions-fence")
-        elif self._beside != self._store.link.generation:
+        elif self._beside != self._sender.link.generation:
             self._link.abandon("the store's link was made anew, perhaps to another server")
-        self._beside = self._store.link.generation
+        self._beside = self._sender.link.generation
         return self._link
 
     async def _locate(self) -> Address:
-        address = self._store.link.address
+        address = self._sender.link.address
         if address is None:
             raise StoreUnavailable("the store is not connected")
         return await address.with_credentials()

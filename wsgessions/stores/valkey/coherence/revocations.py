@@ -15,8 +15,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from ....cache.lease import lease_clock
 from ....errors import RecordTooNew, StoreUnavailable
@@ -24,10 +24,8 @@ from ....internal.log_throttle import LogThrottle
 from ....internal.own_context import begin_task
 from ....record import SessionKey
 from ....store.constants import TOMBSTONE_MS
-from ..sessions.commit import end_at_primary
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from ..diagnostics import StoreDiagnostics
+from ..format.metadata import ScriptStatus
 
 __all__ = ["MOST_REVOCATIONS", "Revocations"]
 
@@ -44,10 +42,16 @@ _LONGEST_PAUSE: Final = 2.0
 
 
 class Revocations:
-    """The revocations that one store object has seen. Belongs to the event loop of the store."""
+    """The revocations that one store object has seen. Belongs to the event loop of the store.
 
-    def __init__(self, store: ValkeyStore) -> None:
-        self._store = store
+    Args:
+        end: ends a session at the primary, before a deadline; returns whether there was one.
+        diagnostics: counts what is recorded.
+    """
+
+    def __init__(self, end: Callable[[SessionKey, float], Awaitable[bool]], diagnostics: StoreDiagnostics) -> None:
+        self._end = end
+        self._diagnostics = diagnostics
         self._until: OrderedDict[SessionKey, float] = OrderedDict()
         self._timeline = b""
         self._task: asyncio.Task[None] | None = None
@@ -66,6 +70,16 @@ class Revocations:
             _log.info(
                 "revocations_full", "there are more than %d ends to remember; the oldest are dropped", MOST_REVOCATIONS
             )
+
+    def note_status(self, status: ScriptStatus, key: SessionKey) -> None:
+        """Record why a read found no session under this key; remember the key if it has ended for ever.
+
+        Raises:
+            RecordTooNew: see `StoreDiagnostics.note`.
+        """
+        self._diagnostics.note(status, key)
+        if status is ScriptStatus.REVOKED:
+            self.note(key)
 
     def see_timeline(self, timeline: bytes) -> None:
         """Set the present timeline of the store: its replication id (fact 16)."""
@@ -105,7 +119,7 @@ class Revocations:
         """End all of these again, or stop when another timeline begins."""
         pause = _FIRST_PAUSE
         while True:
-            done = await asyncio.gather(*map(self._end, keys))
+            done = await asyncio.gather(*map(self._end_again, keys))
             keys = [key for key, ended in zip(keys, done, strict=True) if not ended and key in self._until]
             if not keys or timeline != self._timeline:
                 return
@@ -113,15 +127,15 @@ class Revocations:
             pause = min(2 * pause, _LONGEST_PAUSE)
             self._forget(lease_clock())
 
-    async def _end(self, key: SessionKey) -> bool:
+    async def _end_again(self, key: SessionKey) -> bool:
         """Whether it is known to have ended, or never will be."""
         try:
-            ended = await end_at_primary(self._store, key, time.monotonic() + _ANSWER)
+            existed = await self._end(key, time.monotonic() + _ANSWER)
         except RecordTooNew:
             return True
         except StoreUnavailable as error:
             _log.info("not_asserted", "an end that a failover may have lost could not be repeated yet: %s", error)
             return False
-        if ended.existed:
-            self._store.trouble.note_revived(key)
+        if existed:
+            self._diagnostics.note_revived(key)
         return True

@@ -12,21 +12,21 @@ comes right behind the reply (fact 6) and has no new information; the second has
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from ....cache.listener import InvalidationListener
 from ....errors import StoreRefused
 from ....internal.log_throttle import LogThrottle
 from ....record import APPLIED, CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from ....store.cache_statistics import Loss
-from ..client.commands import Argument, Commands, ScriptCall
-from ..client.connection import PendingRequest
+from ..client.commands import Commands
 from ..client.replies import DOUBTFUL, Reply
+from ..client.requests import Packer
+from ..sender import ScriptChange
 from .byte_count import ByteCount
 
-__all__ = ["CACHING_YES", "Note", "TrackedRequest", "Tracking"]
+__all__ = ["CACHING_YES", "TrackedChange", "Tracking"]
 
 _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
@@ -35,10 +35,6 @@ CACHING_YES: Final = (b"CLIENT", b"CACHING", b"YES")
 
 _PERMISSION: Final = b"*3\r\n$6\r\nCLIENT\r\n$7\r\nCACHING\r\n$3\r\nYES\r\n"
 """The same in the wire format."""
-
-Note: TypeAlias = Callable[[Reply, bool], bool]
-"""Called by the parser with a script's reply, errors included, and whether its record is tracked now; returns whether
-the script has certainly written, so that a push about that is on its way."""
 
 _DIGEST_SIZE: Final = 16
 
@@ -56,7 +52,7 @@ class Tracking:
         """Tracked keys that are not records, with the callbacks for their changes."""
         self.position: Callable[[], int] = int
         """The position in the stream, see `Link.position`."""
-        self._own_writes: set[Argument] = set()
+        self._own_writes: set[bytes] = set()
         self._own_writes_at = -1
 
     async def begin(self, commands: Commands) -> None:
@@ -121,21 +117,7 @@ class Tracking:
         """What a conditional read of this session may rest on."""
         return None if self.cache is None else self.cache.get_base(key)
 
-    def call(self, commands: Commands, script: ScriptCall, note: Note, *, deadline: float) -> Awaitable[Reply]:
-        """Run a script and have what it reads tracked, if there is a cache.
-
-        Args:
-            commands: where to send it.
-            script: it must read no key but records; those it writes it reads before and after (C-3, C-3b). Its keys are
-                a record, an index, and other records.
-            note: see `Note`.
-            deadline: see `Commands`.
-        """
-        if not self.on:
-            return commands.call(*script, deadline=deadline, on_reply=partial(_note_untracked, note))
-        return commands.run(script, lambda wire: TrackedRequest(self, script, note, wire, deadline), deadline=deadline)
-
-    def expect_own(self, names: Iterable[Argument]) -> None:
+    def expect_own(self, names: Iterable[bytes]) -> None:
         """Expect a push for each of these before the next reply: the reply that is being parsed is to a change of
         them.
         """
@@ -169,35 +151,55 @@ class Tracking:
         if after is None or successor is not None:
             self.cache.on_removed(delta.key)
         if after is not None:
-            self.note_record(after.key, after, tracked=tracked)
+            if tracked:
+                self.cache.on_loaded(after)
+            else:
+                self.cache.on_base(after)
         return after
 
 
-def _note_untracked(note: Note, reply: Reply) -> None:
-    note(reply, False)
+class TrackedChange(ScriptChange, kw_only=True, eq=False):
+    """A script with ``CLIENT CACHING YES`` before it, as one unit, so that the server tracks the records it reads.
 
+    The script must read no key but records; those it writes it reads before and after (C-3, C-3b). Its keys are a
+    record, an index, and other records. Without a cache, or with a server that does not track, it is sent alone.
+    """
 
-class TrackedRequest(PendingRequest):
-    """A script with ``CLIENT CACHING YES`` before it, as one unit."""
+    tracking: Tracking
+    tracked: bool | None = None
+    """Whether its record is tracked; None until the reply to the permission."""
 
-    __slots__ = ("_note", "_permitted", "_script", "_tracking")
-
-    def __init__(self, tracking: Tracking, script: ScriptCall, note: Note, wire: bytes, deadline: float) -> None:
-        super().__init__(_PERMISSION + wire, deadline, None)
-        self._tracking = tracking
-        self._script = script
-        self._note = note
-        self._permitted: bool | None = None
+    def pack(self, packer: Packer, *, whole: bool = False, resend: bool = False) -> bytes:
+        """See `PendingRequest.pack`."""
+        arguments = self.arguments(resend=resend, not_after=self.clock.not_after(self.deadline))
+        wire = packer.pack_script(self.script, self.keys, arguments, whole=whole)
+        if self.tracking.on:
+            self.tracked = None
+            return _PERMISSION + wire
+        self.tracked = False
+        return wire
 
     def take(self, reply: Reply) -> bool:
-        """See `PendingRequest.take`. Only this object gets the first reply."""
-        if self._permitted is None:
-            self._permitted = reply == b"OK"
+        """See `PendingRequest.take`. Only this object gets the reply to the permission."""
+        if self.tracked is None:
+            self.tracked = reply == b"OK"
             return False
-        if self._note(reply, self._permitted) and self._permitted:
-            self._tracking.expect_own(self._script.keys)  # the index is not tracked: no push comes for it
-        self.answer(reply)
+        if self.note(reply, tracked=self.tracked) and self.tracked:
+            self.tracking.expect_own(self.keys)  # the index is not tracked: no push comes for it
         return True
+
+    def note(self, reply: Reply, *, tracked: bool) -> bool:
+        """Handle the script's reply, errors included, and answer the caller.
+
+        Args:
+            reply: the reply.
+            tracked: whether the record is tracked now.
+
+        Returns:
+            Whether the script has certainly written, so that a push about that is on its way.
+        """
+        self.answer(reply)
+        return False
 
 
 def _state_after(

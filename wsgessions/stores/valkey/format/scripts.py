@@ -119,7 +119,9 @@ def pack_commit(
         len(delta.removed),
         len(delta.increments),
     )
-    args = _with_pairs([header], delta.changed)
+    args = [header]
+    for name, raw in delta.changed.items():
+        args += (field_of(name), raw)
     if binds is not None:
         args += (BOUND, pack_principal(delta.key, binds))
     if delta.removed:

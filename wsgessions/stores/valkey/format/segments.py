@@ -83,26 +83,27 @@ class Segments:
         concurrency: the number of segments, 1 to 4 096.
     """
 
-    __slots__ = ("_all",)
+    __slots__ = ("_all", "_number")
 
     def __init__(self, namespace: str, context_path: str, concurrency: int) -> None:
         prefix = application_prefix(namespace, context_path)
         self._all = tuple(_segment(f"{prefix}{{{tag}}}:") for tag in tags(concurrency))
+        self._number: Final = len(self._all)
 
     def __len__(self) -> int:
-        return len(self._all)
+        return self._number
 
     def __iter__(self) -> Iterator[Segment]:
         return iter(self._all)
 
     def of(self, key: SessionKey) -> Segment:
         """The segment that holds a session."""
-        return self._all[key.prefix % len(self._all)]
+        return self._all[key.prefix % self._number]
 
     def index_of(self, principal: str) -> bytes:
         """The name of the index of a principal's sessions (E-9). By digest: a principal may be long, and is a name."""
         digest = hashlib.sha256(principal.encode()).digest()[:16]
-        return self._all[int.from_bytes(digest[:2]) % len(self._all)].principals_prefix + digest
+        return self._all[int.from_bytes(digest[:2]) % self._number].principals_prefix + digest
 
 
 def application_prefix(namespace: str, context_path: str) -> str:

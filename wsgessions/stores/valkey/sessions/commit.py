@@ -1,10 +1,12 @@
-"""Creations, commits and ends of sessions; the last two are sent on if the id was renewed meanwhile (C-9, S-07)."""
+"""Creations and commits of sessions; a commit is sent on if the id was renewed meanwhile (C-9, S-07).
+
+A commit is one object: the request that the link queues holds the delta, parses the reply, has the cached copy updated
+in stream order, and resolves its future to the outcome. Nearly always that is all.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
 
 from ....errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ....record import (
@@ -16,53 +18,194 @@ from ....record import (
     PrincipalBinding,
     RotationTarget,
     SessionDelta,
-    SessionKey,
     SessionRecord,
     StoredAttributes,
 )
 from ....record.history import begun
 from ....record.struct import replace
-from ....store.constants import TOMBSTONE_MS
-from ..client.commands import ScriptCall
+from ....store.contract import NEVER
 from ..client.replies import Reply
+from ..client.requests import Argument
+from ..coherence.revocations import Revocations
+from ..coherence.tracking import TrackedChange, Tracking
+from ..diagnostics import StoreDiagnostics
 from ..format import scripts
 from ..format.forward import place_in
 from ..format.metadata import ScriptStatus, is_too_late
-from ..format.session_scripts import COMMIT, CREATE, DELETE
-from .principal_index import leave
+from ..format.segments import Segment
+from ..format.session_scripts import COMMIT, CREATE
+from ..sender import Sender
+from .load import Loads
 
-if TYPE_CHECKING:
-    from ..format.segments import Segment
-    from ..store import ValkeyStore
-
-__all__ = ["Ended", "commit", "create", "end", "end_at_primary"]
-
-_CONFIRMATION: Final = 0.5
-"""The longest time in seconds that the end of a session waits for replicas: a dead replica that the primary has not
-noticed yet must not delay each logout until the deadline of its request."""
+__all__ = ["Commits"]
 
 
-async def create(store: ValkeyStore, new: NewSession, deadline: float) -> SessionRecord | None:
-    """Store a new session; see `Store.create`."""
-    segment = await store.segment(new.key, deadline)
-    keys = (segment.record(new.key), segment.expiries)
+class Commits:
+    """The creations and commits of one store object.
+
+    Args:
+        sender: of the store.
+        tracking: of its link.
+        loads: reads a session whose state the answer does not contain.
+        revocations: gets the keys that have ended for ever.
+        diagnostics: gets the reasons why records were not changed.
+        grace_ms: see `DEFAULT_GRACE`.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        tracking: Tracking,
+        loads: Loads,
+        revocations: Revocations,
+        diagnostics: StoreDiagnostics,
+        *,
+        grace_ms: int,
+    ) -> None:
+        self._sender = sender
+        self._tracking = tracking
+        self._loads = loads
+        self._revocations = revocations
+        self._diagnostics = diagnostics
+        self._grace_ms = grace_ms
+
+    async def create(self, new: NewSession, deadline: float) -> SessionRecord | None:
+        """Store a new session; see `Store.create`."""
+        segment = await self._sender.segment(new.key, deadline)
+        request = _Creation(
+            deadline=deadline,
+            clock=self._sender.clock,
+            script=CREATE,
+            keys=(segment.record(new.key), segment.expiries),
+            tracking=self._tracking,
+            new=new,
+        )
+        reply = await self._sender.carry_out(request)
+        if reply or reply is None:
+            return request.record
+        # A resend: the session may have been changed already.
+        there = await self._loads.load(new.key, deadline=deadline)
+        return there if isinstance(there, SessionRecord) else None
+
+    async def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> CommitOutcome:
+        """Apply a delta; see `Store.apply`. A commit under a key that was renewed is repeated under the new one."""
+        sender, segments = self._sender, self._sender.agreement.segments
+        if segments is None:
+            segments = await sender.known_segments(deadline)
+        request = self._request(delta, None, segments.of(delta.key), deadline)
+        request.wire = request.pack(sender.link)
+        outcome: CommitOutcome
+        try:  # as `Sender.carry_out`, with one coroutine less for each commit that waits
+            outcome = await sender.link.submit(request)
+        except StoreUnavailable as error:
+            outcome = await sender.settle(request, error)
+        if type(outcome) is not CommitOutcome:
+            outcome = await sender.settle(request, outcome)
+        if outcome.status is APPLIED:
+            return outcome
+        moved = await self._note_refusal(request)
+        return outcome if moved is None else await self._apply_there(moved, delta, deadline)
+
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, deadline: float) -> CommitOutcome:
+        """Apply a delta and move the session to its successor; see `Store.rotate`.
+
+        If another request has renewed the id a moment ago, a renewal is done, and a rotation is repeated under the new
+        key.
+        """
+        request = self._request(delta, successor, await self._sender.segment(delta.key, deadline), deadline)
+        outcome: CommitOutcome = await self._sender.carry_out(request)
+        if outcome.status is not APPLIED:
+            moved = await self._note_refusal(request)
+            if moved is not None and successor.forward_ms:
+                return await self._apply_there(moved, delta, deadline)
+            if moved is not None:
+                return await self._rotate_there(moved, delta, successor, deadline)
+        return await self._completed(outcome, delta, successor, deadline)
+
+    def _request(
+        self, delta: SessionDelta, successor: RotationTarget | None, segment: Segment, deadline: float
+    ) -> _Commit:
+        keys: Sequence[bytes] = (segment.record(delta.key), segment.expiries)
+        return _Commit(
+            deadline=deadline,
+            clock=self._sender.clock,
+            script=COMMIT,
+            keys=keys if successor is None else (*keys, segment.record(successor.key)),
+            tracking=self._tracking,
+            delta=delta,
+            successor=successor,
+            revocations=self._revocations,
+            grace_ms=self._grace_ms,
+        )
+
+    async def _note_refusal(self, request: _Commit) -> Place | None:
+        """Record why a commit was not applied; returns the place to repeat it at, if there is one."""
+        self._diagnostics.note(request.refused, request.delta.key)
+        if request.refused == ScriptStatus.UNKNOWN:
+            await self._sender.outlast(request.deadline)  # its first sending may still be on its way
+        return request.moved
+
+    async def _apply_there(self, moved: Place, delta: SessionDelta, deadline: float) -> CommitOutcome:
+        outcome = await self._repeat(moved, delta, None, deadline)
+        return replace(outcome, moved=moved, after=None)
+
+    async def _rotate_there(
+        self, moved: Place, delta: SessionDelta, successor: RotationTarget, deadline: float
+    ) -> CommitOutcome:
+        outcome = await self._repeat(moved, delta, successor, deadline)
+        if outcome.status is APPLIED:
+            self._revocations.note(delta.key)
+        return await self._completed(outcome, delta, successor, deadline)
+
+    async def _repeat(
+        self, moved: Place, delta: SessionDelta, successor: RotationTarget | None, deadline: float
+    ) -> CommitOutcome:
+        there = replace(delta, key=moved.key, incarnation=moved.incarnation)
+        request = self._request(there, successor, await self._sender.segment(moved.key, deadline), deadline)
+        outcome: CommitOutcome = await self._sender.carry_out(request)
+        if outcome.status is not APPLIED:
+            await self._note_refusal(request)  # a further move is not followed
+        return outcome
+
+    async def _completed(
+        self, outcome: CommitOutcome, delta: SessionDelta, successor: RotationTarget, deadline: float
+    ) -> CommitOutcome:
+        """The outcome of a rotation with the state that it led to, if the answer does not contain it.
+
+        A resend is answered from the old id's tombstone, which has no attributes any more. So the changes of others
+        since the base have to be read under the new key (C-8, K-04).
+        """
+        told = outcome.after is not None or not outcome.is_incomplete(delta)
+        if outcome.status is not APPLIED or told:
+            return outcome
+        try:
+            there = await self._loads.load(successor.key, deadline=deadline)
+        except StoreUnavailable as error:
+            text = "the session has moved to its new id, and cannot be read there"
+            raise NonStopTimeout(text, unknown=True) from error
+        if not isinstance(there, SessionRecord):
+            return CommitOutcome(CommitStatus.GONE)
+        return replace(outcome, after=there)
+
+
+class _Creation(TrackedChange, kw_only=True, eq=False):
+    """The request of a creation."""
+
+    new: NewSession
     record: SessionRecord | None = None
+    """The stored session, after the answer of the script."""
 
-    def note(reply: Reply, tracked: bool) -> bool:
-        nonlocal record
-        record = _created(new, reply) if isinstance(reply, list) and reply and not is_too_late(reply) else None
-        store.tracking.note_record(new.key, record, tracked=tracked)
+    def arguments(self, *, resend: bool, not_after: int) -> Sequence[Argument]:
+        """See `ScriptChange.arguments`."""
+        return scripts.pack_creation(self.new, not_after)
+
+    def note(self, reply: Reply, *, tracked: bool) -> bool:
+        """See `TrackedChange.note`."""
+        record = _created(self.new, reply) if isinstance(reply, list) and reply and not is_too_late(reply) else None
+        self.record = record
+        self.tracking.note_record(self.new.key, record, tracked=tracked)
+        self.answer(reply)
         return record is not None
-
-    def send(_: bool, not_after: int) -> Awaitable[Reply]:
-        script = ScriptCall(CREATE, keys, scripts.pack_creation(new, not_after))
-        return store.tracking.call(store.link, script, note, deadline=deadline)
-
-    reply = await store.sender.change(send, deadline)
-    if reply or reply is None:
-        return record
-    there = await store.load(new.key, deadline=deadline)  # a resend: the session may have been changed already
-    return there if isinstance(there, SessionRecord) else None
 
 
 def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
@@ -81,185 +224,55 @@ def _created(new: NewSession, reply: Sequence[int]) -> SessionRecord:
     )
 
 
-async def commit(
-    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget | None, deadline: float
-) -> CommitOutcome:
-    """Apply a delta, and with a successor move the session there; see `Store.apply` and `Store.rotate`.
+class _Commit(TrackedChange, kw_only=True, eq=False):
+    """The request of a commit. Its answer is the outcome, unless the server refused it or it came too late."""
 
-    If another request has renewed the id a moment ago, a renewal is done, and a rotation is repeated under the new key.
-    """
-    segments = store.segments or await store.known_segments(deadline)
-    here = _Commit(store, segments.of(delta.key), delta, successor, deadline)
-    reply = await store.sender.change(here.send, deadline, here.doubt)
-    if here.outcome.status is not APPLIED:
-        store.trouble.note(here.refusal, delta.key)
-        if here.outcome.status is CommitStatus.UNKNOWN:
-            await store.sender.outlast(deadline)  # its first sending may still be on its way
-        moved = place_in(delta.key, reply)
-        if moved is not None:
-            return await _commit_there(store, moved, delta, successor, deadline)
-    return here.outcome if successor is None else await _completed(store, here.outcome, delta, successor, deadline)
-
-
-async def _commit_there(
-    store: ValkeyStore, moved: Place, delta: SessionDelta, successor: RotationTarget | None, deadline: float
-) -> CommitOutcome:
-    renewed, delta = delta.key, replace(delta, key=moved.key, incarnation=moved.incarnation)
-    needed = successor if successor is not None and not successor.forward_ms else None
-    there = _Commit(store, await store.segment(moved.key, deadline), delta, needed, deadline)
-    await store.sender.change(there.send, deadline, there.doubt)
-    applied = there.outcome.status is APPLIED
-    if not applied:
-        store.trouble.note(there.refusal, moved.key)
-    if there.outcome.status is CommitStatus.UNKNOWN:
-        await store.sender.outlast(deadline)
-    if needed is None:
-        return replace(there.outcome, moved=moved, after=None)
-    if applied:
-        store.revocations.note(renewed)
-    return await _completed(store, there.outcome, delta, needed, deadline)
-
-
-async def _completed(
-    store: ValkeyStore, outcome: CommitOutcome, delta: SessionDelta, successor: RotationTarget, deadline: float
-) -> CommitOutcome:
-    """The outcome of a rotation with the state that it led to, if the answer does not contain it.
-
-    A resend is answered from the old id's tombstone, which has no attributes any more. So the changes of others since
-    the base have to be read under the new key (C-8, K-04).
-    """
-    told = outcome.after is not None or not outcome.is_incomplete(delta)
-    if outcome.status is not APPLIED or told:
-        return outcome
-    try:
-        there = await store.load(successor.key, deadline=deadline)
-    except StoreUnavailable as error:
-        raise NonStopTimeout("the session has moved to its new id, and cannot be read there", unknown=True) from error
-    if not isinstance(there, SessionRecord):
-        return CommitOutcome(CommitStatus.GONE)
-    return replace(outcome, after=there)
-
-
-class _Commit:
-    """One commit under way: sends it, repeatedly if necessary, and handles the answer when it is parsed."""
-
-    __slots__ = ("_deadline", "_delta", "_keys", "_resent", "_store", "_successor", "outcome", "refusal")
-
-    outcome: CommitOutcome
-    """The outcome, after the answer of the script."""
-    refusal: int
+    delta: SessionDelta
+    successor: RotationTarget | None
+    revocations: Revocations
+    grace_ms: int
+    is_resent: bool = False
+    refused: int = 0
     """If it was not applied: a `ScriptStatus`."""
+    moved: Place | None = None
+    """Where it is to be sent on, if it was not applied because the id was renewed."""
 
-    def __init__(
-        self,
-        store: ValkeyStore,
-        segment: Segment,
-        delta: SessionDelta,
-        successor: RotationTarget | None,
-        deadline: float,
-    ) -> None:
-        self._store = store
-        self._delta = delta
-        self._successor = successor
-        self._deadline = deadline
-        self._resent = False
-        self._keys = [segment.record(delta.key), segment.expiries]
-        if successor is not None:
-            self._keys.append(segment.record(successor.key))
-
-    def send(self, resend: bool, not_after: int) -> Awaitable[Reply]:
-        """See `Sender.change`."""
-        self._resent, store = resend, self._store
-        args = scripts.pack_commit(
-            self._delta, self._successor, grace_ms=store.grace_ms, resend=resend, not_after=not_after
+    def arguments(self, *, resend: bool, not_after: int) -> Sequence[Argument]:
+        """See `ScriptChange.arguments`."""
+        self.is_resent = resend
+        return scripts.pack_commit(
+            self.delta, self.successor, grace_ms=self.grace_ms, resend=resend, not_after=not_after
         )
-        script = ScriptCall(COMMIT, self._keys, args)
-        return store.tracking.call(store.link, script, self.take, deadline=self._deadline)
 
     def doubt(self) -> None:
         """Drop the copy: no reply can come any more, and the copy may be older than the change."""
-        self._store.tracking.note_record(self._delta.key, None, tracked=False)
+        self.tracking.note_record(self.delta.key, None, tracked=False)
 
-    def take(self, reply: Reply, tracked: bool) -> bool:
-        """See `Note`."""
-        store, delta, successor = self._store, self._delta, self._successor
+    def note(self, reply: Reply, *, tracked: bool) -> bool:
+        """See `TrackedChange.note`."""
+        delta, successor = self.delta, self.successor
         if type(reply) is not bytes and (type(reply) is StoreRefused or is_too_late(reply)):
-            store.tracking.note_commit(delta, successor, None, tracked=tracked)
+            self.tracking.note_commit(delta, successor, None, tracked=tracked)
+            self.answer(reply)
             return False
         try:
-            outcome, self.refusal = scripts.read_outcome(delta, reply), reply[0]
+            outcome = scripts.read_outcome(delta, reply)
         except ValueError:  # it may have been applied, to a record that cannot be read
-            outcome, self.refusal = CommitOutcome(CommitStatus.GONE), ScriptStatus.UNREADABLE
+            outcome, self.refused = CommitOutcome(CommitStatus.GONE), ScriptStatus.UNREADABLE
+        else:
+            self.refused = 0 if type(reply) is bytes else reply[0]
+        after = self.tracking.note_commit(delta, successor, outcome, tracked=tracked)
         applied = outcome.status is APPLIED
-        after = store.tracking.note_commit(delta, successor, outcome, tracked=tracked)
-        if applied and after is not None:
-            outcome = replace(outcome, after=after)
-        self.outcome = outcome
-        if _kills(successor) if applied else reply[0] == ScriptStatus.REVOKED:
-            store.revocations.note(delta.key)
+        if applied:
+            if after is not None:
+                outcome = replace(outcome, after=after)
+            if successor is not None and not successor.forward_ms:  # as at a login: the old key ends at once (S-06)
+                self.revocations.note(delta.key)
+        else:
+            self.moved = place_in(delta.key, reply)
+            if self.refused == ScriptStatus.REVOKED:
+                self.revocations.note(delta.key)
+        if not self.future.done():
+            self.future.set_result(outcome)
         # A resend may be answered from the remembered commits, and then nothing was written.
-        return applied and not self._resent
-
-
-def _kills(successor: RotationTarget | None) -> bool:
-    """Whether a commit with this successor ends the old key at once, as at a login (S-06)."""
-    return successor is not None and not successor.forward_ms
-
-
-class Ended(NamedTuple):
-    """The primary's answer to the end of a session."""
-
-    existed: bool
-    """Whether there was a session."""
-    replicas: int = 0
-    """The number of replicas."""
-    timeline: bytes = b""
-    """The replication id."""
-    bound: bytes = b""
-    """The principal in the record."""
-
-
-async def end(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool) -> bool:
-    """Remove a session, see `Store.delete`, and wait until the replicas know, if there are any (C-15b)."""
-    ended = await end_at_primary(store, key, deadline, by_client=by_client)
-    if ended.replicas:
-        until = min(deadline, time.monotonic() + _CONFIRMATION)
-        if not await store.fence.passed(ended.timeline, ended.replicas, deadline=until):
-            store.trouble.note_unconfirmed(ended.replicas)
-    return ended.existed
-
-
-async def end_at_primary(store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool = False) -> Ended:
-    """Remove a session, also if its id was renewed meanwhile, any number of times."""
-    at: SessionKey | None = key
-    ended, followed = Ended(False), set[SessionKey]()
-    while at is not None and at not in followed:  # no release of ours writes a circle of forwards
-        followed.add(there := at)
-        ended, at = await _end_here(store, there, deadline, by_client=by_client)
-        if ended.bound:
-            await leave(store, [(there.digest, ended.bound)], deadline)
-    return ended
-
-
-async def _end_here(
-    store: ValkeyStore, key: SessionKey, deadline: float, *, by_client: bool
-) -> tuple[Ended, SessionKey | None]:
-    segment = await store.segment(key, deadline)
-    keys = (segment.record(key), segment.expiries)
-
-    def note(reply: Reply) -> None:
-        store.tracking.note_record(key, None, tracked=False)
-        if isinstance(reply, list) and reply[0] in (0, ScriptStatus.FORWARDED):
-            store.revocations.note(key)
-
-    def send(resend: bool, not_after: int) -> Awaitable[Reply]:
-        args = (TOMBSTONE_MS, store.grace_ms, int(resend), not_after, int(by_client))
-        return store.link.call(DELETE, keys, args, deadline=deadline, on_reply=note)
-
-    reply = await store.sender.change(send, deadline, lambda: store.tracking.note_record(key, None, tracked=False))
-    moved = place_in(key, reply)
-    if moved is not None:
-        return Ended(False), moved.key
-    status, existed, *replication = reply
-    store.trouble.note(status, key)
-    return Ended(bool(existed), *replication), None
+        return applied and not self.is_resent

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ....errors import RecordTooNew, StoreRefused
 from ....record import SessionKey, SessionRecord
 from ....record.names import field_of
-from ..client.commands import Argument
+from ....store.listing import Names
 from ..client.replies import Reply
+from ..client.requests import Argument
+from ..coherence.revocations import Revocations
 from ..format import scripts
 from ..format.forward import Redirect, state_in
 from ..format.metadata import ScriptStatus
 from ..format.principal import BOUND
+from ..sender import Sender
 
-if TYPE_CHECKING:
-    from ....store.listing import Names
-    from ..store import ValkeyStore
-
-__all__ = ["Found", "fields_for", "found_in", "note", "read_heads"]
+__all__ = ["Found", "Heads", "fields_for", "found_in"]
 
 Found: TypeAlias = SessionRecord | Redirect | ScriptStatus | None
 """A session with the requested attributes only, or the reason why there is none; None if it has expired."""
@@ -47,25 +46,34 @@ def found_in(key: SessionKey, fields: Sequence[bytes], reply: Reply, score: int 
     return None if expired else state
 
 
-async def read_heads(
-    store: ValkeyStore, keys: Collection[SessionKey], names: Names, deadline: float
-) -> dict[SessionKey, Found]:
-    """The sessions under these keys, in one round trip."""
-    fields, commands = fields_for(names), list[Sequence[Argument]]([(b"TIME",)])
-    for key in keys:
-        segment = await store.segment(key, deadline)
-        commands += [(b"ZSCORE", segment.expiries, key.digest), (b"HMGET", segment.record(key), *fields)]
-    clock, *replies = await store.sender.send(lambda _: store.link.pipeline(commands, deadline=deadline))
-    now_ms = scripts.milliseconds(clock)
-    scores, records = iter(replies[::2]), iter(replies[1::2])
-    found = {key: found_in(key, fields, next(records), scripts.instant(next(scores)), now_ms) for key in keys}
-    for key, each in found.items():
-        note(store, key, each)
-    return found
+class Heads:
+    """Reads heads of sessions of one store.
 
+    Args:
+        sender: of the store.
+        revocations: gets the reasons why records were not used.
+    """
 
-def note(store: ValkeyStore, key: SessionKey, found: Found) -> None:
-    """Record why a record was not used. A record that this release cannot read does not hide the others (R-22)."""
-    if isinstance(found, ScriptStatus):
-        with suppress(RecordTooNew):
-            store.note_refusal(found, key)
+    def __init__(self, sender: Sender, revocations: Revocations) -> None:
+        self._sender = sender
+        self._revocations = revocations
+
+    async def read(self, keys: Collection[SessionKey], names: Names, deadline: float) -> dict[SessionKey, Found]:
+        """The sessions under these keys, in one round trip."""
+        fields, commands = fields_for(names), list[Sequence[Argument]]([(b"TIME",)])
+        for key in keys:
+            segment = await self._sender.segment(key, deadline)
+            commands += [(b"ZSCORE", segment.expiries, key.digest), (b"HMGET", segment.record(key), *fields)]
+        clock, *replies = await self._sender.pipeline(commands, deadline=deadline)
+        now_ms = scripts.milliseconds(clock)
+        scores, records = iter(replies[::2]), iter(replies[1::2])
+        found = {key: found_in(key, fields, next(records), scripts.instant(next(scores)), now_ms) for key in keys}
+        for key, each in found.items():
+            self.note(key, each)
+        return found
+
+    def note(self, key: SessionKey, found: Found) -> None:
+        """Record why a record was not used. A record that this release cannot read does not hide the others (R-22)."""
+        if isinstance(found, ScriptStatus):
+            with suppress(RecordTooNew):
+                self._revocations.note_status(found, key)

@@ -9,23 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from ....errors import StoreRefused
 from ....record import SessionKey, SessionRecord
 from ....store.constants import EXACT
 from ....store.listing import Names, Position, SessionHead, SessionPage, is_ref
-from ..client.commands import Argument
 from ..client.replies import Reply
+from ..client.requests import Argument
 from ..format.principal import BOUND, prefix_in
 from ..format.scripts import instant, milliseconds
 from ..format.segments import Segment
-from .heads import Found, fields_for, found_in, note
+from ..sender import Sender
+from .heads import Found, Heads, fields_for, found_in
 
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
-
-__all__ = ["count", "page", "with_ref"]
+__all__ = ["Lists"]
 
 _SEGMENTS_AT_ONCE: Final = 256
 _MEMBERS_PER_SCAN: Final = 1_000
@@ -48,46 +46,56 @@ class _Listed(NamedTuple):
         return Position.at(*self)
 
 
-async def count(store: ValkeyStore, deadline: float) -> int:
-    """See `Countable.count`."""
-    look = await _Look.now(store, deadline)
-    return sum(await look.sizes(look.segments))
+class Lists:
+    """Counts and lists the sessions of one store.
 
+    Args:
+        sender: of the store.
+        heads: told why records were not used.
+    """
 
-async def page(store: ValkeyStore, cursor: str | None, limit: int, names: Names, deadline: float) -> SessionPage:
-    """See `Listing.page`. The indexes are complete except for moments (R-28)."""
-    after = Position.read(cursor, segments=len(await store.known_segments(deadline)))
-    look = await _Look.now(store, deadline)
-    listed = await look.beyond(after, limit + 1)
-    heads = await look.read(listed[:limit], names)
-    return SessionPage(heads, listed[limit - 1].position.cursor if len(listed) > limit else None)
+    def __init__(self, sender: Sender, heads: Heads) -> None:
+        self._sender = sender
+        self._heads = heads
 
+    async def count(self, deadline: float) -> int:
+        """See `Countable.count`."""
+        look = await self._look(deadline)
+        return sum(await look.sizes(look.segments))
 
-async def with_ref(store: ValkeyStore, ref: str, names: Names, deadline: float) -> list[SessionHead]:
-    """See `Listing.with_ref`. The ref names the segment, and only its index is searched."""
-    if not is_ref(ref):
-        return []
-    look = await _Look.now(store, deadline)
-    listed = await look.beginning(int(ref[:3], 16), bytes.fromhex(ref[3:][: 2 * _NAMED_BYTES]))
-    return [head for head in await look.read(listed, names) if head.key.ref == ref]
+    async def page(self, cursor: str | None, limit: int, names: Names, deadline: float) -> SessionPage:
+        """See `Listing.page`. The indexes are complete except for moments (R-28)."""
+        after = Position.read(cursor, segments=len(await self._sender.known_segments(deadline)))
+        look = await self._look(deadline)
+        listed = await look.beyond(after, limit + 1)
+        heads = await look.read(listed[:limit], names)
+        return SessionPage(heads, listed[limit - 1].position.cursor if len(listed) > limit else None)
+
+    async def with_ref(self, ref: str, names: Names, deadline: float) -> list[SessionHead]:
+        """See `Listing.with_ref`. The ref names the segment, and only its index is searched."""
+        if not is_ref(ref):
+            return []
+        look = await self._look(deadline)
+        listed = await look.beginning(int(ref[:3], 16), bytes.fromhex(ref[3:][: 2 * _NAMED_BYTES]))
+        return [head for head in await look.read(listed, names) if head.key.ref == ref]
+
+    async def _look(self, deadline: float) -> _Look:
+        segments = tuple(await self._sender.known_segments(deadline))
+        now_ms = milliseconds(await self._sender.request(b"TIME", deadline=deadline))
+        return _Look(self._sender, self._heads, segments, now_ms, deadline)
 
 
 class _Look(NamedTuple):
     """Reads of the indexes at one instant of the store's time."""
 
-    store: ValkeyStore
+    sender: Sender
+    heads: Heads
     segments: Sequence[Segment]
     now_ms: int
     deadline: float
 
-    @classmethod
-    async def now(cls, store: ValkeyStore, deadline: float) -> Self:
-        segments = tuple(await store.known_segments(deadline))
-        time = await store.sender.send(lambda _: store.link.request(b"TIME", deadline=deadline))
-        return cls(store, segments, milliseconds(time), deadline)
-
     async def ask(self, commands: Sequence[Sequence[Argument]]) -> list[Reply]:
-        return await self.store.sender.answers(commands, self.deadline)
+        return await self.sender.answers(commands, deadline=self.deadline)
 
     async def sizes(self, segments: Sequence[Segment]) -> list[int]:
         """The number of live sessions in each of these."""
@@ -123,7 +131,7 @@ class _Look(NamedTuple):
 
     async def beginning(self, prefix: int, begin: bytes) -> set[_Listed]:
         """The sessions of one segment with this beginning of KEY."""
-        number, link = prefix % len(self.segments), self.store.link
+        number, link = prefix % len(self.segments), self.sender.link
         index, pattern = self.segments[number].expiries, _SPECIAL.sub(rb"\\\1", begin) + b"*"
         found: set[_Listed] = set()
         at, generation = b"", link.generation
@@ -143,10 +151,10 @@ class _Look(NamedTuple):
             return []
         fields = fields_for(names)
         reads = [(b"HMGET", self.segments[each.segment].record_prefix + each.digest, *fields) for each in listed]
-        replies = await self.store.sender.send(lambda _: self.store.link.pipeline(reads, deadline=self.deadline))
+        replies = await self.sender.pipeline(reads, deadline=self.deadline)
         records = [_record(each, fields, reply, self.now_ms) for each, reply in zip(listed, replies, strict=True)]
         for each, record in zip(listed, records, strict=True):
-            note(self.store, SessionKey(each.segment, each.digest), record)
+            self.heads.note(SessionKey(each.segment, each.digest), record)
         living = (each for each in records if isinstance(each, SessionRecord))
         return [SessionHead.of(record, record.attributes) for record in living]
 

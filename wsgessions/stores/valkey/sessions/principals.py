@@ -7,8 +7,7 @@ do not touch the index.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable
 
 from ....errors import NonStopTimeout, StoreUnavailable
 from ....record import CommitOutcome, CommitStatus, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
@@ -16,114 +15,105 @@ from ....store.listing import Names, SessionHead
 from ..format.forward import Redirect
 from ..format.metadata import ScriptStatus
 from ..format.principal import key_of, member_of
-from . import commit as writing
-from .heads import Found, read_heads
-from .principal_index import Scored, announce, confirm, forget, note_unkept, scores_of, take_out
+from .commit import Commits
+from .heads import Found, Heads
+from .principal_index import PrincipalIndex, Scored, note_unkept
 
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
-
-__all__ = ["create", "heads_of", "look_after", "rotate"]
+__all__ = ["Principals"]
 
 
-def create(store: ValkeyStore, new: NewSession, deadline: float) -> Coroutine[Any, Any, SessionRecord | None]:
-    """Store a new session, see `Store.create`; one with a principal enters the index."""
-    return _create_bound(store, new, new.principal, deadline) if new.principal else writing.create(store, new, deadline)
+class Principals:
+    """The sessions with a principal of one store.
 
-
-def rotate(
-    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget, deadline: float
-) -> Coroutine[Any, Any, CommitOutcome]:
-    """Move a session, see `Store.rotate`; the index of its principal is updated."""
-    if successor.principal or successor.binds:
-        return _rotate_bound(store, delta, successor, deadline)
-    return writing.commit(store, delta, successor, deadline)
-
-
-async def _create_bound(store: ValkeyStore, new: NewSession, principal: str, deadline: float) -> SessionRecord | None:
-    await _announce(store, principal, new.key, deadline)
-    record = await writing.create(store, new, deadline)
-    try:
-        if record is not None:
-            await confirm(store, principal, [(new.key, record.deadline_ms)], deadline)
-    except StoreUnavailable as error:
-        note_unkept(error)
-    return record
-
-
-async def _rotate_bound(
-    store: ValkeyStore, delta: SessionDelta, successor: RotationTarget, deadline: float
-) -> CommitOutcome:
-    after = successor.principal_after
-    if after:
-        await _announce(store, after, successor.key, deadline)
-    outcome = await writing.commit(store, delta, successor, deadline)
-    try:
-        if outcome.status is CommitStatus.APPLIED and outcome.moved is None:
-            await _follow(store, delta.key, successor, deadline)
-        elif after and outcome.status is not CommitStatus.UNKNOWN:
-            await take_out(store, after, [successor.key], deadline)
-    except StoreUnavailable as error:
-        note_unkept(error)
-    return outcome
-
-
-async def _follow(store: ValkeyStore, old: SessionKey, successor: RotationTarget, deadline: float) -> None:
-    """Update the indexes: a session has moved, and may have another principal."""
-    if successor.principal:
-        await take_out(store, successor.principal, [old], deadline)
-    if after := successor.principal_after:
-        found = await read_heads(store, [successor.key], (), deadline)
-        await _confirm(store, after, found.values(), deadline)
-
-
-async def _announce(store: ValkeyStore, principal: str, key: SessionKey, deadline: float) -> None:
-    """Announce a session before it is created or moved.
-
-    Raises:
-        StoreUnavailable: that failed. The session is unchanged then, so its outcome is never unknown.
+    Args:
+        index: the indexes of principals.
+        commits: creates and moves the sessions.
+        heads: reads them.
     """
-    try:
-        due = await announce(store, principal, key, deadline)
-        if due:
-            await look_after(store, principal, due, (), deadline)
-    except StoreUnavailable as error:
-        if not error.unknown:
-            raise
-        raise NonStopTimeout("the store has not answered in time, and the session was not changed") from error
 
+    def __init__(self, index: PrincipalIndex, commits: Commits, heads: Heads) -> None:
+        self._index = index
+        self._commits = commits
+        self._heads = heads
 
-async def heads_of(
-    store: ValkeyStore, principal: str, keys: Collection[SessionKey], names: Names, deadline: float
-) -> list[SessionHead]:
-    """See `Indexing.heads_of`."""
-    members = await scores_of(store, principal, keys, deadline)
-    found = await look_after(store, principal, members, names, deadline)
-    live = (each for each in found.values() if isinstance(each, SessionRecord) and each.principal == principal)
-    return [SessionHead.of(record, record.attributes) for record in live]
+    async def create(self, new: NewSession, principal: str, deadline: float) -> SessionRecord | None:
+        """Store a new session with this principal, see `Store.create`."""
+        await self._announce(principal, new.key, deadline)
+        record = await self._commits.create(new, deadline)
+        try:
+            if record is not None:
+                await self._index.confirm(principal, [(new.key, record.deadline_ms)], deadline)
+        except StoreUnavailable as error:
+            note_unkept(error)
+        return record
 
+    async def rotate(self, delta: SessionDelta, successor: RotationTarget, deadline: float) -> CommitOutcome:
+        """Move a session that has a principal before or after it, see `Store.rotate`."""
+        after = successor.principal_after
+        if after:
+            await self._announce(after, successor.key, deadline)
+        outcome = await self._commits.rotate(delta, successor, deadline)
+        try:
+            if outcome.status is CommitStatus.APPLIED and outcome.moved is None:
+                await self._follow(delta.key, successor, deadline)
+            elif after and outcome.status is not CommitStatus.UNKNOWN:
+                await self._index.take_out(after, [successor.key], deadline)
+        except StoreUnavailable as error:
+            note_unkept(error)
+        return outcome
 
-async def look_after(
-    store: ValkeyStore, principal: str, members: Scored, names: Names, deadline: float
-) -> dict[SessionKey, Found]:
-    """Read the sessions of these members of an index, and repair their entries."""
-    found = await read_heads(store, [key_of(member) for member in members], names, deadline)
-    gone = [key for key, each in found.items() if each is ScriptStatus.REVOKED or isinstance(each, Redirect)]
-    missing = {member: score for member, score in members.items() if found[key_of(member)] is ScriptStatus.GONE}
-    unconfirmed = [
-        each
-        for each in found.values()
-        if isinstance(each, SessionRecord) and members[member_of(each.key)] != each.deadline_ms
-    ]
-    try:
-        await _confirm(store, principal, unconfirmed, deadline)
-        await take_out(store, principal, gone, deadline)
-        await forget(store, principal, missing, deadline)
-    except StoreUnavailable as error:
-        note_unkept(error)
-    return found
+    async def _follow(self, old: SessionKey, successor: RotationTarget, deadline: float) -> None:
+        """Update the indexes: a session has moved, and may have another principal."""
+        if successor.principal:
+            await self._index.take_out(successor.principal, [old], deadline)
+        if after := successor.principal_after:
+            found = await self._heads.read([successor.key], (), deadline)
+            await self._confirm(after, found.values(), deadline)
 
+    async def _announce(self, principal: str, key: SessionKey, deadline: float) -> None:
+        """Announce a session before it is created or moved.
 
-async def _confirm(store: ValkeyStore, principal: str, found: Iterable[Found], deadline: float) -> None:
-    live = (each for each in found if isinstance(each, SessionRecord))
-    await confirm(store, principal, ((each.key, each.deadline_ms) for each in live), deadline)
+        Raises:
+            StoreUnavailable: that failed. The session is unchanged then, so its outcome is never unknown.
+        """
+        try:
+            due = await self._index.announce(principal, key, deadline)
+            if due:
+                await self.look_after(principal, due, (), deadline)
+        except StoreUnavailable as error:
+            if not error.unknown:
+                raise
+            raise NonStopTimeout("the store has not answered in time, and the session was not changed") from error
+
+    async def heads_of(
+        self, principal: str, keys: Collection[SessionKey], names: Names, deadline: float
+    ) -> list[SessionHead]:
+        """See `Indexing.heads_of`."""
+        members = await self._index.scores_of(principal, keys, deadline)
+        found = await self.look_after(principal, members, names, deadline)
+        live = (each for each in found.values() if isinstance(each, SessionRecord) and each.principal == principal)
+        return [SessionHead.of(record, record.attributes) for record in live]
+
+    async def look_after(
+        self, principal: str, members: Scored, names: Names, deadline: float
+    ) -> dict[SessionKey, Found]:
+        """Read the sessions of these members of an index, and repair their entries."""
+        found = await self._heads.read([key_of(member) for member in members], names, deadline)
+        gone = [key for key, each in found.items() if each is ScriptStatus.REVOKED or isinstance(each, Redirect)]
+        missing = {member: score for member, score in members.items() if found[key_of(member)] is ScriptStatus.GONE}
+        unconfirmed = [
+            each
+            for each in found.values()
+            if isinstance(each, SessionRecord) and members[member_of(each.key)] != each.deadline_ms
+        ]
+        try:
+            await self._confirm(principal, unconfirmed, deadline)
+            await self._index.take_out(principal, gone, deadline)
+            await self._index.forget(principal, missing, deadline)
+        except StoreUnavailable as error:
+            note_unkept(error)
+        return found
+
+    async def _confirm(self, principal: str, found: Iterable[Found], deadline: float) -> None:
+        live = (each for each in found if isinstance(each, SessionRecord))
+        await self._index.confirm(principal, ((each.key, each.deadline_ms) for each in live), deadline)

@@ -16,18 +16,17 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ....errors import StoreRefused
 from ....internal.log_throttle import LogThrottle
-from ..client.commands import Argument, ScriptCall
 from ..client.replies import Reply
+from ..client.requests import Argument, ScriptCall
+from ..diagnostics import StoreDiagnostics
 from ..format.segments import Segment
 from ..format.session_scripts import REINDEX
-from .principal_repair import drop_orphans, repair_principals
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
+from ..sender import Sender
+from .principal_repair import PrincipalRepair
 
 __all__ = ["IndexRepair"]
 
@@ -58,12 +57,18 @@ class IndexRepair:
     """Repeated passes over the records of a store's application, a step at a time.
 
     Args:
-        store: the store to repair.
+        sender: of the store to repair.
+        principals: repairs the indexes of principals.
+        diagnostics: counts the sessions that were missing.
         idle_timeout: the application's idle timeout in seconds; 0 for none.
     """
 
-    def __init__(self, store: ValkeyStore, *, idle_timeout: float = 0.0) -> None:
-        self._store = store
+    def __init__(
+        self, sender: Sender, principals: PrincipalRepair, diagnostics: StoreDiagnostics, *, idle_timeout: float = 0.0
+    ) -> None:
+        self._sender = sender
+        self._principal_repair = principals
+        self._diagnostics = diagnostics
         half = idle_timeout / 2 or math.inf
         self._period = max(_LEAST_PERIOD, min(_PERIOD, half))
         between = min(half, _PERIOD * _PASSES_FOR_PRINCIPALS)
@@ -103,16 +108,16 @@ class IndexRepair:
         return self._cursor != _BEGIN
 
     async def _begins(self) -> bool:
-        now = time.monotonic()
-        if not self._store.segments or (now < self._due and self._generation == self._store.link.generation):
+        now, segments = time.monotonic(), self._sender.agreement.segments
+        if segments is None or (now < self._due and self._generation == self._sender.link.generation):
             return False
         self._due = now + self._period
         self._passes += 1
         self._for_principals = self._once_more or self._passes % self._passes_for_principals == 0
         self._scans = await self._needed_scans()
         self._once_more = False
-        self._segments = {segment.record_prefix: segment for segment in self._store.segments}
-        self._principals = {segment.principals_prefix for segment in self._store.segments}
+        self._segments = {segment.record_prefix: segment for segment in segments}
+        self._principals = {segment.principals_prefix for segment in segments}
         # The tag of a segment is letters and digits, and the namespace has none of the pattern's own characters.
         application = next(iter(self._segments)).rpartition(b"{")[0]
         self._pattern = application + b"{*}:[ps]:*"
@@ -120,12 +125,12 @@ class IndexRepair:
 
     async def _needed_scans(self) -> int:
         """The number of scans in a step that completes a pass in time, for any number of keys."""
-        told = await self._store.link.request(b"INFO", b"keyspace", deadline=_soon())
+        told = await self._sender.link.request(b"INFO", b"keyspace", deadline=_soon())
         keys = sum(map(int, _KEYS.findall(told.decode())))
         return max(_SCANS, math.ceil(keys / _KEYS_PER_SCAN / self._longest_pass))
 
     async def _look(self) -> None:
-        link = self._store.link
+        link = self._sender.link
         if self._generation != link.generation:  # perhaps another server, for which the cursor is invalid
             self._cursor, self._generation = _BEGIN, link.generation
             self._for_principals = self._once_more = True
@@ -134,8 +139,8 @@ class IndexRepair:
         found = self._by_segment(names)
         await self._repair(found)
         if self._for_principals:
-            self._store.trouble.note_reindexed(await repair_principals(self._store, chain(*found.values())))
-            await drop_orphans(self._store, filter(self._is_index, names))
+            self._diagnostics.note_reindexed(await self._principal_repair.repair(chain(*found.values())))
+            await self._principal_repair.drop_orphans(filter(self._is_index, names))
         self._cursor = cursor
 
     def _is_index(self, name: bytes) -> bool:
@@ -165,10 +170,10 @@ class IndexRepair:
             for segment, names in missing
             for i in range(0, len(names), _RECORDS_PER_SCRIPT)
         ]
-        self._store.trouble.note_reindexed(sum(await self._ask(calls)))
+        self._diagnostics.note_reindexed(sum(await self._ask(calls)))
 
     async def _ask(self, commands: Sequence[Sequence[Argument] | ScriptCall]) -> list[Reply]:
-        replies = await self._store.link.pipeline(commands, deadline=_soon())
+        replies = await self._sender.link.pipeline(commands, deadline=_soon())
         for reply in replies:
             if isinstance(reply, StoreRefused):
                 raise reply

@@ -12,21 +12,20 @@ import logging
 import secrets
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ....errors import StoreRefused, StoreUnavailable
 from ....internal.background import BackgroundTask
 from ....internal.jitter import chance
 from ....internal.log_throttle import LogThrottle
-from ..client.commands import ScriptCall
 from ..client.replies import Reply
+from ..client.requests import ScriptCall
+from ..diagnostics import StoreDiagnostics
 from ..format.segments import Segment
 from ..format.session_scripts import DUE, REAP
-from ..sessions.principal_index import leave
+from ..sender import Sender
+from ..sessions.principal_index import PrincipalIndex
 from .index_repair import IndexRepair
-
-if TYPE_CHECKING:
-    from ..store import ValkeyStore
 
 __all__ = ["Reaper"]
 
@@ -45,21 +44,36 @@ class Reaper:
     """A background task that deletes sessions which expired longer ago than the store's grace.
 
     Args:
-        store: the store to sweep.
+        sender: of the store to sweep.
+        repair: finds sessions that are missing in the index.
+        index: the indexes of principals, which expired sessions leave.
+        diagnostics: counts unreadable records.
+        grace_ms: see `DEFAULT_GRACE`.
         interval: seconds for one sweep of all segments.
-        idle_timeout: see `IndexRepair`.
     """
 
-    def __init__(self, store: ValkeyStore, *, interval: float = 1.0, idle_timeout: float = 0.0) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        repair: IndexRepair,
+        index: PrincipalIndex,
+        diagnostics: StoreDiagnostics,
+        *,
+        grace_ms: int,
+        interval: float = 1.0,
+    ) -> None:
         self.expired: int = 0
         """Expired sessions that this process has removed."""
         self.orphans: int = 0
         """Removed index entries without a session."""
-        self._store = store
+        self._sender = sender
+        self._repair = repair
+        self._index = index
+        self._diagnostics = diagnostics
+        self._grace_ms = grace_ms
         self._interval = interval
         self._claim_ms = round(max(interval, 0.2) * 1000 * _CLAIM_INTERVALS)
         self._node = secrets.token_bytes(8)
-        self._repair = IndexRepair(store, idle_timeout=idle_timeout)
         self._task = BackgroundTask("wsgessions reaper", self._run)
         self._claimed_by_others: dict[Segment, float] = {}
         self._left_alone: dict[Segment, int] = {}
@@ -106,13 +120,13 @@ class Reaper:
 
     def _is_first(self) -> bool:
         """Whether the last sweep got the claim of the first segment, which one of all sweeping processes does."""
-        first = next(iter(self._store.segments or ()), None)
+        first = next(iter(self._sender.agreement.segments or ()), None)
         return first is not None and first not in self._claimed_by_others
 
     def _groups(self) -> Iterator[list[Segment]]:
         """The segments without a known claim of another process, a few at a time, in random order."""
-        now = time.monotonic()
-        mine = [segment for segment in self._store.segments or () if self._claimed_by_others.get(segment, 0.0) <= now]
+        now, segments = time.monotonic(), self._sender.agreement.segments or ()
+        mine = [segment for segment in segments if self._claimed_by_others.get(segment, 0.0) <= now]
         begin = chance.randrange(len(mine)) if mine else 0  # spreads nodes
         mine = mine[begin:] + mine[:begin]
         for i in range(0, len(mine), _SEGMENTS_AT_ONCE):
@@ -129,7 +143,7 @@ class Reaper:
 
     def _due(self, segment: Segment) -> ScriptCall:
         left_alone = self._left_alone.get(segment, 0)
-        args = (self._node, self._claim_ms, self._store.grace_ms, left_alone, _BATCH)
+        args = (self._node, self._claim_ms, self._grace_ms, left_alone, _BATCH)
         return ScriptCall(DUE, (segment.expiries, segment.claim), args)
 
     def _note(self, segment: Segment, members: list[bytes] | None) -> bool:
@@ -145,21 +159,21 @@ class Reaper:
 
     async def _reap(self, due: dict[Segment, list[bytes]]) -> None:
         calls = [
-            ScriptCall(REAP, (segment.expiries, *map(segment.record_prefix.__add__, found)), (self._store.grace_ms,))
+            ScriptCall(REAP, (segment.expiries, *map(segment.record_prefix.__add__, found)), (self._grace_ms,))
             for segment, found in due.items()
         ]
         for segment, counts in zip(due, await self._run_scripts(calls), strict=True):
             expired, orphans, unreadable, too_new, bound = counts
             self.expired += expired
             self.orphans += orphans
-            self._store.trouble.unreadable += unreadable
+            self._diagnostics.unreadable += unreadable
             if too_new:
                 self._left_alone[segment] = self._left_alone.get(segment, 0) + too_new
             if bound:
-                await leave(self._store, zip(bound[::2], bound[1::2], strict=True), self._soon())
+                await self._index.leave(zip(bound[::2], bound[1::2], strict=True), self._soon())
 
     async def _run_scripts(self, calls: list[ScriptCall]) -> list[Reply]:
-        replies = await self._store.link.pipeline(calls, deadline=self._soon())
+        replies = await self._sender.link.pipeline(calls, deadline=self._soon())
         for reply in replies:
             if isinstance(reply, StoreRefused):
                 raise reply
