@@ -135,7 +135,7 @@ class RequestSessions:
 
     def renewal_due(self, unit: UnitOfWork) -> bool:
         """Whether the client of this session is to be given a new id, because of the age of the present one (S-07)."""
-        return unit.has_followed_move or self.repository.renewal.due(unit)
+        return unit.has_followed_move or (self.renews and self.repository.renewal.due(unit))
 
     def watermark_for(self, unit: UnitOfWork) -> str | None:
         """The client's next watermark, or None if the present one is sufficient (C-13)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from ..record import CommitOutcome, NewSession, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from ..record.clock import StoreClock
@@ -13,9 +13,13 @@ __all__ = ["Layer"]
 
 Below = TypeVar("Below", bound=Store)
 
+_PASSED_ON: Final = ("create", "apply", "rotate", "delete", "was_replaced", "end_forward")
+
 
 class Layer(Generic[Below]):
     """The calls of a `Store` that most layers pass on unchanged. A layer overrides the others.
+
+    Those that it does not override are the methods of the store behind themselves, without a frame of their own.
 
     Args:
         below: the store behind.
@@ -23,13 +27,14 @@ class Layer(Generic[Below]):
 
     def __init__(self, below: Below) -> None:
         self.below = below
+        for name in _PASSED_ON:
+            if getattr(type(self), name) is getattr(Layer, name):
+                setattr(self, name, getattr(below, name))
 
     @property
     def clock(self) -> StoreClock:
         """The clock of the store behind."""
         return self.below.clock
-
-    # Like coroutine functions, but without a frame of their own.
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
         """See `Store.create`."""

@@ -142,13 +142,13 @@ class SessionCookies:
         mark = header[mark_at + len(self._mark_needle) : mark_end if mark_end > 0 else None]
         return PresentedCredentials(session_id, mark.strip(b" \t").decode("latin-1"), PRESENT)
 
-    def expect(self, presented: PresentedCredentials, watermark: str, resolved: ResolvedCredentials) -> None:
+    def expect(self, presented: PresentedCredentials, watermark: str, resolved: ResolvedCredentials | None) -> None:
         """Remember the credentials of the client's next request, which has the same header with this watermark.
 
         Args:
             presented: those of this request.
             watermark: the watermark in this response.
-            resolved: the values derived from the id and this watermark.
+            resolved: the values derived from the id and this watermark, if they are known.
         """
         known = presented.watermark
         if known and presented.header:

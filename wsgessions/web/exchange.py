@@ -69,9 +69,10 @@ class Exchange(Struct):
             parts = message.get("more_body") and self._host is not None
             if parts or self._long is not None or self._replaced is not None:
                 return self._send_further(message)
-        elif self._long is not None or self.request.needs_store(message.get("status", 200)):
-            return self._open(message)
         else:
+            needs_store = self.request.needs_store(message.get("status", 200))
+            if needs_store or self._long is not None:
+                return self._open(message, needs_store=needs_store)
             message = self._opening(message)
         return self._watched(self._channel(message))
 
@@ -86,13 +87,12 @@ class Exchange(Struct):
         unit.response_started(takes_late_changes=request.requests.takes_late_changes)
         return message
 
-    async def _open(self, message: Message) -> None:
+    async def _open(self, message: Message, *, needs_store: bool) -> None:
         """Send the start of the response, after what has to be done at the store."""
-        request, status = self.request, message.get("status", 200)
-        if request.needs_store(status):
+        if needs_store:
             may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
             try:
-                await request.before_response(status, may_create=may_create)
+                await self.request.before_response(message.get("status", 200), may_create=may_create)
             except WsgessionsError as error:
                 await self._send_error(error)
         message = self._opening(message)

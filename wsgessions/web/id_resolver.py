@@ -82,17 +82,10 @@ class SessionIdResolver:
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
             if move is None and unit.id == presented.id and presented is unit.presented:
-                self._expect(presented, watermark, unit, requests)
+                self._cookies.expect(presented, watermark, requests.resolve_next(unit, watermark))
         if credential and self._leaves_strays(unit, presented):
             fields += self._strays
         return fields, credential
-
-    def _expect(
-        self, presented: PresentedCredentials, watermark: str, unit: UnitOfWork, requests: RequestSessions
-    ) -> None:
-        resolved = requests.resolve_next(unit, watermark)
-        if resolved is not None:
-            self._cookies.expect(presented, watermark, resolved)
 
     def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
         """Whether the browser would continue to send other cookies beside the new id, which replaces only one.

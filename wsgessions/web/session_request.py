@@ -133,7 +133,7 @@ class SessionRequest(Struct):
             create = may_create and self.method not in _NEVER_CREATING
             deadline = time.monotonic() + self.budget
             await requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)
-        if unit.is_accessed and requests.must_touch_now(unit):
+        if unit.is_accessed and unit.served_from is FROM_STORE and requests.must_touch_now(unit):
             await requests.touch(unit)
 
     def _raise_instead_of_500(self, status: int) -> None:

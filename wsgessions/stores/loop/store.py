@@ -130,7 +130,10 @@ class LoopBoundStore:
         return self._call_in_loop(lambda store: store.load(key, since=since, deadline=deadline), deadline)
 
     def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
-        return self._call_in_loop(lambda store: store.apply(delta, deadline=deadline), deadline)
+        here = self._store_here()  # a commit is frequent, so it costs no function of its own
+        if here is not None:
+            return here.apply(delta, deadline=deadline)
+        return self._call_from_other_loop(lambda store: store.apply(delta, deadline=deadline), deadline)
 
     def rotate(
         self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
@@ -150,10 +153,13 @@ class LoopBoundStore:
         await self._call_in_loop(lambda store: store.end_forward(keys, grace_ms=grace_ms, deadline=deadline), deadline)
 
     def _call_in_loop(self, ask: Ask[T], deadline: float) -> Coroutine[Any, Any, T]:
+        here = self._store_here()
+        return self._call_from_other_loop(ask, deadline) if here is None else ask(here)
+
+    def _store_here(self) -> Store | None:
+        """The store, if it is ready and this is called in its loop."""
         home = self._home
-        if home is not None and home.ready and _is_running(home.loop):
-            return ask(home.store)
-        return self._call_from_other_loop(ask, deadline)
+        return home.store if home is not None and home.ready and _is_running(home.loop) else None
 
     def _ask(
         self, capability: type[P], ask: Callable[[P], Coroutine[Any, Any, T]], deadline: float
