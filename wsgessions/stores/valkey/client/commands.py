@@ -16,6 +16,7 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol, cast
 
 import hiredis
@@ -163,25 +164,16 @@ class Commands(ABC):
         if whole or script.sha1 not in self._known_scripts:
             self._known_scripts.add(script.sha1)
             return _pack((b"EVAL", script.source, len(keys), *keys, *args))
-        # As hiredis does, at two thirds of the cost, because nearly all arguments are bytes already, and short.
-        wire = [b"*%d" % (3 + len(keys) + len(args)), script.by_name]
-        add = wire.append
-        for each in (b"%d" % len(keys), *keys, *args):
-            octets = each if type(each) is bytes else str(each).encode()
-            size = len(octets)
-            add(_LENGTHS[size] if size < _SHORT else _length(size))
-            add(octets)
-        add(b"\r\n")
-        return b"".join(wire)
+        words: tuple[Any, ...] = (b"%d" % len(keys), *keys, *args)
+        try:  # as hiredis does, at a fraction of the cost, for arguments that are bytes already, and short
+            parts = chain.from_iterable(zip(map(_SEPARATORS.__getitem__, map(len, words)), words, strict=True))
+            return b"".join((b"*%d" % (2 + len(words)), script.by_name, *parts, b"\r\n"))
+        except (TypeError, IndexError):
+            return _pack((b"EVALSHA", script.sha1, *words))
 
 
-def _length(size: int) -> bytes:
-    """The separator of two arguments, with the length of the second one."""
-    return b"\r\n$%d\r\n" % size
-
-
-_SHORT: Final = 1024
-_LENGTHS: Final = tuple(map(_length, range(_SHORT)))
+_SEPARATORS: Final = tuple(b"\r\n$%d\r\n" % size for size in range(1024))
+"""The separators of two arguments, by the length of the second one."""
 
 
 async def _wait_out(refused: StoreRefused, deadline: float) -> None:
