@@ -22,7 +22,6 @@ __all__ = ["BodyToCome", "is_made_on_the_way", "sealed"]
 _OF_A_THING: Final = frozenset({b"content-length", b"etag", b"last-modified"})
 _LAST: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 """The types of messages one of which may be the whole body."""
-_LENGTHS: Final = frozenset(map(len, _OF_A_THING))
 
 
 class BodyToCome:
@@ -84,12 +83,8 @@ class BodyToCome:
 
 def is_made_on_the_way(headers: Iterable[Any]) -> bool:
     """Whether headers contain neither length nor version of the body, so that it is generated while it is sent."""
-    for header in headers:
-        name = header[0]
-        # The length excludes most fields.
-        if len(name) in _LENGTHS and (name in _OF_A_THING or octets(name).lower() in _OF_A_THING):
-            return False
-    return True
+    names = [name for name, _ in headers]
+    return _OF_A_THING.isdisjoint(names) and _OF_A_THING.isdisjoint(octets(name).lower() for name in names)
 
 
 def sealed(send: Send, unit: UnitOfWork) -> Send:

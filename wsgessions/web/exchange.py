@@ -50,9 +50,9 @@ class Exchange(Struct):
     _long: LongConnection | None = None
     _replaced: WsgessionsError | None = None
     _sending: CoroutineType[Any, Any, None] | None = None
-    """The last call of the server's channel, or of one in front of it that calls it."""
+    """The last coroutine of the channel that was passed on: its code shows in the traceback of its error."""
     _lost: OSError | None = None
-    """The error of a channel that is no coroutine function."""
+    """The error of another call of the channel."""
 
     def receiving(self, receive: Receive) -> Receive:
         """The application's receive channel, for a WebSocket."""
@@ -74,7 +74,11 @@ class Exchange(Struct):
             if needs_store or self._long is not None:
                 return self._open(message, needs_store=needs_store)
             message = self._opening(message)
-        return self._watched(self._channel(message))
+        sending = self._channel(message)
+        if type(sending) is not CoroutineType:
+            return self._awaited(sending)
+        self._sending = sending
+        return sending
 
     def _opening(self, message: Message) -> Message:
         """The start of the response, with the session's headers."""
@@ -98,23 +102,14 @@ class Exchange(Struct):
         message = self._opening(message)
         if self._long is not None:
             await self._long.opened(message)
-        await self._watched(self._channel(message))
+        await self._awaited(self._channel(message))
 
     async def _send_further(self, message: Message) -> None:
         if self._replaced is None and await self._admit(message):
-            await self._watched(self._channel(message))
-
-    def _watched(self, sending: Awaitable[None]) -> Awaitable[None]:
-        """A message on its way, whose `OSError` is known as the channel's: it means that the client is gone.
-
-        Coroutines are passed on as they are. Their code shows in the traceback of an error.
-        """
-        if type(sending) is not CoroutineType:
-            return self._awaited(sending)
-        self._sending = sending
-        return sending
+            await self._awaited(self._channel(message))
 
     async def _awaited(self, sending: Awaitable[None]) -> None:
+        """Wait for a message, and record an `OSError` of the channel: the client is gone."""
         try:
             await sending
         except OSError as error:
@@ -182,10 +177,10 @@ class Exchange(Struct):
 
     def has_work_left(self) -> bool:
         """Whether `conclude` has anything to do, now that the application's call has returned."""
-        unit = self.request.unit
-        if self._long is not None or self._replaced is not None or unit.is_pending:
+        if self._long is not None or self._replaced is not None:
             return True
-        return unit.is_accessed and not self.request.requests.record_access(unit)
+        unit = self.request.unit
+        return unit.is_accessed and (unit.is_pending or not self.request.requests.record_access(unit))
 
     def was_cut(self) -> bool:
         """Whether the application's call was cancelled because its session has ended: then call `conclude`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from ..credentials.presented import ABSENT, PresentedCredentials
@@ -50,7 +50,7 @@ class SessionRequest(Struct):
     """The scheme, if known."""
     budget: float
     """Seconds left to wait for the store (F-00b)."""
-    fields_inside: Headers = []  # noqa: RUF012 - a struct makes a new one for each object
+    fields_inside: Sequence[Header] = ()
     """The fields that an inner layer has added to the response already."""
 
     @classmethod

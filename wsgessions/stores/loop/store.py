@@ -186,7 +186,6 @@ class LoopBoundStore:
             if self._home is None or not self._home.alive:
                 if not self._fresh:
                     self._store = self._factory()
-                    self._prepare(self._store)
                 self._fresh = False
                 self._home = make(self._store)
                 self._serve_from(self._store)
@@ -194,12 +193,10 @@ class LoopBoundStore:
                     weakref.finalize(self, self._home.leave_if_in, os.getpid())
             return self._home
 
-    def _prepare(self, store: Store) -> None:
-        """Pass the known secret on to the store of a new store loop."""
-
     def _serve_from(self, store: Store | None) -> None:
-        """Pass calls that need no store loop directly to this store from now on, from any thread; None to answer them
-        here, as a store that is not started.
+        """This is the store of a new store loop, which gets what the last one was told; or there is none for now.
+
+        Calls that need no store loop are passed to it directly, from any thread; without one they are answered here.
         """
 
     def renew_after_fork(self) -> None:
@@ -260,10 +257,11 @@ class SecretKeepingStore(LoopBoundStore, forwards=SecretKeeping):
     def follow_secret(self, known: bytes, tell: Callable[[bytes], None]) -> None:
         self._secret = known
         self._followers.add(tell)
-        self._prepare(self._store)
+        _capability(self._store, SecretKeeping).follow_secret(known, self._learn)
 
-    def _prepare(self, store: Store) -> None:
-        if self._secret:
+    def _serve_from(self, store: Store | None) -> None:
+        super()._serve_from(store)
+        if store is not None and self._secret:
             _capability(store, SecretKeeping).follow_secret(self._secret, self._learn)
 
     def _learn(self, secret: bytes) -> None:
