@@ -74,6 +74,14 @@ class StoreLoop:
         return homes[0]
 
     @property
+    def is_running_here(self) -> bool:
+        """Whether the caller is in this loop."""
+        try:
+            return self.loop is asyncio.get_running_loop()
+        except RuntimeError:  # in no loop: the coroutine is made here and run later
+            return False
+
+    @property
     def alive(self) -> bool:
         return not self.over and self.loop.is_running()
 

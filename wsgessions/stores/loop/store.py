@@ -159,7 +159,7 @@ class LoopBoundStore:
     def _store_here(self) -> Store | None:
         """The store, if it is ready and this is called in its loop."""
         home = self._home
-        return home.store if home is not None and home.ready and _is_running(home.loop) else None
+        return home.store if home is not None and home.ready and home.is_running_here else None
 
     def _ask(
         self, capability: type[P], ask: Callable[[P], Coroutine[Any, Any, T]], deadline: float
@@ -174,7 +174,7 @@ class LoopBoundStore:
 
     def in_store_loop(self) -> bool:
         home = self._home
-        return home is not None and home.alive and _is_running(home.loop)
+        return home is not None and home.alive and home.is_running_here
 
     def run_blocking(self, work: Callable[[], Coroutine[Any, Any, T]], *, deadline: float = NEVER) -> T:
         return self._find_loop(StoreLoop.in_thread).run_blocking(work, deadline)
@@ -328,14 +328,6 @@ def _combined(kinds: tuple[type[LoopBoundStore], ...]) -> type[LoopBoundStore]:
 
 
 _left_to_parent: Final[list[StoreLoop]] = []
-
-
-def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether this is called in that loop."""
-    try:
-        return loop is asyncio.get_running_loop()
-    except RuntimeError:  # in no loop: the coroutine is made here and run later
-        return False
 
 
 async def _nothing(_: Store) -> None:
