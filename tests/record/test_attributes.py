@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -75,6 +78,38 @@ def test_empty_states_are_not_kept_for_ever_either(monkeypatch: pytest.MonkeyPat
     for state in states:
         resting_on(state)
     assert sum(state.lazy is not None for state in states) < 200
+
+
+_FORKING = """
+import os, threading
+from wsgessions.codec import encode
+from wsgessions.record import StoredAttributes
+from wsgessions.record.attributes import _recent
+from wsgessions.session.lazy_values import LazyValue
+
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with _recent._lock:
+        held.set()
+        over.wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    print(list(StoredAttributes({"a": encode(1, name="a")}).placeholders(LazyValue.all_of)), flush=True)
+    os._exit(0)
+over.set()
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+def test_a_forked_child_makes_placeholders_while_its_parent_was_about_to() -> None:
+    """F-25: the thread that held the lock does not exist in the child."""
+    run = subprocess.run([sys.executable, "-c", _FORKING], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "['a']\n"
 
 
 def test_the_garbage_collector_has_nothing_to_do_with_a_state() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from threading import Lock
 from typing import Any, Final, TypeAlias
 
+from ..internal.after_fork import renew_in_children
 from ..internal.masked import described, shows_as
 from .struct import Struct
 
@@ -120,13 +121,18 @@ class StoredAttributes(Struct, gc=False):  # noqa: PLW1641 - it has no hash, as 
 class _Recent:
     """The states that got placeholders most recently, within ``max_bytes``; the earlier ones lose theirs."""
 
-    __slots__ = ("_bytes", "_lock", "_states", "max_bytes")
+    __slots__ = ("__weakref__", "_bytes", "_lock", "_states", "max_bytes")
 
     def __init__(self) -> None:
+        renew_in_children(self)
         self._lock = Lock()
         self._states: deque[tuple[StoredAttributes, int]] = deque()
         self._bytes = 0
         self.max_bytes = _LEAST_BYTES
+
+    def renew_after_fork(self) -> None:
+        """Another thread of the parent may have held the lock."""
+        self._lock = Lock()
 
     def add(self, state: StoredAttributes, value_bytes: int) -> None:
         """``state``, with values of so many bytes, has placeholders now."""
