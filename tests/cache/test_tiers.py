@@ -21,8 +21,8 @@ from wsgessions.cache.listener import InvalidationListener
 from wsgessions.cache.near_cache import FeedingStore, NearCache
 from wsgessions.cache.off_heap import OffHeap
 from wsgessions.record import Seen, SessionKey, SessionRecord, StoredAttributes
-from wsgessions.record.clock import StoreClock
 from wsgessions.store.cache_statistics import Loss, Miss
+from wsgessions.stores.memory.store import MemoryStore
 
 FAR_MS = 2**50
 INCARNATION = 7
@@ -30,11 +30,8 @@ LENGTH = 2.0
 HEAP = 100_000
 
 
-class Behind:
-    """What a cache needs of the store behind it until it is started."""
-
-    def __init__(self) -> None:
-        self.clock = StoreClock()
+class Behind(MemoryStore):
+    """The store behind a cache that is not started."""
 
     def feed(self, cache: InvalidationListener, lease: Lease) -> None:
         """It is fed by the tests."""

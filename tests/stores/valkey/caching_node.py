@@ -79,7 +79,7 @@ def node_of(
 ) -> CachingNode:
     """A node that is not started yet."""
     granted = Lease(lease, clock=clock)
-    cache = NearCache(store, lease=granted, max_bytes=10**6, **{"audit_share": 0.0, **options})
+    cache = NearCache(store, lease=granted, max_bytes=2 * 10**6, **{"audit_share": 0.0, **options})
     return CachingNode(cache, store, granted)
 
 
