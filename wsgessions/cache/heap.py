@@ -138,7 +138,8 @@ class Snapshots:
             self.bytes += size
         else:
             self._renew(there, record, size)
-        self._make_room()
+        if self.bytes > self.max_bytes:
+            self._make_room()
 
     def put_base(self, record: SessionRecord) -> None:
         """Keep this state as an outdated one, if there is room: never served, the base of a read."""

@@ -105,7 +105,7 @@ class Loader:
             unit.attach(session, record)
             unit.served_from = FROM_STORE
             self.statistics.followed_moves += unit.has_followed_move
-            self.look_for_rollback(unit, record, unit.client_watermark)
+            self.look_for_rollback(unit, record, carried)
         unit.loaded(session)
 
     async def _end_forward(self, record: SessionRecord, deadline: float) -> None:

@@ -139,9 +139,10 @@ class RequestSessions:
 
     def watermark_for(self, unit: UnitOfWork) -> str | None:
         """The client's next watermark, or None if the present one is sufficient (C-13)."""
-        record, carried, seal = unit.record, unit.client_watermark, self.startup.seal
+        record, resolved, seal = unit.record, unit.resolved, self.startup.seal
         if record is None or seal is None:
             return None
+        carried = None if resolved is None else resolved.carried
         known = carried.version if carried and carried.incarnation == record.incarnation else 0
         hopped = self._hop_check and carried is not None and carried.node != seal.node
         if record.version > known or hopped or (record.version < known and unit.is_rolled_back):

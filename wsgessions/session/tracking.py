@@ -180,7 +180,8 @@ class AttributeTracker(Struct):
         """
         is_current = at == self.writes
         for name, raw in sent.changed.items():
-            if is_current and is_immutable(_get(values, name)):
+            value = _get(values, name)
+            if is_current and (type(value) not in CONTAINERS or is_immutable(value)):
                 self.baseline.pop(name, None)
             else:
                 self.baseline[name] = raw

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Final
 
 from ..credentials.presented import OVERSIZED, PresentedCredentials, ResolvedCredentials
-from ..credentials.watermark import Watermark
 from ..errors import CookiesOversized, SessionClosed, SessionGone, SessionNotLoaded, WsgessionsError
 from ..record import SessionKey, SessionRecord, StoredAttributes
 from ..record.struct import field
@@ -54,6 +53,7 @@ class UnitOfWork(AttributeTracker):
     presented: PresentedCredentials = field(default_factory=PresentedCredentials)
     client_address: str | None = None
     resolved: ResolvedCredentials | None = None
+    """The key, and the client's watermark if it is authentic; once a request has looked the session up."""
     client_record: SessionRecord | None = None
     """The state of this watermark, written by this node or by one that need not be distinguished from it."""
     is_client_told: bool = False
@@ -103,11 +103,6 @@ class UnitOfWork(AttributeTracker):
     def ref(self) -> str | None:
         """See `Session.ref`."""
         return None if self.record is None else self.record.key.ref
-
-    @property
-    def client_watermark(self) -> Watermark | None:
-        """The watermark of the client, if it is authentic."""
-        return None if self.resolved is None else self.resolved.carried
 
     # -- access --------------------------------------------------------------------------------------------------------
 

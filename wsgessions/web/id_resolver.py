@@ -77,7 +77,7 @@ class SessionIdResolver:
         says_how_long = max_age is not None or unit.cookie_seconds is not None
         if credential or (says_how_long and unit.is_committed and not untold):
             fields.append(self.set_id(carrier, unit.id, max_age=max_age))
-        move = requests.move_for(unit)
+        move = None if unit.unsettled is None else requests.move_for(unit)
         watermark = move or requests.watermark_for(unit)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))

@@ -108,6 +108,7 @@ class ValkeyStore:
             diagnostics=self.trouble,
             grace_ms=self.grace_ms,
         )
+        self.apply: Final = self.sessions.commits.apply
         self.reaper: Reaper | None = None if reap_interval is None else self.make_reaper(reap_interval, idle_timeout)
         self._release = release
         self._namespace = namespace
@@ -209,9 +210,6 @@ class ValkeyStore:
     async def audit(self, key: SessionKey, *, deadline: float) -> None:
         """See `Feeding.audit`."""
         await self.sessions.loads.audit(key, deadline)
-
-    def apply(self, delta: SessionDelta, *, deadline: float = NEVER) -> Coroutine[Any, Any, CommitOutcome]:
-        return self.sessions.commits.apply(delta, deadline=deadline)
 
     def rotate(
         self, delta: SessionDelta, successor: RotationTarget, *, deadline: float = NEVER
