@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final
 
 from ..credentials.presented import ABSENT, PresentedCredentials
@@ -113,8 +113,10 @@ class SessionRequest(Struct):
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)
 
-    async def before_response(self, status: int, *, may_create: bool = True) -> None:
+    def before_response(self, status: int, *, may_create: bool = True) -> Awaitable[None]:
         """Commit the changes, and do all other work before the headers are sent (C-13).
+
+        Acts as a coroutine function; nearly always the result is the commit itself, with no coroutine around it.
 
         Args:
             status: the status of the response.
@@ -129,12 +131,19 @@ class SessionRequest(Struct):
             if not requests.settings.save_on_error:
                 unit.rollback(self.session)
         renews = self.method is not None and requests.renewal_due(unit)
-        if renews or unit.is_pending:
-            create = may_create and self.method not in _NEVER_CREATING  # R-41
-            deadline = time.monotonic() + self.budget
-            await requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)
-        if unit.is_accessed and unit.served_from is FROM_STORE and requests.must_touch_now(unit):
-            await requests.touch(unit)
+        if not (renews or unit.is_pending):
+            return self._touch_in_time()
+        create = may_create and self.method not in _NEVER_CREATING  # R-41
+        deadline = time.monotonic() + self.budget
+        committing = requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)
+        return self._touch_in_time(committing) if unit.served_from is FROM_STORE else committing
+
+    async def _touch_in_time(self, committing: Awaitable[None] | None = None) -> None:
+        """After the commit, if there is one: record the access now, if later may be too late (K-09)."""
+        if committing is not None:
+            await committing
+        if self.unit.is_accessed and self.requests.must_touch_now(self.unit):
+            await self.requests.touch(self.unit)
 
     def _raise_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of the session's error: raise it, for the right error response (F-00a)."""
