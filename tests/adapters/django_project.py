@@ -6,12 +6,18 @@ import atexit
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import django
 from django.conf import settings
 
-__all__ = ["configure"]
+__all__ = ["MAIL_IN_MEMORY", "configure"]
+
+_IN_MEMORY: Final = "django.core.mail.backends.locmem.EmailBackend"
+MAIL_IN_MEMORY: Final[dict[str, Any]] = (
+    {"MAILERS": {"default": {"BACKEND": _IN_MEMORY}}} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": _IN_MEMORY}
+)
+"""The settings by which Django keeps its mails in ``django.core.mail.outbox``."""
 
 
 def configure(**changed: Any) -> None:

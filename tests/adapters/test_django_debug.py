@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.django_project import configure
+from tests.adapters.django_project import MAIL_IN_MEMORY, configure
 from tests.canary import VALUE, Canary
 from tests.nodes import Node, make_node
 from wsgessions import errors
@@ -107,6 +107,6 @@ def mailed_for(request: Any, error: errors.WsgessionsError) -> Any:
     info = (type(error), error, error.__traceback__)
     record = logging.LogRecord("django.request", logging.ERROR, "", 0, "failed", (), info)
     record.request = request
-    with override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"):
+    with override_settings(**MAIL_IN_MEMORY):
         AdminEmailHandler(include_html=True).emit(record)
     return mail.outbox.pop()

@@ -17,6 +17,7 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.log import AdminEmailHandler
 from django.views.debug import SafeExceptionReporterFilter, get_default_exception_reporter_filter
 
+from tests.adapters.django_project import MAIL_IN_MEMORY
 from tests.adapters.django_visitors import KINDS
 from tests.migration.django_move import BACKENDS, ann, before, database, files, give, kind, moving, present, store
 from tests.stores.valkey.shared_server import shared_server
@@ -99,7 +100,7 @@ def test_an_error_mail_masks_both_cookies(kind: str, cookie: str) -> None:
     old = old_cookie()
     handler, logger = AdminEmailHandler(include_html=True), logging.getLogger("django.request")
     logger.addHandler(handler)
-    changed = {"ADMINS": [("Ann", "ann@example.org")], "EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"}
+    changed = {"ADMINS": [("Ann", "ann@example.org")], **MAIL_IN_MEMORY}
     mail.outbox = []
     try:
         with moving(DB, cookie=cookie), override_settings(**changed):
