@@ -250,8 +250,9 @@ async def test_commits_on_a_socket_raise_its_watermark_and_keep_it_open(pair: Pa
         await call.take("websocket.accept")
         for text in ("a", "b", "c"):
             assert (await say(call, text))["text"] == "1"
-            while (await at(pair.there, browser.copy(), dict)).get("text") != text:
-                await asyncio.sleep(0.01)  # the browser has no watermark, and the push may come later (C-13)
+            # The browser has no watermark of this, and the push may come later (C-13).
+            while (await at(pair.there, browser.copy(), dict)).get("text") != text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         call.give("websocket.disconnect", code=1000)
 
 
