@@ -14,10 +14,14 @@ from django.conf import settings
 __all__ = ["MAIL_IN_MEMORY", "configure"]
 
 _IN_MEMORY: Final = "django.core.mail.backends.locmem.EmailBackend"
-MAIL_IN_MEMORY: Final[dict[str, Any]] = (
-    {"MAILERS": {"default": {"BACKEND": _IN_MEMORY}}} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": _IN_MEMORY}
-)
-"""The settings by which Django keeps its mails in ``django.core.mail.outbox``."""
+_ANN: Final = "ann@example.org"
+MAIL_IN_MEMORY: Final[dict[str, Any]] = {
+    "ADMINS": [_ANN if django.VERSION >= (6, 0) else ("Ann", _ANN)],
+    **(
+        {"MAILERS": {"default": {"BACKEND": _IN_MEMORY}}} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": _IN_MEMORY}
+    ),
+}
+"""The settings by which Django keeps mails to an administrator in ``django.core.mail.outbox``."""
 
 
 def configure(**changed: Any) -> None:

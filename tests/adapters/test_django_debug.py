@@ -90,7 +90,7 @@ def visit(node: Node, session_id: str) -> Any:
 
 @pytest.mark.parametrize("call", ["unfit", "delete", "exists", "cycle", "create", "save"])
 async def test_neither_page_nor_mail_shows_an_id_or_a_value(node: Node, canary: Canary, call: str) -> None:
-    with override_settings(DEBUG=True, ADMINS=[("a", "a@example.org")]):
+    with override_settings(DEBUG=True, **MAIL_IN_MEMORY):
         canary.secrets.append(new_session_id())
         request, error = visit(node, canary.secrets[-1]), await failure(node, call)
         canary.check(error)
@@ -107,6 +107,5 @@ def mailed_for(request: Any, error: errors.WsgessionsError) -> Any:
     info = (type(error), error, error.__traceback__)
     record = logging.LogRecord("django.request", logging.ERROR, "", 0, "failed", (), info)
     record.request = request
-    with override_settings(**MAIL_IN_MEMORY):
-        AdminEmailHandler(include_html=True).emit(record)
+    AdminEmailHandler(include_html=True).emit(record)
     return mail.outbox.pop()

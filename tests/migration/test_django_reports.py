@@ -100,10 +100,9 @@ def test_an_error_mail_masks_both_cookies(kind: str, cookie: str) -> None:
     old = old_cookie()
     handler, logger = AdminEmailHandler(include_html=True), logging.getLogger("django.request")
     logger.addHandler(handler)
-    changed = {"ADMINS": [("Ann", "ann@example.org")], **MAIL_IN_MEMORY}
     mail.outbox = []
     try:
-        with moving(DB, cookie=cookie), override_settings(**changed):
+        with moving(DB, cookie=cookie), override_settings(**MAIL_IN_MEMORY):
             visitor = KINDS[kind]()
             give(visitor, cookie, old)
             assert visitor.get("/sync/fail/color").status == 500
