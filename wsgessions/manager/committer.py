@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..credentials.identity import successor_id
@@ -41,6 +41,8 @@ class _Sending(NamedTuple):
     """The number of changes that the session had when they were collected."""
     whole: int
     """The bytes of the whole session after it."""
+    answer: Coroutine[Any, Any, CommitOutcome]
+    """The call of the store, to be awaited at once."""
 
 
 class Committer(Loader):
@@ -87,11 +89,8 @@ class Committer(Loader):
                 renew = renew or (bool(self.renewal.provisional) and self.renewal.outgrown(unit, record))
                 moved = self._outdated_names(unit, delta) if unit.is_overtaken else ()
                 # As `_send`, with one coroutine less for each commit that waits.
-                sending = self._prepare(session, record, delta, renew=renew)
-                if sending.new is None:
-                    outcome = await self.store.apply(delta, deadline=deadline)
-                else:
-                    outcome = await self._rotate(unit, sending, sending.new, deadline)
+                sending = self._set_out(session, record, delta, deadline, renew=renew)
+                outcome = await sending.answer
                 self._conclude(session, sending, outcome)
                 if moved or outcome.status is not APPLIED:
                     self._raise_for_conflicts(unit, outcome, moved)
@@ -217,38 +216,41 @@ class Committer(Loader):
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
-        sending = self._prepare(session, record, delta)
-        if sending.new is None:
-            outcome = await self.store.apply(delta, deadline=deadline)
-        else:
-            outcome = await self._rotate(unit_of(session), sending, sending.new, deadline)
+        sending = self._set_out(session, record, delta, deadline)
+        outcome = await sending.answer
         self._conclude(session, sending, outcome)
         return outcome
 
-    def _prepare(
-        self, session: Session, record: SessionRecord, delta: SessionDelta, *, renew: bool = False
+    def _set_out(
+        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
     ) -> _Sending:
-        """Check a delta, and determine the id that its commit sets."""
+        """Check a delta, determine the id that its commit sets, and call the store."""
         unit, changed = unit_of(session), delta.changed
         if delta.increments:  # their results are not known yet; each has at most the size of the largest number
             changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
         whole = self.limits.check(record.attributes, changed, delta.removed)
         renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
         new = self.renewal.new_id(unit, renew=renew) if renew or unit.pending_id is not None else None
-        return _Sending(record, delta, new, unit.writes, whole)
+        if new is None:
+            answer = self.store.apply(delta, deadline=deadline)
+        else:
+            answer = self._rotate(unit, delta, new, unit.writes, deadline)
+        return _Sending(record, delta, new, unit.writes, whole, answer)
 
-    async def _rotate(self, unit: UnitOfWork, sending: _Sending, new: NewId, deadline: float) -> CommitOutcome:
+    async def _rotate(
+        self, unit: UnitOfWork, delta: SessionDelta, new: NewId, writes: int, deadline: float
+    ) -> CommitOutcome:
         """Rotate the id, and record the rotation if its outcome is unknown (C-23)."""
         unknown = True
         try:
-            outcome = await self.store.rotate(sending.delta, new.successor, deadline=deadline)
+            outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
             unknown = outcome.status is CommitStatus.UNKNOWN
         except StoreUnavailable as error:
             unknown = error.unknown
             raise
         finally:
             if unknown and not new.successor.forward_ms:
-                unit.unsettled = UnsettledRotation(new.id, sending.delta, new.successor, sending.writes)
+                unit.unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
         return outcome
 
     def _conclude(self, session: Session, sending: _Sending, outcome: CommitOutcome) -> None:
