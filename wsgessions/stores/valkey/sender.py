@@ -21,20 +21,16 @@ from typing import Any, Final
 from ...errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ...record import SessionKey
 from ...record.clock import StoreClock
-from ...store.contract import NEVER
 from .agreement import Agreement
+from .client.commands import Requests
 from .client.link import Link
 from .client.replies import LinkLost, Reply
 from .client.requests import (
     Argument,
-    CommandRequest,
     OnReply,
     Packer,
     PendingRequest,
-    PipelineRequest,
     ScriptCall,
-    ScriptRequest,
-    Words,
 )
 from .client.script import Script
 from .diagnostics import StoreDiagnostics
@@ -96,7 +92,7 @@ class _Change(ScriptChange, kw_only=True, eq=False):
             self.on_doubt()
 
 
-class Sender:
+class Sender(Requests):
     """Sends the requests of one store object.
 
     Args:
@@ -127,23 +123,6 @@ class Sender:
         return (await self.known_segments(deadline) if segments is None else segments).of(key)
 
     # Requests that may be repeated: reads, and changes that do the same again
-
-    def request(self, *args: Argument, deadline: float = NEVER) -> Coroutine[Any, Any, Reply]:
-        """Send one command; raises its error."""
-        return self.ask(CommandRequest(words=Words(args), deadline=deadline))
-
-    def call(
-        self, script: Script, keys: Sequence[Argument], args: Sequence[Argument], *, deadline: float
-    ) -> Coroutine[Any, Any, Reply]:
-        """Run a script; raises its error."""
-        return self.ask(ScriptRequest(call=ScriptCall(script, keys, args), deadline=deadline))
-
-    async def pipeline(self, commands: Sequence[Sequence[Argument] | ScriptCall], *, deadline: float) -> list[Reply]:
-        """The replies to several commands; an error is a `StoreRefused` in its place."""
-        if not commands:
-            return []
-        replies: list[Reply] = await self.ask(PipelineRequest(commands=commands, deadline=deadline))
-        return replies
 
     async def answers(self, commands: Sequence[Sequence[Argument] | ScriptCall], *, deadline: float) -> list[Reply]:
         """The replies to several commands; raises the first error among them."""

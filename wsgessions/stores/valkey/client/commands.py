@@ -17,7 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import hiredis
 
@@ -37,7 +37,7 @@ from .requests import (
 )
 from .script import Script
 
-__all__ = ["Commands", "Requesting"]
+__all__ = ["Commands", "Requests"]
 
 _pack: Final = cast("Callable[[tuple[Argument, ...]], bytes]", hiredis.pack_command)  # its stub has an error
 
@@ -45,33 +45,16 @@ _PAUSE: Final = 0.05
 """Seconds, on average, before a command with the answer LOADING or BUSY is sent again."""
 
 
-class Requesting(Protocol):
-    """Sends single commands."""
-
-    def request(self, *args: Argument, deadline: float = NEVER) -> Coroutine[Any, Any, Reply]:
-        """Send one command: ``await link.request(b"HGETALL", key)``."""
-        ...
-
-
-class Commands(ABC):
-    """Requests to one server. Replies come as `Reply` describes; keyword arguments are the same throughout:
+class Requests(ABC):
+    """Requests whose answer is awaited. Replies come as `Reply` describes; keyword arguments are the same throughout:
 
     * ``deadline``: the instant of `time.monotonic` after which the caller no longer waits.
     * ``on_reply``: see `OnReply`.
     """
 
-    def __init__(self) -> None:
-        # Only a guess, which saves sending the text again: the server may have dropped a script, and reports that
-        # (NOSCRIPT).
-        self._known_scripts: set[str] = set()
-
     @abstractmethod
-    def bytes_before(self, content: bytes) -> int | None:
-        """See `Connection.bytes_before`; for an `OnReply` during its call for this reply."""
-
-    @abstractmethod
-    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
-        """Queue a packed request for one sending, and create its future."""
+    def ask(self, request: PendingRequest) -> Coroutine[Any, Any, Reply]:
+        """Send a request, which is not packed yet; returns its answer."""
 
     # No frame that waits for a reply keeps plain arguments: they are values, or the password (S-79, S-80).
 
@@ -115,6 +98,23 @@ class Commands(ABC):
         del commands
         replies: list[Reply] = await self.ask(request)
         return replies
+
+
+class Commands(Requests):
+    """Requests to one server."""
+
+    def __init__(self) -> None:
+        # Only a guess, which saves sending the text again: the server may have dropped a script, and reports that
+        # (NOSCRIPT).
+        self._known_scripts: set[str] = set()
+
+    @abstractmethod
+    def bytes_before(self, content: bytes) -> int | None:
+        """See `Connection.bytes_before`; for an `OnReply` during its call for this reply."""
+
+    @abstractmethod
+    def submit(self, request: PendingRequest) -> asyncio.Future[Reply]:
+        """Queue a packed request for one sending, and create its future."""
 
     async def ask(self, request: PendingRequest, *, resend: bool = False) -> Reply:
         """Send a request, and return its answer; raises it if it is a lasting error.

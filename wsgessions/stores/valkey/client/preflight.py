@@ -9,7 +9,7 @@ from ....internal.log_throttle import LogThrottle
 from ....store.contract import NEVER
 from ....store.durability import KEEPS_ALL, check_durability, check_eviction
 from ..format.segments import DEFAULT_CONCURRENCY
-from .commands import Commands, Requesting
+from .commands import Commands, Requests
 from .versions import MINIMUM, Standing, standing, warn_once
 
 __all__ = ["agree_on_concurrency", "agree_on_secret", "check_server"]
@@ -69,7 +69,7 @@ async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int,
     return recorded
 
 
-async def agree_on_secret(commands: Requesting, name: str, proposal: bytes, deadline: float = NEVER) -> bytes:
+async def agree_on_secret(commands: Requests, name: str, proposal: bytes, deadline: float = NEVER) -> bytes:
     """The secret that all nodes share: the first that was proposed (C-11).
 
     Args:
