@@ -75,10 +75,10 @@ class Exchange(Struct):
                 return self._open(message, needs_store=needs_store)
             message = self._opening(message)
         sending = self._channel(message)
-        if type(sending) is not CoroutineType:
-            return self._awaited(sending)
-        self._sending = sending
-        return sending
+        if type(sending) is CoroutineType:
+            self._sending = sending
+            return self._sending
+        return self._awaited(sending)
 
     def _opening(self, message: Message) -> Message:
         """The start of the response, with the session's headers."""
