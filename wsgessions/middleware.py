@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import math
-from asyncio import CancelledError, current_task
+from asyncio import current_task
 from typing import Final, Unpack
 
 from .errors import ConfigError
 from .internal.log_throttle import LogThrottle
 from .manager import SessionManager, StoreOrClient, manager_for
-from .session import Session
+from .session import Session, unit_of
 from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
@@ -74,49 +74,45 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
         kind = scope["type"]
-        if kind == "lifespan":
-            await run_lifespan(self.manager, self.app, scope, receive, send)
-            return
         if kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
-            await self.app(scope, receive, send)
+            if kind == "lifespan":
+                await run_lifespan(self.manager, self.app, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
             return
-        client, requests = scope.get("client"), self._requests
-        request = SessionRequest.begin(
-            requests,
-            self.resolver,
-            self.resolver.read(scope.get("headers", ())),
-            method=None if kind == "websocket" else scope.get("method", ""),
-            scheme=scope.get("scheme"),
+        client, requests, resolver = scope.get("client"), self._requests, self.resolver
+        method = None if kind == "websocket" else scope.get("method", "")
+        presented = resolver.read(scope.get("headers", ()))
+        session = requests.begin(
+            presented,
             client_address=client[0] if client else None,
+            is_client_told=True,
+            counts_access=method != "OPTIONS",
         )
-        session, unit = request.session, request.unit
+        unit = unit_of(session)
         if self._unstored is not None:
             unit.is_uncacheable = self._unstored.hold(scope["path"], scope.get("root_path", ""))
+        request = SessionRequest(
+            requests, resolver, presented, session, unit, method, scope.get("scheme"), requests.budget
+        )
+        if unit.id is not None:
+            if self._excluded is not None and self._excluded.hold(scope["path"], scope.get("root_path", "")):
+                unit.defer_load(session)
+            elif not requests.lookup(session, unit):
+                await request.load()
+        scope["session"] = session
         exchange = Exchange(request, scope, send, current_task())
         if followers:
             running.set(exchange)
+        if kind == "websocket":
+            receive = exchange.receiving(receive)
         try:
-            if unit.id is not None:
-                if self._excluded is not None and self._excluded.hold(scope["path"], scope.get("root_path", "")):
-                    unit.defer_load(session)
-                elif not requests.lookup(session, unit):
-                    await request.load()
-            scope["session"] = session
-            if kind == "websocket":
-                receive = exchange.receiving(receive)
-            try:
-                await self.app(scope, receive, exchange.send)
-            except Exception as error:  # noqa: BLE001 - it is raised again, or turned into an error response
-                await exchange.conclude(error)
-            except CancelledError:
-                if not exchange.was_cut():
-                    raise
+            await self.app(scope, receive, exchange.send)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, or turned into an error response
+            await exchange.conclude(error)
+        else:
+            if not exchange.finish():
                 await exchange.conclude(None)
-            else:
-                if exchange.has_work_left():
-                    await exchange.conclude(None)
-        finally:
-            exchange.finish()
 
     def _is_provided(self, scope: Scope) -> bool:
         """Whether an outer middleware has put the same session into the scope already (R-49, R-50)."""

@@ -13,8 +13,7 @@ import pytest
 from wsgessions import errors
 from wsgessions.codec import encode
 from wsgessions.record import StoredAttributes
-from wsgessions.session import Session, UnitOfWork, begin_session, unit_of
-from wsgessions.session.detached import DETACHED
+from wsgessions.session import Session, unit_of
 from wsgessions.session.values import ServedFrom, SessionStatus
 
 
@@ -239,7 +238,7 @@ def test_every_kind_of_look_counts_as_an_access(look: Any) -> None:
 
 
 def test_a_serializer_counts_as_an_access() -> None:
-    session = begin_session(Session, DETACHED, UnitOfWork())
+    session = Session()
     unit_of(session).rebase_onto(session, StoredAttributes({"a": encode(1, name="a")}))
     assert not session.accessed
     assert json.dumps(session) == '{"a": 1}'

@@ -66,6 +66,8 @@ class ResolvedCredentials(Struct, frozen=True, gc=False):
     key: SessionKey
     carried: Watermark | None
     """The watermark, if it was made with one of those keys."""
+    is_from_here: bool = False
+    """Whether this node has made the watermark."""
     moved: SessionKey | None = None
     """The possible place of the session since a rotation of unknown outcome, if the client has a move (C-23)."""
 

@@ -251,6 +251,7 @@ class Committer(Loader):
         finally:
             if unknown and not new.successor.forward_ms:
                 unit.unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
+                unit.may_be_pending = True
         return outcome
 
     def _conclude(self, session: Session, sending: _Sending, outcome: CommitOutcome) -> None:

@@ -129,7 +129,7 @@ class Loader:
             unit.resolved = resolved
             carried = resolved.carried
             if carried is not None:
-                self.statistics.hops += carried.node != seal.node
+                self.statistics.hops += not resolved.is_from_here
             elif presented.watermark is not None and resolved.moved is None:
                 self.statistics.forged_watermarks += 1
         return resolved
@@ -163,7 +163,8 @@ class Loader:
         key, mark = self.identity.key(presented.id or "".join(presented.rivals)), presented.watermark
         carried = None if mark is None else seal.unseal(mark)
         new_id = None if mark is None or carried is not None else seal.unseal_move(mark, key)
-        return ResolvedCredentials(seal, key, carried, None if new_id is None else self.identity.key(new_id))
+        from_here = carried is not None and carried.node == seal.node
+        return ResolvedCredentials(seal, key, carried, from_here, None if new_id is None else self.identity.key(new_id))
 
     async def refresh(self, session: Session) -> None:
         """See `Session.refresh`."""

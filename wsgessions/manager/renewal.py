@@ -129,7 +129,7 @@ class Renewal:
         if not any(ids.is_login(record.attributes.raw, delta) for ids in self.provisional):
             return False
         if unit.phase is BEFORE_RESPONSE:
-            unit.pending_id = successor_id(unit.id or "")
+            unit.plan_rotation(successor_id(unit.id or ""))
         elif unit.presented.finding is UNTOLD:
             raise too_late_to_rotate()
         return unit.phase is not BEFORE_RESPONSE

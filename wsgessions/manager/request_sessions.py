@@ -15,7 +15,7 @@ from ..credentials.presented import ABSENT, PresentedCredentials, ResolvedCreden
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
-from ..session import Session, UnitOfWork, begin_session, repository_of
+from ..session import Session, UnitOfWork, new_session, repository_of, set_repository, set_unit
 from ..session.values import FROM_NEAR_CACHE, FROM_STORE
 from ..settings import SessionSettings
 from ..store.contract import Store
@@ -29,6 +29,7 @@ __all__ = ["RequestSessions"]
 _COOKIE_RENEWALS: Final = 30
 
 _log = LogThrottle(logging.getLogger("wsgessions.manager"))
+_update: Final = dict[str, object].update
 
 
 class RequestSessions:
@@ -59,6 +60,8 @@ class RequestSessions:
         """Whether a session may be changed after its response has started (C-13)."""
         self.renews: bool = settings.renew_interval is not None
         """Whether ids are replaced at a certain age (S-07)."""
+        self.reads_are_plain: bool = self.takes_late_changes and not self.renews
+        """Whether the response to a client that knows the session's latest state takes no work after a mere read."""
         self.startup: StoreStartup = startup
         self._monitor = monitor
         self._kind = kind
@@ -70,21 +73,43 @@ class RequestSessions:
 
     # -- at the start of a request -------------------------------------------------------------------------------------
 
-    def begin(self, presented: PresentedCredentials, *, client_address: str | None = None) -> Session:
+    def begin(
+        self,
+        presented: PresentedCredentials,
+        *,
+        client_address: str | None = None,
+        is_client_told: bool = False,
+        counts_access: bool = True,
+    ) -> Session:
         """The session for presented credentials, not loaded yet.
 
         Args:
             presented: the credentials of the request.
             client_address: the client's address, for `on_suspicious`.
+            is_client_told: whether the client learns of a change of the id, as from the response of a request.
+            counts_access: whether an access restarts the idle time (C-16).
         """
-        unit = UnitOfWork(presented=presented, id=presented.id, client_address=client_address)
+        unit = UnitOfWork(
+            presented=presented,
+            id=presented.id,
+            client_address=client_address,
+            is_client_told=is_client_told,
+            counts_access=counts_access,
+        )
         if presented.id is None and presented.finding is not ABSENT:
             self._monitor.note(RejectedId(presented.finding.value), client_address)
             unit.doubt()
-        return begin_session(self._kind, self.repository, unit)
+        session = new_session(self._kind)
+        set_repository(session, self.repository)
+        set_unit(session, unit)
+        return session
 
     def lookup(self, session: Session, unit: UnitOfWork) -> bool:
         """Serve a session with a presented id from the near cache, if its copy is provably fresh (C-11).
+
+        Args:
+            session: the result of `begin`; it was not accessed yet.
+            unit: its unit of work.
 
         Returns:
             Whether it was served; otherwise it is to be loaded.
@@ -93,19 +118,22 @@ class RequestSessions:
         if seal is None or cache is None:
             return False
         resolved = unit.presented.resolved
-        if resolved is None or resolved.seal is not seal or resolved.carried is None:
-            resolved = repository.resolve(unit, seal)
+        if resolved is not None and resolved.is_from_here and resolved.seal is seal:
+            unit.resolved, carried = resolved, resolved.carried
         else:
-            unit.resolved = resolved
-            if resolved.carried.node != seal.node:
-                repository.statistics.hops += 1
-        carried = resolved.carried
-        if self._hop_check and carried is not None and carried.node != seal.node:
-            return False
+            resolved = repository.resolve(unit, seal)
+            carried = resolved.carried
+            if self._hop_check and carried is not None and not resolved.is_from_here:
+                return False
         record = cache.lookup(resolved.key, carried)
         if record is None:
             return False
-        unit.attach(session, record)
+        lazy = record.attributes.lazy
+        if lazy is None:
+            unit.attach(session, record)
+        else:  # as `attach` does it, for a session without an access
+            unit.record, unit.stored = record, record.attributes
+            _update(session, lazy)
         unit.served_from = FROM_NEAR_CACHE
         if carried is not None and record.version == carried.version:
             unit.client_record = record
@@ -160,7 +188,7 @@ class RequestSessions:
         resolved, seal = unit.resolved, self.startup.seal
         if resolved is None or seal is None:
             return None
-        return ResolvedCredentials(seal, resolved.key, seal.unseal(watermark))
+        return ResolvedCredentials(seal, resolved.key, seal.unseal(watermark), is_from_here=True)
 
     def move_for(self, unit: UnitOfWork) -> str | None:
         """The client's cookie instead of a watermark after a rotation of unknown outcome, else None (C-23)."""

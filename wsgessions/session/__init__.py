@@ -8,10 +8,10 @@ pending changes are in a `unit_of_work`, whose base `tracking` detects changes. 
 from __future__ import annotations
 
 from .mapping import unit_of
-from .session import Session, SessionRepository, begin_session, repository_of
+from .session import Session, SessionRepository, new_session, repository_of, set_repository, set_unit
 from .shadowing import ShadowedNameWarning
 from .tracking import names_in
-from .unit_of_work import UnitOfWork
+from .unit_of_work import UnitOfWork, request_is_over
 from .values import CommitReport, ServedFrom, SessionStatus
 
 __all__ = [
@@ -22,8 +22,11 @@ __all__ = [
     "SessionStatus",
     "ShadowedNameWarning",
     "UnitOfWork",
-    "begin_session",
     "names_in",
+    "new_session",
     "repository_of",
+    "request_is_over",
+    "set_repository",
+    "set_unit",
     "unit_of",
 ]

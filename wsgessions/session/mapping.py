@@ -19,7 +19,7 @@ from pydantic_core import SchemaSerializer, core_schema
 from ..codec import check_name
 from ..errors import WsgessionsError
 from ..internal.masked import forget_variables, forgetful
-from .changes import OPEN
+from .changes import OPEN, UNTOUCHED
 from .lazy_values import LazyValue
 from .tracking import names_in
 from .unit_of_work import UnitOfWork
@@ -55,16 +55,22 @@ class SessionMapping(dict[str, Any]):
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
+    # The first access is recorded here, as `UnitOfWork.check_access` does it: most requests have no other one.
+
     def __getitem__(self, name: str) -> Any:
         unit = self._unit
-        if unit.access is not OPEN:
+        if unit.access is UNTOUCHED:
+            unit.access, unit.is_accessed = OPEN, True
+        elif unit.access is not OPEN:
             unit.check_access(write=False)
         value = _get_item(self, name)
         return unit.decode(self, name, value) if type(value) is LazyValue else value
 
     def get(self, name: str, default: Any = None) -> Any:
         unit = self._unit
-        if unit.access is not OPEN:
+        if unit.access is UNTOUCHED:
+            unit.access, unit.is_accessed = OPEN, True
+        elif unit.access is not OPEN:
             unit.check_access(write=False)
         value = _get(self, name, default)
         return unit.decode(self, name, value) if type(value) is LazyValue else value

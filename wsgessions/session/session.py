@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final, Protocol, TypeVar, overload
+from typing import Any, Final, Protocol, overload
 
 from ..codec import check_name
 from ..credentials.session_id import SessionId
@@ -24,9 +24,7 @@ from .tracking import names_in
 from .unit_of_work import UnitOfWork, too_late_to_rotate
 from .values import CommitReport, Deferred, ServedFrom, SessionStatus
 
-__all__ = ["Session", "SessionRepository", "begin_session", "repository_of"]
-
-S = TypeVar("S", bound="Session")
+__all__ = ["Session", "SessionRepository", "new_session", "repository_of", "set_repository", "set_unit"]
 
 _SHORTEST_INTERVAL: Final = timedelta(milliseconds=1)
 _LONGEST_INTERVAL: Final = LONGEST_INTERVAL_MS * _SHORTEST_INTERVAL
@@ -170,6 +168,7 @@ class Session(SessionMapping):
                 "session that never ends by idling"
             )
         self._unit.interval_ms = 0 if value is None else round(value / _SHORTEST_INTERVAL)
+        self._unit.may_be_pending = True
 
     @property
     def served_from(self) -> ServedFrom:
@@ -344,6 +343,7 @@ class Session(SessionMapping):
         binds = "" if principal is None else named(principal)
         self._draw_new_id()
         self._unit.pending_principal = binds if self._unit.record is not None else binds or None
+        self._unit.may_be_pending = True
         return self._deferred()
 
     def _draw_new_id(self) -> None:
@@ -351,7 +351,7 @@ class Session(SessionMapping):
         if self._unit.phase is not BEFORE_RESPONSE:
             raise too_late_to_rotate()
         if self._unit.record is not None and self._unit.id is not None:
-            self._unit.pending_id = self._repository.successor(self._unit.id)
+            self._unit.plan_rotation(self._repository.successor(self._unit.id))
 
     def _deferred(self) -> Deferred[None]:
         return Deferred(lambda: self._repository.carry_out(self))
@@ -359,19 +359,8 @@ class Session(SessionMapping):
 
 repository_of: Final[Callable[[Session], SessionRepository]] = attrgetter("_repository")
 """Does the store work of a session: the repository of its manager, or of sessions without a manager."""
-_set_repository: Final[Callable[[Session, SessionRepository], None]] = vars(Session)["_repository"].__set__
-_set_unit: Final[Callable[[Session, UnitOfWork], None]] = vars(SessionMapping)["_unit"].__set__
 
-
-def begin_session(kind: type[S], repository: SessionRepository, unit: UnitOfWork) -> S:
-    """The session of a request; to be loaded if an id was presented.
-
-    Args:
-        kind: its class.
-        repository: its manager's repository.
-        unit: the state of the request so far.
-    """
-    session = kind.__new__(kind)
-    _set_repository(session, repository)
-    _set_unit(session, unit)
-    return session
+# A session of a request is made by these three, in C: ``new_session(kind)``, then the other two.
+new_session: Final[Callable[[type[Session]], Session]] = Session.__new__
+set_repository: Final[Callable[[Session, SessionRepository], None]] = vars(Session)["_repository"].__set__
+set_unit: Final[Callable[[Session, UnitOfWork], None]] = vars(SessionMapping)["_unit"].__set__

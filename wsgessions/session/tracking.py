@@ -57,6 +57,8 @@ class AttributeTracker(Struct):
     """Names whose values may differ from the store's, with the bytes they are based on; None without any."""
     views: dict[str, AttributeView] = {}  # noqa: RUF012
     """Typed values that were returned in place of an attribute; setting or removing the attribute ends them."""
+    may_be_pending: bool = False
+    """Whether there was a pending change that is not in `baseline`; never reset."""
     is_overtaken: bool = False
     """Whether the store's state has changed while there was a baseline."""
     writes: int = 0

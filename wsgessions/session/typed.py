@@ -87,6 +87,7 @@ class TypedAttribute(Generic[T]):
         view = unit.views.get(self.name)
         if not isinstance(view, _View) or view.attribute.kind != self.kind:
             view = unit.views[self.name] = _View(self, self._read(session))
+            unit.may_be_pending = True
         value: T = view.value
         return value
 

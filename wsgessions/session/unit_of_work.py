@@ -30,7 +30,7 @@ from .lazy_values import LazyValue, UnavailableValue
 from .tracking import AttributeTracker, Values, nothing_stored
 from .values import FROM_NEW, ServedFrom, UnsettledRotation
 
-__all__ = ["UnitOfWork", "too_late_to_change", "too_late_to_rotate"]
+__all__ = ["UnitOfWork", "request_is_over", "too_late_to_change", "too_late_to_rotate"]
 
 # The storage itself, bypassing the methods of the session.
 _set: Final = dict[str, object].__setitem__
@@ -72,7 +72,7 @@ class UnitOfWork(AttributeTracker):
     has_followed_move: bool = False
     """Whether the session was found by a move, so that the client is to be given a new id (C-23)."""
 
-    # Pending changes.
+    # Pending changes. Each sets `may_be_pending`.
     pending_id: str | None = None
     """The session's next id."""
     pending_principal: str | None = None
@@ -157,7 +157,7 @@ class UnitOfWork(AttributeTracker):
 
     def finish(self) -> None:
         """The request is over: the session must not be used any more (R-39)."""
-        self.access, self.reason = CLOSED, _request_is_over
+        self.access, self.reason = CLOSED, request_is_over
 
     def response_started(self, *, takes_late_changes: bool) -> None:
         """The headers are being sent: no change is permitted any more that the client would have to learn of (R-38)."""
@@ -208,7 +208,9 @@ class UnitOfWork(AttributeTracker):
     @property
     def is_pending(self) -> bool:
         """Whether a commit may have something to do; cheap, and never False by mistake."""
-        if self.baseline or self.views or self.interval_ms is not None:
+        if self.baseline or not self.may_be_pending:
+            return bool(self.baseline)
+        if self.views or self.interval_ms is not None:
             return True
         if self.pending_delete is not None or self.pending_id is not None or self.pending_principal is not None:
             return True
@@ -226,7 +228,7 @@ class UnitOfWork(AttributeTracker):
         """End the session. Attributes that are set afterwards make a new one."""
         if self.record is not None:
             self.pending_delete = self.record.key
-        self.is_ended = True
+        self.is_ended = self.may_be_pending = True
         self.record = self.id = self.interval_ms = None
         self.cancel_rotation()
         self.served_from = FROM_NEW
@@ -242,6 +244,10 @@ class UnitOfWork(AttributeTracker):
         self.interval_ms = None
         if self.pending_principal != "":
             self.cancel_rotation()
+
+    def plan_rotation(self, new_id: str) -> None:
+        """Give the session this id with the next commit."""
+        self.pending_id, self.may_be_pending = new_id, True
 
     def cancel_rotation(self) -> None:
         """Keep the id and the principal: the client could not learn another id, or the session is over."""
@@ -269,7 +275,8 @@ def _not_loaded() -> SessionNotLoaded:
     )
 
 
-def _request_is_over() -> SessionClosed:
+def request_is_over() -> SessionClosed:
+    """The error of an access after the end of the request (R-39)."""
     return SessionClosed("the request of this session is over", hint="SessionManager.open opens a session by its id")
 
 

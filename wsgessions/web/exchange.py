@@ -17,6 +17,8 @@ from typing import Any, Final
 from ..errors import WsgessionsError
 from ..internal.log_throttle import LogThrottle
 from ..record.struct import Struct
+from ..session import request_is_over
+from ..session.changes import CLOSED
 from .body_to_come import BodyToCome, is_made_on_the_way, sealed
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .error_responses import close_message, error_response_for, send_error_response
@@ -70,39 +72,45 @@ class Exchange(Struct):
             if parts or self._long is not None or self._replaced is not None:
                 return self._send_further(message)
         else:
-            needs_store = self.request.needs_store(message.get("status", 200))
-            if needs_store or self._long is not None:
-                return self._open(message, needs_store=needs_store)
-            message = self._opening(message)
+            headers: Any = message.get("headers") or []
+            headers = self.request.start_response(message.get("status", 200), headers) if self._long is None else None
+            if headers is None:
+                return self._open(message)
+            message = {**message, "headers": headers}
+            if self.request.unit.is_accessed:
+                self._start, self._started = message, True
+            else:
+                message = self._opening(message)
         sending = self._channel(message)
         if type(sending) is CoroutineType:
             self._sending = sending
             return self._sending
         return self._awaited(sending)
 
-    def _opening(self, message: Message) -> Message:
-        """The start of the response, with the session's headers."""
-        request, unit = self.request, self.request.unit
-        if unit.is_accessed:
-            message = {**message, "headers": request.add_headers(message.get("headers") or ())}
-        elif self._host is not None and message["type"] == "http.response.start":
-            message, self._channel = self._awaiting_use(message, self._channel)
-        self._start, self._started = message, True
-        unit.response_started(takes_late_changes=request.requests.takes_late_changes)
-        return message
-
-    async def _open(self, message: Message, *, needs_store: bool) -> None:
+    async def _open(self, message: Message) -> None:
         """Send the start of the response, after what has to be done at the store."""
-        if needs_store:
+        request, status = self.request, message.get("status", 200)
+        if request.needs_store(status):
             may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
             try:
-                await self.request.before_response(message.get("status", 200), may_create=may_create)
+                await request.before_response(status, may_create=may_create)
             except WsgessionsError as error:
                 await self._send_error(error)
-        message = self._opening(message)
+        headers: Any = message.get("headers") or []
+        if request.unit.is_accessed:
+            headers = request.add_headers(headers)
+        request.response_started()
+        message = self._opening({**message, "headers": headers})
         if self._long is not None:
             await self._long.opened(message)
         await self._awaited(self._channel(message))
+
+    def _opening(self, message: Message) -> Message:
+        """The start of the response, to be sent now."""
+        if self._host is not None and self._long is None and not self.request.unit.is_accessed:
+            message, self._channel = self._awaiting_use(message, self._channel)
+        self._start, self._started = message, True
+        return message
 
     async def _send_further(self, message: Message) -> None:
         if self._replaced is None and await self._admit(message):
@@ -146,12 +154,12 @@ class Exchange(Struct):
                     await request.before_response(status)
                 except WsgessionsError as error:
                     await self._send_error(error)
-            message = {**message, "headers": request.add_headers_inside(message.get("headers") or ())}
+            message = {**message, "headers": request.add_headers_inside(message.get("headers") or [])}
         return message, send
 
     def foresee(self, message: Message) -> Message:
         """A copy of the opening message of a response whose body may access the session."""
-        return {**message, "headers": self.request.add_unknown_use(message.get("headers") or ())}
+        return {**message, "headers": self.request.add_unknown_use(message.get("headers") or [])}
 
     def _awaiting_use(self, start: Message, send: Send) -> tuple[Message, Send]:
         """The start of a response for which the session was not accessed so far, and the channel for the rest of it.
@@ -175,28 +183,42 @@ class Exchange(Struct):
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
-    def has_work_left(self) -> bool:
-        """Whether `conclude` has anything to do, now that the application's call has returned."""
+    def finish(self) -> bool:
+        """The application's call has returned: end the request, if nothing is left to do for it.
+
+        Returns:
+            Whether it has ended; otherwise call `conclude`.
+        """
+        request, unit = self.request, self.request.unit
         if self._long is not None or self._replaced is not None:
-            return True
-        unit = self.request.unit
-        return unit.is_accessed and (unit.is_pending or not self.request.requests.record_access(unit))
+            return False
+        if unit.is_accessed and (unit.baseline or (unit.may_be_pending and unit.is_pending)):
+            return False
+        if not request.requests.record_access(unit):
+            return False
+        unit.access, unit.reason = CLOSED, request_is_over
+        return True
 
-    def was_cut(self) -> bool:
-        """Whether the application's call was cancelled because its session has ended: then call `conclude`."""
-        if self._long is not None and self._long.cut:
-            return True
-        self._withhold()
-        return False
+    async def conclude(self, error: BaseException | None) -> None:
+        """End the request, after the application's call has returned, or ``error`` has come out of it.
 
-    def finish(self) -> None:
-        """The request is over."""
-        if self._long is not None:
-            self._long.stop()
-        self.request.unit.finish()
+        Raises:
+            BaseException: the error, unless the client was sent an error response for it.
+        """
+        try:
+            if error is None or isinstance(error, Exception):
+                await self._conclude(error)
+            elif isinstance(error, asyncio.CancelledError) and self._long is not None and self._long.cut:
+                await self._conclude(None)  # cancelled here, because its session has ended
+            else:
+                self._withhold()
+                raise error
+        finally:
+            if self._long is not None:
+                self._long.stop()
+            self.request.unit.finish()
 
-    async def conclude(self, error: Exception | None) -> None:
-        """The application's call is over: it has returned, or ``error`` has come out of it."""
+    async def _conclude(self, error: Exception | None) -> None:
         if self._long is not None:
             await self._long.conclude(error)
             if self._long.ended:

@@ -19,6 +19,7 @@ from ..internal.log_throttle import LogThrottle
 from ..manager.request_sessions import RequestSessions
 from ..record.struct import Struct
 from ..session import Session, UnitOfWork, unit_of
+from ..session.changes import RESPONSE_STARTED
 from ..session.values import FROM_STORE
 from .error_responses import error_response_for
 from .id_resolver import SessionIdResolver
@@ -74,13 +75,13 @@ class SessionRequest(Struct):
             method: the method; None for a WebSocket.
             scheme: the scheme of the request, if known.
             client_address: the client's address, if known.
-            session: the session, if it was begun before.
+            session: the session, if it was begun before, with a client that is told of a new id.
         """
         if session is None:
-            session = requests.begin(presented, client_address=client_address)
-        unit = unit_of(session)
-        unit.is_client_told, unit.counts_access = True, method != "OPTIONS"
-        return cls(requests, resolver, presented, session, unit, method, scheme, requests.budget)
+            session = requests.begin(
+                presented, client_address=client_address, is_client_told=True, counts_access=method != "OPTIONS"
+            )
+        return cls(requests, resolver, presented, session, unit_of(session), method, scheme, requests.budget)
 
     # -- before the application ----------------------------------------------------------------------------------------
 
@@ -100,6 +101,37 @@ class SessionRequest(Struct):
         self.budget -= time.monotonic() - began
 
     # -- before the headers of the response ----------------------------------------------------------------------------
+
+    def start_response(self, status: int, headers: Iterable[Any]) -> Iterable[Any] | None:
+        """The headers of the response, if they can be sent now, because the store need not be asked before.
+
+        Nearly always the application has read a session of which the client has seen the latest state; then ``Vary`` is
+        the only addition.
+
+        Args:
+            status: the status of the response.
+            headers: the application's fields.
+
+        Returns:
+            The headers; None if the store is to be asked before they are sent: then call `before_response`,
+            `add_headers` and `response_started`.
+        """
+        unit = self.unit
+        if (
+            unit.is_accessed
+            and status < 500
+            and unit.record is unit.client_record is not None
+            and self.requests.reads_are_plain
+            and not (unit.baseline or unit.may_be_pending)
+        ):
+            unit.phase = RESPONSE_STARTED
+            return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=self.resolver.vary)
+        if self.needs_store(status):
+            return None
+        if unit.is_accessed:
+            headers = self.add_headers(headers)
+        self.response_started()
+        return headers
 
     def needs_store(self, status: int) -> bool:
         """Whether these headers need the store before they may be sent: then call `before_response`.
