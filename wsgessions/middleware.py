@@ -14,6 +14,7 @@ from .errors import ConfigError
 from .internal.log_throttle import LogThrottle
 from .manager import SessionManager, StoreOrClient, manager_for
 from .session import Session, unit_of
+from .session.changes import UNTOUCHED
 from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
@@ -62,8 +63,9 @@ class SessionMiddleware:
         self.manager: SessionManager = manager_for(manager, settings, given, store)
         self.resolver: SessionIdResolver = SessionIdResolver(self.manager.settings)
         self._requests = self.manager.requests
-        self._excluded = PathPrefixes.of(self.manager.settings.exclude)
-        self._unstored = PathPrefixes.of(self.manager.settings.no_store)
+        self._excluded = PathPrefixes(self.manager.settings.exclude)
+        self._unstored = PathPrefixes(self.manager.settings.no_store)
+        self._has_path_rules = bool(self.manager.settings.exclude or self.manager.settings.no_store)
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
@@ -75,31 +77,22 @@ class SessionMiddleware:
         """Run one request, WebSocket or lifespan of the application."""
         kind = scope["type"]
         if kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
-            if kind == "lifespan":
-                await run_lifespan(self.manager, self.app, scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
+            await self._pass(scope, receive, send)
             return
         client, requests, resolver = scope.get("client"), self._requests, self.resolver
         method = None if kind == "websocket" else scope.get("method", "")
         presented = resolver.read(scope.get("headers", ()))
         session = requests.begin(
-            presented,
-            client_address=client[0] if client else None,
-            is_client_told=True,
-            counts_access=method != "OPTIONS",
+            presented, client[0] if client else None, is_client_told=True, counts_access=method != "OPTIONS"
         )
         unit = unit_of(session)
-        if self._unstored is not None:
-            unit.is_uncacheable = self._unstored.hold(scope["path"], scope.get("root_path", ""))
+        if self._has_path_rules:
+            self._apply_path_rules(scope, session)
         request = SessionRequest(
             requests, resolver, presented, session, unit, method, scope.get("scheme"), requests.budget
         )
-        if unit.id is not None:
-            if self._excluded is not None and self._excluded.hold(scope["path"], scope.get("root_path", "")):
-                unit.defer_load(session)
-            elif not requests.lookup(session, unit):
-                await request.load()
+        if unit.id is not None and unit.access is UNTOUCHED and not requests.lookup(session, unit):
+            await request.load()
         scope["session"] = session
         exchange = Exchange(request, scope, send, current_task())
         if followers:
@@ -113,6 +106,20 @@ class SessionMiddleware:
         else:
             if not exchange.finish():
                 await exchange.conclude(None)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run what needs no session of its own."""
+        if scope["type"] == "lifespan":
+            await run_lifespan(self.manager, self.app, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _apply_path_rules(self, scope: Scope, session: Session) -> None:
+        """The settings ``exclude`` and ``no_store``."""
+        unit, path = unit_of(session), (scope["path"], scope.get("root_path", ""))
+        unit.is_uncacheable = self._unstored.hold(*path)
+        if unit.id is not None and self._excluded.hold(*path):
+            unit.defer_load(session)
 
     def _is_provided(self, scope: Scope) -> bool:
         """Whether an outer middleware has put the same session into the scope already (R-49, R-50)."""

@@ -76,8 +76,8 @@ class RequestSessions:
     def begin(
         self,
         presented: PresentedCredentials,
-        *,
         client_address: str | None = None,
+        *,
         is_client_told: bool = False,
         counts_access: bool = True,
     ) -> Session:

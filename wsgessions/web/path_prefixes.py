@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Self
+from collections.abc import Iterable
 
 __all__ = ["PathPrefixes"]
 
@@ -19,11 +18,6 @@ class PathPrefixes:
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._prefixes = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
-
-    @classmethod
-    def of(cls, prefixes: Collection[str]) -> Self | None:
-        """The setting; None without a path, so that no request has to check it."""
-        return cls(prefixes) if prefixes else None
 
     def hold(self, path: str, root_path: str = "") -> bool:
         """Whether the setting applies to the path, given the part at which the application is mounted."""

@@ -78,9 +78,7 @@ class SessionRequest(Struct):
             session: the session, if it was begun before, with a client that is told of a new id.
         """
         if session is None:
-            session = requests.begin(
-                presented, client_address=client_address, is_client_told=True, counts_access=method != "OPTIONS"
-            )
+            session = requests.begin(presented, client_address, is_client_told=True, counts_access=method != "OPTIONS")
         return cls(requests, resolver, presented, session, unit_of(session), method, scheme, requests.budget)
 
     # -- before the application ----------------------------------------------------------------------------------------
