@@ -10,7 +10,8 @@ session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
+from operator import itemgetter
 from typing import Any, Final
 
 from ..errors import SessionClosed
@@ -19,6 +20,7 @@ from .types import Message, Send, octets
 
 __all__ = ["BodyToCome", "is_made_on_the_way", "sealed"]
 
+_name_of: Final[Callable[[Any], Any]] = itemgetter(0)
 _OF_A_THING: Final = frozenset({b"content-length", b"etag", b"last-modified"})
 _LAST: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 """The types of messages one of which may be the whole body."""
@@ -81,10 +83,11 @@ class BodyToCome:
         return self._send
 
 
-def is_made_on_the_way(headers: Iterable[Any]) -> bool:
+def is_made_on_the_way(headers: Collection[Any]) -> bool:
     """Whether headers contain neither length nor version of the body, so that it is generated while it is sent."""
-    names = [name for name, _ in headers]
-    return _OF_A_THING.isdisjoint(names) and _OF_A_THING.isdisjoint(octets(name).lower() for name in names)
+    if not _OF_A_THING.isdisjoint(map(_name_of, headers)):
+        return False
+    return _OF_A_THING.isdisjoint(octets(name).lower() for name, _ in headers)
 
 
 def sealed(send: Send, unit: UnitOfWork) -> Send:

@@ -115,20 +115,21 @@ class SessionRequest(Struct):
             `add_headers` and `response_started`.
         """
         unit = self.unit
-        if (
-            unit.is_accessed
-            and status < 500
-            and unit.record is unit.client_record is not None
-            and self.requests.reads_are_plain
-            and not (unit.baseline or unit.may_be_pending)
-        ):
-            unit.phase = RESPONSE_STARTED
-            return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=self.resolver.vary)
-        if self.needs_store(status):
-            return None
         if unit.is_accessed:
+            if (
+                status < 500
+                and unit.record is unit.client_record is not None
+                and self.requests.reads_are_plain
+                and not (unit.baseline or unit.may_be_pending)
+            ):
+                unit.phase = RESPONSE_STARTED
+                return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=self.resolver.vary)
+            if self.needs_store(status):
+                return None
             headers = self.add_headers(headers)
-        self.response_started()
+        elif status >= 500:
+            return None
+        unit.response_started(takes_late_changes=self.requests.takes_late_changes)
         return headers
 
     def needs_store(self, status: int) -> bool:
