@@ -7,17 +7,19 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
 
 IN_CI = bool(os.environ.get("CI"))
 # Such a test goes the same ways many thousand times. Measured, it takes twice as long, and what it runs others run too.
 WITHOUT_COVERAGE = ("tests/coherence/", "tests/fuzz/")
 LONGEST_PARAMETER = 100
+TOGETHER = 20
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
@@ -43,21 +45,44 @@ def chromium() -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is collected stays to the end. The garbage collector would go through it again and again for nothing."""
+    """What is collected stays to the end, and the garbage collector need not go through it.
+
+    Nor need it look for garbage after every 700 objects: tests make and drop so many in a few milliseconds. What waits
+    for it, as a store that is in use no more, is collected where a test asks for it.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(20_000)
 
 
 class GroupScheduling(LoadGroupScheduling):  # type: ignore[misc]
-    """That of ``--dist loadgroup``, but what is done leaves its lists.
+    """As ``--dist loadgroup``, but a worker takes up to `TOGETHER` successive tests of a module, not each by itself.
 
-    It counts the tests that a worker has not done among all that it was ever given, after each test: in 13,000 tests
-    that took half a minute of a processor.
+    One after another, the tests of a module went to all workers, so each of these started what a module shares: its
+    servers, applications and browsers. And what is done leaves the lists, since after each test the scheduler counts
+    the tests that a worker has not done among all that it was ever given.
     """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        self._units: dict[str, str] = {}
+
+    def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
+        super().add_node_collection(node, collection)
+        before: Counter[str] = Counter()
+        for nodeid in collection if not self._units else ():  # all workers collect the same
+            module, unit = nodeid.partition("::")[0], super()._split_scope(nodeid)
+            if unit == nodeid:  # it has no group
+                unit = f"{module} {before[module] // TOGETHER}"
+                before[module] += 1
+            self._units[nodeid] = unit
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._units[nodeid]
 
     def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
         for done in [name for name, tests in workload.items() if all(tests.values())]:

@@ -44,8 +44,8 @@ def written(state: SessionRecord) -> SessionRecord:
 
 
 def accounted_and_allocated(attributes: int, size: int, history: str) -> tuple[int, int]:
-    """What so many sessions as make a few megabytes are accounted for, and what was allocated for them."""
-    count = max(20, min(2000, 3_000_000 // (attributes * (size + 100))))
+    """What so many sessions as make a megabyte are accounted for, and what was allocated for them."""
+    count = max(20, min(1200, 1_500_000 // (attributes * (size + 100))))
     state = record(attributes, size)
     snapshots = Snapshots(PLENTY)
     gc.collect()

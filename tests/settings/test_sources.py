@@ -10,7 +10,7 @@ import pytest
 
 from wsgessions.errors import ConfigError
 from wsgessions.settings import CookieSettings, SessionSettings
-from wsgessions.settings.sources import EnvironmentSource
+from wsgessions.settings.sources import from_environment
 
 
 def write(path: Path, text: str) -> None:
@@ -157,12 +157,12 @@ class TestEnvironment:
         monkeypatch.setenv("WSGESSIONS_PORT", "9510")
         assert refused().setting == "port"
 
-    def test_a_single_field_can_be_asked_for_as_of_any_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_value_of_the_environment_is_not_shown_by_its_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """S-79."""
         monkeypatch.setenv("WSGESSIONS_NAMESPACE", "shop")
-        source = EnvironmentSource(SessionSettings)
-        value, name, is_complex = source.get_field_value(SessionSettings.model_fields["namespace"], "namespace")
-        assert (value.value, name, is_complex) == ("shop", "namespace", False)
-        assert repr(value) == "<from environment WSGESSIONS_NAMESPACE>"
+        source = from_environment(SessionSettings)
+        assert source["namespace"].value == "shop"
+        assert repr(source) == "{'namespace': <from environment WSGESSIONS_NAMESPACE>}"
 
 
 class TestNames:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..credentials.identity import ID_LENGTH
 from ..store.constants import TRACKED_KEYS
@@ -41,10 +40,10 @@ from .values import (
 __all__ = ["SettingFields"]
 
 
-class SettingFields(BaseSettings):
+class SettingFields(BaseModel):
     """The fields of `SessionSettings`, which reads and checks them."""
 
-    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
     )
 
