@@ -110,6 +110,8 @@ def test_a_late_request_with_the_id_of_before_a_login_begins_no_other_session(vi
     visitor.get(f"/{views}/opened-again-with-login")
     answer = late.get(f"/{views}/begin-another")
     assert (answer.status, answer.cookies) == (400, {})
+    assert visitor.get(f"/{views}/begin-another").status == 200
+    assert visitor.json(f"/{views}/show") == {"user": "bob"}
 
 
 def test_a_view_that_fails_saves_no_other_session_either(visitor: Visitor, views: str) -> None:

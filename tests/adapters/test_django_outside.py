@@ -278,6 +278,8 @@ def test_what_was_removed_in_vain_hides_no_nested_change(stored: SessionStore, w
         words(store, "pop", "absent")
     words(store, "get", "cart").append("tea")
     assert store.modified
+    store.modified = False
+    assert not store.modified
 
 
 # -- ends --------------------------------------------------------------------------------------------------------------
