@@ -17,7 +17,8 @@ from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.web.call_tasks import CallTasks
 
-from .configuration import STOCK_MIDDLEWARE, check_no_effect, current_manager, settings_of_project, use_manager
+from .configuration import check_no_effect, current_manager, settings_of_project, use_manager
+from .stock import session_middlewares
 
 __all__ = ["CALL", "Call", "wrap"]
 
@@ -60,9 +61,10 @@ def wrap(
     if isinstance(app, SessionMiddleware) and isinstance(app.app, _Inside):
         _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
         return app
-    if STOCK_MIDDLEWARE in django_settings.MIDDLEWARE and django_settings.SESSION_ENGINE == "wsgessions_django":
+    if django_settings.SESSION_ENGINE == "wsgessions_django" and (stock := session_middlewares()[0]):
         raise ConfigError(
-            "MIDDLEWARE has Django's own session middleware, which would commit a second time",
+            f"MIDDLEWARE has Django's own session middleware, or one derived from it, {stock[0]}, which would commit a "
+            "second time",
             setting="adapter",
             hint='put "wsgessions_django.SessionMiddleware" in its place',
         )

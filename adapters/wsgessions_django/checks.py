@@ -22,17 +22,15 @@ from importlib import import_module
 from typing import Any, Final
 
 from django.conf import settings
-from django.contrib.sessions.middleware import SessionMiddleware as StockMiddleware
 from django.core.checks import CheckMessage, Error, Info, Warning, register  # noqa: A004 - Django's name
-from django.utils.module_loading import import_string
 
 from wsgessions.errors import ConfigError
 
-from .configuration import STOCK_MIDDLEWARE, is_changed, settings_of_project
+from .configuration import is_changed, settings_of_project
 from .engine import SessionStore
-from .middleware import SessionMiddleware
 from .migration import TakeoverMiddleware
 from .reports import is_masking
+from .stock import imported, session_middlewares
 
 __all__ = ["TAG", "register_all"]
 
@@ -75,7 +73,7 @@ def check_settings() -> Iterator[CheckMessage]:
 @_check
 def check_middleware() -> Iterator[CheckMessage]:
     """E002 to E004, W001."""
-    stock, ours = _session_middleware()
+    stock, ours = session_middlewares()
     engine_is_ours = _engine_is_ours()
     if engine_is_ours and not stock and not ours:
         yield Error(
@@ -107,7 +105,7 @@ def check_middleware() -> Iterator[CheckMessage]:
 @_check
 def check_order() -> Iterator[CheckMessage]:
     """E005."""
-    _, ours = _session_middleware()
+    _, ours = session_middlewares()
     dependent = (*_NEED_THE_SESSION, _CSRF) if settings.CSRF_USE_SESSIONS else _NEED_THE_SESSION
     for middleware in settings.MIDDLEWARE[: settings.MIDDLEWARE.index(ours[0])] if ours else ():
         if middleware in dependent:
@@ -127,7 +125,7 @@ def check_safety() -> Iterator[CheckMessage]:
         return
     if settings.DEBUG or not _engine_is_ours():
         return
-    _, ours = _session_middleware()
+    _, ours = session_middlewares()
     if ours and chosen.cookie.insecure:
         yield Warning(
             "The session's cookie is sent over plain http too: an attacker on the network can take over sessions.",
@@ -157,9 +155,9 @@ def check_effect() -> Iterator[CheckMessage]:
 @_check
 def check_reports() -> Iterator[CheckMessage]:
     """W005."""
-    moves = any(found is TakeoverMiddleware for found in map(_imported, settings.MIDDLEWARE))
+    moves = any(found is TakeoverMiddleware for found in map(imported, settings.MIDDLEWARE))
     chosen = settings.DEFAULT_EXCEPTION_REPORTER_FILTER
-    if moves and not is_masking(_imported(chosen)):
+    if moves and not is_masking(imported(chosen)):
         yield Warning(
             f"{chosen} does not mask the cookie of the old sessions, which is a credential until they are migrated.",
             hint="Make it inherit from wsgessions_django.reports.OldCookieFilter.",
@@ -177,26 +175,6 @@ def check_deployment() -> Iterator[CheckMessage]:
             hint="Serve wrap(get_asgi_application()), from wsgessions_django.asgi, and name it by ASGI_APPLICATION.",
             id="wsgessions.I001",
         )
-
-
-def _session_middleware() -> tuple[list[str], list[str]]:
-    """The session middlewares of the project: Django's or derived from it, and wsgessions'."""
-    stock: list[str] = []
-    ours: list[str] = []
-    for path in settings.MIDDLEWARE:
-        found = StockMiddleware if path == STOCK_MIDDLEWARE else _imported(path)
-        if isinstance(found, type) and issubclass(found, SessionMiddleware):
-            ours.append(path)
-        elif isinstance(found, type) and issubclass(found, StockMiddleware):
-            stock.append(path)
-    return stock, ours
-
-
-def _imported(path: str) -> object:
-    try:
-        return import_string(path)
-    except ImportError:
-        return None  # the server will not start, and reports the reason
 
 
 def _engine_is_ours() -> bool:

@@ -15,10 +15,10 @@ from wsgessions.errors import ConfigError
 from wsgessions.settings.framework_words import SESSION_COOKIE, lifetimes_for, refuse_cookie_beside
 from wsgessions.settings.sources import CONSTRUCTOR, Sourced, from_constructor, merged, shielded
 
-__all__ = ["STOCK_MIDDLEWARE", "check_no_effect", "current_manager", "is_changed", "settings_of_project", "use_manager"]
+from .stock import session_middlewares
 
-STOCK_MIDDLEWARE: Final = "django.contrib.sessions.middleware.SessionMiddleware"
-"""Django's own middleware; if ``MIDDLEWARE`` has it, the cookie is the one of Django's settings."""
+__all__ = ["check_no_effect", "current_manager", "is_changed", "settings_of_project", "use_manager"]
+
 _OURS: Final = "WSGESSIONS"
 
 
@@ -139,7 +139,7 @@ def _by_code(given: Mapping[str, Any]) -> dict[str, Any]:
 def _tell_name() -> None:
     """Write the cookie's name into Django's settings, where Django's test client and other code look for it."""
     manager = _Process.manager
-    if manager is None or STOCK_MIDDLEWARE in django_settings.MIDDLEWARE:
+    if manager is None or session_middlewares()[0]:
         return
     name = manager.settings.cookie.name
     if name != django_settings.SESSION_COOKIE_NAME and not is_changed("SESSION_COOKIE_NAME"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -15,13 +16,14 @@ from wsgessions import Session, SessionManager
 from wsgessions.credentials.identity import is_well_formed, new_session_id
 from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.credentials.session_id import AnyId, bare
-from wsgessions.errors import SessionNotLoaded
+from wsgessions.errors import SessionGone, SessionNotLoaded
 from wsgessions.session import names_in, unit_of
 from wsgessions.session.changes import UNAVAILABLE
+from wsgessions.session.lazy_values import LazyValue
 
 from .configuration import current_manager
 from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force
-from .login import USER, rotate_for_user
+from .login import USER, draw_id_for_user
 from .waiting import wait
 
 __all__ = ["SessionContent"]
@@ -50,14 +52,19 @@ class SessionContent(SessionBase):
     def __init__(self, session_key: AnyId | None = None, *, request: RequestContent | None = None) -> None:
         self.is_in_request: Final = request is not None
         """Whether the middleware commits the session."""
-        self._is_marked = False
+        self._is_marked = self._is_muted = False
         self._is_gone = False
+        """Whether the session has ended elsewhere."""
+        self._is_deleted = False
+        """Whether this object has deleted the session, whose id and content it still shows, as Django's do."""
+        self._is_asked_for = False
         if request is not None:
             self.manager, self.core, self.is_left_out = request
         else:
             self.manager = current_manager()
             self.is_left_out = False
             super().__init__(None if session_key is None else bare(session_key))
+            self._is_muted = False
 
     @classmethod
     def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:
@@ -111,6 +118,22 @@ class SessionContent(SessionBase):
     async def _aget_new_session_key(self) -> str:
         return self._get_new_session_key()
 
+    def _get_or_create_session_key(self) -> str:
+        return self.manager.requests.reserve_id(unit_of(self.core))
+
+    async def _aget_or_create_session_key(self) -> str:
+        return self._get_or_create_session_key()
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the commit has to store a new session, even an empty one: its id was told (`cycle_key`)."""
+        return self._is_asked_for and unit_of(self.core).record is None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the session has ended elsewhere, and no other was begun in its place."""
+        return self._is_gone
+
     # -- content -------------------------------------------------------------------------------------------------------
 
     def _get_session(self, no_load: bool = False) -> Session:
@@ -133,6 +156,18 @@ class SessionContent(SessionBase):
             raise AttributeError("the session is not loaded yet")
         return self.core
 
+    @_session_cache.setter
+    def _session_cache(self, content: Mapping[str, Any]) -> None:
+        if content is not self.core:
+            content = dict(content)
+            core = self._get_session(no_load=True)
+            core.clear()
+            core.update(content)
+
+    @_session_cache.deleter
+    def _session_cache(self) -> None:
+        self._start(unit_of(self.core).id)
+
     @property
     def is_unloaded(self) -> bool:
         """Whether there is an id whose session was not looked up yet."""
@@ -141,6 +176,9 @@ class SessionContent(SessionBase):
 
     async def _bring(self) -> None:
         await self.manager.requests.repository.load(self.core)
+        await self._heed_expiry()
+
+    async def _heed_expiry(self) -> None:
         if is_over(self.manager, self.core):
             self.core.invalidate()
             if not self.is_in_request:
@@ -148,34 +186,88 @@ class SessionContent(SessionBase):
 
     def show_nothing(self) -> None:
         """Be empty, for the error page, and never saved again: the session has ended elsewhere."""
+        record = unit_of(self.core).record
         self.core = self.manager.requests.begin(PresentedCredentials())
-        self._is_gone = True
+        if record is not None:
+            unit_of(self.core).unknown_key = record.key  # so that no login of its client is undone by another (C-24)
+        self._is_gone, self._is_deleted = not self._is_deleted, False
 
-    def load(self) -> Session:
-        """The attributes, loaded from the store unless they are loaded already; none for an unknown id."""
-        self._wait(self._bring)
-        return self._get_session()
+    def load(self) -> dict[str, Any]:
+        """The attributes in the store now, without changes that are not saved; none for an unknown id.
 
-    async def aload(self) -> Session:
+        The object shows them too, except where it has changes itself.
+        """
+        return self._wait(self.aload)
+
+    async def aload(self) -> dict[str, Any]:
         """See `load`."""
-        await self._bring()
-        return await self._aget_session()
+        if unit_of(self.core).record is None:
+            await self._bring()
+        else:
+            try:
+                await self.manager.requests.repository.refresh(self.core)
+            except SessionGone:
+                self.show_nothing()
+            else:
+                await self._heed_expiry()
+        self.core.mark_accessed()
+        return {name: LazyValue.of(raw, name).decoded() for name, raw in unit_of(self.core).stored.raw.items()}
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
-        if key == USER:
-            rotate_for_user(self.core, value)
+        self._heed_user(key)
 
     async def aset(self, key: str, value: Any) -> None:
         """Set an attribute, as ``session[key] = value``."""
         await super().aset(key, value)
-        if key == USER:
-            rotate_for_user(self.core, value)
+        self._heed_user(key)
+
+    def update(self, dict_: Any) -> None:  # type: ignore[override]  # as Django has it
+        """Set attributes."""
+        super().update(dict_)
+        self._heed_user(USER)
+
+    async def aupdate(self, dict_: Any) -> None:
+        """See `update`."""
+        await super().aupdate(dict_)
+        self._heed_user(USER)
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._heed_user(key)
+
+    def pop(self, key: str, *default: Any, **named: Any) -> Any:
+        """Remove an attribute, and return it."""
+        with self._muted_as_before():
+            value = super().pop(key, *default, **named)
+        self._heed_user(key)
+        return value
+
+    async def apop(self, key: str, *default: Any, **named: Any) -> Any:
+        """See `pop`."""
+        with self._muted_as_before():
+            value = await super().apop(key, *default, **named)
+        self._heed_user(key)
+        return value
+
+    @contextmanager
+    def _muted_as_before(self) -> Generator[None]:
+        """Django's methods set `modified` to what it is, so to False if there is nothing to remove."""
+        muted = self._is_muted
+        try:
+            yield
+        finally:
+            self._is_muted = muted and not self._is_marked
 
     def clear(self) -> None:
         """Remove all attributes; the id stays. Django has no async variant of this: ``await session.aload()`` first."""
         self._session.clear()
-        self._is_marked = True
+        self._is_marked, self._is_muted = True, False
+        self._heed_user(USER)
+
+    def _heed_user(self, changed: str) -> None:
+        if changed == USER:
+            draw_id_for_user(self.core)
 
     def is_empty(self) -> bool:
         """Whether there is neither an id nor an attribute. False for a session that could not be loaded (F-00a)."""
@@ -192,12 +284,26 @@ class SessionContent(SessionBase):
 
     @property
     def modified(self) -> bool:
-        """Whether there is anything to save: a change, in nested values too, or an announced one."""
-        return self._is_marked or self.core.modified
+        """Whether there is anything to save: a change, in nested values too, or an announced one.
+
+        Setting it to False is to leave out what was changed so far, unless there is another change: a request does not
+        save it. ``save()`` does.
+        """
+        return self._is_marked or (not self._is_muted and self.core.modified)
 
     @modified.setter
     def modified(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._is_marked = value
+        self._is_marked, self._is_muted = value, not value
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether `modified` was set to False, and nothing was changed since."""
+        return self._is_muted
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether this object has deleted the session, and no other was begun in its place."""
+        return self._is_deleted
 
     # -- expiry --------------------------------------------------------------------------------------------------------
 

@@ -24,10 +24,12 @@ class SessionStore(SessionContent):
     Differences from Django's own engines:
 
     * Only changed attributes are sent, nested changes are found, and values may be of all types of `wsgessions.codec`.
-    * ``modified`` may be set to True, which is harmless; setting it to False undoes no change.
+    * ``modified`` need not be set to True. Set to False it drops what a request has changed so far, as in Django.
     * In a request, `flush` and `cycle_key` take effect on the object at once and at the store with the commit, before
       the response starts and whatever its status is; elsewhere at once. The old id never stays valid.
     * If the store does not answer, each access to the session raises; it never looks like an empty session.
+    * No content of a session that has ended elsewhere is saved under another id; `create` ends the old id.
+    * A change of the user's attribute draws the next id at once. The session is stored under it with the next save.
 
     Methods that are no coroutines may be called from any thread. In an async view whose session was not loaded before,
     they would block the event loop that they wait for; that is a `SynchronousOnlyOperation`.
@@ -44,13 +46,13 @@ class SessionStore(SessionContent):
 
     def exists(self, session_key: AnyId) -> bool:
         """Whether there is a session with this id."""
-        other = self._begun(session_key)
+        other, _ = self._begun(session_key)
         del session_key  # before any possible error, so that no frame shows it (S-80)
         return self._wait(lambda: self._is_there(other))
 
     async def aexists(self, session_key: AnyId) -> bool:
         """See `exists`."""
-        other = self._begun(session_key)
+        other, _ = self._begun(session_key)
         del session_key
         return await self._is_there(other)
 
@@ -58,25 +60,42 @@ class SessionStore(SessionContent):
         await self.manager.requests.repository.load(other)
         return unit_of(other).record is not None
 
-    def _begun(self, session_key: AnyId | None) -> Session:
-        """The session with this id, not loaded yet; a new one if the id is malformed."""
+    def _begun(self, session_key: AnyId | None) -> tuple[Session, bool]:
+        """The session with this id, not loaded yet, and whether it is this object's; a new one if the id is malformed.
+
+        An id that this object's session will have with its next save finds it under the present one.
+        """
         text = "" if session_key is None else bare(session_key)
-        return self.manager.requests.begin(PresentedCredentials(text if self._validate_session_key(text) else None))
+        del session_key
+        is_own = text != "" and text == self.session_key
+        if is_own:
+            text = unit_of(self.core).id or ""
+        known = text if self._validate_session_key(text) else None
+        return self.manager.requests.begin(PresentedCredentials(known)), is_own
 
     def create(self) -> None:
-        """Store the session now, even an empty one, under a new id; an existing one gets the new id."""
+        """Store the session now, even an empty one, under a new id; an existing one gets it with its changes."""
         self._wait(self.acreate)
 
     async def acreate(self) -> None:
         """See `create`."""
         core = await self._aget_session()
+        self._begin_after_delete(core)
         if unit_of(core).record is None:
-            await self.manager.requests.repository.create(core)
+            await self._create(core)
         elif self.is_in_request:
             core.rotate_id()
         else:
-            await self._updating(core.rotate_id)
-        self._is_marked = True
+            core.rotate_id()
+            bind_on_login(core)
+            await self._updating(lambda: self.manager.requests.repository.commit(core))
+        self.modified = True
+
+    async def _create(self, core: Session) -> None:
+        bind_on_login(core)
+        await self._updating(lambda: self.manager.requests.repository.create(core))
+        self._is_gone = self._is_asked_for = False
+        self.modified = True
 
     def save(self, must_create: bool = False) -> None:
         """Send the changes now.
@@ -95,16 +114,21 @@ class SessionStore(SessionContent):
 
     async def asave(self, must_create: bool = False) -> None:
         """See `save`."""
+        is_first_look = self.is_unloaded
         core = await self._aget_session()
+        if must_create:
+            self._begin_after_delete(core)
+        if self._is_gone or self._is_deleted:
+            raise UpdateError("the session has ended")
         record = unit_of(core).record
-        if self._is_gone:
-            raise UpdateError("the session has ended elsewhere")
-        bind_on_login(core)
         if record is None:
-            await self.manager.requests.repository.create(core)
+            if is_first_look and not (must_create or self.is_in_request):
+                raise UpdateError("there is no session with this id")
+            await self._create(core)
         elif must_create:
             raise CreateError
         else:
+            bind_on_login(core)
             await self._updating(lambda: self.manager.requests.repository.commit(core))
             if unit_of(core).record is record:  # nothing was sent, so the store was not asked
                 await self._updating(lambda: self.manager.requests.repository.refresh(core))
@@ -118,20 +142,36 @@ class SessionStore(SessionContent):
             raise UpdateError(str(error)) from error
 
     def delete(self, session_key: AnyId | None = None) -> None:
-        """End a session at the store, by default this one, which cannot be saved afterwards."""
-        session = self._begun(self.session_key if session_key is None else session_key)
+        """End a session at the store, by default this one; `create` then stores its content as another session."""
+        session, is_own = self._begun(self.session_key if session_key is None else session_key)
         del session_key
-        self._wait(lambda: self._remove(session))
+        self._wait(lambda: self._remove(session, is_own=is_own))
 
     async def adelete(self, session_key: AnyId | None = None) -> None:
         """See `delete`."""
-        session = self._begun(self.session_key if session_key is None else session_key)
+        session, is_own = self._begun(self.session_key if session_key is None else session_key)
         del session_key
-        await self._remove(session)
+        await self._remove(session, is_own=is_own)
 
-    async def _remove(self, session: Session) -> None:
+    async def _remove(self, session: Session, *, is_own: bool) -> None:
         await self.manager.requests.repository.load(session)
         await session.invalidate()
+        if is_own and unit_of(self.core).is_accessed:
+            self._is_deleted = True
+        elif is_own:
+            await self._aget_session()
+            self._begin_anew()
+
+    def _begin_after_delete(self, core: Session) -> None:
+        """Turn the content of a session that this object has deleted into that of a new one."""
+        if self._is_deleted:
+            content = core.copy()
+            self._begin_anew()
+            core.update(content)
+
+    def _begin_anew(self) -> None:
+        self._end()
+        unit_of(self.core).pending_delete = None  # that is done
 
     def flush(self) -> None:
         """End the session. Attributes set afterwards make a new one, with a new id."""
@@ -150,7 +190,8 @@ class SessionStore(SessionContent):
     def _end(self) -> None:
         self.core.invalidate()
         unit_of(self.core).reserved_id = None
-        self._is_marked = True
+        self._is_gone = self._is_deleted = self._is_asked_for = False
+        self.modified = True
 
     def cycle_key(self) -> None:
         """Give the session a new id and end the old one, as at every login (S-06)."""
@@ -169,12 +210,14 @@ class SessionStore(SessionContent):
             await self.acreate()
 
     def _rotate_with_commit(self) -> None:
+        self._begin_after_delete(self.core)
         if unit_of(self.core).record is None:
             # So that a receiver of the login's signal can store it.
-            self.manager.requests.reserve_id(unit_of(self.core))
+            self._get_or_create_session_key()
+            self._is_asked_for, self._is_gone = True, False
         else:
             self.core.rotate_id()
-        self._is_marked = True
+        self.modified = True
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 from typing import Final
 
 from wsgessions import Session
-from wsgessions.session import unit_of
+from wsgessions.session import names_in, unit_of
+from wsgessions.session.changes import BEFORE_RESPONSE
 
-__all__ = ["USER", "bind_on_login", "rotate_for_user"]
+__all__ = ["USER", "bind_on_login", "draw_id_for_user"]
 
 USER: Final = "_auth_user_id"
 """The attribute with the user's primary key as text. Django defines the name, and all its logins set it."""
 
 
-def rotate_for_user(session: Session, user: object) -> None:
-    """When the attribute is set: draw a new id if the session belongs to the same user already (S-06).
+def draw_id_for_user(session: Session) -> None:
+    """After a change of the attribute: draw the session's next id, unless that was done already (S-06).
 
-    Django does that only for a session without a user. The id is drawn at once, as by ``cycle_key()``, because
-    receivers of ``user_logged_in`` may read it.
+    So the id that receivers of ``user_logged_in`` read, and all other code up to the commit or ``save()``, is the one
+    that the session is stored under. Django draws one only for a session without a user, by ``cycle_key()``.
     """
     unit = unit_of(session)
     record = unit.record
-    if record is not None and record.principal == str(user) and unit.pending_id is None:
+    if record is None or unit.pending_id is not None or USER not in unit.baseline:
+        return
+    if USER in names_in(session) or (record.principal is not None and unit.phase is BEFORE_RESPONSE):
         session.rotate_id()
 
 

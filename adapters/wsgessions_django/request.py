@@ -8,15 +8,19 @@ is Django's 400.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
+from django.conf import settings as django_settings
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from wsgessions import Session, SessionManager
-from wsgessions.errors import WsgessionsError
+from wsgessions.credentials.presented import PresentedCredentials
+from wsgessions.errors import SessionGone, StoreUnavailable, WsgessionsError
 from wsgessions.session import unit_of
+from wsgessions.web import Scope
 from wsgessions.web.body_to_come import is_made_on_the_way
 from wsgessions.web.current_session import running
 from wsgessions.web.id_resolver import SessionIdResolver
@@ -24,9 +28,11 @@ from wsgessions.web.path_prefixes import PathPrefixes
 from wsgessions.web.session_request import SessionRequest
 
 from .asgi import CALL, Call
+from .content import SessionContent
 from .error_responses import answer_to
 from .expiry import is_over, tell_cookie
 from .login import bind_on_login
+from .presented import Arrival, arrival_of, put_by_code
 from .response import headers_of, set_headers
 from .waiting import wait
 
@@ -40,38 +46,31 @@ class StandaloneRequests:
 
     def __init__(self, manager: SessionManager) -> None:
         self.manager: Final = manager
-        self._resolver = SessionIdResolver(manager.settings)
+        self.resolver: Final = SessionIdResolver(manager.settings)
         self._excluded = PathPrefixes(manager.settings.exclude)
         self._unstored = PathPrefixes(manager.settings.no_store)
 
-    def begin(
-        self,
-        headers: Iterable[Any],
-        request: HttpRequest,
-        *,
-        scheme: str | None,
-        path: tuple[str, str],
-        client_address: str | None,
-    ) -> StandaloneRequest:
+    def begin(self, request: HttpRequest, arrival: Arrival) -> StandaloneRequest:
         """Begin a session for a request.
 
         Args:
-            headers: its header fields, as ASGI represents them.
             request: the request.
-            scheme: its scheme.
-            path: its path, and the part of it at which the application is mounted.
-            client_address: the client's address, if known.
+            arrival: what the server has told of it.
         """
         begun = SessionRequest.begin(
             self.manager.requests,
-            self._resolver,
-            self._resolver.read(headers),
+            self.resolver,
+            put_by_code(request, self.resolver, arrival.headers) or self.resolver.read(arrival.headers),
             method=request.method,
-            scheme=scheme,
-            client_address=client_address or None,
+            scheme=arrival.scheme,
+            client_address=arrival.client_address,
         )
-        begun.unit.is_uncacheable = self._unstored.hold(*path)
-        return StandaloneRequest(self, begun, left_out=self._excluded.hold(*path))
+        begun.unit.is_uncacheable = self._unstored.hold(arrival.path, arrival.root_path)
+        return StandaloneRequest(self, begun, left_out=self.leave_out(arrival))
+
+    def leave_out(self, arrival: Arrival) -> bool:
+        """Whether the path of a request is excluded from loading."""
+        return self._excluded.hold(arrival.path, arrival.root_path)
 
 
 class NestedRequest:
@@ -81,35 +80,110 @@ class NestedRequest:
         manager: the manager of the session.
         session: the session.
         outside: the request of the outer middleware, which tells the client; None if it is not known.
+        scope: the scope with the session.
     """
 
-    def __init__(self, manager: SessionManager, session: Session, outside: SessionRequest | None = None) -> None:
+    def __init__(
+        self,
+        manager: SessionManager,
+        session: Session,
+        outside: SessionRequest | None = None,
+        scope: Scope | None = None,
+    ) -> None:
         self.manager = manager
         self.session = session
-        self.unit: Final = unit_of(session)
+        self.unit = unit_of(session)
         self._outside = outside
+        self._scope = scope
+        self._dropped: Session | None = None
+        self._is_deleted = False
         self.left_out: bool = True
         """Whether the session is not loaded because its path is excluded."""
+        self.is_asked_for: bool = False
+        """Whether the session is to be stored even if it is empty, see `SessionContent.is_asked_for`."""
 
     def lookup(self) -> None:
         """Provide the session as far as possible without waiting."""
         self._heed_expiry()
 
+    def needs_load(self) -> bool:
+        """After `lookup`: whether the session is still to be loaded by `load`."""
+        unit = self.unit
+        return unit.id is not None and unit.record is None and not self.left_out
+
     async def load(self) -> None:
-        """Provide the session."""
-        self._heed_expiry()
+        """Load the session. An error of the store is kept for the first access."""
+        if self.needs_load():
+            with suppress(StoreUnavailable):
+                await self.manager.requests.repository.load(self.session)
+            self._heed_expiry()
 
     def _heed_expiry(self) -> None:
         if is_over(self.manager, self.session):
             self.session.invalidate()
 
-    def tell_cookie_age(self) -> None:
-        """After the view: set the cookie's lifetime to the session's expiry."""
+    def take(self, found: object) -> None:
+        """After the view: what is in ``request.session`` now is saved, as with Django's own middleware.
+
+        If it is another session, only a logout stays in force of what was changed in the one before. A session that was
+        only read is not the client's next one. The cookie gets the lifetime of the session's expiry.
+
+        Args:
+            found: the value of ``request.session``; None if it was removed, which changes nothing.
+        """
+        if isinstance(found, SessionContent):
+            if found.core is not self.session and not found.is_gone:
+                self._drop()
+                self._take_up(found)
+            elif found.is_muted and not django_settings.SESSION_SAVE_EVERY_REQUEST:
+                self._drop()
+            self.is_asked_for = found.is_asked_for and found.core is self.session
+            self._is_deleted = found.is_deleted and found.modified
+        elif found is not None:
+            self._drop()
         tell_cookie(self.manager, self.session)
+
+    def _drop(self) -> None:
+        self.unit.rollback(self.session)
+        self._dropped = self.session if self.unit.is_pending else None
+
+    def _take_up(self, found: SessionContent) -> None:
+        unit, before = unit_of(found.core), self.unit
+        if found.is_empty():
+            unit.is_accessed = unit.is_ended = True  # its client has none any more
+        elif not (found.modified or django_settings.SESSION_SAVE_EVERY_REQUEST):
+            before.is_accessed = before.is_accessed or unit.is_accessed
+            return
+        unit.unknown_key = unit.unknown_key or before.unknown_key  # no login of the client is undone by it (C-24)
+        self.become(found.core)
+
+    def become(self, session: Session) -> None:
+        """Let this be the session of the request, for the middleware outside too."""
+        before, self.session = self.session, session
+        self.unit = unit = unit_of(session)
+        unit.is_client_told, unit.counts_access = True, unit_of(before).counts_access
+        unit.is_uncacheable, unit.client_address = unit_of(before).is_uncacheable, unit_of(before).client_address
+        if self._outside is not None:
+            self._outside.session, self._outside.unit = session, unit
+        if self._scope is not None:
+            self._scope["session"] = session
+
+    def present(self, presented: PresentedCredentials, *, left_out: bool) -> None:
+        """Begin the session of these credentials, in place of the one that the middleware outside has begun."""
+        session = self.manager.requests.begin(presented, client_address=self.unit.client_address)
+        self.become(session)
+        self.left_out = left_out
+        if self._outside is not None:
+            self._outside.presented = presented
+        if self.unit.id is not None and (left_out or not self.manager.requests.lookup(session, self.unit)):
+            self.unit.defer_load(session)
 
     def needs_store(self, status: int) -> bool:
         """Whether `commit` and `finish` may have to wait for the store."""
-        return self._keeps(status) and (self.unit.is_pending or self.manager.requests.renewal_due(self.unit))
+        if self._dropped is not None:
+            return True
+        unit = self.unit
+        return self._keeps(status) and (unit.is_pending or self.is_asked_for or self.manager.requests.renewal_due(unit))
 
     def _keeps(self, status: int) -> bool:
         return status < 500 or self.manager.settings.save_on_error
@@ -121,12 +195,21 @@ class NestedRequest:
             SessionGone: the session has ended elsewhere.
             WsgessionsError: a value cannot be stored, or the store did not answer.
         """
+        repository = self.manager.requests.repository
+        if self._dropped is not None:
+            await repository.carry_out(self._dropped)
         if self._keeps(status):
+            if self._is_deleted:
+                self.session.invalidate()  # so that its id is not told
+                self.unit.pending_delete = None
+                raise SessionGone("the session was deleted by its own request")
             bind_on_login(self.session)
             renews = self.manager.requests.renewal_due(self.unit)
-            if self.unit.is_pending or renews:
-                create = method not in _NEVER_CREATING
-                await self.manager.requests.repository.commit(self.session, create=create, renew=renews)
+            create = method not in _NEVER_CREATING
+            if self.is_asked_for and create:
+                await repository.create(self.session)
+            elif self.unit.is_pending or renews:
+                await repository.commit(self.session, create=create, renew=renews)
 
     def rollback(self) -> None:
         """Drop all changes after a failed commit, so that the client learns of the failure only (F-00a)."""
@@ -184,8 +267,7 @@ class StandaloneRequest(NestedRequest):
         self._heed_expiry()
 
     async def load(self) -> None:
-        self.lookup()
-        if self.unit.id is not None and self.unit.record is None and not self.left_out:
+        if self.needs_load():
             await self._request.load()
             self._heed_expiry()
 
@@ -252,34 +334,17 @@ def request_of(request: HttpRequest, standalone: StandaloneRequests) -> NestedRe
     Raises:
         asyncio.CancelledError: the request was cancelled.
     """
-    scope: Any = getattr(request, "scope", None)
-    if scope is None:
-        return _of_wsgi(request, standalone)
+    arrival = arrival_of(request)
+    scope: Any = getattr(request, "scope", None) or {}
     session = scope.get("session")
     call: Call | None = scope.get(CALL)
-    if isinstance(session, Session) and (call is not None or standalone.manager.requests.owns(session)):
-        exchange = running.get()
-        outside = None if exchange is None or exchange.request.session is not session else exchange.request
-        return NestedRequest(standalone.manager if call is None else call.manager, session, outside)
-    client = scope.get("client")
-    return standalone.begin(
-        scope.get("headers", ()),
-        request,
-        scheme=scope.get("scheme"),
-        path=(scope["path"], scope.get("root_path", "")),
-        client_address=client[0] if client else None,
-    )
-
-
-def _of_wsgi(request: HttpRequest, standalone: StandaloneRequests) -> StandaloneRequest:
-    headers = [
-        (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-        for name, value in request.headers.items()
-    ]
-    return standalone.begin(
-        headers,
-        request,
-        scheme=request.scheme,
-        path=(request.path, request.META.get("SCRIPT_NAME", "")),
-        client_address=request.META.get("REMOTE_ADDR"),
-    )
+    if not (isinstance(session, Session) and (call is not None or standalone.manager.requests.owns(session))):
+        return standalone.begin(request, arrival)
+    exchange = running.get()
+    outside = None if exchange is None or exchange.request.session is not session else exchange.request
+    nested = NestedRequest(standalone.manager if call is None else call.manager, session, outside, scope)
+    if outside is not None:
+        put = put_by_code(request, outside.resolver, arrival.headers)
+        if put is not None:
+            nested.present(put, left_out=standalone.leave_out(arrival))
+    return nested

@@ -33,7 +33,8 @@ from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions.web import ASGIApp
 from wsgessions_django import DjangoAdapter, SessionStore, get_session
 from wsgessions_django.asgi import Call, wrap
-from wsgessions_django.configuration import STOCK_MIDDLEWARE, current_manager, settings_of_project, use_manager
+from wsgessions_django.configuration import current_manager, settings_of_project, use_manager
+from wsgessions_django.stock import STOCK_MIDDLEWARE
 
 __all__ = ["shared_server"]
 
