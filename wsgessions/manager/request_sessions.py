@@ -77,7 +77,9 @@ class RequestSessions:
             presented: the credentials of the request.
             client_address: the client's address, for `on_suspicious`.
         """
-        unit = UnitOfWork(presented=presented, id=presented.id, client_address=client_address)
+        unit = UnitOfWork(
+            presented=presented, id=presented.id, client_address=client_address, to_plain=self.repository.to_plain
+        )
         if presented.id is None and presented.finding is not ABSENT:
             self._monitor.note(RejectedId(presented.finding.value), client_address)
             unit.doubt()
