@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -232,3 +233,16 @@ def test_who_does_not_ask_pays_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+async def test_a_result_of_a_subclass_is_plain_data_for_later_readers() -> None:
+    """R-02."""
+    counting = Counting(OrderedDict(a=1))
+
+    async def work(session: Session) -> Any:
+        session["user"] = "somebody"
+        return [type(await counting.ask()).__name__ for _ in range(2)], counting.calls
+
+    assert (await Browser().request(serving(work))).body == b"(['OrderedDict', 'dict'], 1)"
+    counting.calls = 0
+    assert (await Browser().request(serving(work, strict_values=True))).body == b"(['OrderedDict', 'OrderedDict'], 2)"

@@ -108,7 +108,7 @@ class SessionCache(BaseCache):
         if expected is not None and await self._get(key) != expected:
             return False
         try:
-            raw = codec.encode(value, name=_name_of(key))
+            raw = codec.encode(value, name=_name_of(key), to_plain=unit_of(session).to_plain)
         except CodecError as error:
             _log.warning("not_cached", "a result cannot be stored in the session: %s", error)
             return False

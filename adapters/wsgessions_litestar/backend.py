@@ -15,6 +15,7 @@ from wsgessions.credentials.identity import is_well_formed, new_session_id
 from wsgessions.session import unit_of
 from wsgessions.web.session_request import SessionRequest
 
+from .plain_data import accept_types_of_litestar
 from .replacement import refill
 from .sessions_config import SessionsConfig
 
@@ -85,6 +86,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             await session.invalidate()
             return
         self._keep_what_was_told(session, connection)
+        accept_types_of_litestar(session, connection.scope)
         refill(session, content, connection.scope)
         await session.commit()
 

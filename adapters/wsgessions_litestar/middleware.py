@@ -16,6 +16,7 @@ from wsgessions.session import unit_of
 from wsgessions.web import OPENS_RESPONSE
 
 from .backend import WsgessionsSessionBackend
+from .plain_data import accept_types_of_litestar
 from .replacement import Replacement
 
 __all__ = ["WsgessionsSessionMiddleware"]
@@ -65,6 +66,7 @@ class WsgessionsSessionMiddleware(SessionMiddleware[WsgessionsSessionBackend]):
 
     async def _run(self, scope: Any, receive: Any, send: Any) -> None:
         session: Session = scope["session"]
+        accept_types_of_litestar(session, scope)
         noting = NotingScope(scope)
         replacement = Replacement(noting, session)
         reserve_id = self._config.session_manager.requests.reserve_id

@@ -117,6 +117,8 @@ class WsgessionsSessionInterface(SessionInterface):
             session = await _open_apart(self.join(app), request)
         if not isinstance(session, QuartSession):
             session.__class__ = QuartSession  # the same object for all its users, with more methods
+        if (to_plain := getattr(app.json, "default", None)) is not None:  # as Quart's own sessions, which are JSON
+            unit_of(session).store_too(to_plain)
         return cast("SessionMixin", session)
 
     async def save_session(

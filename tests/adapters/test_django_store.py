@@ -13,15 +13,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django import forms
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
+from django.core.signing import JSONSerializer
+from django.db import models
+from django.http import QueryDict
 from django.test import override_settings
 from django.utils import timezone
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
 from tests.record.test_clock import Times
 from wsgessions import SessionManager
+from wsgessions.codec import encode
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.errors import CodecError, StoreUnavailable
 from wsgessions.stores.memory.store import MemoryStore
@@ -130,6 +137,43 @@ def test_a_value_that_cannot_be_stored_is_named_and_nothing_is_saved(stored: Ses
     with pytest.raises(CodecError, match="'bad'"):
         words(stored, "save")
     assert dict(again(stored)) == {"color": "red"}
+
+
+class Stage(models.TextChoices):
+    PAID = "paid", "Paid"
+
+
+class ContactForm(forms.Form):
+    name = forms.CharField()
+
+
+def test_values_of_django_are_what_its_own_sessions_make_of_them(words: Words) -> None:
+    """R-02: the same as JSON gives, whatever the classes are."""
+    values: dict[str, Any] = {
+        "text": mark_safe("<b>"),
+        "choice": {Stage.PAID: [Stage.PAID]},
+        "query": QueryDict("a=1&a=2&b=3"),
+        "errors": ContactForm({}).errors,
+    }
+    expected = JSONSerializer().loads(JSONSerializer().dumps(values))
+    store = SessionStore()
+    for name, value in values.items():
+        store[name] = value
+    words(store, "save")
+    other = again(store)
+    assert {name: other[name] for name in values} == expected
+    plain = {name: encode(other[name], name=name, to_plain=None) for name in values}  # rejects subclasses
+    assert plain == {name: encode(value, name=name) for name, value in values.items()}
+
+
+def test_a_translation_for_later_is_refused_as_by_djangos_own_sessions(words: Words) -> None:
+    """R-01: the text would be that of one language for all later requests."""
+    store = SessionStore()
+    store["label"] = gettext_lazy("Yes")
+    with pytest.raises(CodecError, match=r"'label'.*store str\(value\)"):
+        words(store, "save")
+    with pytest.raises(TypeError):
+        JSONSerializer().dumps(gettext_lazy("Yes"))
 
 
 def test_nested_changes_are_found_announced_or_not(stored: SessionStore, words: Words) -> None:

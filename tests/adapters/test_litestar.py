@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import enum
 import re
 import secrets
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from litestar import Litestar, WebSocket, asgi, get, post, websocket
@@ -25,9 +30,10 @@ from pydantic import BaseModel
 
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
+from tests.codec.portraits import identical
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
-from wsgessions.errors import ConfigError, SessionGone
+from wsgessions.errors import CodecError, ConfigError, SessionGone
 from wsgessions.session import unit_of
 from wsgessions.testing.adapters.client import Browser
 from wsgessions.testing.adapters.middleware import Layer
@@ -478,6 +484,84 @@ async def test_sessions_are_documents_for_administration() -> None:
         await documents.set("x" * 43, b"{}")
     await documents.delete(known)
     assert (await documents.get(known), await documents.expires_in(known)) == (None, None)
+
+
+@dataclasses.dataclass
+class Line:
+    sku: str
+    at: datetime
+
+
+class Order(msgspec.Struct, rename="camel"):
+    unit_price: Decimal
+    lines: list[Line]
+
+
+class Stage(enum.Enum):
+    PAID = "paid"
+
+
+class Money:
+    """Known to the type encoders of the application only."""
+
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+FURTHER: dict[str, tuple[Any, Any]] = {
+    "a dataclass": (Line("tea", NOON), {"sku": "tea", "at": NOON}),
+    "a struct": (
+        Order(Decimal("1.50"), [Line("tea", NOON)]),
+        {"unitPrice": Decimal("1.50"), "lines": [{"sku": "tea", "at": NOON}]},
+    ),
+    "a model": (Visitor(name="ann", items=["tea"]), {"name": "ann", "items": ["tea"]}),
+    "a path": (Path("a/b"), "a/b"),
+    "an enum": (Stage.PAID, "paid"),
+    "a deque": (deque([1, 2]), [1, 2]),
+    "a type of its own": (Money(), "EUR"),
+    "a subclass": (OrderedDict(a=Path("b")), {"a": "b"}),
+}
+
+
+@pytest.mark.parametrize("case", FURTHER)
+def test_what_litestars_own_sessions_accept_is_stored_as_plain_data(case: str) -> None:
+    """R-01: nested too, and all that is stored exactly stays so."""
+    value, plain = FURTHER[case]
+    seen: list[Any] = []
+
+    @get("/put")
+    async def put(request: AnyRequest) -> None:
+        request.session["v"] = {"inside": [value]}
+
+    @get("/look")
+    async def look(request: AnyRequest) -> None:
+        seen.append(request.session["v"])
+
+    encoders: dict[Any, Any] = {Money: lambda _: "EUR"}
+    app = app_of([put, look], plugins=[LitestarAdapter(store_url="memory:")], type_encoders=encoders)
+    client = client_of(app)
+    client.get("/put").raise_for_status()
+    client.get("/look").raise_for_status()
+    assert identical(seen, [{"inside": [plain]}])
+
+
+@pytest.mark.parametrize(
+    ("settings", "value", "words"),
+    [({}, [object()], r"'v\[0\]'.*object"), ({"strict_values": True}, Path("a"), "PosixPath")],
+)
+def test_what_litestar_cannot_encode_or_the_settings_forbid_is_refused_by_name(
+    settings: dict[str, Any], value: Any, words: str
+) -> None:
+    """R-01."""
+
+    @get("/put")
+    async def put(request: AnyRequest) -> None:
+        session = get_session(request)
+        session["v"] = value
+        with pytest.raises(CodecError, match=words):
+            await session.commit()
+        session.clear()
+
+    app = app_of([put], plugins=[LitestarAdapter(store_url="memory:", **settings)])
+    client_of(app).get("/put").raise_for_status()
 
 
 def test_flash_messages_work_with_the_sessions() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 from markupsafe import Markup
 from quart import Quart, Response, flash, get_flashed_messages, request, session, websocket
+from quart.json.provider import DefaultJSONProvider
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
@@ -18,7 +21,7 @@ from tests.adapters.quart_app import make_app, stream
 from tests.record.test_clock import Times
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, install
-from wsgessions.errors import ConfigError, SessionClosed
+from wsgessions.errors import CodecError, ConfigError, SessionClosed
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.adapters.client import http_scope, talk
 from wsgessions.testing.adapters.middleware import Layer
@@ -123,6 +126,61 @@ async def test_only_looking_into_the_session_counts_as_an_access(install_by: Ins
     for path in ("/untouched", "/missing"):
         response = await client.get(path)
         assert not {"vary", "set-cookie", "cache-control"} & set(response.headers.keys())
+
+
+@dataclass
+class Line:
+    sku: str
+    price: Decimal
+
+
+class Money:
+    """Known to the application's JSON provider only."""
+
+
+class Provider(DefaultJSONProvider):
+    @staticmethod
+    def default(value: Any) -> Any:
+        return "EUR" if isinstance(value, Money) else DefaultJSONProvider.default(value)
+
+
+async def test_what_quarts_own_sessions_accept_is_stored_as_plain_data(install_by: Install) -> None:
+    """R-01: nested too, and all that is stored exactly stays so."""
+    app = app_with()
+    app.json = Provider(app)
+
+    async def put() -> ResponseReturnValue:
+        session["v"] = [Line("tea", Decimal("1.50")), Markup("<b>"), {"money": Money()}]
+        return ""
+
+    async def look() -> ResponseReturnValue:
+        return repr(session["v"])
+
+    app.add_url_rule("/put", view_func=put)
+    app.add_url_rule("/look", view_func=look)
+    client = install_by(app).test_client()
+    assert (await client.get("/put")).status_code == 200
+    assert await text_of(await client.get("/look")) == (
+        "[{'sku': 'tea', 'price': Decimal('1.50')}, '<b>', {'money': 'EUR'}]"
+    )
+
+
+@pytest.mark.parametrize(("settings", "value"), [({}, object()), ({"strict_values": True}, Line("tea", Decimal(1)))])
+async def test_what_quart_cannot_encode_or_the_settings_forbid_is_refused_by_name(
+    install_by: Install, settings: dict[str, Any], value: Any
+) -> None:
+    """R-01."""
+
+    async def put() -> ResponseReturnValue:
+        session["v"] = [value]
+        with pytest.raises(CodecError, match=rf"'v\[0\]'.*{type(value).__name__}"):
+            await get_session().commit()
+        session.clear()
+        return ""
+
+    app = app_with()
+    app.add_url_rule("/put", view_func=put)
+    assert (await install_by(app, **settings).test_client().get("/put")).status_code == 200
 
 
 async def test_flashed_messages_keep_their_order_categories_and_types(install_by: Install) -> None:

@@ -60,7 +60,7 @@ def test_comprehensions_do_not_count() -> None:
     trace = Trace()
     with trace.recording():
         packer.sequence([], 1)
-    assert [frame.function for frame in trace.frames] == ["Packer.sequence"]
+    assert [frame.function for frame in trace.frames] == ["Walk.sequence"]
 
 
 async def test_a_coroutine_counts_once_however_often_it_waits() -> None:

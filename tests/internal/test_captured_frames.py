@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,18 @@ async def test_a_session_that_has_ended_elsewhere(node: Node, canary: Canary) ->
 
 
 class Text(str):
+    """Beside a str of the same text in a dict."""
+
     __slots__ = ()
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class Unreadable(dict[str, str]):
+    def items(self) -> Any:
+        secret = next(iter(self))
+        raise LookupError(secret)
 
 
 UNFIT: dict[str, Any] = {
@@ -241,7 +253,9 @@ UNFIT: dict[str, Any] = {
     "member": [VALUE, object()],
     "deep": {"a": [VALUE, {"b": (VALUE, {1, object()})}]},
     "surrogate": [VALUE, "\ud800"],
-    "subclass": Text(VALUE),
+    "subclass": OrderedDict(a=[Text(VALUE), object()]),
+    "unreadable": Unreadable({VALUE: VALUE}),
+    "alike": {Text(VALUE): VALUE, VALUE: VALUE},
     "large": VALUE * 100_000,
     "huge": VALUE * 400_000,
 }

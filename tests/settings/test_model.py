@@ -115,6 +115,7 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("id_length", "86", 86),
     ("pepper", lambda: SECRET, SecretStr(SECRET)),
     ("save_on_error", "yes", True),
+    ("strict_values", "true", True),
     ("rejoin", "true", True),
     ("max_bytes_off_heap", "0", 0),
 ]
@@ -189,6 +190,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("conflicts", None, "overwrite"),
     ("fsync", "never", "everysec"),
     ("save_on_error", "maybe", "true or false"),
+    ("strict_values", 2, "true or false"),
     ("exclude", "static", "begin with /"),
     ("exclude", ["/"], "name something"),
     ("no_store", "account", "begin with /"),

@@ -97,6 +97,7 @@ class TestEnvironment:
             ("WSGESSIONS_SESSION_LOCKING", "False", "session_locking", False),
             ("WSGESSIONS_SAVE_ON_ERROR", "False", "save_on_error", False),
             ("WSGESSIONS_SAVE_ON_ERROR", " TRUE ", "save_on_error", True),
+            ("WSGESSIONS_STRICT_VALUES", "1", "strict_values", True),
             ("WSGESSIONS_NONSTOP_TIMEOUT", "-1", "nonstop_timeout", None),
             ("WSGESSIONS_NONSTOPTIMEOUT", "30000", "nonstop_timeout", timedelta(seconds=30)),
             ("WSGESSIONS_SESSION_TIMEOUT", "45", "max_inactive_interval", timedelta(minutes=45)),

@@ -1,11 +1,11 @@
 """Encodes values to bytes and decodes them exactly, or raises an error.
 
-A session holds values of the types `wsgessions.codec.refusals.SUPPORTED`, nested in any way. Each attribute is one
-MessagePack document, with the extension codes of `wsgessions.codec.tags` for types that MessagePack lacks. No part of
-it can name a class, call a function, or open any file but a time zone's (S-70); pickle and its like have no part in
-this.
+A session holds values of the types `wsgessions.codec.refusals.SUPPORTED`, nested in any way. Values of subclasses of
+these are stored as the built-in values that they are (`wsgessions.codec.plain`). Each attribute is one MessagePack
+document, with the extension codes of `wsgessions.codec.tags` for types that MessagePack lacks. No part of it can name a
+class, call a function, or open any file but a time zone's (S-70); pickle and its like have no part in this.
 
-* **Exact.** A decoded value is equal and of the same type, including the sign of a zero, the exponent of a
+* **Exact.** A decoded value is equal and of the same built-in type, including the sign of a zero, the exponent of a
   `decimal.Decimal` and the order of a dict; all other values are rejected with the name of their type (R-02). A
   `uuid.UUID` keeps all but ``is_safe``.
 * **Deterministic.** ``encode(decode(raw)) == raw`` for all bytes that `encode` wrote, and equal sets have equal bytes.
@@ -20,28 +20,32 @@ here fails alone, when it is read (R-25).
 
 from __future__ import annotations
 
-import datetime as dt
-from decimal import Decimal
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, cast
 
 import msgspec
 
 from ..errors import CodecError, SessionTooLarge
 from ..internal.masked import forget_variables
-from .containers import CONTAINERS, Packer, check_depth, count_members, read
-from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, UnsupportedValue
+from .containers import Packer, check_depth, count_members, read
+from .limits import MAX_ATTRIBUTE_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NAME_BYTES, UnsupportedType, UnsupportedValue
+from .plain import SCALARS, PlainCopy, ToPlain, no_further_types, plain_text
 from .scan import ALWAYS_SAFE, members_in, needs_scan, starts_in
+from .walk import CONTAINERS
 
 __all__ = [
     "CONTAINERS",
     "MAX_ATTRIBUTE_BYTES",
     "MAX_NAME_BYTES",
     "RESERVED_PREFIX",
+    "SCALARS",
+    "ToPlain",
     "check_name",
     "decode",
     "encode",
     "is_immutable",
+    "no_further_types",
+    "plain_data",
+    "plain_text",
 ]
 
 RESERVED_PREFIX: Final = "_wsg"
@@ -49,7 +53,6 @@ RESERVED_PREFIX: Final = "_wsg"
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None), bytes})
 _PLAIN_CONTAINERS: Final = frozenset({dict, list})
-_FROZEN_SCALARS: Final = _SCALARS | {Decimal, UUID, dt.datetime, dt.date, dt.time, dt.timedelta}
 _NOT_PLAIN: Final = -1
 
 _MOST_GOOD_NAMES: Final = 1024
@@ -59,19 +62,25 @@ _good_names: Final[set[str]] = set()
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-def check_name(name: object) -> None:
+def check_name(name: object) -> str:
     """Validate the name of an attribute.
 
+    Returns:
+        The name; the text of one of a subclass of str, such as a member of an `enum.StrEnum`.
+
     Raises:
-        CodecError: ``name`` is not exactly a str, is empty or no valid Unicode, or begins with `RESERVED_PREFIX`.
+        CodecError: ``name`` is not a str, is empty or no valid Unicode, or begins with `RESERVED_PREFIX`.
         SessionTooLarge: it is longer than `MAX_NAME_BYTES` in UTF-8.
     """
     if type(name) is not str:
-        raise CodecError(f"the name of an attribute is a str, not {type(name).__name__}", path="")
+        if not issubclass(type(name), str):
+            raise CodecError(f"the name of an attribute is a str, not {type(name).__name__}", path="")
+        name = plain_text(cast("str", name))
     if name not in _good_names:
         _check_new_name(name)
         if len(_good_names) < _MOST_GOOD_NAMES:
             _good_names.add(name)
+    return name
 
 
 def _check_new_name(name: str) -> None:
@@ -92,34 +101,41 @@ def is_immutable(value: object) -> bool:
 
     True only for values that can be stored; such a value needs no comparison at the commit (R-03).
     """
-    return type(value) in _FROZEN_SCALARS or _holds_immutables(value, MAX_DEPTH)
+    return type(value) in SCALARS or _holds_immutables(value, MAX_DEPTH)
 
 
 def _holds_immutables(value: object, levels: int) -> bool:
     if levels and (type(value) is tuple or type(value) is frozenset):
-        return all(type(item) in _FROZEN_SCALARS or _holds_immutables(item, levels - 1) for item in value)
+        return all(type(item) in SCALARS or _holds_immutables(item, levels - 1) for item in value)
     return False
 
 
-def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> bytes:
+def encode(
+    value: Any,
+    *,
+    name: str,
+    max_bytes: int = MAX_ATTRIBUTE_BYTES,
+    to_plain: ToPlain | None = no_further_types,
+) -> bytes:
     """The bytes of ``value``.
 
     Args:
-        value: of the supported types, its members included.
+        value: of the supported types or of subclasses of these, its members included.
         name: the attribute's name, for the error.
         max_bytes: the limit on the result.
+        to_plain: knows further types, and the plain data that is stored in place of their values. None to reject
+            subclasses too.
 
     Raises:
-        CodecError: a part of ``value`` does not round-trip; ``path`` names the part, the hint a replacement.
+        CodecError: a part of ``value`` cannot be stored; ``path`` names the part, the hint a replacement.
         SessionTooLarge: the result would be longer than ``max_bytes``.
     """
     try:
-        raw = _encode_exactly(value)
+        raw = _encode_exactly(value, to_plain)
     except UnsupportedValue as refusal:
         del value  # from here on no frame of the error holds it (S-80)
         forget_variables(refusal)
-        path = f"{name}{refusal.path}"
-        raise CodecError(refusal.message, path=path, hint=refusal.hint) from None
+        raise CodecError(refusal.message, path=f"{name}{refusal.path}", hint=refusal.hint) from None
     except RuntimeError as error:
         del value
         forget_variables(error)
@@ -131,15 +147,40 @@ def encode(value: Any, *, name: str, max_bytes: int = MAX_ATTRIBUTE_BYTES) -> by
     return raw
 
 
-def _encode_exactly(value: Any) -> bytes:
+def plain_data(value: Any, *, name: str, to_plain: ToPlain) -> Any:
+    """A copy of ``value`` in the supported types, exactly.
+
+    Args:
+        value: of any types.
+        name: the attribute's name, for the error.
+        to_plain: knows further types.
+
+    Raises:
+        CodecError: a part of ``value`` has no plain data; ``path`` names the part.
+    """
+    try:
+        return PlainCopy(to_plain).convert(value)
+    except UnsupportedValue as refusal:
+        del value
+        forget_variables(refusal)
+        raise CodecError(refusal.message, path=f"{name}{refusal.path}", hint=refusal.hint) from None
+
+
+def _encode_exactly(value: Any, to_plain: ToPlain | None) -> bytes:
     kind = type(value)
     if kind in _SCALARS or (kind in _PLAIN_CONTAINERS and _plain_members(value, 1) != _NOT_PLAIN):
         try:
             return _encode(value)
         except (OverflowError, UnicodeEncodeError):
             # A large int or a lone surrogate: the full walk encodes the former and reports the path of the latter.
-            return _encode(Packer().pack(value))
-    return _encode(Packer().pack(value))
+            return _encode(Packer().convert(value))
+    try:
+        return _encode(Packer().convert(value))
+    except UnsupportedType as refusal:
+        if to_plain is None:
+            raise
+        forget_variables(refusal)
+    return _encode_exactly(PlainCopy(to_plain).convert(value), None)
 
 
 def _plain_members(value: Any, depth: int) -> int:

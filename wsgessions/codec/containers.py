@@ -4,101 +4,68 @@ directions.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec.msgpack import Ext
 
-from .limits import MAX_ALIKE, MAX_DEPTH, MAX_ITEMS, UnsupportedValue
+from .limits import MAX_DEPTH, UnsupportedValue
 from .refusals import key_step, unsupported
 from .scalars import SCALAR_PACKERS, SCALAR_READERS
 from .tags import FROZENSET, INT64, MAPPING, NATIVE_KEYS, NESTING_TAGS, SET, TUPLE
+from .walk import CONTAINERS, ContainerReader, Walk, check_hashes
 
-__all__ = ["CONTAINERS", "Packer", "check_depth", "count_members", "read"]
-
-CONTAINERS: Final = frozenset({dict, list, tuple, set, frozenset})
-"""The container types, exactly: subclasses are rejected."""
+__all__ = ["Packer", "check_depth", "count_members", "read"]
 
 _NATIVE_SCALARS: Final = frozenset({bytes, float, bool, type(None)})
-_TOO_DEEP: Final = f"it nests deeper than {MAX_DEPTH} levels"
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
-class Packer:
-    """Converts one value to types that msgspec encodes exactly, and counts its members."""
+class Packer(Walk):
+    """Converts one value to types that msgspec encodes exactly."""
 
-    __slots__ = ("_members",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._members = 0
-
-    def pack(self, value: Any, depth: int = 0) -> Any:
-        """
-        Args:
-            value: any object.
-            depth: the number of containers around it.
-
-        Raises:
-            UnsupportedValue: it, or a member of it, cannot be stored; the error has the path.
-        """
+    def convert(self, value: Any, depth: int = 0) -> Any:
         kind = type(value)
         if kind is str:
             return _checked(value)
         if kind in _NATIVE_SCALARS or (kind is int and value in INT64):
             return value
         if kind in CONTAINERS:
-            return self._container(kind, value, depth)
+            return self.container(kind, value, depth)
         if kind in SCALAR_PACKERS:
             code, payload = SCALAR_PACKERS[kind]
             return Ext(code, payload(value))
         raise unsupported(value)
 
-    def _container(self, kind: type, value: Any, depth: int) -> Any:
-        if depth >= MAX_DEPTH:
-            raise UnsupportedValue(_TOO_DEEP, "does it contain itself?")
-        self._members += 2 * len(value) if kind is dict else len(value)
-        if self._members > MAX_ITEMS:
-            raise UnsupportedValue(f"it holds more than {MAX_ITEMS} items", "keep large collections in a database")
-        return _PACKERS[kind](self, value, depth + 1)
-
-    def sequence(self, value: Iterable[Any], depth: int) -> list[Any]:
-        return [self._member(item, depth, f"[{index}]") for index, item in enumerate(value)]
-
-    def tuple(self, value: Iterable[Any], depth: int) -> Ext:
+    def fixed(self, value: Iterable[Any], depth: int) -> Ext:
         return Ext(TUPLE, _encode(self.sequence(value, depth)))
 
     def unordered(self, value: Collection[Any], depth: int, *, code: int) -> Ext:
-        _check_hashes(value)
-        members = sorted(_encode(self._member(item, depth, "{}")) for item in value)
+        check_hashes(value)
+        members = sorted(_encode(self.member(item, depth, "{}")) for item in value)
         return Ext(code, _encode([msgspec.Raw(member) for member in members]))
 
     def mapping(self, value: dict[Any, Any], depth: int) -> dict[Any, Any] | Ext:
         pairs = [
-            (self._member(key, depth, "{key}"), self._member(item, depth, key_step(key))) for key, item in value.items()
+            (self.member(key, depth, "{key}"), self.member(item, depth, key_step(key))) for key, item in value.items()
         ]
         if NATIVE_KEYS.issuperset(type(key) for key, _ in pairs):
             return dict(pairs)
-        _check_hashes(value)
+        check_hashes(value)
         return Ext(MAPPING, _encode([part for pair in pairs for part in pair]))
 
-    def _member(self, value: Any, depth: int, step: str) -> Any:
-        try:
-            return self.pack(value, depth)
-        except UnsupportedValue as refusal:
-            raise refusal.inside(step) from None
-
-
-_PACKERS: Final[dict[type, Callable[..., Any]]] = {
-    list: Packer.sequence,
-    tuple: Packer.tuple,
-    dict: Packer.mapping,
-    set: partial(Packer.unordered, code=SET),
-    frozenset: partial(Packer.unordered, code=FROZENSET),
-}
+    containers: ClassVar[Mapping[type, ContainerReader]] = {
+        list: Walk.sequence,
+        tuple: fixed,
+        dict: mapping,
+        set: partial(unordered, code=SET),
+        frozenset: partial(unordered, code=FROZENSET),
+    }
 
 
 def _checked(text: str) -> str:
@@ -109,14 +76,6 @@ def _checked(text: str) -> str:
             "a str with a lone surrogate cannot be stored", "store bytes, or clean the text"
         ) from None
     return text
-
-
-def _check_hashes(members: Collection[Any]) -> None:
-    """Reject too many members of equal hashes in one set or dict: ints can be chosen so."""
-    if len(members) > MAX_ALIKE and max(Counter(map(hash, members)).values()) > MAX_ALIKE:
-        raise UnsupportedValue(
-            f"more than {MAX_ALIKE} members of a set, or keys of a dict, have equal hashes", "use a list"
-        )
 
 
 def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
@@ -133,7 +92,7 @@ def _read_extension(depth: int, code: int, payload: memoryview) -> Any:
 
 
 def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any:
-    _check_hashes(members)
+    check_hashes(members)
     value = kind(members)
     if len(value) != len(members):
         raise UnsupportedValue("the stored bytes hold a set with duplicates")
@@ -141,7 +100,7 @@ def _read_unordered(kind: Callable[[list[Any]], Any], members: list[Any]) -> Any
 
 
 def _read_mapping(members: list[Any]) -> dict[Any, Any]:
-    _check_hashes(members[::2])
+    check_hashes(members[::2])
     value = dict(zip(members[::2], members[1::2], strict=True))
     if 2 * len(value) != len(members):
         raise UnsupportedValue("the stored bytes hold a dict with duplicate keys")

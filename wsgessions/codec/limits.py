@@ -12,6 +12,7 @@ __all__ = [
     "MAX_INT_BITS",
     "MAX_ITEMS",
     "MAX_NAME_BYTES",
+    "UnsupportedType",
     "UnsupportedValue",
 ]
 
@@ -51,3 +52,7 @@ class UnsupportedValue(Exception):
     def path(self) -> str:
         """The steps from the attribute to the rejected value: ``".items[3]"``."""
         return "".join(reversed(self.steps))
+
+
+class UnsupportedType(UnsupportedValue):
+    """The value is rejected for its type: there may be plain data to store in its place."""

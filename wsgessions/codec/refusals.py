@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections import UserDict, UserList, UserString, deque
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
-from .limits import UnsupportedValue
+from .limits import UnsupportedType
 
 __all__ = ["SUPPORTED", "key_step", "type_name", "unsupported"]
 
@@ -25,10 +26,10 @@ _LONGEST_KEY_SHOWN: Final = 40
 _BUILT_INS: Final = (bool, int, float, str, bytes, list, dict, tuple, set, frozenset)
 
 
-def unsupported(value: Any) -> UnsupportedValue:
+def unsupported(value: Any) -> UnsupportedType:
     """The error for a value of a type that does not round-trip."""
     kind = type(value)
-    return UnsupportedValue(f"a value of type {type_name(kind)} cannot be stored", _remedy(kind))
+    return UnsupportedType(f"a value of type {type_name(kind)} cannot be stored", _remedy(kind))
 
 
 def type_name(kind: type) -> str:
@@ -53,6 +54,10 @@ def _remedy(kind: type) -> str:
     return f"store plain data: {SUPPORTED}"
 
 
+def _is_django(kind: type, name: str) -> bool:
+    return any(each.__name__ == name and each.__module__.startswith("django.") for each in kind.__mro__)
+
+
 _REMEDIES: Final[tuple[tuple[Callable[[type], bool], str], ...]] = (
     (lambda kind: issubclass(kind, enum.Enum), "store its .value"),
     (lambda kind: hasattr(kind, "model_dump"), "store value.model_dump(), or read it through a SessionModel"),
@@ -61,5 +66,9 @@ _REMEDIES: Final[tuple[tuple[Callable[[type], bool], str], ...]] = (
     (lambda kind: kind in (bytearray, memoryview), "store bytes(value)"),
     (lambda kind: kind.__module__.partition(".")[0] == "numpy", "store value.item() or value.tolist()"),
     (lambda kind: issubclass(kind, Awaitable | AsyncIterable), "await it, and store its result"),
-    (lambda kind: issubclass(kind, Iterator | range), "store list(value)"),
+    (lambda kind: issubclass(kind, UserDict | UserList | UserString), "store its .data"),
+    (lambda kind: _is_django(kind, "Promise"), "store str(value), the text in the language of this request"),
+    (lambda kind: _is_django(kind, "Model"), "store its .pk"),
+    (lambda kind: issubclass(kind, Mapping) and not issubclass(kind, dict), "store dict(value)"),
+    (lambda kind: issubclass(kind, Iterator | range | deque), "store list(value)"),
 )

@@ -5,17 +5,30 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from .limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, UnsupportedValue
+from .limits import MAX_DECIMAL_CHARACTERS, MAX_INT_BITS, UnsupportedType, UnsupportedValue
 from .refusals import type_name
 from .tags import DATE, DATETIME, DECIMAL, INT, INT64, TIME, TIMEDELTA, UUID_CODE
 
-__all__ = ["SCALAR_PACKERS", "SCALAR_READERS"]
+__all__ = ["SCALAR_PACKERS", "SCALAR_READERS", "from_ordinal", "joined", "real_type"]
 
-_YEAR_ONE: Final = dt.datetime.min  # noqa: DTZ901 - wall time: the zone is kept beside it
+T = TypeVar("T", bound=dt.date)
+
+
+def real_type(kind: type[T]) -> type[T]:
+    """The class of the standard library. A tool that freezes the time replaces it by a subclass, maybe already before
+    this module is imported, and afterwards in the namespaces of all modules.
+    """
+    return next(each for each in kind.__mro__ if each.__module__ == "datetime")
+
+
+from_ordinal: Final = real_type(dt.date).fromordinal
+joined: Final = real_type(dt.datetime).combine
+
+_YEAR_ONE: Final = joined(from_ordinal(1), dt.time())  # wall time: the zone is kept beside it
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 _WALL_BYTES: Final = 8
 _OFFSET_BYTES: Final = 8
@@ -83,7 +96,7 @@ def _pack_date(value: dt.date) -> bytes:
 def _read_date(payload: bytes) -> dt.date:
     if len(payload) != _DATE_BYTES:
         raise UnsupportedValue("the stored bytes hold a malformed date")
-    return dt.date.fromordinal(int.from_bytes(payload))
+    return from_ordinal(int.from_bytes(payload))
 
 
 def _pack_timedelta(value: dt.timedelta) -> bytes:
@@ -136,7 +149,7 @@ def _pack_zone(zone: dt.tzinfo | None) -> bytes:
     if type(zone) is ZoneInfo and zone.key:
         return _KEYED_ZONE + zone.key.encode()
     message = f"a time zone of type {type_name(type(zone))} cannot be stored"
-    raise UnsupportedValue(message, "use datetime.timezone or zoneinfo.ZoneInfo(key)")
+    raise UnsupportedType(message, "use datetime.timezone or zoneinfo.ZoneInfo(key)")
 
 
 def _pack_fixed_zone(zone: dt.timezone) -> bytes:
@@ -173,8 +186,8 @@ SCALAR_PACKERS: Final[dict[type, tuple[int, Callable[[Any], bytes]]]] = {
     int: (INT, _pack_int),
     Decimal: (DECIMAL, _pack_decimal),
     UUID: (UUID_CODE, _pack_uuid),
-    dt.datetime: (DATETIME, _pack_datetime),
-    dt.date: (DATE, _pack_date),
+    real_type(dt.datetime): (DATETIME, _pack_datetime),
+    real_type(dt.date): (DATE, _pack_date),
     dt.time: (TIME, _pack_time),
     dt.timedelta: (TIMEDELTA, _pack_timedelta),
 }

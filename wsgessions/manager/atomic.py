@@ -30,7 +30,7 @@ class AtomicOperations(Committer):
     async def increment(self, session: Session, name: str, by: float) -> float:
         """See `Session.increment`."""
         unit = unit_of(session)
-        add_numbers(name, 0, by)
+        by = add_numbers(name, 0, by)
         record = unit.record
         if record is None:
             session[name] = total = add_numbers(name, session.get(name, 0), by)
@@ -78,7 +78,8 @@ class AtomicOperations(Committer):
     async def _attempt(
         self, session: Session, record: SessionRecord, name: str, fn: Callable[[Any], Any], deadline: float
     ) -> bool:
-        changed = Encoded({name: encode(fn(_decoded(record, name)), name=name)})
+        to_plain = unit_of(session).to_plain
+        changed = Encoded({name: encode(fn(_decoded(record, name)), name=name, to_plain=to_plain)})
         delta = SessionDelta(record.key, record.incarnation, record.version, changed, guarded=frozenset({name}))
         outcome = await self._send(session, record, delta, deadline)
         return outcome.status is CommitStatus.APPLIED

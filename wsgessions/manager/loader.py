@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from ..codec import ToPlain, no_further_types
 from ..credentials.identity import Identity
 from ..credentials.presented import PresentedCredentials, ResolvedCredentials
 from ..credentials.watermark import Watermark, WatermarkSeal
@@ -53,6 +54,8 @@ class Loader:
         self._confirming = find_capability(store, PrimaryCheck)
         self.touches: TouchBuffer | None = find_capability(store, TouchBuffer)
         self.grace_ms: int = settings.renew_grace_ms
+        self.to_plain: ToPlain | None = None if settings.strict_values else no_further_types
+        """See `AttributeTracker.to_plain`."""
         self.sharing_key: tuple[object, ...] = (
             settings.store_url,
             settings.namespace,

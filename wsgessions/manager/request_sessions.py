@@ -95,6 +95,7 @@ class RequestSessions:
             client_address=client_address,
             is_client_told=is_client_told,
             counts_access=counts_access,
+            to_plain=self.repository.to_plain,
         )
         if presented.id is None and presented.finding is not ABSENT:
             self._monitor.note(RejectedId(presented.finding.value), client_address)

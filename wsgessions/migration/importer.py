@@ -185,7 +185,7 @@ def _encoded(repository: AtomicOperations, values: Mapping[str, Any]) -> dict[st
     for name, value in values.items():
         try:
             check_name(name)
-            raw = encode(value, name=name)
+            raw = encode(value, name=name, to_plain=repository.to_plain)
             repository.limits.check(StoredAttributes(content), {name: raw})
         except CodecError as error:
             _log.warning("left_out", "a session was migrated without an attribute: %s", error)

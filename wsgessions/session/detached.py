@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from ..codec import check_name
 from ..errors import CodecError
@@ -25,17 +25,24 @@ def add_numbers(name: str, value: object, by: float) -> float:
         CodecError: ``value`` or ``by`` is no number, or one of the three is not exact in a double.
     """
     check_name(name)
-    for number in (value, by):
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
-    if _is_exact(value) and _is_exact(by):
-        total = cast("float", value) + by  # proved by the loop
+    first, second = (_plain(name, number) for number in (value, by))
+    if _is_exact(first) and _is_exact(second):
+        total = first + second
         if _is_exact(total):
             return total
     raise CodecError("the result would not be finite or would leave the range of 2**53", path=name)
 
 
-def _is_exact(number: Any) -> bool:
+def _plain(name: str, number: object) -> float:
+    """The number itself, of a subclass such as an `enum.IntEnum` too."""
+    if isinstance(number, float):
+        return float.__float__(number)
+    if isinstance(number, int) and not isinstance(number, bool):
+        return int.__int__(number)
+    raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
+
+
+def _is_exact(number: float) -> bool:
     return math.isfinite(number) if isinstance(number, float) else abs(number) < _EXACT
 
 

@@ -18,7 +18,7 @@ from pydantic_core import SchemaSerializer, core_schema
 
 from ..codec import decode
 
-__all__ = ["CorruptValue", "LazyValue", "UnavailableValue", "raw_of"]
+__all__ = ["CorruptValue", "LazyValue", "UnavailableValue", "name_of", "raw_of"]
 
 _Class = TypeVar("_Class")
 _new = object.__new__
@@ -139,6 +139,8 @@ _set_raw: Final[Callable[[LazyValue, bytes], None]] = _slots_of_lazy["_raw"].__s
 _set_attribute: Final[Callable[[LazyValue, str], None]] = _slots_of_lazy["_attribute"].__set__
 raw_of: Final[Callable[[LazyValue], bytes]] = attrgetter("_raw")
 """`LazyValue.raw`, without a Python call: every attribute of every request is decoded from it."""
+name_of: Final[Callable[[LazyValue], str]] = attrgetter("_attribute")
+"""`LazyValue.name`, likewise."""
 
 
 @_posing_as_enum

@@ -257,7 +257,7 @@ class Session(SessionMapping):
             SessionGone: the session has ended elsewhere.
             StoreUnavailable: the store did not answer.
         """
-        check_name(name)
+        name = check_name(name)
         self._unit.before_write()
         return await self._repository.increment(self, name, by)
 
@@ -288,9 +288,9 @@ class Session(SessionMapping):
         if fn is None:
             super().update(first, **more)
             return None
-        check_name(first)
+        name = check_name(first)
         self._unit.before_write()
-        return self._repository.update(self, first, fn)
+        return self._repository.update(self, name, fn)
 
     # -- login and logout ----------------------------------------------------------------------------------------------
 

@@ -12,14 +12,24 @@ from contextlib import suppress
 from itertools import repeat
 from typing import Any, Final, TypeAlias
 
-from ..codec import CONTAINERS, check_name, decode, encode, is_immutable
+from ..codec import (
+    CONTAINERS,
+    SCALARS,
+    ToPlain,
+    check_name,
+    decode,
+    encode,
+    is_immutable,
+    no_further_types,
+    plain_text,
+)
 from ..errors import CodecError, WsgessionsError
 from ..internal.masked import Encoded, forget_variables
 from ..record import NO_ATTRIBUTES, StoredAttributes
 from ..record.names import shared
 from ..record.struct import Struct, field
 from .changes import OPEN, UNCHANGED, UNTOUCHED, Access, AttributeChanges, AttributeView, Changes
-from .lazy_values import LazyValue, raw_of
+from .lazy_values import LazyValue, name_of, raw_of
 from .shadowing import own_names, tell_author
 
 __all__ = ["AttributeTracker", "Values", "names_in", "nothing_stored"]
@@ -65,6 +75,9 @@ class AttributeTracker(Struct):
     """The number of times that an attribute was set or removed."""
     is_decoded: bool = False
     """Whether all values were read, so that no undecoded value may be put into the storage any more."""
+    to_plain: ToPlain | None = no_further_types
+    """The further types of values that are stored as plain data; None if subclasses are rejected too. A framework adds
+    its own by `store_too`."""
 
     # -- access --------------------------------------------------------------------------------------------------------
 
@@ -86,7 +99,7 @@ class AttributeTracker(Struct):
 
     def put(self, values: Values, name: str, value: Any) -> None:
         """Set an attribute."""
-        check_name(name)
+        name = check_name(name)
         if name in own_names(type(values)):
             tell_author(name)
         self.writes += 1
@@ -97,6 +110,8 @@ class AttributeTracker(Struct):
 
     def drop(self, values: Values, name: str) -> None:
         """Remove an existing attribute."""
+        if type(name) is not str:
+            name = plain_text(name)
         self.writes += 1
         self.views.pop(name, None)
         self.baseline.setdefault(name, self.stored.raw.get(name))
@@ -111,7 +126,7 @@ class AttributeTracker(Struct):
         raw = raw_of(undecoded)
         value = decode(raw, name=name)
         if type(value) in CONTAINERS and not is_immutable(value):
-            self.baseline[name] = raw
+            self.baseline[name_of(undecoded)] = raw  # `name` may be a member of a StrEnum
         _set(values, name, value)
         return value
 
@@ -129,6 +144,15 @@ class AttributeTracker(Struct):
 
     # -- what has changed ----------------------------------------------------------------------------------------------
 
+    def store_too(self, to_plain: ToPlain) -> None:
+        """Store values of further types as plain data, unless the setting ``strict_values`` rejects subclasses too.
+
+        Args:
+            to_plain: knows the types that the framework's own sessions accept.
+        """
+        if self.to_plain is not None:
+            self.to_plain = to_plain
+
     def collect(self, values: Values) -> AttributeChanges:
         """The differences from the store.
 
@@ -141,7 +165,7 @@ class AttributeTracker(Struct):
         removed: list[str] = []
         for name in list(self.baseline):
             if _has(values, name):
-                raw = encode(_get(values, name), name=name)
+                raw = encode(_get(values, name), name=name, to_plain=self.to_plain)
                 if raw != self.baseline[name]:
                     changed[shared(name)] = raw
                 del raw  # or else the frame of the next value's error would show it (S-80)
@@ -183,7 +207,7 @@ class AttributeTracker(Struct):
         is_current = at == self.writes
         for name, raw in sent.changed.items():
             value = _get(values, name)
-            if is_current and (type(value) not in CONTAINERS or is_immutable(value)):
+            if is_current and (type(value) in SCALARS or is_immutable(value)):
                 self.baseline.pop(name, None)
             else:
                 self.baseline[name] = raw

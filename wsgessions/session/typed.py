@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, TypeVar, cast, get_origin
 
 from pydantic import AnyUrl, TypeAdapter, ValidationError
 
-from ..codec import check_name, encode
+from ..codec import check_name, encode, plain_data
 from ..codec.refusals import key_step, type_name
 from ..errors import CodecError
 from ..internal.masked import forgetful
@@ -65,8 +65,7 @@ class TypedAttribute(Generic[T]):
     __slots__ = ("_adapter", "_make_default", "kind", "name")
 
     def __init__(self, name: str, kind: type[T], *, default_factory: Callable[[], T] | None = None) -> None:
-        check_name(name)
-        self.name: str = name
+        self.name: str = check_name(name)
         self.kind: type[T] = kind
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
         self._make_default = default_factory or self._find_default()
@@ -111,9 +110,15 @@ class TypedAttribute(Generic[T]):
         # Outside of the except clause, so that no traceback refers to the values that pydantic's error quotes (S-80).
         raise codec_error
 
+    @forgetful
     def plain(self, value: T) -> object:
-        """The plain data of a value."""
-        return _plain(self._adapter.dump_python(value, by_alias=False, round_trip=True, warnings="none"))
+        """The plain data of a value.
+
+        Raises:
+            CodecError: there is none.
+        """
+        dumped = self._adapter.dump_python(value, by_alias=False, round_trip=True, warnings="none")
+        return plain_data(dumped, name=self.name, to_plain=_to_plain)
 
     def _trouble(self, error: ValidationError) -> CodecError:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -162,14 +167,10 @@ class _View:
         return plain
 
 
-def _plain(value: Any) -> Any:
-    """The data in types that the codec supports, as far as possible; for others the codec's error names the type."""
-    match value:
-        case dict():
-            return {_plain(key): _plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return type(value)(map(_plain, value))
-        case Enum():
-            return value.value
-        case _:
-            return str(value) if isinstance(value, _AS_TEXT) else value
+def _to_plain(value: Any) -> Any:
+    """What is left by pydantic, see `wsgessions.codec.ToPlain`."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, _AS_TEXT):
+        return str(value)
+    raise TypeError

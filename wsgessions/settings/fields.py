@@ -197,6 +197,11 @@ class SettingFields(BaseModel):
         "quarter of it on. A larger change raises an error, and the stored session stays unchanged.",
     )
     max_attributes: int = Field(default=1024, gt=0, description="Limit on the attributes of one session.")
+    strict_values: Switch = Field(
+        default=False,
+        description="Whether a value of a subclass, such as an `OrderedDict` or a member of a `StrEnum`, is an "
+        "error. By default it is stored as the built-in value that it is, as JSON does, and read as that.",
+    )
     lock_wait: Duration = Field(
         default=timedelta(seconds=10),
         description="How long a request waits for a locked session, once there is `session_locking` (D-6).",

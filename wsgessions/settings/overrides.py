@@ -141,6 +141,9 @@ class SettingOverrides(TypedDict, total=False):
     change raises an error, and the stored session stays unchanged."""
     max_attributes: int
     """Limit on the attributes of one session."""
+    strict_values: bool
+    """Whether a value of a subclass, such as an `OrderedDict` or a member of a `StrEnum`, is an error. By default it is
+    stored as the built-in value that it is, as JSON does, and read as that."""
     lock_wait: Duration
     """How long a request waits for a locked session, once there is `session_locking` (D-6)."""
     late_commit: Literal["allow", "barrier", "refuse"]

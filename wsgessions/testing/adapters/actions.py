@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from ...codec import encode
 from ...session import Session
 
 __all__ = ["CANARY", "Pause", "pauses", "perform", "perform_now", "raised", "retained"]
@@ -160,6 +162,31 @@ def _has_values(session: Session, _: str) -> bool:
     return bool(values == _VALUES) and [type(value) for value in values.values()] == [type(v) for v in _VALUES.values()]
 
 
+class _Level(StrEnum):
+    HIGH = "high"
+
+
+class _Row(NamedTuple):
+    sku: str
+    level: _Level
+
+
+class _Derived(dict[str, Any]):
+    """As many libraries have one: a dict with more methods."""
+
+
+async def _derive(session: Session, _: str) -> None:
+    session["derived"] = _Derived(row=_Row("tea", _Level.HIGH), levels=[])
+    await session.commit()
+    session["derived"]["levels"].append(_Level.HIGH)
+
+
+def _is_derived_plain(session: Session, _: str) -> bool:
+    value = session["derived"]
+    encode(value, name="derived", to_plain=None)  # rejects subclasses
+    return bool(value == {"row": ("tea", "high"), "levels": ["high"]})
+
+
 def _fail(session: Session, name: str) -> None:
     session[name] = name
     raise RuntimeError("the handler failed")
@@ -247,6 +274,7 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
     "lose": _lose,
     "values": _put_values,
     "same": _has_values,
+    "plain": _is_derived_plain,
     "retain": lambda session, _: retained.append(session),
     "nothing": lambda _session, _: None,
 }
@@ -254,6 +282,7 @@ _NOW: Final[dict[str, Callable[[Session, str], Any]]] = {
 _AWAITED: Final[dict[str, Callable[[Session, str], Awaitable[Any]]]] = {
     "increment": _increment,
     "commit": _commit,
+    "derive": _derive,
     "end": _end_now,
     "bind_now": _bind_now,
     "step_up_now": _step_up_now,

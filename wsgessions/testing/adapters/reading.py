@@ -42,6 +42,24 @@ class ReadingCases(AdapterHarness):
         await browser.at(nodes()).do("append-milk")
         assert await browser.do("get-cart") == {"lines": ["tea", "milk"]}
 
+    async def test_values_of_each_type_come_back_exactly(self, browser: Browser, nodes: Nodes) -> None:
+        """R-02."""
+        await browser.do("values")
+        assert await browser.do("same") is True
+        assert await browser.at(nodes()).do("same") is True
+
+    async def test_values_of_subclasses_come_back_as_plain_data(self, browser: Browser, nodes: Nodes) -> None:
+        """R-02, R-03: changes in them are found after a commit too."""
+        await browser.do("derive")
+        assert await browser.do("plain") is True
+        assert await browser.at(nodes()).do("plain") is True
+
+    async def test_values_of_subclasses_are_refused_where_the_settings_say_so(self, nodes: Nodes) -> None:
+        """R-01."""
+        browser = nodes(strict_values=True).browser()
+        assert (await browser.get("/do/derive")).status_code == 500
+        assert browser.id is None
+
     async def test_what_is_removed_is_gone_for_every_server(self, browser: Browser, nodes: Nodes) -> None:
         """R-06."""
         await browser.do("fill-3")
