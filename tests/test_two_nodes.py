@@ -232,7 +232,7 @@ class Costs:
         self._client.close()
 
 
-LOADS = {"hmget", "zadd"}  # HGET belongs to the search for lost entries of the index
+LOADS = {"zadd"}  # HGET belongs to the search for lost entries of the index, HMGET to heartbeats
 WRITES = {"set", "hset", "hdel", "del", "unlink", "zadd", "zrem", "pexpire", "pexpireat", "expire", "incr", "xadd"}
 
 

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 
 from wsgessions.errors import WsgessionsError
 from wsgessions.internal.log_throttle import LogThrottle
-from wsgessions.web.error_responses import error_response_for
+from wsgessions.web.error_responses import error_response_for, note_refusal
 from wsgessions.web.response_headers import Header
 
 from .response import set_headers
@@ -39,6 +39,7 @@ def answer_to(error: WsgessionsError, fields: Iterable[Header] = ()) -> HttpResp
     answer = error_response_for(error)
     if not answer.operational:
         return None
+    note_refusal(answer)
     _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
     response = HttpResponse(answer.body, status=answer.status)
     set_headers(response, answer.headers(fields))

@@ -15,7 +15,7 @@ from wsgessions import Session, SessionManager
 from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
 from wsgessions.web import Scope
-from wsgessions.web.error_responses import error_response_for
+from wsgessions.web.error_responses import error_response_for, note_refusal
 from wsgessions.web.id_resolver import SessionIdResolver
 from wsgessions.web.path_prefixes import PathPrefixes
 from wsgessions.web.session_request import SessionRequest
@@ -66,6 +66,7 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
         answer = error_response_for(error)
         if not answer.operational:
             raise
+        note_refusal(answer)
         response.set_data(answer.body)
         response.status_code, headers = answer.status, answer.headers(request.fields_for_error())
     request.response_started()

@@ -1,4 +1,7 @@
-"""Log lines at a limited rate: one per kind and interval, with the number of suppressed ones (S-11)."""
+"""Log lines at a limited rate: one per kind and interval, with the number of suppressed ones (S-11).
+
+While the store is lost, lines about errors of the store have the level DEBUG, see `outage`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Final
+
+from ..errors import StoreUnavailable
+from .outage import OUTAGE
 
 __all__ = ["LogThrottle"]
 
@@ -50,6 +56,9 @@ class LogThrottle:
         self._log(logging.ERROR, event, "", message, *args)
 
     def _log(self, level: int, event: str, source: str, message: str, *args: object) -> None:
+        if OUTAGE.is_told and any(isinstance(arg, StoreUnavailable) for arg in args):
+            self._logger.debug(message, *args, extra={"event": event})
+            return
         now = self._monotonic()
         lines = self._lines.setdefault(event, {})
         if source not in lines and len(lines) >= _MOST_SOURCES:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Unpack
 from ..credentials.identity import Identity
 from ..credentials.session_id import AnyId
 from ..errors import ConfigError
+from ..internal.last_resort import write_complete_lines
 from ..session import Session
 from ..settings import SessionSettings, SettingOverrides, shielded
 from ..store.contract import Store
@@ -52,6 +53,7 @@ class SessionManager(AllSessions):
         on_suspicious: OnSuspicious | None = None,
         **overrides: Unpack[SettingOverrides],
     ) -> None:
+        write_complete_lines()
         given = shielded(SessionSettings, overrides)
         del overrides  # before any possible error, so that no frame shows a secret (S-79)
         given, ready_made = with_store(given, store)

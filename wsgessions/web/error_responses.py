@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ..errors import CookiesOversized, SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
+from ..internal.outage import OUTAGE
 from .response_headers import Header, Headers
 from .types import Message, Scope, Send
 
@@ -14,6 +15,7 @@ __all__ = [
     "ErrorResponse",
     "close_message",
     "error_response_for",
+    "note_refusal",
     "send_error_response",
 ]
 
@@ -88,6 +90,12 @@ def error_response_for(error: WsgessionsError) -> ErrorResponse:
             return _FAULT
 
 
+def note_refusal(answer: ErrorResponse) -> None:
+    """Count the response, if it is one of those that the end of an outage tells of."""
+    if answer is _UNAVAILABLE:
+        OUTAGE.note_refused()
+
+
 async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, fields: Iterable[Header] = ()) -> None:
     """Send the whole response; on a WebSocket not accepted yet its denial, or a close if that is not supported.
 
@@ -97,6 +105,7 @@ async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, f
         send: the server's channel.
         fields: as for `ErrorResponse.headers`.
     """
+    note_refusal(answer)
     prefix = _prefix_for(scope)
     if prefix is None:
         await send(close_message(answer))

@@ -12,12 +12,12 @@ from typing import Any
 from wsgessions.cache import single_flight
 from wsgessions.stores.valkey import sender
 from wsgessions.stores.valkey.client import commands
-from wsgessions.stores.valkey.coherence import barrier, heartbeat
+from wsgessions.stores.valkey.coherence import barrier, heartbeat, pace
 
 __all__ = ["ModelLoop"]
 
 
-_TIMED = [vars(module) for module in (barrier, commands, heartbeat, sender, single_flight)]
+_TIMED = [vars(module) for module in (barrier, commands, heartbeat, pace, sender, single_flight)]
 """The names of modules that ask for the time themselves, to compare it with deadlines."""
 
 

@@ -19,6 +19,7 @@ from wsgessions.stores.loop.loop import StoreLoop
 from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey import store as store_module
 from wsgessions.stores.valkey.client.requests import PendingRequest, PipelineRequest
+from wsgessions.stores.valkey.coherence import pace
 from wsgessions.stores.valkey.coherence.tracking import TrackedChange
 from wsgessions.stores.valkey.store import ValkeyStore
 
@@ -59,6 +60,7 @@ class Node:
         with (
             mock.patch.object(store_module, "Link", ModelLink),
             mock.patch.object(store_module, "StoreClock", partial(_ExactClock, self._now)),
+            mock.patch.object(pace, "_LARGEST_FACTOR", 1),  # late beats are upsets of their own
         ):
             return ValkeyStore(self.loop, reap_interval=None, concurrency=1, heartbeat=HEARTBEAT)  # type: ignore[arg-type]
 

@@ -244,7 +244,7 @@ def _heartbeat(server: Server, connection: ServerConnection, keys: Args, args: A
     server.written(connection, keys[0])
     server.set_string(connection, keys[1], server.moment(), now + 60_000)
     last = 0 if before is None else _BEATS.unpack(before)[0]
-    return [now, server.replication_id, 1, len(server.data.members), origin, last]
+    return [now, server.replication_id, 1, origin, last]
 
 
 def _members(server: Server, connection: ServerConnection, keys: Args, args: Args) -> Any:

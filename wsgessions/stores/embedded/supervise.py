@@ -31,15 +31,16 @@ class _Report:
 
     def starting(self, note: str) -> None:
         if note != self._noted:
-            log.info("starting: %s", note)
+            log.info("starting: %s", note, extra={"event": "embedded_starting"})
         self._noted = note
 
     def ready(self, connection: Connection) -> None:
-        log.info("server %s is ready, pid %d", connection.server_version, connection.server_pid)
+        ready = "server %s is ready, pid %d"
+        log.info(ready, connection.server_version, connection.server_pid, extra={"event": "embedded_ready"})
         self.tell({"ready": True})
 
     def trouble(self, note: str) -> None:
-        log.warning("%s", note)
+        log.warning("%s", note, extra={"event": "embedded_trouble"})
 
     def tell(self, outcome: dict[str, object]) -> None:
         """Answer the waiting process, once, and close the pipe."""
@@ -50,7 +51,7 @@ class _Report:
         try:
             os.write(1, json.dumps(outcome).encode() + b"\n")
         except BrokenPipeError:
-            log.info("the process that started this has gone")
+            log.info("the process that started this has gone", extra={"event": "embedded_orphaned"})
         os.dup2(nowhere, 1)
         os.close(nowhere)
 
@@ -75,10 +76,10 @@ def _supervise(place: str, lock_file: str, plan: str) -> int:
     try:
         Supervisor(directory, Plan.from_json(plan), lock, report).run()
     except WsgessionsError as error:
-        log.error("%s", error)
+        log.error("%s", error, extra={"event": "embedded_failed"})
         report.tell({"code": error.code, "message": error.args[0], "hint": error.hint})
         return 1
-    log.info("stopped")
+    log.info("stopped", extra={"event": "embedded_stopped"})
     return 0
 
 

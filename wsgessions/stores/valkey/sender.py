@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ...errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ...record import SessionKey
@@ -41,12 +41,14 @@ __all__ = ["ChangeRequest", "ScriptChange", "Sender"]
 
 _SENDINGS: Final = 3
 """The largest number of sendings of a request, the first included (F-00b)."""
-_UNKNOWN: Final = "the store has not confirmed the request, which may or may not have been carried out"
+_UNKNOWN: Final = "the store has not confirmed the change, which may or may not have been carried out"
+_UNREAD: Final = "the store has not answered"
 
 
 class ChangeRequest(PendingRequest, kw_only=True, eq=False):
     """A change, which the store makes before its caller's deadline or not at all (C-20)."""
 
+    unanswered: ClassVar[str] = "the store has not answered in time; the write may or may not have happened"
     clock: StoreClock
 
     def doubt(self) -> None:
@@ -222,16 +224,17 @@ class Sender(Requests):
     async def _until_answered(self, request: PendingRequest, answer: Reply) -> Reply:
         """Send a request again as often as is allowed: after a loss of the link marked as a resend."""
         losses = latenesses = 0
+        unknown = _UNKNOWN if isinstance(request, ChangeRequest) else _UNREAD
         try:
             while True:
                 if isinstance(answer, LinkLost) and answer.sent:
                     losses += 1
                     self._diagnostics.resent += 1
                     if losses == _SENDINGS:
-                        raise NonStopTimeout(f"{_UNKNOWN}: the link was lost {_SENDINGS} times", unknown=True)
+                        raise NonStopTimeout(f"{unknown}: the link was lost {_SENDINGS} times", unknown=True)
                 elif isinstance(answer, StoreUnavailable):
                     if losses and not isinstance(answer, NonStopTimeout):
-                        raise NonStopTimeout(f"{_UNKNOWN}: the link was lost, then {answer}", unknown=True) from answer
+                        raise NonStopTimeout(f"{unknown}: the link was lost, then {answer}", unknown=True) from answer
                     if isinstance(answer, LinkLost):
                         raise StoreUnavailable("the store is closed", hint="start it again") from answer
                     raise answer

@@ -32,6 +32,7 @@ from .coherence.barrier import confirm_primary, wait_for_members
 from .coherence.heartbeat import Heartbeat
 from .coherence.members import Members
 from .coherence.origin_watch import OriginWatch
+from .coherence.pace import Pace
 from .coherence.replica_acks import Fence
 from .coherence.revocations import Revocations
 from .coherence.tracking import Tracking
@@ -61,10 +62,11 @@ class ValkeyStore:
         context_path: the application; applications with the same one share sessions.
         concurrency: the number of segments; 0 takes the number recorded in the store, or 64 in a new one (E-1).
         grace: seconds for which an idle session may still be touched or changed after its time, see `DEFAULT_GRACE`.
-        reap_interval: seconds between two searches for expired sessions; None leaves that to other processes.
+        reap_interval: the least number of seconds between two searches for expired sessions; None leaves that to other
+            processes.
         idle_timeout: the idle timeout of the application's sessions in seconds; 0 for none. Within this time, entries
             without a session are removed from indexes of principals (T-13).
-        heartbeat: seconds between two heartbeats, if there is a near cache (C-4).
+        heartbeat: seconds between two heartbeats, if there is a near cache (C-4); see `Pace`.
         allow_eviction: accept a server that drops data when memory is short (C-18).
         durable: see `check_server`.
         tracked_keys: see `Heartbeat`.
@@ -99,15 +101,9 @@ class ValkeyStore:
         self.members: Members = Members(self.sender)
         self.fence: Fence = Fence(self.sender)
         self.revocations: Revocations = Revocations(self._end_again, self.trouble)
-        self._origin_watch = OriginWatch(self.sender, self.members, interval=heartbeat)
-        self.sessions: SessionParts = SessionParts(
-            self.sender,
-            self.tracking,
-            fence=self.fence,
-            revocations=self.revocations,
-            diagnostics=self.trouble,
-            grace_ms=self.grace_ms,
-        )
+        self.pace: Pace = Pace(heartbeat)
+        self._origin_watch = OriginWatch(self.sender, self.members, pace=self.pace)
+        self.sessions: SessionParts = self._make_parts()
         self.apply: Final = self.sessions.commits.apply
         self.reaper: Reaper | None = None if reap_interval is None else self.make_reaper(reap_interval, idle_timeout)
         self._release = release
@@ -123,6 +119,17 @@ class ValkeyStore:
             on_refusal=self.tracking.take_refusal,
             on_lost=self._lose,
             on_connect=self._admit,
+        )
+
+    def _make_parts(self) -> SessionParts:
+        return SessionParts(
+            self.sender,
+            self.tracking,
+            fence=self.fence,
+            revocations=self.revocations,
+            diagnostics=self.trouble,
+            grace_ms=self.grace_ms,
+            on_interval=self._expect,
         )
 
     def make_repair(self, idle_timeout: float) -> IndexRepair:
@@ -172,6 +179,12 @@ class ValkeyStore:
             self.heartbeat.connect()
         await self.tracking.begin(commands)
         self.revocations.see_timeline(timeline)
+        if self.reaper is not None:
+            self.reaper.look_again()
+
+    def _expect(self, interval_ms: int) -> None:
+        if self.reaper is not None and interval_ms:
+            self.reaper.expect(interval_ms)
 
     def _lose(self) -> None:
         self.members.lose()
@@ -192,12 +205,14 @@ class ValkeyStore:
                 cache,
                 lease,
                 see_timeline=self.revocations.see_timeline,
+                pace=self.pace,
                 **self._heartbeat_options,
             )
 
     # Sessions
 
     def create(self, new: NewSession, *, deadline: float = NEVER) -> Coroutine[Any, Any, SessionRecord | None]:
+        self.pace.note_use()
         if new.principal:
             return self.sessions.principals.create(new, new.principal, deadline)
         return self.sessions.commits.create(new, deadline)
@@ -205,6 +220,7 @@ class ValkeyStore:
     def load(
         self, key: SessionKey, *, since: Seen | None = None, deadline: float = NEVER
     ) -> Coroutine[Any, Any, SessionRecord | SessionChanges | None]:
+        self.pace.note_use()
         return self.sessions.loads.load(key, since=since, deadline=deadline)
 
     async def audit(self, key: SessionKey, *, deadline: float) -> None:

@@ -154,7 +154,7 @@ async def test_the_loss_of_a_link_is_logged_once_and_so_is_its_return(
         server.start()
         await works(link)
     events = [getattr(record, "event", "") for record in caplog.records]
-    assert events == ["link_made", "link_lost", "link_failed", "link_made"]
+    assert events == ["link_made", "store_lost", "store_back"]
 
 
 async def test_an_idle_link_that_is_lost_connects_at_the_next_request(server: RawServer) -> None:

@@ -85,7 +85,7 @@ async def beat(node: CachingNode) -> None:
     heartbeat = node.store.heartbeat
     assert heartbeat is not None
     last = heartbeat._beats
-    heartbeat._hinted.set()
+    heartbeat._pace.call()
     await until(lambda: heartbeat._beats >= last + 2)  # a hint is answered by two, the second to confirm the first
     await node.catches_up()
 

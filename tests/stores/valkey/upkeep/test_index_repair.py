@@ -199,7 +199,7 @@ async def test_of_several_processes_one_looks(shared_server: RawServer, monkeypa
         first, second = reaper_of(store, interval=60.0), reaper_of(store, interval=60.0)
         for reaper in (first, second):
             await reaper.sweep()
-        assert (first._is_first(), second._is_first()) == (True, False)
+        assert (first.has_claim, second.has_claim) == (True, False)
 
 
 async def test_a_server_that_does_not_let_us_scan_is_told_of_and_sessions_go_on(

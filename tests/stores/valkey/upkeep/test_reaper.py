@@ -14,9 +14,10 @@ from tests.stores.valkey.shared_server import age, reaper_of, shared_server, sta
 from wsgessions.errors import StoreRefused
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
+from wsgessions.record.struct import replace
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.stores.valkey.upkeep import reaper
-from wsgessions.stores.valkey.upkeep.reaper import Reaper
+from wsgessions.stores.valkey.upkeep.reaper import LONGEST_REST, Reaper
 from wsgessions.testing.stores.harness import IDLE, change, created, new_key, stored, successor_of
 
 __all__ = ["shared_server"]
@@ -153,23 +154,74 @@ async def test_an_index_of_another_kind_is_reported(store: ValkeyStore) -> None:
         await reaper_of(store).sweep()
 
 
-async def test_one_process_at_a_time_sweeps_a_segment(store: ValkeyStore) -> None:
-    """F-27: whoever comes second leaves the segments alone, and another takes over when the first no longer comes."""
-    first, second = reaper_of(store, interval=60.0), reaper_of(store, interval=60.0)
+async def test_one_process_at_a_time_sweeps(store: ValkeyStore) -> None:
+    """F-27: a second process leaves the segments alone, and takes over when the first does not look again."""
+    first, second = reaper_of(store, interval=60.0), reaper_of(store)
     assert await first.sweep() == 0
     for _ in range(10):
         await age_index(store, await created(store))
     assert await second.sweep() == 0
-    assert list(second._groups()) == []
+    assert (first.has_claim, second.has_claim) == (True, False)
     assert await first.sweep() == 10
     await age_index(store, await created(store))
     await age(store, 400)
-    heir = reaper_of(store)
     async with asyncio.timeout(PATIENCE):
-        while heir.expired == 0:
-            await heir.sweep()
-            heir._claimed_by_others.clear()
+        while second.expired == 0:
+            await second.sweep()
+    assert second.has_claim
     assert await names_in(store) == set()
+
+
+async def test_a_process_that_waits_for_the_claim_of_another_rests_until_that_ends(store: ValkeyStore) -> None:
+    """F-27: a sweeper that died is replaced within a few intervals after its next look would have been."""
+    holder, heir = reaper_of(store), reaper_of(store)
+    await created(store, idle=30.0)
+    await holder.sweep()
+    await heir.sweep()
+    assert holder.rest < heir.rest <= holder.rest + 7.5
+
+
+async def test_the_next_look_follows_the_earliest_end(store: ValkeyStore) -> None:
+    """E-4: with nothing due for long, a minute later; else when the session is due, its grace included."""
+    sweeper = reaper_of(store)
+    await created(store, idle=1000.0)
+    await sweeper.sweep()
+    assert sweeper.rest == LONGEST_REST
+    await created(store, idle=30.0)
+    await created(store, idle=40.0)
+    await sweeper.sweep()
+    assert 29.0 < sweeper.rest - store.grace_ms / 1000 <= 30.0
+
+
+async def test_a_short_life_is_told_to_the_reaper_of_the_process_that_stored_it(shared_server: RawServer) -> None:
+    """E-4: another process has the claim, and would look a minute later."""
+    async with started(store_at(shared_server.url, reap_interval=0.02, grace=0.0)) as store:
+        holder = reaper_of(store)
+        await holder.sweep()
+        sweeper = store.reaper
+        assert sweeper is not None
+        await until(lambda: holder.has_claim and not sweeper.has_claim and sweeper.rest > 1)
+        await created(store, idle=0.05)
+        await until(lambda: sweeper.expired == 1)
+        later = await created(store)
+        await store.apply(replace(change(later), interval_ms=50))
+        await until(lambda: sweeper.expired == 2)
+        last = await created(store)
+        await store.rotate(replace(change(last), interval_ms=50), successor_of(last.key))
+        await until(lambda: sweeper.expired == 3)
+
+
+async def test_a_broken_index_does_not_keep_the_sessions_of_others(store: ValkeyStore) -> None:
+    """R-21."""
+    broken, others = await created_in(store, 7), [await created_in(store, place) for place in (1, 8, 40)]
+    assert store.segments is not None
+    for record in others:
+        await age_index(store, record)
+    await store.link.request("SET", store.segments.of(broken.key).expiries, "x")
+    sweeper = reaper_of(store)
+    with pytest.raises(StoreRefused):
+        await sweeper.sweep()
+    assert sweeper.expired == 3
 
 
 async def test_sweeps_at_the_same_time_remove_each_session_once(store: ValkeyStore) -> None:
@@ -222,7 +274,7 @@ async def test_a_reaper_survives_its_own_faults_and_says_so(
     shared_server: RawServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reaper, "_log", LogThrottle(logging.getLogger("wsgessions.reaper")))
-    monkeypatch.setattr(Reaper, "_due", lambda self, segment: 1 / 0)
+    monkeypatch.setattr(Reaper, "_groups", lambda self: 1 / 0)
     async with started(store_at(shared_server.url, reap_interval=0.02, grace=0.0)) as store:
         sweeper = store.reaper
         assert sweeper is not None

@@ -34,8 +34,6 @@ _READ_SIZE: Final = 64 * 1024
 _HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait in the transport before requests wait in the link's queue instead."""
 
-_UNANSWERED: Final = "the store has not answered in time; a write may or may not have happened"
-
 _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
 
 
@@ -174,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
         """Release the callers after their deadlines; their requests stay in the queue."""
         for request in self.waiting:
             if request.deadline <= now:
-                request.fail(NonStopTimeout(_UNANSWERED, unknown=True))
+                request.fail(NonStopTimeout(request.unanswered, unknown=True))
 
     def drop(self, reason: str) -> None:
         """Abort the connection: every caller fails at once, and the socket is closed without a shutdown."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from ....errors import ConfigError, StoreRefused, StoreUnavailable, WsgessionsError
 from ....internal.jitter import chance
+from ....internal.outage import OUTAGE
 from ....internal.own_context import begin_task
 from ....store.address import Address, Locate
 from .connection import Connection
@@ -66,7 +67,9 @@ class Reconnector:
         self._failures = 0
         self._failure = ""
         self._not_before = -math.inf
-        self._warned = False
+        self._lost_at: float | None = None
+        """Since when the log says that there is no link."""
+        self._told = ""
 
     def want(self) -> None:
         """Start connecting, if a connection is needed."""
@@ -80,9 +83,16 @@ class Reconnector:
         self._failures = 0 if now - connection.since >= _STEADY else self._failures + 1
         if self._failures > 1:
             self._rest(_FIRST_BACKOFF)
-        _log.warning("the link to the store was lost: %s", self.trouble, extra={"event": "link_lost"})
+        self._tell_lost(self.trouble)
+
+    def _tell_lost(self, why: str) -> None:
+        self._lost_at = time.monotonic()
+        OUTAGE.begin(self)
+        _log.warning("store lost (%s)", why, extra={"event": "store_lost"})
 
     async def stop(self) -> None:
+        OUTAGE.end(self)
+        self._lost_at = None
         task = self._task
         if task is not None:
             task.cancel()
@@ -100,9 +110,13 @@ class Reconnector:
                 self._task = None
 
     def _made(self, connection: Connection) -> None:
-        self._warned = False
-        self.trouble = self._failure = ""
-        _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
+        self.trouble = self._failure = self._told = ""
+        if self._lost_at is None:
+            _log.info("linked to the store at %s", self.address, extra={"event": "link_made"})
+        else:
+            seconds, self._lost_at = time.monotonic() - self._lost_at, None
+            text = "store back after %.0f s, %d requests answered 503 (%s)"
+            _log.warning(text, seconds, OUTAGE.end(self), self.address, extra={"event": "store_back"})
         # The task counts as ended from here on: if the connection is lost at once, another task must be started.
         self._task = None
         self._adopt(connection)
@@ -130,9 +144,13 @@ class Reconnector:
         late = f"no answer within {self._timeout:g} s{self._tls_doubt()}"
         reason = late if isinstance(error, TimeoutError) else lasting or error
         self.trouble = self._failure = f"{self.address}: {reason}"
-        level = logging.DEBUG if self._warned else logging.WARNING
-        self._warned = True
-        _log.log(level, "no link to the store: %s", self.trouble, extra={"event": "link_failed"})
+        if self._lost_at is None:
+            self._tell_lost(self.trouble)
+        elif lasting is not None and self.trouble != self._told:
+            _log.warning("the store is there, but cannot be used: %s", self.trouble, extra={"event": "store_unusable"})
+        else:
+            _log.debug("no link to the store: %s", self.trouble, extra={"event": "link_failed"})
+        self._told = self.trouble
 
     def _tls_doubt(self) -> str:
         """A server without TLS treats our greeting as the beginning of a command, and waits for the rest of it."""

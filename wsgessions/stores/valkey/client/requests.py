@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, cast
+from typing import ClassVar, Protocol, TypeAlias, cast
 
 from ....errors import StoreRefused
 from ....internal.masked import masked, shows_as
@@ -72,6 +72,8 @@ class PendingRequest(Struct, kw_only=True, eq=False):
     Nothing shows its content: it waits in frames that errors are shown with (S-79, S-80).
     """
 
+    unanswered: ClassVar[str] = "the store has not answered in time"
+    """The text of the error if there is no reply until then."""
     deadline: float
     """The instant of `time.monotonic` after which the caller no longer waits."""
     on_reply: OnReply | None = None

@@ -13,6 +13,8 @@ MGET canary hint      both are tracked from here on
 A reply proves more than a live connection: the server may write, so it is the primary; its timeline and its list of
 members are those of the beat before; and all that it had pushed until then has arrived, since replies and pushes come
 in one order. A barrier, which waits for all nodes, changes the hint, so that they beat at once (C-15).
+
+A node that has not used a session for a while beats more slowly, see `pace`, and its lease may end in between.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from ..client.script import Script
 from ..sender import Sender
 from .byte_count import CLIENT_INFO, Verdict
 from .members import REPLACED, Members
+from .pace import Pace
 from .tracking import CACHING_YES, Tracking
 
 __all__ = ["Heartbeat"]
@@ -46,7 +49,7 @@ _log = LogThrottle(logging.getLogger("wsgessions.coherence"))
 
 HEARTBEAT: Final = Script.load("heartbeat", "clock", "member_list")
 """Record the presence of a node."""
-_BEATS_PER_SWEEP: Final = 128
+_BEATS_PER_SWEEP: Final = 32
 """Once in so many beats a node removes inactive members from the list, and reads the size of the tracking table."""
 _JITTER: Final = 50e-6
 """Seconds for each member over which the beats for one hint are spread (C-15)."""
@@ -71,7 +74,8 @@ class Heartbeat:
         cache: called with every renewal and every loss.
         lease: the lease that the cache serves under; only its length and clock are used here.
         see_timeline: called with the replication id of the primary at each beat.
-        interval: seconds between two beats (the setting `heartbeat`, *h*).
+        pace: how often to beat.
+        interval: seconds between two beats while sessions are used (the setting `heartbeat`, *h*).
         tracked_keys: how many keys the server can track (the setting `tracking_table_max_keys`); 0 for any number.
     """
 
@@ -84,6 +88,7 @@ class Heartbeat:
         lease: Lease,
         *,
         see_timeline: Callable[[bytes], None],
+        pace: Pace,
         interval: float,
         tracked_keys: int = TRACKED_KEYS,
     ) -> None:
@@ -97,10 +102,10 @@ class Heartbeat:
         self._cache = cache
         self._see_timeline = see_timeline
         self._lease = lease
+        self._pace = pace
         self._interval = interval
         self._tracked_keys = tracked_keys
         self._task = BackgroundTask("wsgessions heartbeat", self._run)
-        self._hinted = asyncio.Event()
         self._urgent = 0
         self._acknowledged_ms = 0
         self._timeline: bytes = b""
@@ -163,26 +168,24 @@ class Heartbeat:
 
     def _next_in(self) -> float:
         self._uncounted = 0 if self._counted else self._uncounted + 1
-        return self._interval if self._counted else min(_SOON * 2.0**self._uncounted, self._interval)
+        return self._pace.seconds if self._counted else min(_SOON * 2.0**self._uncounted, self._interval)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until the next beat is due, or a hint comes: two beats then, the second confirms the first (C-15)."""
+        """Wait until the next beat is due, or one is called for, as by a hint: two beats then, the second confirms the
+        first (C-15).
+        """
         if self._urgent:
             self._urgent -= 1
             return
-        try:
-            async with asyncio.timeout(max(0.0, seconds)):
-                await self._hinted.wait()
-        except TimeoutError:
-            return
-        self._hinted.clear()
-        self._urgent = 1
-        await asyncio.sleep(_LEAST_PAUSE + chance.uniform(0, self._members * _JITTER))  # spreads nodes
+        if await self._pace.pause(seconds):
+            self._urgent = 1
+            await asyncio.sleep(_LEAST_PAUSE + chance.uniform(0, self._members * _JITTER))  # spreads nodes
 
     async def _beat(self) -> None:
+        self._pace.note_hits(self._cache.statistics)
         segment = next(iter(await self._sender.known_segments(time.monotonic() + self._interval)))
         canary = segment.canary_prefix + self.node
-        self._tracking.watched = {segment.hint: self._hinted.set, canary: self._see_canary}
+        self._tracking.watched = {segment.hint: self._pace.call, canary: self._see_canary}
         self._replaced, self._counted = False, True
         beat = _Beat(self, self._lease.clock(), time.monotonic(), counts=self._tracking.count is not None)
         await self._sender.link.pipeline(
@@ -229,7 +232,7 @@ class Heartbeat:
 
     def take_beat(self, beat: Reply, sent_at: float) -> None:
         """Handle the reply to the write, sent at this monotonic instant, and the push behind it, if it has come."""
-        now_ms, timeline, self.replicas, self._members, origin, before_ms, *table = beat
+        now_ms, timeline, self.replicas, origin, before_ms = beat[:5]
         self._sender.clock.observe(now_ms, sent_at=sent_at)
         if self._canary_seen and not self._pushes_arrive:
             self._pushes_arrive = True
@@ -249,8 +252,9 @@ class Heartbeat:
         if self._counted:  # only then has all been heard that was pushed before, which a barrier waits for
             self._acknowledged_ms = now_ms
         self._see_timeline(timeline)
-        if table:
-            self._see_table(*table)
+        if len(beat) > 5:
+            self._members, keys, items = beat[5:]
+            self._see_table(keys, items)
 
     def _lose_pushes(self, what: str) -> None:
         """Drop the copies: those cached since the last proof that pushes arrive may stay stale (C-22)."""

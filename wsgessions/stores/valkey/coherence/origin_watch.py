@@ -1,12 +1,11 @@
 """Detects for a process without copies that the store was emptied, swapped or replaced (C-25).
 
-A process with copies detects it by its heartbeat. This task reads as often, and only the time since when the list of
-members has been kept. The answers also keep the estimate of the store's time accurate (C-16, C-20).
+A process with copies detects it by its heartbeat. This task reads as often (see `pace`), and only the time since when
+the list of members has been kept. The answers also keep the estimate of the store's time accurate (C-16, C-20).
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 
@@ -15,6 +14,7 @@ from ....internal.background import BackgroundTask
 from ....internal.log_throttle import LogThrottle
 from ..sender import Sender
 from .members import REPLACED, Members
+from .pace import Pace
 
 __all__ = ["OriginWatch"]
 
@@ -27,13 +27,13 @@ class OriginWatch:
     Args:
         sender: of the store; its link is closed when the list of members differs from the previous one.
         members: the list.
-        interval: seconds between two checks.
+        pace: how often to check.
     """
 
-    def __init__(self, sender: Sender, members: Members, *, interval: float) -> None:
+    def __init__(self, sender: Sender, members: Members, *, pace: Pace) -> None:
         self._sender = sender
         self._members = members
-        self._interval = interval
+        self._pace = pace
         self._task = BackgroundTask("wsgessions origin", self._run)
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class OriginWatch:
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._interval)
+            await self._pace.pause(self._pace.seconds)
             try:
                 await self.look()
             except StoreUnavailable as error:
@@ -65,7 +65,7 @@ class OriginWatch:
         """
         sender, sent_at = self._sender, time.monotonic()
         link, generation = sender.link, sender.link.generation
-        listed = await self._members.list(hint=False, deadline=sent_at + max(self._interval, 1.0))
+        listed = await self._members.list(hint=False, deadline=sent_at + max(self._pace.seconds, 1.0))
         if generation != link.generation:
             return  # the answer may be of the previous store
         sender.clock.observe(listed.now_ms, sent_at=sent_at)

@@ -57,7 +57,7 @@ class Segment(NamedTuple):
     expiries: bytes
     """The index: the sorted set of sessions by the time they expire (E-2)."""
     claim: bytes
-    """Holds the name of the node that sweeps the segment (E-4)."""
+    """In the first segment of a script that looks at several: the node that sweeps them, and until when (E-4)."""
     members: bytes
     """In the first segment of a primary: the nodes that keep copies of its sessions (C-6)."""
     hint: bytes

@@ -1,11 +1,13 @@
 -- The list of members, a hash: each node's beats by its name, and in one field since when the list has been kept (C-6).
+-- A list is of one history of the server, so it is kept out of the append-only file and away from replicas: a server that is
+-- promoted or restarted begins a new one. Beats therefore cost no disk.
 local ORIGIN = 'origin'
+redis.set_repl(redis.REPL_NONE)
 
 -- Since when this list has been kept in this history of the server, which is told by its replication id: a node that was
--- in an earlier one, and is not in this, has had no new lease for so long. A field of the list, so that both are lost
--- together; it holds the time (8 bytes) and the replication id.
-local function kept_since(members, now, history)
-  local origin = redis.call('HGET', members, ORIGIN)
+-- in an earlier one, and is not in this, has had no new lease for so long. `origin` is that field of the list, so that both
+-- are lost together; it holds the time (8 bytes) and the replication id.
+local function kept_since(members, origin, now, history)
   if origin and origin:sub(9) == history then
     local since = struct.unpack('>I8', origin)
     if since <= now then return since end

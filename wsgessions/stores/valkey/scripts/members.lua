@@ -5,4 +5,4 @@
 local now = clock()
 if ARGV[1] == '1' then redis.call('SET', KEYS[2], now, 'PX', 60000) end
 local history = redis.call('INFO', 'replication'):match('master_replid:(%x+)')
-return {now, kept_since(KEYS[1], now, history), present(KEYS[1], now)}
+return {now, kept_since(KEYS[1], redis.call('HGET', KEYS[1], ORIGIN), now, history), present(KEYS[1], now)}

@@ -6,7 +6,7 @@ in stream order, and resolves its future to the outcome. Nearly always that is a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ....errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from ....record import (
@@ -50,6 +50,7 @@ class Commits:
         revocations: gets the keys that have ended for ever.
         diagnostics: gets the reasons why records were not changed.
         grace_ms: see `DEFAULT_GRACE`.
+        on_interval: called with the idle timeout, in milliseconds, of each new session, and with each changed one.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Commits:
         diagnostics: StoreDiagnostics,
         *,
         grace_ms: int,
+        on_interval: Callable[[int], None],
     ) -> None:
         self._sender = sender
+        self._on_interval = on_interval
         self._tracking = tracking
         self._loads = loads
         self._revocations = revocations
@@ -81,6 +84,7 @@ class Commits:
             new=new,
         )
         reply = await self._sender.carry_out(request)
+        self._on_interval(min(new.interval_ms or new.lifetime_ms, new.lifetime_ms))
         if reply or reply is None:
             return request.record
         # A resend: the session may have been changed already.
@@ -102,6 +106,8 @@ class Commits:
         if type(outcome) is not CommitOutcome:
             outcome = await sender.settle(request, outcome)
         if outcome.status is APPLIED:
+            if delta.interval_ms is not None:
+                self._on_interval(delta.interval_ms)
             return outcome
         moved = await self._note_refusal(request)
         return outcome if moved is None else await self._apply_there(moved, delta, deadline)
@@ -114,6 +120,8 @@ class Commits:
         """
         request = self._request(delta, successor, await self._sender.segment(delta.key, deadline), deadline)
         outcome: CommitOutcome = await self._sender.carry_out(request)
+        if delta.interval_ms is not None:
+            self._on_interval(delta.interval_ms)
         if outcome.status is not APPLIED:
             moved = await self._note_refusal(request)
             if moved is not None and successor.forward_ms:
@@ -163,6 +171,8 @@ class Commits:
         there = replace(delta, key=moved.key, incarnation=moved.incarnation)
         request = self._request(there, successor, await self._sender.segment(moved.key, deadline), deadline)
         outcome: CommitOutcome = await self._sender.carry_out(request)
+        if delta.interval_ms is not None:
+            self._on_interval(delta.interval_ms)
         if outcome.status is not APPLIED:
             await self._note_refusal(request)  # a further move is not followed
         return outcome

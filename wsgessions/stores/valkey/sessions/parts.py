@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from ..coherence.replica_acks import Fence
@@ -32,6 +33,7 @@ class SessionParts:
         revocations: gets the keys that have ended for ever.
         diagnostics: gets the reasons why records were not used.
         grace_ms: see `DEFAULT_GRACE`.
+        on_interval: see `Commits`.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class SessionParts:
         revocations: Revocations,
         diagnostics: StoreDiagnostics,
         grace_ms: int,
+        on_interval: Callable[[int], None],
     ) -> None:
         self.former_ids: Final = FormerIds(sender)
         self.uses: Final = Uses(sender, diagnostics, grace_ms=grace_ms)
         self.loads: Final = Loads(sender, tracking, self.uses, self.former_ids, revocations)
-        self.commits: Final = Commits(sender, tracking, self.loads, revocations, diagnostics, grace_ms=grace_ms)
+        self.commits: Final = Commits(
+            sender, tracking, self.loads, revocations, diagnostics, grace_ms=grace_ms, on_interval=on_interval
+        )
         self.index: Final = PrincipalIndex(sender)
         self.ends: Final = Ends(
             sender,

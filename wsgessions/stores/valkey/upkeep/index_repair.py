@@ -107,6 +107,11 @@ class IndexRepair:
             _log.warning("repair_refused", "sessions missing in the index cannot be looked for: %s", error)
         return self._cursor != _BEGIN
 
+    @property
+    def rest(self) -> float:
+        """Seconds until the next pass is due."""
+        return max(0.0, self._due - time.monotonic())
+
     async def _begins(self) -> bool:
         now, segments = time.monotonic(), self._sender.agreement.segments
         if segments is None or (now < self._due and self._generation == self._sender.link.generation):
