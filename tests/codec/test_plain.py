@@ -145,6 +145,14 @@ class Pairs(dict[Any, Any]):
         raise AssertionError
 
 
+def _parts_of_day(value: dt.date) -> tuple[int, int, int]:
+    return value.year, value.month, value.day
+
+
+def _parts_of_time(value: dt.time | dt.datetime) -> tuple[int, int, int, int]:
+    return value.hour, value.minute, value.second, value.microsecond
+
+
 SUBCLASSES: dict[type, Callable[[Any], Any]] = {
     str: Text,
     int: Whole,
@@ -152,11 +160,9 @@ SUBCLASSES: dict[type, Callable[[Any], Any]] = {
     bytes: Octets,
     Decimal: Exact,
     UUID: lambda value: Id(int=value.int),
-    dt.datetime: lambda value: Instant(*value.timetuple()[:6], value.microsecond, value.tzinfo, fold=value.fold),
+    dt.datetime: lambda value: Instant(*_parts_of_day(value), *_parts_of_time(value), value.tzinfo, fold=value.fold),
     dt.date: lambda value: Day.fromordinal(value.toordinal()),
-    dt.time: lambda value: Hour(
-        value.hour, value.minute, value.second, value.microsecond, value.tzinfo, fold=value.fold
-    ),
+    dt.time: lambda value: Hour(*_parts_of_time(value), value.tzinfo, fold=value.fold),
     dt.timedelta: lambda value: Span(value.days, value.seconds, value.microseconds),
     tuple: Row,
     list: Items,
@@ -322,8 +328,11 @@ class TestTimes:
             def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
                 return dt.timedelta(hours=1)
 
-            def dst(self, _: dt.datetime | None) -> dt.timedelta:
-                return dt.timedelta(0)
+            def dst(self, _: dt.datetime | None) -> None:
+                return None
+
+            def tzname(self, _: dt.datetime | None) -> str:
+                return "+01:00"
 
         offset = dt.timezone(dt.timedelta(hours=1))
         for value in (dt.datetime(2026, 7, 1, 3, tzinfo=Fixed()), dt.time(3, tzinfo=Fixed())):
@@ -335,6 +344,8 @@ class TestTimes:
         class Broken(dt.tzinfo):
             def utcoffset(self, _: dt.datetime | None) -> dt.timedelta:
                 raise RuntimeError
+
+            dst = tzname = utcoffset  # type: ignore[assignment]
 
         with pytest.raises(CodecError, match=r"time zone of type .*Broken"):
             packed(dt.datetime(2026, 7, 1, tzinfo=Broken()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,10 @@ def login(session: Session) -> None:
     session.bind_user("ada")
 
 
+class Tenant(str, enum.Enum):  # noqa: UP042 - whose str() is another text
+    ACME = "acme"
+
+
 # -- how a principal is named ------------------------------------------------------------------------------------------
 
 
@@ -48,6 +53,7 @@ def login(session: Session) -> None:
         (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         ("ключ\r\n\x1b[31m", "ключ\r\n\x1b[31m"),
         ("x" * MAX_PRINCIPAL_BYTES, "x" * MAX_PRINCIPAL_BYTES),
+        (Tenant.ACME, "acme"),
         ("None", "None"),
     ],
 )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar, Final, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, NoReturn, TypeAlias, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,8 @@ from .scalars import SCALAR_PACKERS, from_ordinal, joined, real_type
 from .walk import CONTAINERS, ContainerReader, Walk, check_hashes
 
 __all__ = ["SCALARS", "PlainCopy", "ToPlain", "no_further_types", "plain_text"]
+
+T = TypeVar("T")
 
 ToPlain: TypeAlias = Callable[[Any], Any]
 """Returns plain data in place of a value whose type is none of the supported ones, nor a subclass of one. The data may
@@ -151,7 +153,7 @@ def _timedelta(value: dt.timedelta) -> dt.timedelta:
     return _equal(dt.timedelta.__pos__(value), value)
 
 
-def _equal(plain: Any, value: Any) -> Any:
+def _equal(plain: T, value: T) -> T:
     """The plain value, unless the subclass says that it is another: pandas has nanoseconds, and a "not a time"."""
     if plain == value:
         return plain

@@ -28,7 +28,10 @@ def named(principal: Principal) -> str:
     if isinstance(principal, bool) or not known:
         problem = f"a principal is a str, an int or a UUID, and this is a {type(principal).__name__}"
         raise CodecError(problem, path="", hint="give the user's primary key")
-    text = f"{principal:d}" if isinstance(principal, int) else str(principal)
+    if isinstance(principal, str):
+        text = str.__str__(principal)  # a member of an enum has another text for str()
+    else:
+        text = f"{principal:d}" if isinstance(principal, int) else str(principal)
     try:
         raw = text.encode()
     except UnicodeEncodeError:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..codec import check_name
+from ..codec import check_name, no_further_types, plain_data
 from ..errors import CodecError
 from ..record import SessionKey
 from .mapping import SessionMapping, unit_of
@@ -16,6 +16,7 @@ __all__ = ["DETACHED", "add_numbers"]
 
 _EXACT: Final = 2**53
 """The bound below which a store's script, which computes in doubles, represents every integer exactly (C-10)."""
+_NUMBERS: Final = frozenset({int, float})
 
 
 def add_numbers(name: str, value: object, by: float) -> float:
@@ -33,16 +34,16 @@ def add_numbers(name: str, value: object, by: float) -> float:
     raise CodecError("the result would not be finite or would leave the range of 2**53", path=name)
 
 
-def _plain(name: str, number: object) -> float:
-    """The number itself, of a subclass such as an `enum.IntEnum` too."""
-    if isinstance(number, float):
-        return float.__float__(number)
-    if isinstance(number, int) and not isinstance(number, bool):
-        return int.__int__(number)
+def _plain(name: str, number: Any) -> float:
+    """The number as an int or float, if it is of a subclass such as an `enum.IntEnum`."""
+    plain = number if type(number) in _NUMBERS else plain_data(number, name=name, to_plain=no_further_types)
+    if type(plain) in _NUMBERS:
+        exact: float = plain
+        return exact
     raise CodecError(f"a {type(number).__name__} cannot be incremented or added", path=name)
 
 
-def _is_exact(number: float) -> bool:
+def _is_exact(number: Any) -> bool:
     return math.isfinite(number) if isinstance(number, float) else abs(number) < _EXACT
 
 
