@@ -19,9 +19,9 @@ from wsgessions.cache.off_heap import OffHeap
 from wsgessions.record import Seen, SessionKey
 from wsgessions.testing.stores.harness import created
 
-SESSIONS = 10_000
+SESSIONS = 5_000
 ATTRIBUTES = 20
-BYTES = 500
+BYTES = 1_000
 AT_ONCE = 50
 
 

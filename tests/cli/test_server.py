@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Command, MakeCommand
 from tests.stores.embedded.watched import PATIENCE, Client, Place, end, has_ended, wait_until
+from wsgessions.cli import main
 from wsgessions.stores.embedded import EmbeddedServer, Endpoint, FsyncPolicy, Secret
 from wsgessions.stores.embedded.connection import USERNAME
 from wsgessions.stores.embedded.memory import half_of_memory
@@ -23,6 +24,14 @@ def server(wsgessions: MakeCommand, place: Place, port: int) -> Command:
     command = wsgessions("server", "--port", str(port))
     assert command.line().startswith("store    valkey ")
     return command
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty directory that the command works in, where it is run in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
 
 
 def soon() -> float:
@@ -174,11 +183,14 @@ def test_beyond_loopback_it_warns_and_takes_clients_by_password(
     ],
 )
 def test_an_option_that_makes_no_sense_is_wrong_usage(
-    wsgessions: MakeCommand, option: str, value: str, said: str
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, said: str
 ) -> None:
-    code, _, err = wsgessions("server", option, value).ended()
-    assert code == 2
-    assert said in err
+    """In this process, since nothing is started; `test_app` has the exit code of one."""
+    with pytest.raises(SystemExit) as ended:
+        main(["server", option, value])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_an_address_that_is_not_ours_is_named(wsgessions: MakeCommand, port: int) -> None:
