@@ -153,6 +153,18 @@ async def aassign_key(request: HttpRequest, key: str) -> HttpResponse:
     return HttpResponse()
 
 
+def assign_key_and_log_out(request: HttpRequest, key: str) -> HttpResponse:
+    request.session._session_key = key
+    request.session.flush()
+    return HttpResponse(status=500)
+
+
+async def aassign_key_and_log_out(request: HttpRequest, key: str) -> HttpResponse:
+    request.session._session_key = key
+    await request.session.aflush()
+    return HttpResponse(status=500)
+
+
 def empty(request: HttpRequest) -> HttpResponse:
     request.session = SessionStore()
     return HttpResponse()
@@ -351,6 +363,7 @@ urlpatterns = [
     *both("read-another/<str:key>", read_another, aread_another),
     *both("change-another/<str:key>", change_another, achange_another),
     *both("assign-key/<str:key>", assign_key, aassign_key),
+    *both("assign-key-and-log-out/<str:key>", assign_key_and_log_out, aassign_key_and_log_out),
     *both("empty", empty, aempty),
     *both("no-session-at-all", no_session_at_all, ano_session_at_all),
     *both("cycle-alone", cycle_alone, acycle_alone),

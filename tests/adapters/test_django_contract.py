@@ -150,6 +150,15 @@ def test_a_session_that_is_changed_in_the_place_of_another_is_given_to_the_clien
     assert visitor.json(f"/{views}/show") == {"color": "red", "seen": True}
 
 
+def test_a_logout_from_a_session_in_the_place_of_another_is_one(visitor: Visitor, views: str) -> None:
+    """S-54, R-31: although the view fails afterwards."""
+    visitor.get(f"/{views}/start")
+    other = stored(color="red")
+    assert visitor.get(f"/{views}/assign-key-and-log-out/{other}").status == 500
+    assert not SessionStore().exists(other)
+    assert visitor.json(f"/{views}/show") == {"state": 1}
+
+
 @pytest.mark.parametrize("path", ["change-another", "assign-key"])
 def test_an_unknown_id_in_the_place_of_another_is_not_adopted(visitor: Visitor, views: str, path: str) -> None:
     """S-03."""
