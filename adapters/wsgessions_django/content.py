@@ -50,8 +50,7 @@ class SessionContent(SessionBase):
     """Whether the request's path is excluded from loading."""
 
     def __init__(self, session_key: AnyId | None = None, *, request: RequestContent | None = None) -> None:
-        self.is_in_request: Final = request is not None
-        """Whether the middleware commits the session."""
+        self._of_request: Final = None if request is None else request.session
         self._is_marked = self._is_muted = False
         self._is_gone = False
         """Whether the session has ended elsewhere."""
@@ -123,6 +122,11 @@ class SessionContent(SessionBase):
 
     async def _aget_or_create_session_key(self) -> str:
         return self._get_or_create_session_key()
+
+    @property
+    def is_in_request(self) -> bool:
+        """Whether this is the session that the middleware has begun, whose end and new id it carries out."""
+        return self._of_request is not None and self.core is self._of_request
 
     @property
     def is_asked_for(self) -> bool:

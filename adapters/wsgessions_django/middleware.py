@@ -96,7 +96,7 @@ class SessionMiddleware(WithOwnCookies):
                 "HttpResponseBase", await sync_to_async(_hooks_of(self).process_response)(request, response)
             )
         else:
-            current = self._concluding(request)
+            current = self._concluding(request, response)
             response = await _finish(request, current, response)
             if current.needs_touch():
                 await current.touch()
@@ -122,7 +122,7 @@ class SessionMiddleware(WithOwnCookies):
 
         In an async stack a method that overrides this one runs in a thread.
         """
-        current = self._concluding(request)
+        current = self._concluding(request, response)
 
         async def finish() -> HttpResponseBase:
             return await _finish(request, current, response)
@@ -133,10 +133,10 @@ class SessionMiddleware(WithOwnCookies):
             wait(current.manager, current.touch)
         return cast("HttpResponse", finished)
 
-    def _concluding(self, request: HttpRequest) -> NestedRequest:
+    def _concluding(self, request: HttpRequest, response: HttpResponseBase) -> NestedRequest:
         """The work of the request, for the session that is in ``request.session`` now."""
         current = _current_of(request) or self._request_of(request)
-        current.take(getattr(request, "session", None))
+        current.take(getattr(request, "session", None), response.status_code)
         return current
 
     def _begin(self, request: HttpRequest) -> NestedRequest:

@@ -96,6 +96,7 @@ class NestedRequest:
         self._outside = outside
         self._scope = scope
         self._dropped: Session | None = None
+        self._before: Session | None = None
         self._is_deleted = False
         self.left_out: bool = True
         """Whether the session is not loaded because its path is excluded."""
@@ -122,7 +123,7 @@ class NestedRequest:
         if is_over(self.manager, self.session):
             self.session.invalidate()
 
-    def take(self, found: object) -> None:
+    def take(self, found: object, status: int) -> None:
         """After the view: what is in ``request.session`` now is saved, as with Django's own middleware.
 
         If it is another session, only a logout stays in force of what was changed in the one before. A session that was
@@ -130,11 +131,13 @@ class NestedRequest:
 
         Args:
             found: the value of ``request.session``; None if it was removed, which changes nothing.
+            status: the status of the response. With an error of the request, no other session is taken (R-33).
         """
         if isinstance(found, SessionContent):
             if found.core is not self.session and not found.is_gone:
                 self._drop()
-                self._take_up(found)
+                if self._keeps(status):
+                    self._take_up(found)
             elif found.is_muted and not django_settings.SESSION_SAVE_EVERY_REQUEST:
                 self._drop()
             self.is_asked_for = found.is_asked_for and found.core is self.session
@@ -154,7 +157,8 @@ class NestedRequest:
         elif not (found.modified or django_settings.SESSION_SAVE_EVERY_REQUEST):
             before.is_accessed = before.is_accessed or unit.is_accessed
             return
-        unit.unknown_key = unit.unknown_key or before.unknown_key  # no login of the client is undone by it (C-24)
+        if unit.record is None:  # no login of the client is undone by a new session (C-24)
+            self._before = self.session
         self.become(found.core)
 
     def become(self, session: Session) -> None:
@@ -180,7 +184,7 @@ class NestedRequest:
 
     def needs_store(self, status: int) -> bool:
         """Whether `commit` and `finish` may have to wait for the store."""
-        if self._dropped is not None:
+        if self._dropped is not None or self._before is not None:
             return True
         unit = self.unit
         return self._keeps(status) and (unit.is_pending or self.is_asked_for or self.manager.requests.renewal_due(unit))
@@ -203,6 +207,9 @@ class NestedRequest:
                 self.session.invalidate()  # so that its id is not told
                 self.unit.pending_delete = None
                 raise SessionGone("the session was deleted by its own request")
+            if self._before is not None:
+                await repository.load(self._before)
+                self.unit.unknown_key = self.unit.unknown_key or unit_of(self._before).unknown_key
             bind_on_login(self.session)
             renews = self.manager.requests.renewal_due(self.unit)
             create = method not in _NEVER_CREATING

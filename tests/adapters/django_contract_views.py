@@ -77,6 +77,28 @@ async def abegin_another(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+def begin_blindly(request: HttpRequest) -> HttpResponse:
+    request.session = SessionStore()
+    request.session["user"] = "bob"
+    return HttpResponse()
+
+
+async def abegin_blindly(request: HttpRequest) -> HttpResponse:
+    request.session = SessionStore()
+    await request.session.aset("user", "bob")
+    return HttpResponse()
+
+
+def change_another_and_fail(request: HttpRequest, key: str) -> HttpResponse:
+    change_another(request, key)
+    return HttpResponse(status=500)
+
+
+async def achange_another_and_fail(request: HttpRequest, key: str) -> HttpResponse:
+    await achange_another(request, key)
+    return HttpResponse(status=500)
+
+
 def begin_another_and_fail(request: HttpRequest) -> HttpResponse:
     begin_another(request)
     return HttpResponse(status=500)
@@ -129,6 +151,18 @@ async def aassign_key(request: HttpRequest, key: str) -> HttpResponse:
     request.session._session_key = key
     await request.session.aset("seen", True)
     return HttpResponse()
+
+
+def assign_key_and_log_out(request: HttpRequest, key: str) -> HttpResponse:
+    request.session._session_key = key
+    request.session.flush()
+    return HttpResponse(status=500)
+
+
+async def aassign_key_and_log_out(request: HttpRequest, key: str) -> HttpResponse:
+    request.session._session_key = key
+    await request.session.aflush()
+    return HttpResponse(status=500)
 
 
 def empty(request: HttpRequest) -> HttpResponse:
@@ -322,11 +356,14 @@ urlpatterns = [
     *both("opened-again", opened_again, aopened_again),
     *both("opened-again-with-login", opened_again_with_login, aopened_again_with_login),
     *both("begin-another", begin_another, abegin_another),
+    *both("begin-blindly", begin_blindly, abegin_blindly),
+    *both("change-another-and-fail/<str:key>", change_another_and_fail, achange_another_and_fail),
     *both("begin-another-and-fail", begin_another_and_fail, abegin_another_and_fail),
     *both("log-out-and-begin-another", log_out_and_begin_another, alog_out_and_begin_another),
     *both("read-another/<str:key>", read_another, aread_another),
     *both("change-another/<str:key>", change_another, achange_another),
     *both("assign-key/<str:key>", assign_key, aassign_key),
+    *both("assign-key-and-log-out/<str:key>", assign_key_and_log_out, aassign_key_and_log_out),
     *both("empty", empty, aempty),
     *both("no-session-at-all", no_session_at_all, ano_session_at_all),
     *both("cycle-alone", cycle_alone, acycle_alone),

@@ -103,23 +103,29 @@ def test_a_logout_before_another_session_is_begun_stays_in_force(visitor: Visito
     assert not SessionStore().exists(before.id or "")
 
 
-def test_a_late_request_with_the_id_of_before_a_login_begins_no_other_session(visitor: Visitor, views: str) -> None:
+@pytest.mark.parametrize("path", ["begin-another", "begin-blindly"])
+def test_a_late_request_with_the_id_of_before_a_login_begins_no_other_session(
+    visitor: Visitor, views: str, path: str
+) -> None:
     """C-24: its response would replace the id of the login in the browser."""
     visitor.get(f"/{views}/start")
     late = visitor.copy()
     visitor.get(f"/{views}/opened-again-with-login")
-    answer = late.get(f"/{views}/begin-another")
+    answer = late.get(f"/{views}/{path}")
     assert (answer.status, answer.cookies) == (400, {})
-    assert visitor.get(f"/{views}/begin-another").status == 200
+    assert visitor.get(f"/{views}/{path}").status == 200
     assert visitor.json(f"/{views}/show") == {"user": "bob"}
 
 
 def test_a_view_that_fails_saves_no_other_session_either(visitor: Visitor, views: str) -> None:
     """R-33."""
     visitor.get(f"/{views}/start")
-    answer = visitor.get(f"/{views}/begin-another-and-fail")
-    assert (answer.status, answer.cookies) == (500, {})
-    assert visitor.json(f"/{views}/show") == {"state": 1}
+    other = stored(color="red")
+    for path in ("begin-another-and-fail", f"change-another-and-fail/{other}"):
+        answer = visitor.get(f"/{views}/{path}")
+        assert (answer.status, answer.cookies) == (500, {})
+        assert visitor.json(f"/{views}/show") == {"state": 1}
+    assert content_of(other) == {"color": "red"}
     assert visitor.get(f"/{views}/begin-another").status == 200
     assert visitor.json(f"/{views}/show") == {"user": "bob"}
 
@@ -142,6 +148,15 @@ def test_a_session_that_is_changed_in_the_place_of_another_is_given_to_the_clien
     visitor.get(f"/{views}/{path}/{other}")
     assert visitor.id == other
     assert visitor.json(f"/{views}/show") == {"color": "red", "seen": True}
+
+
+def test_a_logout_from_a_session_in_the_place_of_another_is_one(visitor: Visitor, views: str) -> None:
+    """S-54, R-31: although the view fails afterwards."""
+    visitor.get(f"/{views}/start")
+    other = stored(color="red")
+    assert visitor.get(f"/{views}/assign-key-and-log-out/{other}").status == 500
+    assert not SessionStore().exists(other)
+    assert visitor.json(f"/{views}/show") == {"state": 1}
 
 
 @pytest.mark.parametrize("path", ["change-another", "assign-key"])
