@@ -79,7 +79,14 @@ class AtomicOperations(Committer):
         self, session: Session, record: SessionRecord, name: str, fn: Callable[[Any], Any], deadline: float
     ) -> bool:
         changed = Encoded({name: encode(fn(_decoded(record, name)), name=name)})
-        delta = SessionDelta(record.key, record.incarnation, record.version, changed, guarded=frozenset({name}))
+        delta = SessionDelta(
+            record.key,
+            record.incarnation,
+            record.version,
+            changed,
+            guarded=frozenset({name}),
+            attributes=record.attributes.altered(changed),
+        )
         outcome = await self._send(session, record, delta, deadline)
         return outcome.status is CommitStatus.APPLIED
 
