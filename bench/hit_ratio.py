@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from wsgessions.cache.heap import MOST_USES, Snapshot, Snapshots
-from wsgessions.cache.sizes import SNAPSHOT_BYTES, bytes_of
+from wsgessions.cache.heap import MOST_USES, Snapshot, Snapshots, snapshot_bytes
 from wsgessions.codec import encode
 from wsgessions.record import SessionKey, SessionRecord, StoredAttributes
 
@@ -98,7 +97,7 @@ class _Lru:
         return True
 
     def put(self, record: SessionRecord) -> None:
-        self._sizes[record.key.digest] = size = SNAPSHOT_BYTES + bytes_of(record)
+        self._sizes[record.key.digest] = size = snapshot_bytes(record)
         self._left -= size
         while self._left < 0:
             self._left += self._sizes.popitem(last=False)[1]
@@ -135,4 +134,4 @@ def _ratio(tier: type[HeapTier | _Lru], asked: Sequence[SessionRecord], limit: i
 def _bytes_of_all(sessions: int) -> int:
     attributes = {f"a{i}": encode("x" * 100, name="a") for i in range(max(_SIZES))}
     shapes = [StoredAttributes(dict(list(attributes.items())[:count])) for count in _SIZES]
-    return sum(SNAPSHOT_BYTES + bytes_of(session_record(0, shape)) for shape in shapes) * sessions // len(shapes)
+    return sum(snapshot_bytes(session_record(0, shape)) for shape in shapes) * sessions // len(shapes)

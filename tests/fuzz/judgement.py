@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wsgessions.cache.heap import snapshot_bytes
 from wsgessions.cache.off_heap.layout import pack, unpack
-from wsgessions.cache.sizes import bytes_of
 from wsgessions.record import SessionRecord
 from wsgessions.record.history import COMMITS_REMEMBERED
 from wsgessions.record.principal import MAX_PRINCIPAL_BYTES
@@ -31,4 +31,4 @@ def check_record(record: SessionRecord, *, now_ms: int = NOW_MS) -> None:
         assert type(raw) is bytes
     record.follows(max(0, record.version - 1))
     assert unpack(pack(record, 3), record.key, 3) == record
-    assert bytes_of(record) > 0
+    assert snapshot_bytes(record) > 0

@@ -8,7 +8,7 @@ import socket
 from typing import Any, NamedTuple
 
 from wsgessions.errors import StoreRefused
-from wsgessions.stores.valkey.client.connection import Connection
+from wsgessions.stores.valkey.client.connection import Connection, StreamPosition
 from wsgessions.stores.valkey.client.replies import LinkLost, server_error
 from wsgessions.stores.valkey.client.requests import CommandRequest, OnReply, PendingRequest, PipelineRequest, Words
 
@@ -62,6 +62,7 @@ async def _hear(chunks: list[bytes]) -> Heard:
     events: list[str] = []
     with socket.socket() as descriptor:
         connection = Connection(
+            stream=StreamPosition(),
             on_push=lambda push: events.append(f"push {push!r}"),
             on_room=lambda: None,
             on_lost=lambda _: events.append("lost"),

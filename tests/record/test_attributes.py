@@ -138,3 +138,15 @@ def test_after_any_changes_placeholders_and_values_belong_together_in_one_order(
     assert list(state.raw.items()) == list(expected.items())
     assert [(name, each.raw) for name, each in placeholders(state).items()] == list(expected.items())
     assert all(each.name == name for name, each in placeholders(state).items())
+
+
+@given(VALUES, st.lists(st.tuples(VALUES, st.frozensets(NAMES))))
+def test_after_any_changes_the_size_is_that_of_the_content(
+    first: dict[str, bytes], steps: list[tuple[dict[str, bytes], frozenset[str]]]
+) -> None:
+    """R-04: it is what the limit is compared with."""
+    state = StoredAttributes(first)
+    state.measure()
+    for changed, removed in steps:
+        state = state.altered(changed, removed)
+    assert state.size == sum(len(name) + len(value) for name, value in state.raw.items())

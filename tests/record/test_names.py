@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,10 +15,12 @@ from wsgessions.record.names import MOST_NAMES, bytes_of_own, field_of, shared_n
 
 
 @pytest.fixture(autouse=True)
-def _empty_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attribute_names, "_by_field", {})
-    monkeypatch.setattr(attribute_names, "_names", {})
-    monkeypatch.setattr(attribute_names, "_fields", {})
+def _empty_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    tables: Any = (attribute_names._by_field, attribute_names._names, attribute_names._fields)
+    with ExitStack() as stack:
+        for table in tables:
+            stack.enter_context(mock.patch.dict(table, clear=True))
+        yield
 
 
 @pytest.mark.parametrize("name", ["cart", "user.name", "größe", "x" * 60])

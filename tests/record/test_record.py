@@ -22,6 +22,7 @@ from wsgessions.record import (
     new_commit_id,
     new_incarnation,
 )
+from wsgessions.record.struct import replace
 
 KEY, NEW_KEY = SessionKey(0xABC, bytes(range(16))), SessionKey(0xABC, bytes(16))
 
@@ -71,6 +72,24 @@ def test_a_commit_comes_on_top_of_what_others_did_in_between() -> None:
     after = record(a=b"1", b=b"1", c=b"1").after(delta, applied(changes=others))
     assert after.attributes == {"a": b"other", "b": b"mine", "x": b"new"}
     assert (after.version, after.interval_ms) == (200, 30_000)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        (record(a=b"1", b=b"1"), applied(changes=SessionChanges(150, 30_000, 62_000, {"a": b"other"}))),
+        (replace(record(a=b"other", b=b"1"), version=150), replace(applied(), previous=150)),
+    ],
+    ids=["the outcome has what others did", "the state has it"],
+)
+def test_attributes_that_were_computed_beforehand_count_for_their_base_alone(
+    state: SessionRecord, outcome: CommitOutcome
+) -> None:
+    """C-9: they lack what others have committed in between."""
+    beforehand = StoredAttributes({"a": b"1", "b": b"mine"})
+    delta = SessionDelta(KEY, 7, 100, {"b": b"mine"}, attributes=beforehand)
+    assert record(a=b"1", b=b"1").after(delta, applied()).attributes is beforehand
+    assert state.after(delta, outcome).attributes == {"a": b"other", "b": b"mine"}
 
 
 def test_what_came_after_a_commit_whose_answer_was_lost_comes_on_top_with_its_own_version() -> None:

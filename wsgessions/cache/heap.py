@@ -4,19 +4,24 @@ The eviction policy is S3-FIFO, measured in ``docs/design/near-cache.md``: a sta
 state that is used again while it waits there, or soon after its eviction, enters the main queue. So a crawler that uses
 each session once does not evict the working set. A use only increments a counter; no entry is moved, so it needs no
 lock.
+
+The limit is on memory, by the object layout of CPython: it includes the objects around the values, which are most of a
+small session. The figures follow from the layout of CPython's objects on 64 bits with an allocator that rounds up to 16
+bytes; a test compares them with `tracemalloc`.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Final
 
-from ..record import SessionRecord
+from ..record import SessionKey, SessionRecord
+from ..record.attributes import UNKNOWN
 from ..record.struct import Struct
-from .sizes import SNAPSHOT_BYTES, bytes_of
 
-__all__ = ["MOST_USES", "Snapshot", "Snapshots"]
+__all__ = ["MOST_USES", "Snapshot", "Snapshots", "snapshot_bytes"]
 
 _LARGEST_SHARE: Final = 10
 """A state larger than one tenth of the limit is not kept (F-20)."""
@@ -28,6 +33,30 @@ _USES_TO_STAY: Final = 1
 """Uses in the small queue that move a state to the main one."""
 _BYTES_PER_GHOST: Final = 2048
 """There is one ghost, the mark of an evicted state, for so many bytes of the limit."""
+
+_SNAPSHOT: Final = 176
+"""A `Snapshot`, and its share of the dict of snapshots."""
+_RECORD: Final = 480
+"""A `SessionRecord`, its key, the object of its attributes, and its numbers."""
+_LINEAGE: Final = 40
+"""The bytes object around a lineage, with a length that is a multiple of 8, and the most that the allocator adds."""
+_BINDING: Final = 112
+"""The binding to a principal without its text: a tuple of two, its number, and rounding."""
+_RENEWED: Final = 64
+"""The bytes object around a digest, rounded up."""
+
+
+def snapshot_bytes(record: SessionRecord) -> int:
+    """The memory of a snapshot of this state, without placeholders, which few states have (`StoredAttributes`)."""
+    attributes = record.attributes
+    if attributes.memory == UNKNOWN:
+        attributes.measure()
+    size = _SNAPSHOT + _RECORD + _LINEAGE + len(record.lineage) + attributes.memory
+    if record.renewed_from:
+        size += _RENEWED
+    if record.binding is not None:
+        size += _BINDING + getsizeof(record.binding.principal)
+    return size
 
 
 class _Queue:
@@ -123,9 +152,14 @@ class Snapshots:
     def __len__(self) -> int:
         return len(self._by_digest)
 
+    def held(self, key: SessionKey) -> SessionRecord | None:
+        """The state that was stored last, even if it was outdated since."""
+        snapshot = self._by_digest.get(key.digest)
+        return None if snapshot is None else snapshot.record
+
     def put(self, record: SessionRecord) -> None:
         """Keep this state in place of the previous one. A state larger than a tenth of the limit is not kept (F-20)."""
-        digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
+        digest, size = record.key.digest, snapshot_bytes(record)
         there = self._by_digest.get(digest)
         if size > self.max_bytes // _LARGEST_SHARE:
             if there is not None:
@@ -136,14 +170,25 @@ class Snapshots:
             self._by_digest[digest] = snapshot = Snapshot(record, size, queue)
             queue.push(snapshot)
             self.bytes += size
-        else:
-            self._renew(there, record, size)
+        else:  # it is in use: written to, or read again after a change
+            grown, main = size - there.size, self._main
+            if there.queue is main:
+                main.bytes += grown
+                there.size = size
+            else:
+                there.queue.take(there)
+                there.size = size
+                main.push(there)
+            self.bytes += grown
+            there.record, there.current = record, True
+            if there.uses < MOST_USES:
+                there.uses += 1
         if self.bytes > self.max_bytes:
             self._make_room()
 
     def put_base(self, record: SessionRecord) -> None:
         """Keep this state as an outdated one, if there is room: never served, the base of a read."""
-        digest, size = record.key.digest, SNAPSHOT_BYTES + bytes_of(record)
+        digest, size = record.key.digest, snapshot_bytes(record)
         if size > self.max_bytes // _LARGEST_SHARE:
             return
         self.discard(digest)  # another thread may be about to serve the old one
@@ -179,21 +224,6 @@ class Snapshots:
         for snapshot in removed:
             snapshot.unlink()
         return len(removed)
-
-    def _renew(self, snapshot: Snapshot, record: SessionRecord, size: int) -> None:
-        """A session that is written to, or read again after a change, is in use."""
-        grown = size - snapshot.size
-        if snapshot.queue is self._main:
-            self._main.bytes += grown
-            snapshot.size = size
-        else:
-            snapshot.queue.take(snapshot)
-            snapshot.size = size
-            self._main.push(snapshot)
-        self.bytes += grown
-        snapshot.record, snapshot.current = record, True
-        if snapshot.uses < MOST_USES:
-            snapshot.uses += 1
 
     def _remove(self, digest: bytes, snapshot: Snapshot) -> None:
         del self._by_digest[digest]

@@ -28,14 +28,14 @@ class InvalidationListener(Protocol):
         """Grows with each `on_lost`: what was `get_base` before may be of a history that is lost (C-1)."""
         ...
 
-    def get_base(self, key: SessionKey) -> SessionRecord | None:
+    def get_base(self, key: SessionKey, /) -> SessionRecord | None:
         """The state last installed for this session and not removed since: what a conditional read may rest on.
 
         It may have been changed in the store meanwhile; then it is not served any more.
         """
         ...
 
-    def on_loaded(self, record: SessionRecord) -> None:
+    def on_loaded(self, record: SessionRecord, /) -> None:
         """The session is in this state, and the server will push when that changes."""
         ...
 

@@ -81,6 +81,10 @@ class NearCache(Layer[FeedingStore]):
         self.tiers: Final = Tiers(Snapshots(max_bytes - for_placeholders), off_heap)
         self.heap: Final = self.tiers.heap
         self._peek: Final = self.heap.peek
+        self.get_base: Final = self.tiers.held
+        """See `InvalidationListener.get_base`."""
+        self.on_loaded: Final = self.tiers.put
+        """See `InvalidationListener.on_loaded`."""
         self.generation: int = 0
         """See `InvalidationListener.generation`."""
         self._lease = lease
@@ -155,14 +159,6 @@ class NearCache(Layer[FeedingStore]):
         return None
 
     # -- what the parser tells -----------------------------------------------------------------------------------------
-
-    def get_base(self, key: SessionKey) -> SessionRecord | None:
-        """See `InvalidationListener.get_base`."""
-        return self.tiers.held(key)
-
-    def on_loaded(self, record: SessionRecord) -> None:
-        """See `InvalidationListener.on_loaded`."""
-        self.tiers.put(record)
 
     def on_base(self, record: SessionRecord) -> None:
         """See `InvalidationListener.on_base`."""

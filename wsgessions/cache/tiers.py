@@ -8,6 +8,7 @@ otherwise as the base of the next read or commit.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..record import Seen, SessionKey, SessionRecord
@@ -34,20 +35,24 @@ class Tiers:
         off_heap: the second, if there is one.
     """
 
-    __slots__ = ("_over", "heap", "off_heap")
+    __slots__ = ("_over", "heap", "held", "off_heap", "put")
 
     def __init__(self, heap: Snapshots, off_heap: OffHeap | None) -> None:
         self.heap: Final = heap
         self.off_heap: Final = off_heap
         # The last version that is known here to be outdated: a sibling may learn it later. Other threads only read.
         self._over: dict[bytes, int] = {}
+        self.held: Final[Callable[[SessionKey], SessionRecord | None]] = (
+            heap.held if off_heap is None else self._held_in_either
+        )
+        """The state that was stored last, even if it was outdated since. Of the heap itself, if that is the only tier.
+        """
+        self.put: Final[Callable[[SessionRecord], None]] = heap.put if off_heap is None else self._put_in_both
+        """Keep this state in place of an older one; as above."""
 
-    def held(self, key: SessionKey) -> SessionRecord | None:
-        """The state that was stored last, even if it was outdated since."""
-        snapshot = self.heap.peek(key.digest)
-        if snapshot is not None:
-            return snapshot.record
-        return None if self.off_heap is None else self.off_heap.get_own(key)
+    def _held_in_either(self, key: SessionKey) -> SessionRecord | None:
+        held = self.heap.held(key)
+        return self.off_heap.get_own(key) if held is None and self.off_heap is not None else held
 
     def current(self, key: SessionKey) -> SessionRecord | None:
         """The state that was stored last, unless it was outdated since."""
@@ -90,8 +95,7 @@ class Tiers:
             self.heap.put_base(record)
         return tracked
 
-    def put(self, record: SessionRecord) -> None:
-        """Keep this state in place of an older one."""
+    def _put_in_both(self, record: SessionRecord) -> None:
         self.heap.put(record)
         if self.off_heap is not None:
             self.off_heap.put(record)

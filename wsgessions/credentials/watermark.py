@@ -22,7 +22,7 @@ import hashlib
 import secrets
 import struct
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from ..internal.after_fork import renew_in_children
@@ -61,18 +61,18 @@ class WatermarkSeal:
     Args:
         keys: at least one, each of 32 or more random bytes.
         node: this process's hint; drawn if not given.
-        remembered: how many watermarks that were made here are recognised without a check: a browser sends its last one
-            with the next request.
+        remembered: how many of the latest authentic watermarks are recognised without a check: a client that sends its
+            own in a header of its own sends it with each request.
     """
 
     def __init__(self, keys: Sequence[bytes], *, node: int | None = None, remembered: int = 512) -> None:
         self.node: int = _drawn_node() if node is None else node
         if node is None:
             renew_in_children(self)
-        self._ring = {_key_id(key): _mac_of(_mac_key(key)) for key in reversed(keys)}
+        self._ring = {_key_id(key): _begun_mac(_mac_key(key)) for key in reversed(keys)}
         self._signing_id = _key_id(keys[0])
-        self._sign = self._ring[self._signing_id]
-        self._made_lately: TwoGenerationCache[str, Watermark] = TwoGenerationCache(remembered)
+        self._signing = self._ring[self._signing_id]
+        self._authentic: TwoGenerationCache[str, Watermark] = TwoGenerationCache(remembered)
 
     def renew_after_fork(self) -> None:
         """Another process is another node: its hint is drawn anew (C-21)."""
@@ -81,15 +81,15 @@ class WatermarkSeal:
     def seal(self, incarnation: int, version: int) -> str:
         """The cookie value for this state."""
         body = _BODY.pack(_FORMAT, self._signing_id, self.node, incarnation, version)
-        value = _encoded(body + self._sign(body))
-        self._made_lately.put(value, Watermark(incarnation, version, self.node))
-        return value
+        digest = self._signing.copy()  # as `_mac`, without a call for each commit
+        digest.update(body)
+        return b2a_base64(body + digest.digest(), newline=False).translate(_URL_SAFE).decode("ascii")
 
     def unseal(self, value: str) -> Watermark | None:
         """The watermark in a cookie value, or None if it was not made by one of our keys."""
-        made = self._made_lately[value]
-        if made is not None:
-            return made
+        known = self._authentic[value]
+        if known is not None:
+            return known
         if len(value) != WATERMARK_LENGTH:
             return None
         raw = _decoded(value)
@@ -97,15 +97,18 @@ class WatermarkSeal:
         if len(raw) != _BODY.size + _MAC_SIZE:
             return None
         form, key_id, node, incarnation, version = _BODY.unpack(body)
-        mac_of = self._ring.get(key_id)
-        if form != _FORMAT or mac_of is None or not secrets.compare_digest(mac_of(body), mac):
+        begun = self._ring.get(key_id)
+        if form != _FORMAT or begun is None or not secrets.compare_digest(_mac(begun, body), mac):
             return None
-        return Watermark(incarnation, version, node)
+        watermark = Watermark(incarnation, version, node)
+        self._authentic.put(value, watermark)
+        return watermark
 
     def seal_move(self, old: SessionKey, new_id: str) -> str:
         """The cookie value that leads from the old key of a session to its new id, if it has moved there (C-23)."""
         head = _MOVE.pack(_MOVE_FORMAT, self._signing_id)
-        return _encoded(head + self._sign(_moving(head, old, new_id))) + new_id
+        sealed = head + _mac(self._signing, _moving(head, old, new_id))
+        return b2a_base64(sealed, newline=False).translate(_URL_SAFE).decode("ascii") + new_id
 
     def unseal_move(self, value: str, old: SessionKey) -> str | None:
         """The id that the session may have moved to; None if none of the keys has sealed it for this old key."""
@@ -115,14 +118,10 @@ class WatermarkSeal:
             return None
         head, mac = raw[: _MOVE.size], raw[_MOVE.size :]
         form, key_id = _MOVE.unpack(head)
-        mac_of = self._ring.get(key_id)
-        if form != _MOVE_FORMAT or mac_of is None:
+        begun = self._ring.get(key_id)
+        if form != _MOVE_FORMAT or begun is None:
             return None
-        return new_id if secrets.compare_digest(mac_of(_moving(head, old, new_id)), mac) else None
-
-
-def _encoded(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).translate(_URL_SAFE).decode("ascii")
+        return new_id if secrets.compare_digest(_mac(begun, _moving(head, old, new_id)), mac) else None
 
 
 def _decoded(value: str) -> bytes:
@@ -143,15 +142,15 @@ def _drawn_node() -> int:
     return secrets.randbits(16)
 
 
-def _mac_of(key: bytes) -> Callable[[bytes], bytes]:
-    begun = hashlib.blake2b(digest_size=_MAC_SIZE, key=key, person=_PURPOSE)
+def _begun_mac(key: bytes) -> hashlib.blake2b:
+    """A digest that has processed the key already."""
+    return hashlib.blake2b(digest_size=_MAC_SIZE, key=key, person=_PURPOSE)
 
-    def mac(body: bytes) -> bytes:
-        digest = begun.copy()
-        digest.update(body)
-        return digest.digest()
 
-    return mac
+def _mac(begun: hashlib.blake2b, body: bytes) -> bytes:
+    digest = begun.copy()
+    digest.update(body)
+    return digest.digest()
 
 
 def _mac_key(key: bytes) -> bytes:

@@ -80,7 +80,14 @@ class AtomicOperations(Committer):
     ) -> bool:
         to_plain = unit_of(session).to_plain
         changed = Encoded({name: encode(fn(_decoded(record, name)), name=name, to_plain=to_plain)})
-        delta = SessionDelta(record.key, record.incarnation, record.version, changed, guarded=frozenset({name}))
+        delta = SessionDelta(
+            record.key,
+            record.incarnation,
+            record.version,
+            changed,
+            guarded=frozenset({name}),
+            attributes=record.attributes.altered(changed),
+        )
         outcome = await self._send(session, record, delta, deadline)
         return outcome.status is CommitStatus.APPLIED
 

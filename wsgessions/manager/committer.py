@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 
 from ..credentials.identity import successor_id
 from ..errors import CodecError, SessionConflict, StoreUnavailable, WsgessionsError
 from ..internal.log_throttle import LogThrottle
 from ..internal.masked import Encoded
 from ..record import APPLIED, NO_ATTRIBUTES, CommitOutcome, CommitStatus, Seen, SessionDelta, SessionKey, SessionRecord
+from ..record.attributes import UNKNOWN
 from ..session import CommitReport, Session, UnitOfWork, names_in, unit_of
 from ..session.changes import BEFORE_RESPONSE, Changes
 from ..session.values import UnsettledRotation
 from ..store.contract import Barrier, find_capability
 from .commit_log import CommitReports
 from .creation import create_under_new_id
-from .deltas import delta_of
 from .limits import SessionLimits
 from .loader import Loader
 from .renewal import NewId, Renewal
@@ -27,22 +27,6 @@ __all__ = ["Committer"]
 _log = LogThrottle(logging.getLogger("wsgessions.sessions"))
 
 _LARGEST_NUMBER: Final = bytes(9)
-
-
-class _Sending(NamedTuple):
-    """A commit that sets out."""
-
-    record: SessionRecord
-    """The state that it is based on."""
-    delta: SessionDelta
-    new: NewId | None
-    """The id that it sets, if any."""
-    writes: int
-    """The number of changes that the session had when they were collected."""
-    whole: int
-    """The bytes of the whole session after it."""
-    answer: Coroutine[Any, Any, CommitOutcome]
-    """The call of the store, to be awaited at once."""
 
 
 class Committer(Loader):
@@ -85,13 +69,19 @@ class Committer(Loader):
                 unit.collect_views(session)
                 if create and (names_in(session) or unit.pending_principal) and unit.phase is BEFORE_RESPONSE:
                     await self._create(session, deadline)
-            elif (delta := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
+            elif (delta := self._delta_of(session, record)) is not None:
                 renew = renew or (bool(self.renewal.provisional) and self.renewal.outgrown(unit, record))
                 moved = self._outdated_names(unit, delta) if unit.is_overtaken else ()
                 # As `_send`, with one coroutine less for each commit that waits.
-                sending = self._set_out(session, record, delta, deadline, renew=renew)
-                outcome = await sending.answer
-                self._conclude(session, sending, outcome)
+                new, writes = self._prepare(session, record, delta, renew=renew), unit.writes
+                if new is None:
+                    outcome = await self.store.apply(delta, deadline=deadline)
+                else:
+                    outcome = await self.renewal.rotate(unit, delta, new, deadline, at=writes)
+                if outcome.status is APPLIED:
+                    self._apply_outcome(session, delta, outcome, new, at=writes)
+                else:
+                    self._refuse(session, record, delta, outcome)
                 if moved or outcome.status is not APPLIED:
                     self._raise_for_conflicts(unit, outcome, moved)
             elif renew:
@@ -124,7 +114,7 @@ class Committer(Loader):
                 await self._settle_intent(session, deadline)
             record = unit.record
             if record is not None and unit.pending_principal is not None:
-                if (changes := delta_of(session, record, guard=self._refuses_conflicts)) is not None:
+                if (changes := self._delta_of(session, record)) is not None:
                     moved = self._outdated_names(unit, changes)
                     self._raise_for_conflicts(unit, await self._send(session, record, changes, deadline), moved)
             elif record is not None and unit.pending_id is not None:
@@ -136,6 +126,24 @@ class Committer(Loader):
         except WsgessionsError as error:
             self._record_error(unit, error)
             raise
+
+    def _delta_of(self, session: Session, record: SessionRecord) -> SessionDelta | None:
+        """The changes of a session since it was last stored; None if a commit would send nothing."""
+        unit = unit_of(session)
+        changes = unit.collect(session)
+        changed, removed = changes.changed, changes.removed
+        if not (changed or removed or unit.pending_id or unit.interval_ms is not None):
+            return None
+        return SessionDelta(
+            record.key,
+            record.incarnation,
+            record.version,
+            changed,
+            removed,
+            guarded=removed.union(changed) if self._refuses_conflicts else frozenset(),
+            interval_ms=unit.interval_ms,
+            attributes=record.attributes.altered(changed, removed),
+        )
 
     def _outdated_names(self, unit: UnitOfWork, delta: SessionDelta) -> list[str]:
         """The names whose attributes other requests have changed since; an error if the settings say so (C-10)."""
@@ -171,7 +179,6 @@ class Committer(Loader):
             return
         new = NewId(rotation.id, rotation.successor)
         self._apply_outcome(session, rotation.delta, outcome, new, at=rotation.at)
-        unit.is_committed = True
 
     async def _end(self, unit: UnitOfWork, key: SessionKey, deadline: float) -> None:
         await self.store.delete(key, by_client=unit.is_client_told, deadline=deadline)
@@ -199,7 +206,6 @@ class Committer(Loader):
             return
         if outcome.status is APPLIED:
             self._apply_outcome(session, delta, outcome, new, at=unit.writes)
-            unit.is_committed = True
 
     def _conflict(self, unit: UnitOfWork, names: Sequence[str]) -> SessionConflict:
         """A further commit after this error means to overwrite: the changes are then based on the present state."""
@@ -216,54 +222,35 @@ class Committer(Loader):
         Returns:
             An outcome that is either APPLIED or a CONFLICT.
         """
-        sending = self._set_out(session, record, delta, deadline)
-        outcome = await sending.answer
-        self._conclude(session, sending, outcome)
-        return outcome
-
-    def _set_out(
-        self, session: Session, record: SessionRecord, delta: SessionDelta, deadline: float, *, renew: bool = False
-    ) -> _Sending:
-        """Check a delta, determine the id that its commit sets, and call the store."""
-        unit, changed = unit_of(session), delta.changed
-        if delta.increments:  # their results are not known yet; each has at most the size of the largest number
-            changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
-        whole = self.limits.check(record.attributes, changed, delta.removed)
-        renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
-        new = self.renewal.new_id(unit, renew=renew) if renew or unit.pending_id is not None else None
+        unit = unit_of(session)
+        new, writes = self._prepare(session, record, delta, renew=False), unit.writes
         if new is None:
-            answer = self.store.apply(delta, deadline=deadline)
+            outcome = await self.store.apply(delta, deadline=deadline)
         else:
-            answer = self._rotate(unit, delta, new, unit.writes, deadline)
-        return _Sending(record, delta, new, unit.writes, whole, answer)
-
-    async def _rotate(
-        self, unit: UnitOfWork, delta: SessionDelta, new: NewId, writes: int, deadline: float
-    ) -> CommitOutcome:
-        """Rotate the id, and record the rotation if its outcome is unknown (C-23)."""
-        unknown = True
-        try:
-            outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
-            unknown = outcome.status is CommitStatus.UNKNOWN
-        except StoreUnavailable as error:
-            unknown = error.unknown
-            raise
-        finally:
-            if unknown and not new.successor.forward_ms:
-                unit.unsettled = UnsettledRotation(new.id, delta, new.successor, writes)
-                unit.may_be_pending = True
+            outcome = await self.renewal.rotate(unit, delta, new, deadline, at=writes)
+        if outcome.status is APPLIED:
+            self._apply_outcome(session, delta, outcome, new, at=writes)
+        else:
+            self._refuse(session, record, delta, outcome)
         return outcome
 
-    def _conclude(self, session: Session, sending: _Sending, outcome: CommitOutcome) -> None:
-        """Apply the outcome to the session, or raise its error; a conflict is left to the caller."""
-        unit, delta = unit_of(session), sending.delta
-        if outcome.status is APPLIED:
-            self._apply_outcome(session, delta, outcome, sending.new, at=sending.writes)
-            self._report(unit, delta, sending.whole)
-            return
+    def _prepare(self, session: Session, record: SessionRecord, delta: SessionDelta, *, renew: bool) -> NewId | None:
+        """Check the size of the session after a delta, and determine the id that its commit sets, if any."""
+        unit, limits, changed, after = unit_of(session), self.limits, delta.changed, delta.attributes
+        if after is None:
+            # The results of increments are not known yet; each has at most the size of the largest number.
+            changed = Encoded({**changed, **dict.fromkeys(delta.increments, _LARGEST_NUMBER)})
+            after = record.attributes.altered(changed, delta.removed)
+        if after.size > limits.max_bytes or len(after.raw) > limits.max_attributes:
+            limits.check(record.attributes, after, changed)
+        renew = (bool(self.renewal.provisional) and self.renewal.heed_login(session, record, delta)) or renew
+        return self.renewal.new_id(unit, renew=renew) if renew or unit.pending_id is not None else None
+
+    def _refuse(self, session: Session, record: SessionRecord, delta: SessionDelta, outcome: CommitOutcome) -> None:
+        """Raise the error of a commit that was not applied; a conflict is left to the caller."""
         self._raise_for_status(session, outcome)
         if outcome.changes is not None:
-            present = sending.record.merged(outcome.changes)
+            unit, present = unit_of(session), record.merged(outcome.changes)
             unit.attach(session, present)
             self.look_for_rollback(unit, present, Seen(present.incarnation, delta.base))
 
@@ -308,13 +295,15 @@ class Committer(Loader):
             unit.mark_bound(new.successor.binds)
             unit.id, unit.pending_id = new.id, None if unit.pending_principal is None else self.successor(new.id)
             unit.has_followed_move = False
+        self._report(unit, after, delta)
 
     async def _create(self, session: Session, deadline: float) -> None:
         unit = unit_of(session)
         await self.startup.ready(deadline)
         await self._check_not_replaced(session, deadline)
         changes = unit.collect(session)
-        whole = self.limits.check(NO_ATTRIBUTES, changes.changed)
+        whole = NO_ATTRIBUTES.altered(changes.changed)
+        self.limits.check(NO_ATTRIBUTES, whole, changes.changed)
         writes = unit.writes
         session_id, record = await create_under_new_id(
             unit, changes.changed, store=self.store, identity=self.identity, settings=self.settings, deadline=deadline
@@ -325,13 +314,17 @@ class Committer(Loader):
         unit.pending_id = self.successor(session_id) if unit.pending_principal else None
         unit.attach(session, record)
         self.statistics.created += 1
-        self._report(unit, changes, whole)
+        self._report(unit, record, changes)
 
-    def _report(self, unit: UnitOfWork, sent: Changes, whole: int) -> None:
-        if (record := unit.record) is None:
-            return
+    def _report(self, unit: UnitOfWork, record: SessionRecord, sent: Changes) -> None:
+        """Record that these changes have led to this state."""
+        changed, removed, stored, statistics = sent.changed, sent.removed, record.attributes, self.statistics
+        if stored.size == UNKNOWN:
+            stored.measure()
+        size = sum(map(len, (*changed, *changed.values(), *removed)))
+        self._reports.put(record.key.digest, (record.version, size, stored.size, tuple(changed), removed))
         unit.is_committed = True
-        self.statistics.bytes_sent += self._reports.add(record.key, record.version, sent, whole)
-        self.statistics.bytes_whole += whole
-        if whole > self._warn_bytes:
-            _log.warning("large_session", "session %s takes %d bytes", unit.ref, whole)
+        statistics.bytes_sent += size
+        statistics.bytes_whole += stored.size
+        if stored.size > self._warn_bytes:
+            _log.warning("large_session", "session %s takes %d bytes", unit.ref, stored.size)

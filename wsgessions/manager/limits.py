@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import SessionTooLarge
@@ -19,43 +19,30 @@ class SessionLimits:
     """The bound for all names and encoded values of one session."""
     max_attributes: int
 
-    def check(self, before: StoredAttributes, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> int:
-        """Determine the size of a session after a commit.
+    def check(self, before: StoredAttributes, after: StoredAttributes, changed: Mapping[str, bytes]) -> None:
+        """Check the size of a session after a commit.
 
         Args:
             before: the session before the commit. If it exceeds a limit already, because the limit was lowered, it may
                 still be rotated, and changed in every way that does not make it larger.
+            after: the session after it.
             changed: the attributes that the commit sets; the error names the largest of them.
-            removed: the names that it removes, before it sets any.
-
-        Returns:
-            Its size in bytes.
 
         Raises:
             SessionTooLarge: a limit would be exceeded.
         """
-        count_before, size_before = len(before.raw), before.size
-        count, size = count_before, size_before
         # No variable holds a value: the errors below are shown with all variables (S-80).
-        for name in removed:
-            if name in before.raw:
-                count, size = count - 1, size - len(name) - len(before.raw[name])
-        for name in changed:
-            if name in removed or name not in before.raw:
-                count, size = count + 1, size + len(name) + len(changed[name])
-            else:
-                size += len(changed[name]) - len(before.raw[name])
-        if count > self.max_attributes and count > count_before:
+        count = len(after.raw)
+        if count > self.max_attributes and count > len(before.raw):
             raise SessionTooLarge(
                 f"the session would have {count} attributes, and max_attributes is {self.max_attributes}",
                 path=min(changed, default=""),
             )
-        if size > self.max_bytes and size > size_before:
+        if after.size > self.max_bytes and after.size > before.size:
             largest = max(changed, key=lambda name: len(changed[name]), default="")
             raise SessionTooLarge(
-                f"takes {len(changed.get(largest, b''))} bytes and would bring the session to {size}, and "
+                f"takes {len(changed.get(largest, b''))} bytes and would bring the session to {after.size}, and "
                 f"max_session_bytes is {self.max_bytes}",
                 path=largest,
                 hint="store large data elsewhere and keep a reference to it in the session",
             )
-        return size

@@ -1,4 +1,4 @@
-"""Decides which ids are to be replaced, and by which: those of a certain age (S-07), and provisional ones (S-75)."""
+"""Replaces ids, and decides which and by which: those of a certain age (S-07), and provisional ones (S-75)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Final, NamedTuple, Protocol
 
 from ..credentials.identity import Identity, successor_id
 from ..credentials.presented import ABSENT, UNTOLD
+from ..errors import StoreUnavailable
 from ..internal.masked import masked
-from ..record import RotationTarget, SessionDelta, SessionRecord, new_incarnation
+from ..record import CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionRecord, new_incarnation
 from ..session import Session, UnitOfWork, unit_of
 from ..session.changes import BEFORE_RESPONSE
 from ..session.unit_of_work import too_late_to_rotate
+from ..session.values import UnsettledRotation
 from ..settings import SessionSettings
 from ..store.contract import Store
 
@@ -47,12 +49,12 @@ class ProvisionalIds(Protocol):
 
 
 class Renewal:
-    """Decides whether a response gives its client a new id.
+    """Decides whether a response gives its client a new id, and rotates the session to it.
 
     Args:
         settings: `renew_interval` and `renew_grace`.
         identity: makes store keys of ids.
-        store: its clock. It may get another one, with another event loop or after a fork.
+        store: the store. Its clock may become another one, with another event loop or after a fork.
     """
 
     def __init__(self, settings: SessionSettings, identity: Identity, store: Store) -> None:
@@ -97,6 +99,31 @@ class Renewal:
             return None
         principal, binds = unit.record.principal, unit.pending_principal
         return NewId(new_id, RotationTarget(self._identity.key(new_id), new_incarnation(), grace_ms, principal, binds))
+
+    async def rotate(
+        self, unit: UnitOfWork, delta: SessionDelta, new: NewId, deadline: float, *, at: int
+    ) -> CommitOutcome:
+        """Apply a delta with a new id, and record the rotation if its outcome is unknown (C-23).
+
+        Args:
+            unit: the state of the session.
+            delta: the changes.
+            new: the result of `new_id`.
+            deadline: see `Store`.
+            at: see `UnsettledRotation.at`.
+        """
+        unknown = True
+        try:
+            outcome = await self._store.rotate(delta, new.successor, deadline=deadline)
+            unknown = outcome.status is CommitStatus.UNKNOWN
+        except StoreUnavailable as error:
+            unknown = error.unknown
+            raise
+        finally:
+            if unknown and not new.successor.forward_ms:
+                unit.unsettled = UnsettledRotation(new.id, delta, new.successor, at)
+                unit.may_be_pending = True
+        return outcome
 
     def outgrown(self, unit: UnitOfWork, record: SessionRecord) -> bool:
         """Whether a change is to renew a provisional id, as one that has reached its age.

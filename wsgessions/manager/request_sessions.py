@@ -12,6 +12,7 @@ from typing import Final
 from ..cache.near_cache import MARGIN
 from ..credentials.identity import new_session_id
 from ..credentials.presented import ABSENT, PresentedCredentials, ResolvedCredentials
+from ..credentials.watermark import Watermark
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
@@ -179,17 +180,15 @@ class RequestSessions:
             return None if unit.has_followed_move else seal.seal(record.incarnation, record.version)
         return None
 
-    def resolve_next(self, unit: UnitOfWork, watermark: str) -> ResolvedCredentials | None:
-        """The derived values for the next request of this client, if it presents the same id with this watermark.
-
-        Args:
-            unit: the state of the session.
-            watermark: the result of `watermark_for`.
+    def resolve_next(self, unit: UnitOfWork) -> ResolvedCredentials | None:
+        """The derived values for the next request of this client, if it presents the same id with the watermark that
+        `watermark_for` has just made.
         """
-        resolved, seal = unit.resolved, self.startup.seal
-        if resolved is None or seal is None:
+        record, resolved, seal = unit.record, unit.resolved, self.startup.seal
+        if record is None or resolved is None or seal is None:
             return None
-        return ResolvedCredentials(seal, resolved.key, seal.unseal(watermark), is_from_here=True)
+        carried = Watermark(record.incarnation, record.version, seal.node)
+        return ResolvedCredentials(seal, resolved.key, carried, is_from_here=True)
 
     def move_for(self, unit: UnitOfWork) -> str | None:
         """The client's cookie instead of a watermark after a rotation of unknown outcome, else None (C-23)."""

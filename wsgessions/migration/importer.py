@@ -21,7 +21,7 @@ from ..errors import CodecError, StoreUnavailable
 from ..internal.log_throttle import LogThrottle
 from ..internal.masked import forget_variables
 from ..manager.atomic import AtomicOperations
-from ..record import NewSession, SessionKey, SessionRecord, StoredAttributes
+from ..record import NO_ATTRIBUTES, NewSession, SessionKey, SessionRecord
 from ..session import Session, repository_of, unit_of
 from ..session.values import FROM_STORE
 from .derived_ids import DerivedIds, UserOf
@@ -181,14 +181,15 @@ def _attach(repository: AtomicOperations, session: Session, record: SessionRecor
 
 
 def _encoded(repository: AtomicOperations, values: Mapping[str, Any]) -> dict[str, bytes]:
-    content: dict[str, bytes] = {}
+    content = NO_ATTRIBUTES
     for name, value in values.items():
         try:
             check_name(name)
             raw = encode(value, name=name, to_plain=repository.to_plain)
-            repository.limits.check(StoredAttributes(content), {name: raw})
+            larger = content.altered({name: raw})
+            repository.limits.check(content, larger, {name: raw})
         except CodecError as error:
             _log.warning("left_out", "a session was migrated without an attribute: %s", error)
         else:
-            content[name] = raw
-    return content
+            content = larger
+    return content.raw

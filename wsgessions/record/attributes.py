@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from sys import getsizeof
 from threading import Lock
 from typing import Any, Final, TypeAlias
 
 from ..internal.after_fork import renew_in_children
 from ..internal.masked import described, shows_as
+from .names import bytes_of_own
 from .struct import Struct
 
-__all__ = ["NO_ATTRIBUTES", "StoredAttributes", "allow_placeholders"]
+__all__ = ["NO_ATTRIBUTES", "UNKNOWN", "StoredAttributes", "allow_placeholders"]
 
 _LEAST_BYTES: Final = 2 * 2**20
 """The memory of all states with placeholders in a process without a larger limit."""
@@ -24,11 +26,14 @@ _STATE: Final = 700
 """The memory of a state without its attributes."""
 _ATTRIBUTE: Final = 160
 """The memory of an attribute without the bytes of its value: its placeholder, and its share of two dicts."""
+_VALUE: Final = 41
+"""The bytes object around a value, with the average of rounding, see `wsgessions.cache.heap`."""
 
 Make: TypeAlias = Callable[[Mapping[str, bytes]], dict[str, Any]]
 """Makes the placeholders of encoded values by the names of their attributes."""
 
-_UNKNOWN: Final = -1
+UNKNOWN: Final = -1
+"""A sum that was not computed yet."""
 
 
 @shows_as(lambda attributes: described(attributes.raw))
@@ -45,9 +50,10 @@ class StoredAttributes(Struct, gc=False):  # noqa: PLW1641 - it has no hash, as 
     lazy: dict[str, Any] | None = None
     """The placeholder of each attribute, if they were made; see `placeholders`."""
     _make: Make | None = None
-    _value_bytes: int = _UNKNOWN
-    _name_bytes: int = _UNKNOWN
-    _around: int = _UNKNOWN
+    size: int = UNKNOWN
+    """The size that counts against `max_session_bytes`: all names and encoded values. `UNKNOWN` until `measure`."""
+    memory: int = UNKNOWN
+    """The memory of all names and values in this process, in bytes. `UNKNOWN` until `measure`."""
 
     def placeholders(self, make: Make) -> Mapping[str, Any]:
         """The placeholder of each attribute, made by ``make``, which is the same function in all calls."""
@@ -55,41 +61,31 @@ class StoredAttributes(Struct, gc=False):  # noqa: PLW1641 - it has no hash, as 
         if lazy is None:  # two threads may get here at once; their results are equivalent
             self._make = make
             self.lazy = lazy = make(self.raw)
-            _recent.add(self, self.value_bytes)
+            _recent.add(self)
         return lazy
 
-    @property
-    def value_bytes(self) -> int:
-        """Bytes of all encoded values."""
-        if self._value_bytes == _UNKNOWN:
-            self._value_bytes = sum(map(len, self.raw.values()))
-        return self._value_bytes
-
-    @property
-    def size(self) -> int:
-        """The size that counts against `max_session_bytes`: all names and encoded values."""
-        if _UNKNOWN in (self._name_bytes, self._value_bytes):
-            self._name_bytes = sum(map(len, self.raw))
-            return self.value_bytes + self._name_bytes
-        return self._value_bytes + self._name_bytes
-
-    def around(self, measure: Callable[[dict[str, bytes]], int]) -> int:
-        """The result of ``measure``, the same function in all calls, which must not depend on values."""
-        if self._around == _UNKNOWN:
-            self._around = measure(self.raw)
-        return self._around
+    def measure(self) -> None:
+        """Compute `size` and `memory`."""
+        raw = self.raw
+        value_bytes = sum(map(len, raw.values()))
+        self.size = value_bytes + sum(map(len, raw))
+        self.memory = value_bytes + _VALUE * len(raw) + getsizeof(raw) + bytes_of_own(raw)
 
     def altered(self, changed: Mapping[str, bytes], removed: Collection[str] = ()) -> StoredAttributes:
         """Without those that were removed and then with those that were changed; the others keep their placeholders."""
-        raw, value_bytes = self.raw.copy(), self.value_bytes
+        if self.size == UNKNOWN:
+            self.measure()
+        raw, size = self.raw.copy(), self.size
         for name in removed:
-            value_bytes -= len(raw.pop(name, b""))
+            if name in raw:
+                size -= len(name) + len(raw.pop(name))
         for name, value in changed.items():
-            value_bytes += len(value) - len(raw.get(name, b""))
+            before = raw.get(name)
+            size += len(name) + len(value) if before is None else len(value) - len(before)
             raw[name] = value
-        altered = StoredAttributes(raw, None, None, value_bytes)
-        if not removed and len(raw) == len(self.raw):
-            altered._name_bytes, altered._around = self._name_bytes, self._around
+        altered = StoredAttributes(raw, None, None, size)
+        if not removed and len(raw) == len(self.raw) and self.memory != UNKNOWN:
+            altered.memory = self.memory + size - self.size
         lazy, make = self.lazy, self._make
         if lazy is not None and make is not None:
             lazy = lazy.copy()
@@ -97,7 +93,7 @@ class StoredAttributes(Struct, gc=False):  # noqa: PLW1641 - it has no hash, as 
                 lazy.pop(name, None)
             lazy.update(make(changed))
             altered.lazy, altered._make = lazy, make
-            _recent.add(altered, value_bytes)
+            _recent.add(altered)
         return altered
 
     # -- the bytes by name ---------------------------------------------------------------------------------------------
@@ -134,9 +130,11 @@ class _Recent:
         """Another thread of the parent may have held the lock."""
         self._lock = Lock()
 
-    def add(self, state: StoredAttributes, value_bytes: int) -> None:
-        """``state``, with values of so many bytes, has placeholders now."""
-        size = _STATE + value_bytes + _ATTRIBUTE * len(state.raw)
+    def add(self, state: StoredAttributes) -> None:
+        """``state`` has placeholders now."""
+        if state.size == UNKNOWN:
+            state.measure()
+        size = _STATE + state.size + _ATTRIBUTE * len(state.raw)
         with self._lock:
             self._states.append((state, size))
             self._bytes += size

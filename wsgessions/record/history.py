@@ -28,7 +28,10 @@ def begun(version: int) -> bytes:
 
 
 def continued(lineage: bytes, version: int) -> bytes:
-    """The lineage of the state that followed directly on the one with this ``lineage``; the oldest part is dropped."""
+    """The lineage of the state that followed directly on the one with this ``lineage``; the oldest part is dropped.
+
+    After an `UNKNOWN_PAST` it begins with this version.
+    """
     return (lineage + version.to_bytes(_SIZE))[-_LONGEST:]
 
 

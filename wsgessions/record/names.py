@@ -7,7 +7,7 @@ this table is bounded: the names that come first are shared, which are those tha
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from operator import is_
 from sys import getsizeof
 from typing import Final
@@ -17,34 +17,33 @@ __all__ = ["MOST_NAMES", "bytes_of_own", "field_of", "shared", "shared_name"]
 MOST_NAMES: Final = 1024
 _LONGEST: Final = 64
 
-_by_field: dict[bytes, str] = {}
-_names: dict[str, str] = {}
-_fields: dict[str, bytes] = {}
+
+class _NamesByField(dict[bytes, str]):
+    def __missing__(self, field: bytes) -> str:
+        return _learned(field)
 
 
-def shared_name(field: bytes) -> str:
-    """The name of the attribute in the store's ``field``: the part after its first byte, an ``a``, in UTF-8.
-
-    Raises:
-        ValueError: ``field`` does not begin with ``a``.
-        UnicodeDecodeError: the rest is not UTF-8.
-    """
-    name = _by_field.get(field)
-    return _learned(field) if name is None else name
+class _SharedNames(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return _learned(_encoded(name))
 
 
-def shared(name: str) -> str:
-    """The shared str for this name, which is added to the table if there is room."""
-    there = _names.get(name)
-    if there is not None:
-        return there
-    return _learned(_encoded(name))
+class _FieldsByName(dict[str, bytes]):
+    def __missing__(self, name: str) -> bytes:
+        return _encoded(name)
 
 
-def field_of(name: str) -> bytes:
-    """The name that `shared_name` returns."""
-    field = _fields.get(name)
-    return _encoded(name) if field is None else field
+_by_field: Final = _NamesByField()
+_names: Final = _SharedNames()
+_fields: Final = _FieldsByName()
+
+shared_name: Final[Callable[[bytes], str]] = _by_field.__getitem__
+"""The name of the attribute in a field of the store: the part after its first byte, an ``a``, in UTF-8. Raises a
+`ValueError` if the field does not begin with ``a``, and a `UnicodeDecodeError` if the rest is not UTF-8."""
+shared: Final[Callable[[str], str]] = _names.__getitem__
+"""The shared str for this name, which is added to the table if there is room."""
+field_of: Final[Callable[[str], bytes]] = _fields.__getitem__
+"""The field of the attribute with this name: `shared_name` returns the name."""
 
 
 def bytes_of_own(names: Collection[str]) -> int:

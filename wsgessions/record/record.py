@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from .attributes import StoredAttributes
-from .history import UNKNOWN_PAST, begun, continued, holds
+from .history import UNKNOWN_PAST, continued, holds
 from .keys import Place, PrincipalBinding, RotationTarget, SessionKey
 from .struct import Struct, astuple, field, replace
 
@@ -147,7 +147,11 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
             key, incarnation, rotated = successor.key, successor.incarnation, outcome.version
             binding = successor.binding_at(outcome.version, binding)
             renewed_from = delta.key.digest if successor.forward_ms else b""
-        changed = {**delta.changed, **outcome.computed} if outcome.computed else delta.changed
+        attributes, lineage = delta.attributes, below.lineage
+        if attributes is None or below is not self or self.version != delta.base:
+            attributes = below.attributes.altered({**delta.changed, **outcome.computed}, delta.removed)
+        if below.version != outcome.version:
+            lineage = continued(lineage if below.version == outcome.previous else UNKNOWN_PAST, outcome.version)
         done = SessionRecord(
             key,
             incarnation,
@@ -156,9 +160,9 @@ class SessionRecord(Struct, frozen=True, gc=False):  # noqa: PLW1641 - it has no
             below.interval_ms if delta.interval_ms is None else delta.interval_ms,
             self.deadline_ms,
             outcome.expires_ms,
-            below.attributes.altered(changed, delta.removed),
+            attributes,
             rotated,
-            _lineage_after(below, outcome),
+            lineage,
             binding,
             renewed_from,
         )
@@ -194,6 +198,8 @@ class SessionDelta(Struct, frozen=True, gc=False):
     """Attributes that must not have been written or removed since ``base``, else `CommitStatus.CONFLICT`."""
     interval_ms: int | None = None
     """A new idle timeout, or None to keep the present one."""
+    attributes: StoredAttributes | None = None
+    """The attributes after this delta, if it is applied to the version ``base``; None if they were not computed."""
     commit_id: bytes = field(default_factory=new_commit_id)
 
 
@@ -242,12 +248,3 @@ class CommitOutcome(Struct, frozen=True, gc=False):
     def is_incomplete(self, delta: SessionDelta) -> bool:
         """Whether others have committed since the base of the delta, with changes that the answer does not contain."""
         return self.changes is None and self.previous != delta.base
-
-
-def _lineage_after(state: SessionRecord, outcome: CommitOutcome) -> bytes:
-    """The past of a commit's state: that of the state before it, if this is that one or is already its own."""
-    if state.version == outcome.version:
-        return state.lineage
-    if state.version == outcome.previous and state.lineage:
-        return continued(state.lineage, outcome.version)
-    return begun(outcome.version)

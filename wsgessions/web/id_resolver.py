@@ -80,9 +80,12 @@ class SessionIdResolver:
         move = None if unit.unsettled is None else requests.move_for(unit)
         watermark = move or requests.watermark_for(unit)
         if watermark is not None:
-            fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
+            if carrier is BY_HEADER and self._header is not None:
+                fields.append(self._header.set_watermark(watermark))
+            else:
+                fields.append((b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)))
             if move is None and unit.id == presented.id and presented is unit.presented:
-                self._cookies.expect(presented, watermark, requests.resolve_next(unit, watermark))
+                self._cookies.expect(presented, watermark, requests.resolve_next(unit))
         if credential and self._leaves_strays(unit, presented):
             fields += self._strays
         return fields, credential
@@ -110,12 +113,6 @@ class SessionIdResolver:
         if carrier is BY_HEADER and self._header is not None:
             return self._header.set_id(session_id)
         return b"set-cookie", self._cookies.set_id(session_id, max_age=max_age)
-
-    def _set_watermark(self, carrier: CredentialChannel, watermark: str, *, max_age: int | None) -> Header:
-        """The response's field with the client's watermark; arguments as for `set_id`."""
-        if carrier is BY_HEADER and self._header is not None:
-            return self._header.set_watermark(watermark)
-        return b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)
 
     def clear(self, carrier: CredentialChannel) -> list[Header]:
         """The response's fields that declare that the client has no session any more."""

@@ -17,7 +17,7 @@ from tests.coherence.model.loop import ModelLoop
 from tests.coherence.model.server import Args, Push, Server, ServerConnection
 from wsgessions.errors import NonStopTimeout, StoreRefused, StoreUnavailable
 from wsgessions.stores.valkey.client.commands import Commands
-from wsgessions.stores.valkey.client.connection import OnPush
+from wsgessions.stores.valkey.client.connection import OnPush, StreamPosition
 from wsgessions.stores.valkey.client.replies import LinkLost, Reply
 from wsgessions.stores.valkey.client.requests import PendingRequest, PipelineRequest
 
@@ -41,6 +41,7 @@ class ModelLink(Commands):
         self,
         locate: ModelLoop,
         *,
+        stream: StreamPosition,
         on_push: OnPush,
         on_lost: Callable[[], None],
         on_connect: Callable[[Commands], Awaitable[None]],
@@ -54,7 +55,7 @@ class ModelLink(Commands):
         self.told: deque[int] = deque(maxlen=12)
         """Digests of the latest answers: what suspended requests have been told."""
         self._loop = locate
-        self._replies = 0
+        self._stream = stream
         self._received = 0
         self._on_push = on_push
         self._on_lost = on_lost
@@ -64,10 +65,6 @@ class ModelLink(Commands):
     @property
     def connected(self) -> bool:
         return self.connection is not None
-
-    def position(self) -> int:
-        """See `Link.position`."""
-        return self._replies
 
     def bytes_before(self, content: bytes) -> int | None:
         """See `Commands.bytes_before`; here each item of the stream counts as one."""
@@ -109,7 +106,7 @@ class ModelLink(Commands):
             self._received += 1
             self._on_push([b"invalidate", item.names])
             return True
-        self._replies += 1
+        self._stream.replies += 1
         if isinstance(item, StoreRefused) and self._on_refusal is not None:
             self._on_refusal(item)
         whole = self.waiting[0].take(item)
@@ -130,7 +127,7 @@ class ModelLink(Commands):
         connection = server.connect()
         self._loop.within(lambda: _drive(self._on_connect(_Fresh(self._loop, connection))))
         self.connection = connection
-        self._replies = self._received = 0
+        self._received = 0
         self._known_scripts.clear()
         self.generation += 1
         self._flush()

@@ -159,7 +159,10 @@ class LoopBoundStore:
     def _store_here(self) -> Store | None:
         """The store, if it is ready and this is called in its loop."""
         home = self._home
-        return home.store if home is not None and home.ready and home.is_running_here else None
+        try:  # as `StoreLoop.is_running_here`
+            return home.store if home is not None and home.ready and home.loop is asyncio.get_running_loop() else None
+        except RuntimeError:
+            return None
 
     def _ask(
         self, capability: type[P], ask: Callable[[P], Coroutine[Any, Any, T]], deadline: float

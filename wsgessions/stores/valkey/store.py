@@ -97,7 +97,6 @@ class ValkeyStore:
         self.heartbeat: Heartbeat | None = None
         """Set when a near cache is attached."""
         self.link: Link = self._make_link(locate)
-        self.tracking.position = self.link.position
         self.agreement: Agreement = Agreement(namespace, context_path, concurrency, alike)
         self.sender: Sender = Sender(self.link, self.agreement, self.clock, self.trouble)
         self.members: Members = Members(self.sender)
@@ -117,6 +116,7 @@ class ValkeyStore:
     def _make_link(self, locate: Locate) -> Link:
         return Link(
             locate,
+            stream=self.tracking.stream,
             on_push=self.tracking.take_push,
             on_refusal=self.tracking.take_refusal,
             on_lost=self._lose,

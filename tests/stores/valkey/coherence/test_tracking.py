@@ -312,7 +312,10 @@ class Stream:
     def __init__(self, node: CachingNode) -> None:
         self.node = node
         self.connection = Connection(
-            on_push=node.store.tracking.take_push, on_room=lambda: None, on_lost=lambda _: pytest.fail("lost")
+            stream=node.store.tracking.stream,
+            on_push=node.store.tracking.take_push,
+            on_room=lambda: None,
+            on_lost=lambda _: pytest.fail("lost"),
         )
 
     def expect(self, key: SessionKey) -> Reading:
@@ -467,7 +470,6 @@ async def test_only_the_push_right_behind_the_reply_is_about_our_own_change(betw
     """Fact 6: one that comes behind another reply is about somebody else's, whatever had become of our own."""
     node, record = _unstarted()
     stream = Stream(node)
-    node.store.tracking.position = lambda: stream.connection.replies
     tickets = [CommandRequest(words=Words(), deadline=soon()) for _ in range(1 + between)]
     for ticket in tickets:
         ticket.future = asyncio.get_running_loop().create_future()

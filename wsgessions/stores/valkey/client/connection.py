@@ -21,7 +21,7 @@ from ....errors import NonStopTimeout, StoreRefused
 from .replies import LinkLost, Reply, server_error
 from .requests import PendingRequest
 
-__all__ = ["Connection", "OnPush"]
+__all__ = ["Connection", "OnPush", "StreamPosition"]
 
 _log = logging.getLogger("wsgessions.link")
 
@@ -37,6 +37,16 @@ _HIGH_WATER: Final = 256 * 1024
 _open: Final[weakref.WeakSet[Connection]] = weakref.WeakSet()
 
 
+class StreamPosition:
+    """How far the stream of a link has been parsed."""
+
+    __slots__ = ("replies",)
+
+    def __init__(self) -> None:
+        self.replies: int = 0
+        """The number of replies so far, over all connections."""
+
+
 class Connection(asyncio.BufferedProtocol):
     """One connection, from connected to lost. Belongs to one event loop and is never reused.
 
@@ -47,6 +57,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         *,
+        stream: StreamPosition,
         on_push: OnPush | None,
         on_room: Callable[[], None],
         on_lost: Callable[[Connection], None],
@@ -54,8 +65,10 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         """
         Args:
+            stream: the position that each reply advances, before it is handled.
             on_push: called with push messages.
-            on_room: called when more can be written: replies have come in, or the transport has drained.
+            on_room: called when more can be written: the transport has drained, or replies have come in while
+                `is_awaited` is set.
             on_lost: called once, when the connection has ended; `lost` then holds the reason.
             on_refusal: called with error replies, each before its caller, in stream order.
         """
@@ -63,20 +76,21 @@ class Connection(asyncio.BufferedProtocol):
         """Requests with a written command and without a reply, oldest first."""
         self.paused: bool = False
         """Whether the transport's buffer is full."""
+        self.is_awaited: bool = False
+        """Whether requests wait until others have been answered."""
         self.lost: str | None = None
         """The reason why the connection has ended; None while it has not."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the transport has released the socket."""
         self.since: float = time.monotonic()
         """When it was made."""
-        self.replies: int = 0
-        """How many replies have come."""
         self.received: int = 0
         """How many bytes have come."""
         self._buffer = bytearray(_READ_SIZE)
         self._view = memoryview(self._buffer)
         self._filled = 0
         self.descriptor: int = -1
+        self._stream = stream
         self._on_push = on_push
         self._on_refusal = on_refusal
         self._on_room = on_room
@@ -118,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
                     if self._on_push is not None:
                         self._on_push(reply)
                 elif waiting:
-                    self.replies += 1
+                    self._stream.replies += 1
                     if type(reply) is StoreRefused and self._on_refusal is not None:
                         self._on_refusal(self, reply)
                     if waiting[0].take(reply):
@@ -132,7 +146,8 @@ class Connection(asyncio.BufferedProtocol):
             # A cache that has missed a message is stale from then on, so the stream must not continue without it.
             _log.exception("a handler of the stream failed; the link is dropped", extra={"event": "handler_failed"})
             return self.drop("a handler of its stream failed")
-        self._on_room()
+        if self.is_awaited:
+            self._on_room()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -20,7 +20,7 @@ from ....errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailab
 from ....store.address import Address, Locate
 from ....store.contract import NEVER
 from .commands import Commands
-from .connection import Connection, OnPush
+from .connection import Connection, OnPush, StreamPosition
 from .deadline_timer import DeadlineTimer
 from .handshake import FreshConnection, open_connection
 from .reconnector import Reconnector
@@ -45,6 +45,7 @@ class Link(Commands):
         connect_timeout: seconds for one attempt to connect, greeting and checks included.
         stall_limit: seconds for the oldest reply before the connection counts as dead (F-06); `NEVER` for a link with
             blocking commands.
+        stream: counts the replies, for what handles pushes.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Link(Commands):
         max_in_flight: int = 1024,
         connect_timeout: float = 3.0,
         stall_limit: float = 5.0,
+        stream: StreamPosition | None = None,
     ) -> None:
         super().__init__()
         self.generation: int = 0
@@ -70,6 +72,7 @@ class Link(Commands):
         self._on_connect = on_connect
         self._max_in_flight = max_in_flight
         self._stall_limit = stall_limit
+        self._stream = stream or StreamPosition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._backlog: deque[PendingRequest] = deque()
@@ -84,10 +87,6 @@ class Link(Commands):
             refuse=self._fail_backlog,
             timeout=connect_timeout,
         )
-
-    def position(self) -> int:
-        """The number of replies on the present connection: the position in its stream."""
-        return 0 if self._connection is None else self._connection.replies
 
     def bytes_before(self, content: bytes) -> int | None:
         """See `Commands.bytes_before`."""
@@ -158,7 +157,7 @@ class Link(Commands):
             self._alarm.set(request.deadline)
         if not self._flush_due:
             self._flush_due = True
-            loop.call_soon(self._flush_turn)
+            loop.call_soon(self._flush)
         return request.future
 
     def _bind(self) -> asyncio.AbstractEventLoop:
@@ -167,16 +166,13 @@ class Link(Commands):
         self._loop = asyncio.get_running_loop()
         return self._loop
 
-    def _flush_turn(self) -> None:
-        self._flush_due = False
-        self._flush()
-
     def _flush(self) -> None:
         """Write as much of the backlog as the connection accepts; start a connection if there is none."""
+        self._flush_due = False
         backlog, connection = self._backlog, self._connection
         if connection is None:
             return self._keeper.want()
-        if not backlog or connection.paused:
+        if connection.paused:
             return None
         now = time.monotonic()
         room = self._max_in_flight - len(connection.waiting)
@@ -187,6 +183,7 @@ class Link(Commands):
                 request.fail(self._too_late())
             elif not request.future.done():
                 ready.append(request)
+        connection.is_awaited = bool(backlog)
         if ready:
             connection.write(ready, now)
             overdue = connection.waiting[0].sent_at + self._stall_limit
@@ -240,7 +237,13 @@ class Link(Commands):
         return connection
 
     def _make_connection(self) -> Connection:
-        return Connection(on_push=self._on_push, on_refusal=self._take_refusal, on_room=self._flush, on_lost=self._lose)
+        return Connection(
+            stream=self._stream,
+            on_push=self._on_push,
+            on_refusal=self._take_refusal,
+            on_room=self._flush,
+            on_lost=self._lose,
+        )
 
     def _take_refusal(self, connection: Connection, refused: StoreRefused) -> None:
         if self._on_refusal is not None:

@@ -21,6 +21,7 @@ from ....internal.log_throttle import LogThrottle
 from ....record import APPLIED, CommitOutcome, CommitStatus, RotationTarget, SessionDelta, SessionKey, SessionRecord
 from ....store.cache_statistics import Loss
 from ..client.commands import Commands
+from ..client.connection import StreamPosition
 from ..client.replies import DOUBTFUL, Reply
 from ..client.requests import Packer
 from ..sender import ScriptChange
@@ -50,8 +51,8 @@ class Tracking:
         """Counts the bytes of the present connection, where the server does."""
         self.watched: dict[bytes, Callable[[], None]] = {}
         """Tracked keys that are not records, with the callbacks for their changes."""
-        self.position: Callable[[], int] = int
-        """The position in the stream, see `Link.position`."""
+        self.stream: Final = StreamPosition()
+        """The position in the stream of the link."""
         self._own_writes: set[bytes] = set()
         self._own_writes_at = -1
 
@@ -103,7 +104,7 @@ class Tracking:
         for name in names:
             if name in self.watched:
                 self.watched[name]()
-            elif name in self._own_writes and self._own_writes_at == self.position():
+            elif name in self._own_writes and self._own_writes_at == self.stream.replies:
                 self._own_writes.discard(name)
             else:
                 self.cache.on_changed(name[-_DIGEST_SIZE:])
@@ -122,7 +123,7 @@ class Tracking:
         them.
         """
         self._own_writes = set(names)
-        self._own_writes_at = self.position()
+        self._own_writes_at = self.stream.replies
 
     def note_record(self, key: SessionKey, record: SessionRecord | None, *, tracked: bool) -> None:
         """Record that a session is in this state, or that there is none."""

@@ -100,6 +100,11 @@ class Segments:
         """The segment that holds a session."""
         return self._all[key.prefix % self._number]
 
+    def keys_of(self, key: SessionKey) -> tuple[bytes, bytes]:
+        """The names of a session's record and of the index of its segment."""
+        segment = self._all[key.prefix % self._number]
+        return segment.record_prefix + key.digest, segment.expiries
+
     def index_of(self, principal: str) -> bytes:
         """The name of the index of a principal's sessions (E-9). By digest: a principal may be long, and is a name."""
         digest = hashlib.sha256(principal.encode()).digest()[:16]

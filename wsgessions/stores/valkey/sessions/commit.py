@@ -32,7 +32,7 @@ from ..diagnostics import StoreDiagnostics
 from ..format import scripts
 from ..format.forward import place_in
 from ..format.metadata import ScriptStatus, is_too_late
-from ..format.segments import Segment
+from ..format.segments import Segments
 from ..format.session_scripts import COMMIT, CREATE
 from ..sender import Sender
 from .load import Loads
@@ -74,12 +74,12 @@ class Commits:
 
     async def create(self, new: NewSession, deadline: float) -> SessionRecord | None:
         """Store a new session; see `Store.create`."""
-        segment = await self._sender.segment(new.key, deadline)
+        segments = await self._sender.known_segments(deadline)
         request = _Creation(
             deadline=deadline,
             clock=self._sender.clock,
             script=CREATE,
-            keys=(segment.record(new.key), segment.expiries),
+            keys=segments.keys_of(new.key),
             tracking=self._tracking,
             new=new,
         )
@@ -96,7 +96,7 @@ class Commits:
         sender, segments = self._sender, self._sender.agreement.segments
         if segments is None:
             segments = await sender.known_segments(deadline)
-        request = self._request(delta, None, segments.of(delta.key), deadline)
+        request = self._request(delta, None, segments, deadline)
         request.wire = request.pack(sender.link)
         outcome: CommitOutcome
         try:  # as `Sender.carry_out`, with one coroutine less for each commit that waits
@@ -118,7 +118,7 @@ class Commits:
         If another request has renewed the id a moment ago, a renewal is done, and a rotation is repeated under the new
         key.
         """
-        request = self._request(delta, successor, await self._sender.segment(delta.key, deadline), deadline)
+        request = self._request(delta, successor, await self._sender.known_segments(deadline), deadline)
         outcome: CommitOutcome = await self._sender.carry_out(request)
         if delta.interval_ms is not None:
             self._on_interval(delta.interval_ms)
@@ -131,14 +131,16 @@ class Commits:
         return await self._completed(outcome, delta, successor, deadline)
 
     def _request(
-        self, delta: SessionDelta, successor: RotationTarget | None, segment: Segment, deadline: float
+        self, delta: SessionDelta, successor: RotationTarget | None, segments: Segments, deadline: float
     ) -> _Commit:
-        keys: Sequence[bytes] = (segment.record(delta.key), segment.expiries)
+        keys: tuple[bytes, ...] = segments.keys_of(delta.key)
+        if successor is not None:
+            keys = (*keys, segments.keys_of(successor.key)[0])
         return _Commit(
             deadline=deadline,
             clock=self._sender.clock,
             script=COMMIT,
-            keys=keys if successor is None else (*keys, segment.record(successor.key)),
+            keys=keys,
             tracking=self._tracking,
             delta=delta,
             successor=successor,
@@ -169,7 +171,7 @@ class Commits:
         self, moved: Place, delta: SessionDelta, successor: RotationTarget | None, deadline: float
     ) -> CommitOutcome:
         there = replace(delta, key=moved.key, incarnation=moved.incarnation)
-        request = self._request(there, successor, await self._sender.segment(moved.key, deadline), deadline)
+        request = self._request(there, successor, await self._sender.known_segments(deadline), deadline)
         outcome: CommitOutcome = await self._sender.carry_out(request)
         if delta.interval_ms is not None:
             self._on_interval(delta.interval_ms)
