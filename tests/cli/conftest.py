@@ -59,6 +59,7 @@ class MakeCommand(Protocol):
 def wsgessions(tmp_path: Path) -> Iterator[MakeCommand]:
     """Starts the command in an empty directory, and ends it with the test."""
     commands: list[Command] = []
+    (tmp_path / ".wsgessions").mkdir(mode=0o700)  # the store's, since it is there
 
     def make(*arguments: str) -> Command:
         commands.append(Command(*arguments, cwd=tmp_path))

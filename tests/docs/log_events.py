@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from wsgessions.internal.last_resort import START_LOGGER
 from wsgessions.manager.rejected_ids import RejectedId
 
 __all__ = ["Event", "events_in_code"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {"info": "INFO", "warning": "WARNING", "error": "ERROR", "log": "WARNING or INFO"}
+NAMED = {"START_LOGGER": START_LOGGER, "_NAME": "wsgessions"}
 PASSED_ON = {"durability.py": "wsgessions.valkey"}
 """Files whose functions get their logger from elsewhere."""
 
@@ -59,9 +61,13 @@ def _events(path: Path) -> Iterator[Event]:
 
 def _logger_named_in(value: ast.expr) -> str | None:
     for node in ast.walk(value):
-        is_call = isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and node.args
-        if is_call and isinstance(node.args[0], ast.Constant):
-            return str(node.args[0].value)
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "logging.getLogger" and node.args):
+            continue
+        match node.args[0]:
+            case ast.Constant(value=name):
+                return str(name)
+            case ast.Name(id=name):
+                return NAMED[name]
     return None
 
 

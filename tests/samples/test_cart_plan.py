@@ -15,7 +15,7 @@ def test_by_default_there_are_two_servers_and_a_store() -> None:
     plan = Plan.of("fastapi,django", None, 9081)
     assert [place.label for place in plan.places] == ["FastAPI :9081", "Django :9082"]
     assert plan.ports == (9081, 9082, 9510)
-    assert plan.store_url == "embedded:"
+    assert plan.store_url == "embedded:.wsgessions"
 
 
 def test_a_port_base_moves_all_ports_alike() -> None:

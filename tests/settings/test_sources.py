@@ -157,6 +157,36 @@ class TestEnvironment:
         monkeypatch.setenv("WSGESSIONS_PORT", "9510")
         assert refused().setting == "port"
 
+    @pytest.mark.parametrize(
+        "variable", ["WSGESIONS_STORE_URL", "WSSESSIONS_COOKIE__NAME", "wsgession_env", "WSGSESSIONS_ENV"]
+    )
+    def test_a_misspelt_prefix_is_an_error_with_the_right_name(
+        self, variable: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would be without effect, and nothing else would say so."""
+        monkeypatch.setenv(variable, "memory:")
+        error = refused()
+        assert error.origin == f"environment {variable}"
+        assert error.hint == f"write WSGESSIONS_{variable.upper().partition('_')[2]}"
+
+    @pytest.mark.parametrize("variable", ["SESSIONS_ENV", "WEBSESSIONS_ENV", "WSGESIONS_OTHER", "ENV"])
+    def test_variables_of_others_are_left_alone(self, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(variable, "x")
+        assert SessionSettings().env == "development"
+
+    def test_a_misspelt_table_is_an_error(self, directory: Path) -> None:
+        write(directory / "pyproject.toml", '[tool.wsgesions]\nnamespace = "shop"')
+        assert refused().hint == "write [tool.wsgessions]"
+
+    def test_a_name_in_upper_case_is_an_error_with_the_right_one(self, directory: Path) -> None:
+        write(directory / "wsgessions.toml", 'STORE_URL = "memory:"')
+        assert "did you mean 'store_url'?" in (refused().hint or "")
+
+    def test_seconds_where_milliseconds_were_meant_are_an_error(self) -> None:
+        error = refused(nonstop_timeout=2000)
+        assert error.setting == "nonstop_timeout"
+        assert "2000ms" in (error.hint or "")
+
     def test_a_single_field_can_be_asked_for_as_of_any_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WSGESSIONS_NAMESPACE", "shop")
         source = EnvironmentSource(SessionSettings)

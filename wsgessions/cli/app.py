@@ -11,7 +11,7 @@ import typer
 
 from .. import __version__
 from ..errors import WsgessionsError
-from . import adapters, cart, config, server
+from . import adapters, cart, config, doctor, server
 from .exit_code import ExitCode
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ __all__ = ["app", "run"]
 
 app: typer.Typer = typer.Typer(name="wsgessions", no_args_is_help=True, pretty_exceptions_enable=False)
 
-for _command in (server, cart, config, adapters):
+for _command in (server, cart, config, doctor, adapters):
     _command.register(app)
 
 

@@ -27,9 +27,14 @@ def register(app: typer.Typer) -> None:
 
 
 def server(
-    directory: Annotated[Path, typer.Option("--dir", help="The store's directory; made if missing.")] = Path(
-        ".wsgessions"
-    ),
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            help="The store's directory; made if missing.",
+            show_default="that of applications in this project without a setting",
+        ),
+    ] = None,
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The TCP port.")] = 9510,
     bind: Annotated[
@@ -61,11 +66,18 @@ def server(
         raise typer.BadParameter(f"{message}: on a private network use --allow-clear-text", param_hint="--bind")
     plan = {"bind": str(address), "port": port, "fsync": _policy(fsync), "maxmemory": _size(maxmemory)}
     try:
-        _serve(directory, plan)
+        _serve(directory or _default_directory(), plan)
     except WsgessionsError as error:
         print(f"wsgessions: {error}", file=sys.stderr)
         raise typer.Exit(ExitCode.FAILURE) from error
     print("stopped", file=sys.stderr)
+
+
+def _default_directory() -> Path:
+    from ..stores.embedded.default_directory import default_directory
+
+    directory, here = default_directory(), Path.cwd()
+    return directory.relative_to(here) if directory.is_relative_to(here) else directory
 
 
 def _address(bind: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

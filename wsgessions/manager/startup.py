@@ -7,6 +7,7 @@ import secrets
 from ..credentials.watermark import WatermarkSeal
 from ..settings import SessionSettings
 from ..store.contract import SecretKeeping, Store, find_capability
+from .in_force import tell_what_is_in_force
 
 __all__ = ["StoreStartup"]
 
@@ -27,6 +28,7 @@ class StoreStartup:
         """Makes watermarks; None unless started."""
         self._settings = settings
         self._must_start = must_start
+        self._told = False
 
     async def ready(self, deadline: float, *, start_store: bool = False) -> WatermarkSeal:
         """Start the store, unless it is started.
@@ -44,6 +46,9 @@ class StoreStartup:
             self._must_start = False
         if self.seal is None:
             self.seal = self._sealed_with(await self._watermark_keys(deadline))
+            if not self._told:
+                self._told = True
+                tell_what_is_in_force(self._settings)
         return self.seal
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from .units import show_duration
 __all__ = ["Contradiction", "contradictions"]
 
 _HEARTBEATS_PER_LEASE = 3
+_LONGEST_NONSTOP = timedelta(minutes=10)
 _LONGEST_TOUCH_STEP = timedelta(seconds=60)
 _TOUCH_STEPS_PER_IDLE_TIME = 20
 
@@ -55,6 +56,9 @@ def _between_times(settings: SettingFields) -> Iterator[Contradiction]:
         yield Contradiction(
             "touch_interval", "it is longer than max_inactive_interval", "sessions in use would end; shorten it"
         )
+    if settings.nonstop_timeout is not None and settings.nonstop_timeout > _LONGEST_NONSTOP:
+        hint = "a number without a unit is seconds: write 2000ms for 2 s; -1 waits for ever"
+        yield Contradiction("nonstop_timeout", "it is longer than 10 min", hint)
     if settings.renew_interval is not None and settings.renew_interval <= settings.renew_grace:
         yield Contradiction(
             "renew_interval", "it is not longer than renew_grace", "an id must outlive the grace of the one before"

@@ -91,8 +91,8 @@ class SettingFields(BaseSettings):
     )
     store_url: CheckedStoreUrl = Field(
         default=StoreUrl("embedded:"),
-        description="Where sessions are stored: `embedded:[directory]` (default `./.wsgessions`), "
-        "`memory:`, `valkey://` or `redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, "
+        description="Where sessions are stored: `embedded:[directory]` (default: one per project, in a state directory "
+        "of the user), `memory:`, `valkey://` or `redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, "
         "`aiocache:alias`, or the scheme of another package. Several servers, separated by commas, are tried "
         "in turn.",
     )

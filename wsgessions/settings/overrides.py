@@ -79,9 +79,9 @@ class SettingOverrides(TypedDict, total=False):
     namespace: str
     """The prefix of every key in the store; one for each group of applications that share it."""
     store_url: str | StoreUrl
-    """Where sessions are stored: `embedded:[directory]` (default `./.wsgessions`), `memory:`, `valkey://` or `redis://`
-    (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`, or the scheme of another package. Several
-    servers, separated by commas, are tried in turn."""
+    """Where sessions are stored: `embedded:[directory]` (default: one per project, in a state directory of the user),
+    `memory:`, `valkey://` or `redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`, or the
+    scheme of another package. Several servers, separated by commas, are tried in turn."""
     context_path: str
     """The name of this application in the cluster, a path. Applications with the same context share sessions."""
     assurance: Literal["none", "aal1", "aal2", "aal3"]

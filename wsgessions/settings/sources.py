@@ -42,6 +42,8 @@ ENV_PREFIX: Final = "WSGESSIONS_"
 OWN_FILE: Final = "wsgessions.toml"
 PROJECT_FILE: Final = "pyproject.toml"
 PROJECT_TABLE: Final = "pyproject.toml [tool.wsgessions]"
+_NEARLY: Final = 0.9
+"""The similarity from which on a name is taken for a misspelt one: two letters swapped, one left out or doubled."""
 
 # Variables that Kubernetes and Docker set for a service named "wsgessions" or "wsgessions-store".
 _SERVICE_LINK: Final = re.compile(
@@ -111,6 +113,7 @@ class EnvironmentSource(_Source):
     """
 
     def __call__(self) -> dict[str, Any]:
+        refuse_misspelt(self.settings_cls, os.environ)
         return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
 
 
@@ -141,6 +144,29 @@ def unwrapped(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
             values[name], inner = unwrapped(entry)
             origins |= {f"{name}.{key}": origin for key, origin in inner.items()}
     return values, origins
+
+
+def refuse_misspelt(model: type[BaseModel], environment: Mapping[str, str]) -> None:
+    """Refuse variables whose prefix is nearly ours, with the name of a setting behind it: they would be without effect.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    known = {name.replace(".", "__").upper() for name in setting_names(model)}
+    right = ENV_PREFIX.rstrip("_")
+    for variable in environment:
+        prefix, _, name = variable.upper().partition("_")
+        if prefix != right and name.lstrip("_") in known and _is_like(prefix, right):
+            raise ConfigError(
+                f"there is no such variable; the prefix is {ENV_PREFIX}",
+                setting=name.lstrip("_").lower().replace("__", "."),
+                origin=f"environment {variable}",
+                hint=f"write {ENV_PREFIX}{name.lstrip('_')}",
+            )
+
+
+def _is_like(word: str, right: str) -> bool:
+    return difflib.SequenceMatcher(None, word, right).ratio() >= _NEARLY
 
 
 def _environment_entries(environment: Mapping[str, str]) -> Iterator[_Entry]:
@@ -182,10 +208,19 @@ def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
             f"the file cannot be read: {reason}", setting=name, hint="the working directory's file is meant"
         )
     for table in tables:
+        _refuse_misspelt_table(content, table, name)
         content = content.get(table, {}) if isinstance(content, Mapping) else None
     if not isinstance(content, Mapping):
         raise ConfigError("expected a table", setting=".".join(tables), origin=name, hint=f"write [{'.'.join(tables)}]")
     return content
+
+
+def _refuse_misspelt_table(content: Any, table: str, file: str) -> None:
+    for other in content if isinstance(content, Mapping) and table == "wsgessions" else ():
+        if other != table and _is_like(other.lower(), table):
+            raise ConfigError(
+                f"there is no such table; its name is {table}", setting=other, origin=file, hint=f"write [tool.{table}]"
+            )
 
 
 @lru_cache(maxsize=4)
@@ -244,7 +279,8 @@ def _name_problem(model: type[BaseModel], path: tuple[str, ...], entry: _Entry) 
         return ConfigError(
             "it is a table of settings, not a value", setting=name, origin=entry.sourced.origin, hint=hint
         )
-    near = difflib.get_close_matches(name, [*known, *GUIDE_NAMES], n=3)
+    names = [*known, *GUIDE_NAMES]
+    near = [name.lower()] if name.lower() in names else difflib.get_close_matches(name, names, n=3)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     hint = f"{meant}the reference of settings lists all names"
     return ConfigError("there is no such setting", setting=name, origin=entry.sourced.origin, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import sys
 import time
 from collections.abc import Callable
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from ..cache.off_heap import OffHeap
     from .embedded import Endpoint
 
-__all__ = ["open_embedded", "open_servers"]
+__all__ = ["embedded_directory", "open_embedded", "open_servers"]
 
-_DEFAULT_DIRECTORY: Final = ".wsgessions"
 _ATTACH_SECONDS: Final = 10.0
 
 
@@ -38,7 +38,7 @@ def open_embedded(settings: SessionSettings) -> Store:
     """
     from .embedded import EmbeddedServer, FsyncPolicy
 
-    place, fsync = settings.store_url.rest or _DEFAULT_DIRECTORY, FsyncPolicy(settings.fsync)
+    place, fsync = embedded_directory(settings), FsyncPolicy(settings.fsync)
     server = EmbeddedServer(place, fsync=fsync, maxmemory=settings.maxmemory)
     # A directory that cannot be used is an error of configuration when the store is first started, and an outage later.
     find = server.attach
@@ -51,6 +51,13 @@ def open_embedded(settings: SessionSettings) -> Store:
 
     # No limit on tracked keys: see `wsgessions.stores.embedded.configuration`.
     return _at(locate, settings, tracked_keys=0, release=server.detach)
+
+
+def embedded_directory(settings: SessionSettings) -> Path:
+    """The directory of the store of ``embedded:``."""
+    from .embedded.default_directory import default_directory
+
+    return Path(settings.store_url.rest) if settings.store_url.rest else default_directory()
 
 
 def _at(
@@ -68,8 +75,17 @@ def _at(
         allow_eviction=settings.allow_eviction,
         durable=None if settings.env == "development" else not settings.allow_volatile,
         tracked_keys=tracked_keys,
+        alike={"id_length": str(settings.id_length), "pepper": _fingerprint(settings)},
     )
     return _cached(store, settings)
+
+
+def _fingerprint(settings: SessionSettings) -> str:
+    """Tells two peppers apart, and nothing of them."""
+    if settings.pepper is None:
+        return "none"
+    key = settings.pepper.get_secret_value().encode("utf-8", "surrogatepass")
+    return hmac.digest(key, b"wsgessions fingerprint", "sha256")[:8].hex()
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:
@@ -100,7 +116,7 @@ def _off_heap(settings: SessionSettings) -> OffHeap:
     from ..cache.off_heap import OffHeap
 
     scheme, rest = settings.store_url.scheme, settings.store_url.rest
-    place = Path(rest or _DEFAULT_DIRECTORY).absolute() if scheme == "embedded" else rest.rpartition("@")[2]
+    place = embedded_directory(settings).absolute() if scheme == "embedded" else rest.rpartition("@")[2]
     identity = f"{scheme}\n{place}\n{settings.namespace}\n{settings.context_path}"
     return OffHeap(settings.max_bytes_off_heap, identity)
 

@@ -66,7 +66,7 @@ def _serve(port: int, application: str) -> None:
 def _store(port: int) -> None:
     from wsgessions.cli import main as wsgessions
 
-    sys.argv = ["wsgessions", "server", "--port", str(port)]
+    sys.argv = ["wsgessions", "server", "--dir", ".wsgessions", "--port", str(port)]
     wsgessions()
 
 

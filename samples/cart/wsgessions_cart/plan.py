@@ -51,7 +51,7 @@ class Plan:
             Place(framework, port_base + index, COLOURS[index % len(COLOURS)]) for index, framework in enumerate(named)
         )
         store_port = STORE_PORT - FIRST_PORT + port_base if store_url is None else None
-        return cls(places, store_port, store_url or "embedded:")
+        return cls(places, store_port, store_url or "embedded:.wsgessions")
 
     @property
     def ports(self) -> tuple[int, ...]:

@@ -204,8 +204,8 @@ def origin_ignored() -> Iterator[None]:
     right = Heartbeat.take_beat
 
     def take_beat(self: Heartbeat, beat: Any, sent_at: float) -> None:
-        now_ms, timeline, replicas, members, _, _, *table = beat
-        right(self, [now_ms, timeline, replicas, members, 1, now_ms, *table], sent_at)
+        now_ms, timeline, replicas, _, _, *look = beat
+        right(self, [now_ms, timeline, replicas, 1, now_ms, *look], sent_at)
 
     with mock.patch.object(Heartbeat, "take_beat", take_beat):
         yield

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ...store.followers import Followers
 from .client.commands import Commands
-from .client.preflight import agree_on_concurrency, agree_on_secret
+from .client.preflight import agree_on_concurrency, agree_on_secret, check_agreed
 from .format.segments import Segments, application_prefix
 
 __all__ = ["Agreement"]
@@ -20,9 +20,12 @@ class Agreement:
         namespace: the first part of every key.
         context_path: the application.
         concurrency: the number of segments; 0 takes the number recorded in the store, or the default in a new one.
+        alike: further settings that all nodes must have alike, see `check_agreed`.
     """
 
-    def __init__(self, namespace: str, context_path: str, concurrency: int) -> None:
+    def __init__(
+        self, namespace: str, context_path: str, concurrency: int, alike: Mapping[str, str] | None = None
+    ) -> None:
         self.segments: Segments | None = None
         """Known from the first connection on."""
         self.secret: bytes = b""
@@ -31,6 +34,7 @@ class Agreement:
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
+        self._alike = alike or {}
         self._followers: Final = Followers()
 
     async def reach(self, commands: Commands) -> bool:
@@ -43,6 +47,7 @@ class Agreement:
         config_key = application_prefix(self._namespace, self._context_path) + "cfg"
         before = 0 if self.segments is None else len(self.segments)
         agreed = await agree_on_concurrency(commands, config_key, self._concurrency, proposal=before)
+        await check_agreed(commands, config_key, self._alike)
         if agreed != before:
             self.segments = Segments(self._namespace, self._context_path, agreed)
         if self.secret:

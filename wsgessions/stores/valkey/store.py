@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final
 
 from ...cache.lease import Lease
@@ -70,6 +70,7 @@ class ValkeyStore:
         allow_eviction: accept a server that drops data when memory is short (C-18).
         durable: see `check_server`.
         tracked_keys: see `Heartbeat`.
+        alike: further settings that all nodes must have alike, by name; see `check_agreed`.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ValkeyStore:
         allow_eviction: bool = False,
         durable: bool | None = None,
         tracked_keys: int = TRACKED_KEYS,
+        alike: Mapping[str, str] | None = None,
     ) -> None:
         self.clock: StoreClock = StoreClock()
         self.trouble: StoreDiagnostics = StoreDiagnostics()
@@ -96,7 +98,7 @@ class ValkeyStore:
         """Set when a near cache is attached."""
         self.link: Link = self._make_link(locate)
         self.tracking.position = self.link.position
-        self.agreement: Agreement = Agreement(namespace, context_path, concurrency)
+        self.agreement: Agreement = Agreement(namespace, context_path, concurrency, alike)
         self.sender: Sender = Sender(self.link, self.agreement, self.clock, self.trouble)
         self.members: Members = Members(self.sender)
         self.fence: Fence = Fence(self.sender)

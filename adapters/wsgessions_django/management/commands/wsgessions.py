@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wsgessions.cli import main
 from wsgessions.cli.exit_code import ExitCode
+from wsgessions.cli.visits import visit
 from wsgessions.errors import WsgessionsError
 from wsgessions.store.contract import Countable, find_capability
 from wsgessions_django.checks import TAG
@@ -20,11 +21,11 @@ __all__ = ["Command"]
 
 
 class Command(BaseCommand):
-    """Runs one command and ends with its exit code; ``doctor`` is specific to Django."""
+    """Runs one command and ends with its exit code; ``doctor`` runs Django's checks too."""
 
     help = (
         "Runs a command of wsgessions with this project's settings, such as `config show --origin`; `doctor` runs the "
-        "checks of sessions and asks the store."
+        "checks of sessions, asks the store, and visits the URLs behind it."
     )
     # `doctor` runs the checks.
     requires_system_checks: tuple[str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -35,8 +36,8 @@ class Command(BaseCommand):
 
     def handle(self, *, arguments: list[str], **options: Any) -> None:
         """Run the command."""
-        if arguments == ["doctor"]:
-            self._examine()
+        if arguments[:1] == ["doctor"]:
+            self._examine(arguments[1:])
         else:
             try:
                 chosen = settings_of_project()
@@ -44,7 +45,7 @@ class Command(BaseCommand):
                 raise CommandError(str(error), returncode=ExitCode.of(error)) from error
             main(arguments, settings=chosen, name="manage.py wsgessions")
 
-    def _examine(self) -> None:
+    def _examine(self, urls: list[str]) -> None:
         found = run_checks(tags=[TAG])
         for message in found:
             self.stdout.write(f"{'fail' if message.is_serious() else 'warn'}  {message}")
@@ -52,7 +53,10 @@ class Command(BaseCommand):
             self.stdout.write(f"ok    {_ask_store()}")
         except WsgessionsError as error:
             raise CommandError(f"the store: {error}", returncode=ExitCode.of(error)) from error
-        if any(message.is_serious() for message in found):
+        visited = list(visit(urls, current_manager().settings.cookie.name))
+        for finding in visited:
+            self.stdout.write(str(finding))
+        if any(message.is_serious() for message in found) or any(each.verdict == "fail" for each in visited):
             raise CommandError("the checks have found errors", returncode=ExitCode.FAILURE)
 
 

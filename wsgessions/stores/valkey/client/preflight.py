@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from ....errors import ConfigError, StoreUnavailable
 from ....internal.log_throttle import LogThrottle
@@ -12,7 +13,7 @@ from ..format.segments import DEFAULT_CONCURRENCY
 from .commands import Commands, Requests
 from .versions import MINIMUM, Standing, standing, warn_once
 
-__all__ = ["agree_on_concurrency", "agree_on_secret", "check_server"]
+__all__ = ["agree_on_concurrency", "agree_on_secret", "check_agreed", "check_server"]
 
 _logger = logging.getLogger("wsgessions.valkey")
 _log = LogThrottle(_logger)
@@ -67,6 +68,31 @@ async def agree_on_concurrency(commands: Commands, config_key: str, wanted: int,
             hint=f"set concurrency={recorded} or 0, or choose another namespace, which starts with no sessions",
         )
     return recorded
+
+
+async def check_agreed(commands: Commands, config_key: str, settings: Mapping[str, str]) -> None:
+    """Compare settings that all nodes must have alike with those of the first node, which records them.
+
+    Args:
+        commands: the server.
+        config_key: the hash that records them.
+        settings: their values by name, or fingerprints of these.
+
+    Raises:
+        ConfigError: one differs: the nodes would not find each other's sessions.
+    """
+    for name, value in settings.items():
+        found = await commands.request(b"HGET", config_key, name)
+        if found is None:  # see above
+            await commands.request(b"HSETNX", config_key, name, value)
+            found = await commands.request(b"HGET", config_key, name)
+        if found != value.encode():
+            raise ConfigError(
+                "another server of this application has another value, so that neither finds the other's sessions",
+                setting=name,
+                hint=f"set the same {name} everywhere; to change it, choose another namespace, "
+                "which starts with no sessions",
+            )
 
 
 async def agree_on_secret(commands: Requests, name: str, proposal: bytes, deadline: float = NEVER) -> bytes:

@@ -1,0 +1,65 @@
+"""``wsgessions doctor``: examines settings, store and running servers, and names what is wrong with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ..errors import WsgessionsError
+from .exit_code import ExitCode
+from .visits import Finding, visit
+
+if TYPE_CHECKING:
+    from ..settings import SessionSettings
+
+__all__ = ["register"]
+
+_PATIENCE: Final = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[URL]...", help="Pages of running servers that use the session, one of each server."),
+    ] = None,
+) -> None:
+    """Examine the settings of this directory and environment, the store, and running servers."""
+    from ..settings import SessionSettings
+
+    settings: SessionSettings = context.obj or SessionSettings()
+    print(Finding("ok", f"the settings are valid, env is {settings.env}"))
+    try:
+        print(Finding("ok", asyncio.run(_ask_store(settings))))
+    except WsgessionsError as error:
+        print(Finding("fail", f"the store: {error}"))
+        raise typer.Exit(ExitCode.of(error)) from error
+    findings = []
+    for finding in visit(urls or [], settings.cookie.name):
+        print(finding)
+        findings.append(finding)
+    if any(finding.verdict == "fail" for finding in findings):
+        raise typer.Exit(ExitCode.FAILURE)
+
+
+async def _ask_store(settings: SessionSettings) -> str:
+    from ..manager import SessionManager
+    from ..store.contract import Countable, find_capability
+
+    manager = SessionManager(settings)
+    try:
+        await manager.start()
+        counting = find_capability(manager.store, Countable)
+        deadline = time.monotonic() + _PATIENCE
+        sessions = "" if counting is None else f", {await counting.count(deadline=deadline)} sessions"
+        return f"the store answers: {settings.store_url}{sessions}"
+    finally:
+        await manager.close()

@@ -1,0 +1,40 @@
+"""The line of log at the start: what is in force."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from ..internal.last_resort import START_LOGGER
+from ..settings import SessionSettings
+from ..settings.units import show_duration
+
+__all__ = ["tell_what_is_in_force"]
+
+_log: Final = logging.getLogger(START_LOGGER)
+
+
+def tell_what_is_in_force(settings: SessionSettings) -> None:
+    """Log it; the line has no secrets."""
+    nonstop = settings.nonstop_timeout
+    facts = {
+        "store": _store(settings),
+        "namespace": settings.namespace,
+        "context": settings.context_path,
+        "cookie": settings.cookie.name,
+        "idle timeout": show_duration(settings.max_inactive_interval) if settings.max_inactive_interval else "none",
+        "absolute timeout": show_duration(settings.absolute_timeout),
+        "store deadline": "none" if nonstop is None else show_duration(nonstop),
+        "env": settings.env,
+    }
+    text = ", ".join(f"{name} {value}" for name, value in facts.items())
+    _log.info("in force: %s", text, extra={"event": "started"})
+
+
+def _store(settings: SessionSettings) -> str:
+    url = settings.store_url
+    if url.scheme == "embedded" and not url.rest:
+        from ..stores.embedded.default_directory import default_directory
+
+        return f"embedded:{default_directory()}"
+    return str(url)
