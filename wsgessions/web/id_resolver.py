@@ -74,17 +74,18 @@ class SessionIdResolver:
         credential = not untold and unit.id != presented.id and unit.id not in presented.rivals
         if credential and carrier is BY_COOKIE:
             self._look_for_plain_http(scheme)
-        says_how_long = max_age is not None or unit.cookie_seconds is not None
-        if credential or (says_how_long and unit.is_committed and not untold):
-            fields.append(self.set_id(carrier, unit.id, max_age=max_age))
+        if credential and self._leaves_strays(unit, presented):
+            fields += self._strays
         move = None if unit.unsettled is None else requests.move_for(unit)
         watermark = move or requests.watermark_for(unit)
         if watermark is not None:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
             if move is None and unit.id == presented.id and presented is unit.presented:
                 self._cookies.expect(presented, watermark, requests.resolve_next(unit, watermark))
-        if credential and self._leaves_strays(unit, presented):
-            fields += self._strays
+        says_how_long = max_age is not None or unit.cookie_seconds is not None
+        if credential or (says_how_long and unit.is_committed and not untold):
+            # Last, for front ends that keep one Set-Cookie of a response: without the watermark the session works.
+            fields.append(self.set_id(carrier, unit.id, max_age=max_age))
         return fields, credential
 
     def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
@@ -97,7 +98,7 @@ class SessionIdResolver:
 
     def _clear_all(self, presented: PresentedCredentials) -> list[Header]:
         fields = self.clear(presented.carrier)
-        return [*fields, *self._strays] if presented.strays else fields
+        return [*self._strays, *fields] if presented.strays else fields
 
     def set_id(self, carrier: CredentialChannel, session_id: str, *, max_age: int | None) -> Header:
         """The response's field that gives the client its id.

@@ -198,7 +198,9 @@ class SessionRequest(Struct):
         kept = [header for header in present if header not in stale]
         there = {_subject(header) for header in kept}
         missing = [field for field in fields if field not in self.fields_inside or _subject(field) not in there]
-        return kept, missing
+        # Those that nothing has changed leave last, too, as a response without layers has them.
+        again = [field for field in fields if field in kept or field in missing]
+        return [header for header in kept if header not in again], again
 
     def _decide_fields(self) -> tuple[Headers, bool]:
         return self.resolver.fields_for(self.unit, self.presented, self.requests, scheme=self.scheme)

@@ -61,6 +61,12 @@ class CookieCases(AdapterHarness):
             assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
         assert len(browser.id or "") == 43
 
+    async def test_the_cookie_of_the_id_is_the_last_of_a_response(self, browser: Browser) -> None:
+        """C-11, S-29: a front end that keeps one Set-Cookie of a response keeps the session by it."""
+        for action in ("set-color", "login-ann", "invalidate"):
+            fields = (await browser.get(f"/do/{action}")).headers.get_list("set-cookie")
+            assert [field.partition("=")[0] for field in fields] == ["__Host-sid-v", "__Host-sid"], action
+
     async def test_reads_set_no_cookie(self, browser: Browser) -> None:
         """S-33."""
         await browser.do("set-color")
