@@ -72,8 +72,12 @@ def _idle_time(manager: SessionManager, expiry: int | str) -> timedelta:
 def is_over(manager: SessionManager, session: Session) -> bool:
     """Whether the instant has passed at which the session was to end, regardless of accesses."""
     expiry = _expiry_of(session)
-    fixed = isinstance(expiry, str) or (isinstance(expiry, int) and expiry < 0)
-    return fixed and expiry is not None and _time_left(manager, expiry) <= timedelta(0)
+    return expiry is not None and _is_fixed(expiry) and _time_left(manager, expiry) <= timedelta(0)
+
+
+def _is_fixed(expiry: int | str) -> bool:
+    """Whether this is an instant, which no use of the session puts off; a negative number is one in the past."""
+    return isinstance(expiry, str) or expiry < 0
 
 
 def tell_cookie(manager: SessionManager, session: Session) -> None:
@@ -82,13 +86,11 @@ def tell_cookie(manager: SessionManager, session: Session) -> None:
     expiry = _expiry_of(session)
     persistent = manager.settings.cookie.max_age is not None
     if expiry:
-        unit.keep_cookie(_time_left(manager, expiry))
+        unit.keep_cookie(_time_left(manager, expiry), extend=not _is_fixed(expiry))
     elif (expiry == 0 and (persistent or NAME in unit.baseline)) or (NAME in unit.baseline and not persistent):
         unit.keep_cookie(None)
     if django_settings.SESSION_SAVE_EVERY_REQUEST and unit.record is not None:
         session.mark_accessed()
-        if manager.requests.cookie_renewal_due(unit):
-            session.max_inactive_interval = session.max_inactive_interval
 
 
 def _expiry_of(session: Session) -> int | str | None:

@@ -156,10 +156,8 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     try:
         if session.get(PERMANENT):
             lifetime = app.permanent_session_lifetime
-            unit = unit_of(session)
-            unit.keep_cookie(lifetime)
-            refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and manager.requests.cookie_renewal_due(unit)
-            if session.max_inactive_interval != lifetime or refreshes:
+            unit_of(session).keep_cookie(lifetime, extend=app.config["SESSION_REFRESH_EACH_REQUEST"])
+            if session.max_inactive_interval != lifetime:
                 session.max_inactive_interval = lifetime
         elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:
             session.max_inactive_interval = manager.settings.max_inactive_interval or None

@@ -200,8 +200,8 @@ def test_strays_are_removed_where_ours_are_not() -> None:
     shared = SessionCookies(CookieSettings(name="__Secure-sid", domain="a.test", partitioned=True, samesite="none"))
     attributes = "; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
     assert [each.decode() for each in shared.clear_strays()] == [
-        f"__Secure-sid={attributes}",
         f"__Secure-sid-v={attributes}",
+        f"__Secure-sid={attributes}",
     ]
 
 

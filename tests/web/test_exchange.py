@@ -253,6 +253,76 @@ async def test_a_persistent_cookie_never_outlives_the_session() -> None:
     assert "; Max-Age=32400" in later.set_cookies["__Host-sid-v"]
 
 
+PERSISTENT = {"cookie": {"max_age": "30h"}, "max_inactive_interval": "30h", "absolute_timeout": "100d"}
+"""A cookie that is due to be sent again after an hour."""
+
+
+async def test_a_persistent_cookie_is_renewed_for_a_visitor_who_only_reads() -> None:
+    """S-27, S-33: now and then, since a response that is late could undo a login in another tab (S-209)."""
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    read, browser = app_with(dict, node), Browser()
+    await browser.request(app_with(remember, node))
+    for _ in range(3):
+        time.pass_seconds(20 * 3600)
+        again = await browser.request(read)
+        assert again.data == {"visits": 1}
+        assert [each.partition("=")[0] for each in again.header("set-cookie")] == ["__Host-sid-v", "__Host-sid"]
+        assert "; Max-Age=108000" in again.set_cookies["__Host-sid"]
+        assert again.header("cache-control") == ["private, no-cache"]
+        time.pass_seconds(3599)
+        assert (await browser.request(read)).set_cookies == {}
+
+
+@pytest.mark.parametrize("request_", [{"handler": untouched}, {"method": "OPTIONS"}], ids=["untouched", "OPTIONS"])
+async def test_what_is_no_use_of_the_session_renews_no_cookie(request_: dict[str, Any]) -> None:
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    browser = Browser()
+    await browser.request(app_with(remember, node))
+    time.pass_seconds(20 * 3600)
+    app = request_.get("handler") or answering(dict)
+    response = await browser.request(SessionMiddleware(app, manager=node.manager), method=request_.get("method", "GET"))
+    assert response.set_cookies == {}
+
+
+async def test_a_read_does_not_fail_with_the_renewal_of_its_cookie() -> None:
+    """R-30: neither if the store is lost after the load nor if the session ends meanwhile."""
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    browser = Browser()
+    await browser.request(app_with(remember, node))
+    other = browser.copy()
+
+    async def lose_the_store(session: Session) -> int:
+        node.store.down = True
+        return len(session)
+
+    async def log_out_elsewhere(session: Session) -> int:
+        await other.request(app_with(logout, node))
+        return len(session)
+
+    time.pass_seconds(2 * 3600)
+    for handler in (lose_the_store, log_out_elsewhere):
+        response = await browser.request(app_with(handler, node))
+        assert (response.status, response.data, response.set_cookies) == (200, 1, {})
+        node.store.down = False
+
+
+async def test_an_id_that_another_response_has_replaced_is_not_sent_again() -> None:
+    """S-07, S-209: its cookie would take the place of the new one."""
+    time = Time()
+    node = two_nodes(time, renew_interval="10h", **PERSISTENT)[0]
+    tab = Browser()
+    await tab.request(app_with(remember, node))
+    time.pass_seconds(11 * 3600)
+    new = tab.copy()
+    await new.request(app_with(dict, node))
+    assert new.cookies["__Host-sid"] != tab.cookies["__Host-sid"]
+    for handler in (dict, remember, dict):
+        assert "__Host-sid" not in (await tab.request(app_with(handler, node))).set_cookies
+
+
 # -- logout (S-32, S-54) -----------------------------------------------------------------------------------------------
 
 

@@ -92,8 +92,9 @@ class CookieSettings(BaseModel):
     )
     max_age: Seconds = Field(
         default=None,
-        description="How long the browser keeps the cookie, in whole seconds; at most 400 days, and never beyond the "
-        "session's absolute deadline (S-27). By default until the browser is closed.",
+        description="How long the browser keeps the cookie, in whole seconds, after a change of the session, or "
+        "after a use when a thirtieth of that time has passed; at most 400 days, and never beyond the session's "
+        "absolute deadline (S-27). By default until the browser is closed.",
     )
 
     @property

@@ -50,8 +50,9 @@ class CookieOverrides(TypedDict, total=False):
     partitioned: bool
     """Whether an embedded page has a cookie of its own for each embedding site (CHIPS, S-23)."""
     max_age: Duration | None
-    """How long the browser keeps the cookie, in whole seconds; at most 400 days, and never beyond the session's
-    absolute deadline (S-27). By default until the browser is closed."""
+    """How long the browser keeps the cookie, in whole seconds, after a change of the session, or after a use when a
+    thirtieth of that time has passed; at most 400 days, and never beyond the session's absolute deadline (S-27). By
+    default until the browser is closed."""
 
 
 class SettingOverrides(TypedDict, total=False):

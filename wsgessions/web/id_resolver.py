@@ -82,8 +82,8 @@ class SessionIdResolver:
             fields.append(self._set_watermark(carrier, watermark, max_age=max_age))
             if move is None and unit.id == presented.id and presented is unit.presented:
                 self._cookies.expect(presented, watermark, requests.resolve_next(unit, watermark))
-        says_how_long = max_age is not None or unit.cookie_seconds is not None
-        if credential or (says_how_long and unit.is_committed and not untold):
+        says_how_long = (max_age is not None or unit.cookie_seconds is not None) and unit.is_committed and not untold
+        if credential or (says_how_long and requests.has_latest_id(unit)):
             # Last, for front ends that keep one Set-Cookie of a response: without the watermark the session works.
             fields.append(self.set_id(carrier, unit.id, max_age=max_age))
         return fields, credential

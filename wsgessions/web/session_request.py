@@ -109,7 +109,7 @@ class SessionRequest(Struct):
         unit, requests = self.unit, self.requests
         if status >= 500 or not unit.is_accessed:
             return status >= 500
-        if unit.is_pending or requests.renews or unit.has_followed_move:
+        if unit.is_pending or requests.renews or unit.cookie_seconds or unit.has_followed_move:
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)
 
@@ -132,7 +132,9 @@ class SessionRequest(Struct):
                 unit.rollback(self.session)
         renews = self.method is not None and requests.renewal_due(unit)
         if not (renews or unit.is_pending):
-            return self._touch_in_time()
+            unit.is_cookie_due = self.method is not None and requests.cookie_renewal_due(unit)
+            if not unit.is_cookie_due:
+                return self._touch_in_time()
         create = may_create and self.method not in _NEVER_CREATING
         deadline = time.monotonic() + self.budget
         committing = requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)

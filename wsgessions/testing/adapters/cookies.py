@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from .client import Browser, http_scope, talk
@@ -66,6 +68,18 @@ class CookieCases(AdapterHarness):
         for action in ("set-color", "login-ann", "invalidate"):
             fields = (await browser.get(f"/do/{action}")).headers.get_list("set-cookie")
             assert [field.partition("=")[0] for field in fields] == ["__Host-sid-v", "__Host-sid"], action
+
+    async def test_a_persistent_cookie_is_renewed_for_a_visitor_who_only_reads(self, nodes: Nodes) -> None:
+        """S-27, S-33: a few times in its life, and so a second after the last change."""
+        browser = nodes(cookie={"max_age": 30}).browser()
+        await browser.get("/do/set-color")
+        given: dict[str, str] = {}
+        async with asyncio.timeout(20):
+            while "__Host-sid" not in given:
+                await asyncio.sleep(0.05)
+                given = cookies_set(await browser.get("/do/read"))
+        assert "; Max-Age=30;" in given["__Host-sid"]
+        assert await browser.do("read") == {"color": "color"}
 
     async def test_reads_set_no_cookie(self, browser: Browser) -> None:
         """S-33."""
