@@ -16,9 +16,16 @@ from wsgessions.record import LONGEST_INTERVAL_MS
 from wsgessions.session import unit_of
 from wsgessions.session.lazy_values import LazyValue
 
-from .configuration import is_changed
-
-__all__ = ["check_expiry", "cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
+__all__ = [
+    "check_expiry",
+    "cookie_age",
+    "ends_with_browser",
+    "idle_time",
+    "is_over",
+    "put_in_force",
+    "seconds_left",
+    "tell_cookie",
+]
 
 NAME: Final = "_session_expiry"
 """The attribute, with the name that all of Django's engines use."""
@@ -29,9 +36,14 @@ _LONGEST: Final = LONGEST_INTERVAL_MS // 1000
 
 def cookie_age(manager: SessionManager) -> int:
     """Seconds that a session without its own expiry may be idle."""
-    if is_changed("SESSION_COOKIE_AGE"):
-        return int(django_settings.SESSION_COOKIE_AGE)
     return (manager.settings.interval_ms or manager.settings.lifetime_ms) // 1000
+
+
+def seconds_left(manager: SessionManager, session: Session) -> int:
+    """Seconds until the session ends in any case."""
+    record = unit_of(session).record
+    left_ms = manager.settings.lifetime_ms if record is None else record.deadline_ms - manager.store.clock.now_ms()
+    return max(0, left_ms // 1000)
 
 
 def ends_with_browser(manager: SessionManager) -> bool:

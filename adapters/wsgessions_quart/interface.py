@@ -23,7 +23,7 @@ from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
 from wsgessions.web.id_resolver import SessionIdResolver
 
-from .configuration import cookie_of, manager_of
+from .configuration import manager_of, said_of_cookie
 from .connections import Inside, ending_with_its_call
 from .detached import save_apart
 from .session import PERMANENT, QuartSession
@@ -90,7 +90,9 @@ class WsgessionsSessionInterface(SessionInterface):
         if isinstance(present, SessionManager):
             return present
         if self._given is not None:
-            configured = {setting: Sourced(value, "Quart's configuration") for setting, value in cookie_of(app).items()}
+            configured = {
+                setting: Sourced(value, "Quart's configuration") for setting, value in said_of_cookie(app).items()
+            }
             refuse_cookie_beside(self._given.settings, configured)
         manager = self._given or manager_of(app, self._settings, self._overrides, self._store)
         app.extensions[EXTENSION] = manager

@@ -412,6 +412,32 @@ async def test_what_the_project_left_alone_stays_safe() -> None:
     assert all(word in cookies["__Host-sid"] for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ({"DOMAIN": ".shop.example"}, {"name": "__Secure-sid", "domain": "shop.example"}),
+        ({"DOMAIN": ""}, {"name": "__Host-sid", "domain": None}),
+        ({"PATH": "/shop"}, {"name": "__Secure-sid", "path": "/shop"}),
+        ({"SAMESITE": False}, {"samesite": "off"}),
+    ],
+)
+def test_what_quart_takes_has_its_meaning(words: dict[str, Any], meant: dict[str, Any]) -> None:
+    app = installed(app_with(**{f"SESSION_COOKIE_{word}": value for word, value in words.items()}))
+    cookie = app.extensions["wsgessions"].settings.cookie
+    assert {name: getattr(cookie, name) for name in meant} == meant
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "given", "absolute"),
+    [(31 * 86_400, {}, 400), (3600, {}, 1), (31 * 86_400, {"absolute_timeout": "7d"}, 7)],
+)
+def test_a_permanent_session_lasts_as_long_as_its_lifetime_says(
+    lifetime: int, given: dict[str, Any], absolute: int
+) -> None:
+    app = installed(app_with(PERMANENT_SESSION_LIFETIME=lifetime), **given)
+    assert app.extensions["wsgessions"].settings.absolute_timeout.days == absolute
+
+
 def test_a_given_setting_goes_before_quarts_configuration() -> None:
     app = installed(app_with(SESSION_COOKIE_NAME="shop", SESSION_COOKIE_SAMESITE="Strict"), cookie={"name": "__Host-b"})
     cookie = app.extensions["wsgessions"].settings.cookie

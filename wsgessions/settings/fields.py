@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..credentials.identity import ID_LENGTH
@@ -39,6 +39,10 @@ from .values import (
 )
 
 __all__ = ["SettingFields"]
+
+
+def _of_context(cookie: CookieSettings, others: ValidationInfo) -> CookieSettings:
+    return cookie.of_context(others.data.get("context_path", "/"))
 
 
 class SettingFields(BaseSettings):
@@ -99,7 +103,7 @@ class SettingFields(BaseSettings):
     context_path: ContextPath = Field(
         default="/",
         description="The name of this application in the cluster, a path. Applications with the same context share "
-        "sessions.",
+        "sessions. On one host applications with different contexts have a cookie each, by default (`cookie.name`).",
     )
     assurance: Assurance = Field(
         default="none",
@@ -280,4 +284,6 @@ class SettingFields(BaseSettings):
     encryption: NoEncryption = Field(
         default=None, description="How values are encrypted in the store. This release: none only."
     )
-    cookie: CookieSettings = Field(default_factory=CookieSettings, description="The session cookie; a table.")
+    cookie: Annotated[CookieSettings, AfterValidator(_of_context)] = Field(
+        default_factory=CookieSettings, description="The session cookie; a table."
+    )

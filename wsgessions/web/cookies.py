@@ -198,7 +198,8 @@ def _attributes(settings: CookieSettings, domain: str | None) -> str:
         parts.append("Secure")
     if settings.httponly:
         parts.append("HttpOnly")
-    parts.append(f"SameSite={settings.samesite.capitalize()}")
+    if settings.samesite != "off":
+        parts.append(f"SameSite={settings.samesite.capitalize()}")
     if settings.partitioned:
         parts.append("Partitioned")
     return "".join(f"; {part}" for part in parts)

@@ -212,6 +212,15 @@ class CookieCases(AdapterHarness):
         assert len(cookies) == 2
         assert all(b"; Path=/;" in cookie for cookie in cookies)
 
+    async def test_applications_of_one_host_do_not_end_each_others_sessions(self, nodes: Nodes) -> None:
+        """S-12: with a context each, they have a cookie each."""
+        shop, blog = nodes(context_path="/shop"), nodes(context_path="/blog")
+        browser = shop.browser()
+        assert set(cookies_set(await browser.get("/do/set-color"))) == {"__Host-sid.shop", "__Host-sid.shop-v"}
+        await browser.at(blog).do("set-size")
+        assert await browser.do("read") == {"size": "size"}
+        assert await browser.at(shop).do("read") == {"color": "color"}
+
     async def test_plain_http_on_this_machine_has_cookies_of_another_name(self, nodes: Nodes) -> None:
         """S-24."""
         browser = nodes(cookie={"insecure": True}).browser()
