@@ -18,7 +18,7 @@ from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
 from .web.exchange import Exchange
-from .web.id_resolver import SessionIdResolver
+from .web.id_resolver import PLAIN_SCHEMES, SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
 from .web.session_request import SessionRequest
@@ -80,14 +80,13 @@ class SessionMiddleware:
         if kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
             await self.app(scope, receive, send)
             return
-        client, requests = scope.get("client"), self._requests
+        client, requests, safe = scope.get("client"), self._requests, self.resolver
+        headers, scheme = scope.get("headers", ()), scope.get("scheme")
+        method = None if kind == "websocket" else scope.get("method", "")
+        is_plain = safe.plain is not None and scheme in PLAIN_SCHEMES
+        resolver, presented = safe.choose(headers, scheme) if is_plain else (safe, safe.read(headers))
         request = SessionRequest.begin(
-            requests,
-            self.resolver,
-            self.resolver.read(scope.get("headers", ())),
-            method=None if kind == "websocket" else scope.get("method", ""),
-            scheme=scope.get("scheme"),
-            client_address=client[0] if client else None,
+            requests, resolver, presented, method=method, scheme=scheme, client_address=client[0] if client else None
         )
         session, unit = request.session, request.unit
         if self._unstored is not None:

@@ -42,7 +42,8 @@ def names_to_hide(settings: SessionSettings | None = None, *more: str) -> list[s
     cookies = [*_COOKIES, *more]
     headers: list[str] = []
     if settings is not None:
-        cookies.append(settings.cookie.name)
+        plain = settings.plain_http_cookie
+        cookies += [settings.cookie.name] if plain is None else [settings.cookie.name, plain.name]
         headers += [] if settings.header is None else [settings.header, f"{settings.header}-watermark"]
     names = [*cookies, *(f"{name}-v" for name in cookies), *headers, *_VARIABLES]
     return list(dict.fromkeys(name.lower() for name in names))

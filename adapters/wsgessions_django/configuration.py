@@ -81,7 +81,13 @@ def settings_of_project(
     others = SessionSettings.load(base, {name: value for name, value in above.items() if name != "cookie"})
     ours = above.get("cookie", {})
     found = _of_lifetimes(others, keeps_default=not _says_how_long(others, ours))
-    if said := _of_cookie():
+    said = _of_cookie()
+    if not (django_settings.DEBUG or {*said, *ours} & {"secure", "insecure"} or others.cookie.insecure):
+        # Behind a proxy with TLS the requests of a project that is in use come over plain http.
+        said["secure"] = Sourced(True, "Django's setting DEBUG")
+    if "insecure" in ours:
+        said.pop("secure", None)
+    if said:
         found["cookie"] = cookie_of(said, others, names="name" in ours) | found.get("cookie", {})
     below = from_constructor(SessionSettings, shielded(SessionSettings, found))
     return SessionSettings.load(base, merged(below, above))
@@ -106,6 +112,8 @@ def _of_cookie() -> dict[str, Sourced]:
     if is_changed("SESSION_COOKIE_SECURE"):
         secure = _said("SESSION_COOKIE_SECURE")
         cookie["insecure"] = Sourced(not secure.value, secure.origin)
+        if secure.value:
+            cookie["secure"] = secure  # over plain http too
     return cookie
 
 

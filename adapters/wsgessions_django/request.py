@@ -62,10 +62,11 @@ class StandaloneRequests:
             path: its path, and the part of it at which the application is mounted.
             client_address: the client's address, if known.
         """
+        resolver, presented = self._resolver.choose(headers, scheme)
         begun = SessionRequest.begin(
             self.manager.requests,
-            self._resolver,
-            self._resolver.read(headers),
+            resolver,
+            presented,
             method=request.method,
             scheme=scheme,
             client_address=client_address or None,

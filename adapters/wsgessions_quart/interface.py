@@ -139,7 +139,8 @@ class WsgessionsSessionInterface(SessionInterface):
 
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
-    presented = SessionIdResolver(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
+    scope = cast("Scope", connection.scope)
+    _, presented = SessionIdResolver(manager.settings).choose(scope.get("headers", ()), scope.get("scheme"))
     session = manager.requests.begin(presented)
     unit = unit_of(session)
     if unit.id is not None and not manager.requests.lookup(session, unit):

@@ -213,7 +213,7 @@ def _with_times(given: SessionSettings, cookie: Mapping[str, Any], max_age: int 
         chosen["max_inactive_interval"] = kept
     if lasting:
         cookie = {**cookie, "max_age": kept}
-    return {**chosen, "cookie": cookie}
+    return {**chosen, "cookie": {**cookie, "secure": not cookie["insecure"]}}
 
 
 def _checked(until: datetime | None) -> datetime | None:

@@ -94,6 +94,25 @@ def test_an_age_never_exceeds_an_absolute_timeout_that_is_set() -> None:
         assert chosen.max_inactive_interval.days == chosen.absolute_timeout.days == 7
 
 
+@pytest.mark.parametrize(
+    ("debug", "words", "other"),
+    [
+        (True, {}, "sid"),
+        (False, {}, None),
+        (True, {"SESSION_COOKIE_SECURE": True}, None),
+        (True, {"SESSION_COOKIE_SECURE": False}, None),
+        (False, {"WSGESSIONS": {"store_url": "memory:", "cookie": {"insecure": True}}}, None),
+    ],
+)
+def test_while_it_is_debugged_plain_http_has_a_cookie_of_its_own(
+    debug: bool, words: dict[str, Any], other: str | None
+) -> None:
+    """S-24, S-25: a project in use may be behind a proxy with TLS, and get its requests over plain http."""
+    with override_settings(DEBUG=debug, **words):
+        plain = settings_of_project().plain_http_cookie
+        assert (plain and plain.name) == other
+
+
 @pytest.mark.parametrize("assurance", ["aal2", "aal3"])
 def test_an_age_never_exceeds_an_assurance(assurance: str) -> None:
     """S-53."""

@@ -93,6 +93,17 @@ def test_other_domains_are_refused(domain: str) -> None:
     assert refused(name="sid", domain=domain).setting == "cookie.domain"
 
 
+def test_only_development_has_another_cookie_for_plain_http() -> None:
+    """S-24, S-25."""
+    plain = SessionSettings(context_path="/shop").plain_http_cookie
+    assert plain is not None
+    assert (plain.name, plain.secure, plain.samesite) == ("sid.shop", False, "lax")
+    assert SessionSettings(cookie={"secure": True}).plain_http_cookie is None
+    assert SessionSettings(cookie={"insecure": True}).plain_http_cookie is None
+    production = SessionSettings(env="production", store_url="valkeys://store.example?ca=/etc/ca.pem")
+    assert production.plain_http_cookie is None
+
+
 @pytest.mark.parametrize("insecure", [True, "true", "on", 1])
 def test_the_insecure_mode_renames_the_cookie_and_drops_secure(insecure: Any) -> None:
     cookie = accepted(insecure=insecure)

@@ -208,17 +208,66 @@ async def test_cookies_split_over_header_fields_are_one_cookie_header() -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("forwarded", [None, b"http", b"https"])
 async def test_secure_does_not_depend_on_what_is_seen(scheme: str, forwarded: bytes | None) -> None:
-    """S-25."""
+    """S-25, where `cookie.secure` is set; and in production, which has one cookie."""
     headers = [] if forwarded is None else [(b"x-forwarded-proto", forwarded)]
-    response = await Browser().request(app_with(remember), scheme=scheme, headers=headers)
+    node = make_node(MemoryStore(), cookie={"secure": True})
+    response = await Browser().request(app_with(remember, node), scheme=scheme, headers=headers)
     assert all("; Secure" in header for header in response.set_cookies.values())
 
 
-async def test_plain_http_is_warned_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_in_development_plain_http_has_a_cookie_that_browsers_return_there() -> None:
+    """S-24: without Secure, and of another name than the one that they return over TLS only."""
+    node, browser = make_node(MemoryStore()), Browser()
+    response = await browser.request(app_with(remember, node), scheme="http")
+    assert set(response.set_cookies) == {"sid", "sid-v"}
+    for header in response.set_cookies.values():
+        assert re.fullmatch(r"sid(-v)?=[\w-]+; Path=/; HttpOnly; SameSite=Lax", header, re.ASCII)
+    assert (await browser.request(app_with(dict, node), scheme="http")).data == {"visits": 1}
+    assert set((await browser.request(app_with(rotate, node), scheme="http")).set_cookies) == {"sid", "sid-v"}
+    await browser.request(app_with(logout, node), scheme="http")
+    assert browser.cookies == {}
+
+
+async def test_over_https_a_cookie_of_plain_http_does_not_count() -> None:
+    """S-24: an attacker on the network can plant one."""
+    node, attacker = make_node(MemoryStore()), Browser()
+    await attacker.request(app_with(remember, node), scheme="http")
+    node.store.calls.clear()
+    planted = attacker.copy()
+    assert (await planted.request(app_with(dict, node))).data == {}
+    assert node.store.calls == []
+    await planted.request(app_with(remember, node))
+    assert planted.cookies["__Host-sid"] != attacker.cookies["sid"]
+    assert (await planted.request(app_with(dict, node))).data == {"visits": 1}
+
+
+async def test_the_safe_cookie_counts_over_plain_http_too_and_stays_safe() -> None:
+    """S-25: the connection behind a proxy with TLS is a plain one."""
+    node, browser = make_node(MemoryStore()), Browser()
+    await browser.request(app_with(remember, node))
+    response = await browser.request(app_with(rotate, node), scheme="http")
+    assert set(response.set_cookies) == {"__Host-sid", "__Host-sid-v"}
+    assert all("; Secure" in header for header in response.set_cookies.values())
+
+
+async def test_a_name_without_prefix_is_the_same_over_plain_http() -> None:
+    """S-24."""
+    node, browser = make_node(MemoryStore(), cookie={"name": "shop", "samesite": "none"}), Browser()
+    for handler in (remember, rotate):
+        response = await browser.request(app_with(handler, node), scheme="http")
+        assert set(response.set_cookies) == {"shop", "shop-v"}
+        assert all("Secure" not in each and "SameSite=Lax" in each for each in response.set_cookies.values())
+    assert all("; Secure" in each for each in (await browser.request(app_with(rotate, node))).set_cookies.values())
+
+
+@pytest.mark.parametrize("cookie", [{}, {"secure": True}], ids=["development", "strict"])
+async def test_plain_http_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cookie: dict[str, Any]
+) -> None:
     """S-24."""
     once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
     monkeypatch.setattr(id_resolver, "_log_once", once)
-    app = app_with(remember)
+    app = app_with(remember, make_node(MemoryStore(), cookie=cookie))
     for _ in range(3):
         await Browser().request(app, scheme="http")
     assert [record.__dict__["event"] for record in caplog.records] == ["plain_http"]

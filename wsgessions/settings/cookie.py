@@ -24,6 +24,7 @@ MAX_NAME: Final = 100
 MAX_ATTRIBUTE: Final = 1024
 """Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
 _MAX_SUFFIX: Final = 64
+_PREFIX: Final = re.compile(r"__(host|secure|http|host-http)-(?=.)", re.IGNORECASE)
 
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The name of a cookie or a header (RFC 9110, section 5.6.2)."""
@@ -81,8 +82,8 @@ class CookieSettings(BaseModel):
 
     insecure: Switch = Field(
         default=False,
-        description="For plain http on loopback only: omits Secure and makes `sid` the default name, since "
-        "a browser accepts no `__Host-` cookie without Secure (S-24).",
+        description="Omits Secure over TLS too, and makes `sid` the default name, since a browser accepts no `__Host-` "
+        'cookie without Secure. Over plain http `env = "development"` does so by itself (S-24).',
     )
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         default_factory=lambda data: "sid" if data.get("insecure") else "__Host-sid",
@@ -100,7 +101,8 @@ class CookieSettings(BaseModel):
     )
     secure: Switch = Field(
         default_factory=lambda data: not data.get("insecure"),
-        description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`.",
+        description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`. If set to "
+        "true, it holds in development for requests over plain http too.",
     )
     httponly: Switch = Field(default=True, description="Whether the cookie is hidden from scripts in the page.")
     samesite: Annotated[
@@ -132,6 +134,18 @@ class CookieSettings(BaseModel):
             return self
         values = {**self.__dict__, "name": self.name + suffix_of(context_path)}
         return self.model_construct(_fields_set=self.model_fields_set, **values)
+
+    def over_plain_http(self) -> CookieSettings:
+        """The same cookie without what browsers take over TLS only."""
+        return CookieSettings(
+            insecure=True,
+            name=_PREFIX.sub("", self.name),
+            path=self.path,
+            domain=self.domain,
+            httponly=self.httponly,
+            samesite="lax" if self.samesite == "none" else self.samesite,
+            max_age=self.max_age,
+        )
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

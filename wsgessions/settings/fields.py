@@ -62,7 +62,8 @@ class SettingFields(BaseSettings):
         default="development",
         description="`production` refuses to start with a store that is volatile, was not named, or is "
         "connected without TLS or without checking its certificate; or with a cookie that is readable in "
-        "transit or by scripts.",
+        "transit or by scripts. In `development` a request over plain http gets a cookie without Secure, named "
+        "`sid` in place of `__Host-sid`; over https only the latter counts (S-24).",
     )
     allow_eviction: Switch = Field(
         default=False,

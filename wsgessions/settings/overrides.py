@@ -31,8 +31,8 @@ class CookieOverrides(TypedDict, total=False):
     """The settings of the session cookie."""
 
     insecure: bool
-    """For plain http on loopback only: omits Secure and makes `sid` the default name, since a browser accepts no
-    `__Host-` cookie without Secure (S-24)."""
+    """Omits Secure over TLS too, and makes `sid` the default name, since a browser accepts no `__Host-` cookie without
+    Secure. Over plain http `env = "development"` does so by itself (S-24)."""
     name: str
     """The id cookie's name, up to 100 characters; the watermark's cookie has the same name with `-v` at the end. With
     `cookie.insecure` the default is `sid`. With a `context_path` other than `/` the default name has it at the end:
@@ -43,7 +43,8 @@ class CookieOverrides(TypedDict, total=False):
     """The cookie's domain: all its hosts receive the cookie; by default only the host that set it does. A dot in front
     has no meaning. `__Host-` names allow no domain."""
     secure: bool
-    """Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`."""
+    """Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`. If set to true, it holds
+    in development for requests over plain http too."""
     httponly: bool
     """Whether the cookie is hidden from scripts in the page."""
     samesite: Literal["lax", "strict", "none", "off"]
@@ -65,7 +66,9 @@ class SettingOverrides(TypedDict, total=False):
     (`package.module:Class`). `auto` chooses it by the class of the application."""
     env: Literal["development", "production"]
     """`production` refuses to start with a store that is volatile, was not named, or is connected without TLS or
-    without checking its certificate; or with a cookie that is readable in transit or by scripts."""
+    without checking its certificate; or with a cookie that is readable in transit or by scripts. In `development` a
+    request over plain http gets a cookie without Secure, named `sid` in place of `__Host-sid`; over https only the
+    latter counts (S-24)."""
     allow_eviction: bool
     """Accept a server that evicts sessions when its memory is full (`maxmemory-policy` other than `noeviction`), with a
     warning. The visitor of an evicted session is a new visitor. It needs `concurrency`, and should be used with

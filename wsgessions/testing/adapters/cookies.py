@@ -212,6 +212,19 @@ class CookieCases(AdapterHarness):
         assert len(cookies) == 2
         assert all(b"; Path=/;" in cookie for cookie in cookies)
 
+    async def test_in_development_the_cookie_is_chosen_by_the_request(self, node: Node, browser: Browser) -> None:
+        """S-24: over https only the safe one counts, which an attacker on the network cannot plant."""
+        sent = await talk(node, http_scope("/do/set-color", scheme="http"))
+        fields = [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
+        assert [field.partition("=")[0] for field in fields] == ["sid-v", "sid"]
+        assert not any("Secure" in field for field in fields)
+        cookie = (b"cookie", "; ".join(field.partition(";")[0] for field in fields).encode())
+        sent = await talk(node, http_scope("/do/get-color", [cookie], scheme="http"))
+        assert sent[1]["body"] == b'"color"'
+        sent = await talk(node, http_scope("/do/get-color", [cookie]))
+        assert sent[1]["body"] == b"null"
+        assert set(cookies_set(await browser.get("/do/set-color"))) == {"__Host-sid", "__Host-sid-v"}
+
     async def test_applications_of_one_host_do_not_end_each_others_sessions(self, nodes: Nodes) -> None:
         """S-12: with a context each, they have a cookie each."""
         shop, blog = nodes(context_path="/shop"), nodes(context_path="/blog")
