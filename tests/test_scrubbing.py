@@ -31,6 +31,8 @@ def test_the_names_complete_sentrys_own_list(name: str) -> None:
 
 PLACES: dict[str, Any] = {
     "cookies": {"cookies": {"__Host-sid": ID}},
+    "of a context": {"cookies": {"__Host-sid.shop": ID, "__Host-sid.shop-v": ID}},
+    "header of a context": {"headers": {"Cookie": f"a=b; __Host-sid.my--shop%2Feu={ID}; sid.shop-v={ID}"}},
     "header": {"headers": {"Cookie": f"a=b; __Host-sid={ID}; c=d"}},
     "upper case": {"headers": {"cookie": f"__HOST-SID={ID}"}},
     "scope": {"vars": {"scope": {"headers": [["b'cookie'", f"b'a=b; __Host-sid={ID}; c=d'"]]}}},

@@ -19,7 +19,7 @@ from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
 from .web.exchange import Exchange
-from .web.id_resolver import SessionIdResolver
+from .web.id_resolver import PLAIN_SCHEMES, SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
 from .web.session_request import SessionRequest
@@ -80,17 +80,19 @@ class SessionMiddleware:
             await self._pass(scope, receive, send)
             return
         client, requests, resolver = scope.get("client"), self._requests, self.resolver
+        headers, scheme = scope.get("headers", ()), scope.get("scheme")
         method = None if kind == "websocket" else scope.get("method", "")
-        presented = resolver.read(scope.get("headers", ()))
+        if resolver.plain is not None and scheme in PLAIN_SCHEMES:
+            resolver, presented = resolver.choose(headers, scheme)
+        else:
+            presented = resolver.read(headers)
         session = requests.begin(
             presented, client[0] if client else None, is_client_told=True, counts_access=method != "OPTIONS"
         )
         unit = unit_of(session)
         if self._has_path_rules:
             self._apply_path_rules(scope, session)
-        request = SessionRequest(
-            requests, resolver, presented, session, unit, method, scope.get("scheme"), requests.budget
-        )
+        request = SessionRequest(requests, resolver, presented, session, unit, method, scheme, requests.budget)
         if unit.id is not None and unit.access is UNTOUCHED and not requests.lookup(session, unit):
             await request.load()
         scope["session"] = session

@@ -24,6 +24,8 @@ FILTERED: Final = "[Filtered]"
 """The replacement for removed values; Sentry's own word."""
 
 _COOKIES: Final = ("__Host-sid", "__Secure-sid", "sid")
+_OF_CONTEXTS: Final = r"(?:__Host-|__Secure-)?sid\.[\w%~.-]+"
+"""The default names of applications with a `context_path`, which `Scrubber` knows without their settings."""
 _OCTETS: Final = re.compile(r"b(['\"])(.*)\1")
 _VARIABLES: Final = ("session_id", "session_key", "sessionid")
 
@@ -40,7 +42,8 @@ def names_to_hide(settings: SessionSettings | None = None, *more: str) -> list[s
     cookies = [*_COOKIES, *more]
     headers: list[str] = []
     if settings is not None:
-        cookies.append(settings.cookie.name)
+        plain = settings.plain_http_cookie
+        cookies += [settings.cookie.name] if plain is None else [settings.cookie.name, plain.name]
         headers += [] if settings.header is None else [settings.header, f"{settings.header}-watermark"]
     names = [*cookies, *(f"{name}-v" for name in cookies), *headers, *_VARIABLES]
     return list(dict.fromkeys(name.lower() for name in names))
@@ -60,7 +63,7 @@ class Scrubber:
     def __init__(self, settings: SessionSettings | None = None, *more: str) -> None:
         names = names_to_hide(settings, *more)
         self._names = frozenset(map(_plain, names))
-        self._pairs = re.compile(rf"(?<![\w-])({_either(names)})(\s*=\s*)[^\s;,'\"\\&]+", re.IGNORECASE)
+        self._pairs = re.compile(rf"(?<![\w-])({_OF_CONTEXTS}|{_either(names)})(\s*=\s*)[^\s;,'\"\\&]+", re.IGNORECASE)
 
     def __call__(self, event: _Event, hint: object = None) -> _Event:
         """The event without them: the same object where it is a dict or a list, which is changed in place."""
@@ -85,7 +88,10 @@ class Scrubber:
         return [self._scrubbed(item) for item in items]
 
     def _is_hidden(self, name: object) -> bool:
-        return isinstance(name, str) and _plain(name) in self._names
+        return isinstance(name, str) and (_plain(name) in self._names or _of_context(name) is not None)
+
+
+_of_context: Final = re.compile(_OF_CONTEXTS, re.IGNORECASE).fullmatch
 
 
 def _plain(name: str) -> str:

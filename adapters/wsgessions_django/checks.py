@@ -12,6 +12,7 @@
 | `wsgessions.W003` | with `DEBUG` off, sessions are in the memory of each process |
 | `wsgessions.W004` | a setting of Django's engines that has no effect here |
 | `wsgessions.W005` | during a migration, a filter of the project leaves the old cookie in debug pages and error mails |
+| `wsgessions.I002` | a domain or a path has chosen the default name of the cookie |
 | `wsgessions.I001` | (`check --deploy`) the project names no ASGI application |
 """
 
@@ -41,6 +42,8 @@ _NEED_THE_SESSION: Final = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 )
+_OF_NAMES: Final = frozenset({"cookie.domain", "cookie.name", "cookie.path"})
+"""Settings of which not every name of the cookie takes every value."""
 _CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
 _WITHOUT_EFFECT: Final = ("SESSION_CACHE_ALIAS", "SESSION_FILE_PATH", "SESSION_SERIALIZER")
 
@@ -63,11 +66,19 @@ def _check(messages: Callable[[], Iterator[CheckMessage]]) -> Callable[..., list
 
 @_check
 def check_settings() -> Iterator[CheckMessage]:
-    """E001."""
+    """E001, I002."""
     try:
-        settings_of_project()
+        chosen = settings_of_project()
     except ConfigError as error:
-        yield Error(str(error), id="wsgessions.E001")
+        hint = "SESSION_COOKIE_NAME names the cookie." if error.setting in _OF_NAMES else None
+        yield Error(str(error), hint=hint, id="wsgessions.E001")
+        return
+    if chosen.origin("cookie.name").endswith(("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH")):
+        yield Info(
+            f"The cookie is named {chosen.cookie.name}, since a __Host- cookie has no domain and no path of its own.",
+            hint="SESSION_COOKIE_NAME gives it another name.",
+            id="wsgessions.I002",
+        )
 
 
 @_check

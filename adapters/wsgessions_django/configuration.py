@@ -12,7 +12,14 @@ from django.core.signals import setting_changed
 
 from wsgessions import SessionManager, SessionSettings
 from wsgessions.errors import ConfigError
-from wsgessions.settings.framework_words import SESSION_COOKIE, lifetimes_for, refuse_cookie_beside
+from wsgessions.settings.cookie import MAX_COOKIE_AGE
+from wsgessions.settings.framework_words import (
+    SESSION_COOKIE,
+    absolute_for,
+    cookie_of,
+    lifetimes_for,
+    refuse_cookie_beside,
+)
 from wsgessions.settings.sources import CONSTRUCTOR, Sourced, from_constructor, merged, shielded
 
 from .stock import session_middlewares
@@ -72,7 +79,17 @@ def settings_of_project(
     for layer in (_sourced(ours), {} if base is None else _by_code(base.given), overrides or {}):
         above = merged(above, from_constructor(SessionSettings, shielded(SessionSettings, layer)))
     others = SessionSettings.load(base, {name: value for name, value in above.items() if name != "cookie"})
-    below = from_constructor(SessionSettings, shielded(SessionSettings, _of_cookie(others)))
+    ours = above.get("cookie", {})
+    found = _of_lifetimes(others, keeps_default=not _says_how_long(others, ours))
+    said = _of_cookie()
+    if not (django_settings.DEBUG or {*said, *ours} & {"secure", "insecure"} or others.cookie.insecure):
+        # Behind a proxy with TLS the requests of a project that is in use come over plain http.
+        said["secure"] = Sourced(True, "Django's setting DEBUG")
+    if "insecure" in ours:
+        said.pop("secure", None)
+    if said:
+        found["cookie"] = cookie_of(said, others, names="name" in ours) | found.get("cookie", {})
+    below = from_constructor(SessionSettings, shielded(SessionSettings, found))
     return SessionSettings.load(base, merged(below, above))
 
 
@@ -85,29 +102,46 @@ def is_changed(name: str) -> bool:
 
 def check_no_effect(manager: SessionManager) -> None:
     """Reject settings of Django that have no effect because a manager is given, which has its own (R-07)."""
-    refuse_cookie_beside(manager.settings, _of_cookie(manager.settings).get("cookie", {}))
+    lifetimes = _of_lifetimes(manager.settings, keeps_default=False)
+    refuse_cookie_beside(manager.settings, _of_cookie() | lifetimes.get("cookie", {}))
 
 
-def _of_cookie(others: SessionSettings) -> dict[str, Any]:
-    """The settings that Django's settings of the cookie mean, as far as the project has changed them.
-
-    Args:
-        others: the settings without them.
-    """
+def _of_cookie() -> dict[str, Sourced]:
+    """What Django's settings say of the cookie, as far as the project has changed them."""
     cookie = {setting: _said(name) for name, setting in SESSION_COOKIE.items() if is_changed(name)}
     if is_changed("SESSION_COOKIE_SECURE"):
         secure = _said("SESSION_COOKIE_SECURE")
         cookie["insecure"] = Sourced(not secure.value, secure.origin)
+        if secure.value:
+            cookie["secure"] = secure  # over plain http too
+    return cookie
+
+
+def _of_lifetimes(others: SessionSettings, *, keeps_default: bool) -> dict[str, Any]:
+    """The settings that Django's words for the age of sessions mean.
+
+    Args:
+        others: the settings without them.
+        keeps_default: whether Django's default of ``SESSION_COOKIE_AGE`` is in force, too.
+    """
+    age = _said("SESSION_COOKIE_AGE")
     found: dict[str, Any] = {}
-    if is_changed("SESSION_COOKIE_AGE"):
-        age = _said("SESSION_COOKIE_AGE")
-        idle, absolute = lifetimes_for(timedelta(seconds=age.value), others)
+    absolute = absolute_for(MAX_COOKIE_AGE, others)  # `set_expiry` may ask for any age
+    if absolute != others.absolute_timeout:
+        found["absolute_timeout"] = Sourced(absolute, "Django's set_expiry()")
+    if keeps_default or is_changed("SESSION_COOKIE_AGE"):
+        idle = lifetimes_for(timedelta(seconds=age.value), others).idle
         found["max_inactive_interval"] = Sourced(idle, age.origin)
-        if absolute != others.absolute_timeout:
-            found["absolute_timeout"] = Sourced(absolute, age.origin)
         if not django_settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
-            cookie["max_age"] = Sourced(min(age.value, int(absolute.total_seconds())), age.origin)
-    return found | ({"cookie": cookie} if cookie else {})
+            kept = min(age.value, int(absolute.total_seconds()))
+            found["cookie"] = {"max_age": Sourced(kept, age.origin)}
+    return found
+
+
+def _says_how_long(others: SessionSettings, cookie: Mapping[str, Any]) -> bool:
+    """Whether the project says in our words how long a session lasts, so that no default of Django's is kept."""
+    names = ("max_inactive_interval", "assurance", "cookie.max_age")
+    return "max_age" in cookie or any(others.origin(name) != "default" for name in names)
 
 
 def _said(name: str) -> Sourced:

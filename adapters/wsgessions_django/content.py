@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from wsgessions import Session, SessionManager
@@ -22,7 +23,7 @@ from wsgessions.session.changes import UNAVAILABLE
 from wsgessions.session.lazy_values import LazyValue
 
 from .configuration import current_manager
-from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force
+from .expiry import check_expiry, cookie_age, ends_with_browser, is_over, put_in_force, seconds_left
 from .login import USER, draw_id_for_user
 from .waiting import wait
 
@@ -314,6 +315,25 @@ class SessionContent(SessionBase):
     def get_session_cookie_age(self) -> int:
         """Seconds that a session without its own expiry may be idle: ``SESSION_COOKIE_AGE`` or the setting."""
         return cookie_age(self.manager)
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Seconds until the session ends if it is not used, as in Django; no more than `absolute_timeout` leaves."""
+        return min(super().get_expiry_age(**kwargs), seconds_left(self.manager, self.core))
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """See `get_expiry_age`."""
+        return min(await super().aget_expiry_age(**kwargs), seconds_left(self.manager, self.core))
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """The instant to which `get_expiry_age` leads."""
+        return min(super().get_expiry_date(**kwargs), timezone.now() + self._left())
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """See `get_expiry_date`."""
+        return min(await super().aget_expiry_date(**kwargs), timezone.now() + self._left())
+
+    def _left(self) -> timedelta:
+        return timedelta(seconds=seconds_left(self.manager, self.core))
 
     def set_expiry(self, value: datetime | timedelta | int | None) -> None:
         """Set the expiry, as in Django; `absolute_timeout` is never exceeded.

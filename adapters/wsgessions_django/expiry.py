@@ -16,9 +16,16 @@ from wsgessions.record import LONGEST_INTERVAL_MS
 from wsgessions.session import unit_of
 from wsgessions.session.lazy_values import LazyValue
 
-from .configuration import is_changed
-
-__all__ = ["check_expiry", "cookie_age", "ends_with_browser", "idle_time", "is_over", "put_in_force", "tell_cookie"]
+__all__ = [
+    "check_expiry",
+    "cookie_age",
+    "ends_with_browser",
+    "idle_time",
+    "is_over",
+    "put_in_force",
+    "seconds_left",
+    "tell_cookie",
+]
 
 NAME: Final = "_session_expiry"
 """The attribute, with the name that all of Django's engines use."""
@@ -29,9 +36,14 @@ _LONGEST: Final = LONGEST_INTERVAL_MS // 1000
 
 def cookie_age(manager: SessionManager) -> int:
     """Seconds that a session without its own expiry may be idle."""
-    if is_changed("SESSION_COOKIE_AGE"):
-        return int(django_settings.SESSION_COOKIE_AGE)
     return (manager.settings.interval_ms or manager.settings.lifetime_ms) // 1000
+
+
+def seconds_left(manager: SessionManager, session: Session) -> int:
+    """Seconds until the session ends in any case."""
+    record = unit_of(session).record
+    left_ms = manager.settings.lifetime_ms if record is None else record.deadline_ms - manager.store.clock.now_ms()
+    return max(0, left_ms // 1000)
 
 
 def ends_with_browser(manager: SessionManager) -> bool:
@@ -72,8 +84,12 @@ def _idle_time(manager: SessionManager, expiry: int | str) -> timedelta:
 def is_over(manager: SessionManager, session: Session) -> bool:
     """Whether the instant has passed at which the session was to end, regardless of accesses."""
     expiry = _expiry_of(session)
-    fixed = isinstance(expiry, str) or (isinstance(expiry, int) and expiry < 0)
-    return fixed and expiry is not None and _time_left(manager, expiry) <= timedelta(0)
+    return expiry is not None and _is_fixed(expiry) and _time_left(manager, expiry) <= timedelta(0)
+
+
+def _is_fixed(expiry: int | str) -> bool:
+    """Whether this is an instant, which no use of the session puts off; a negative number is one in the past."""
+    return isinstance(expiry, str) or expiry < 0
 
 
 def tell_cookie(manager: SessionManager, session: Session) -> None:
@@ -82,13 +98,11 @@ def tell_cookie(manager: SessionManager, session: Session) -> None:
     expiry = _expiry_of(session)
     persistent = manager.settings.cookie.max_age is not None
     if expiry:
-        unit.keep_cookie(_time_left(manager, expiry))
+        unit.keep_cookie(_time_left(manager, expiry), extend=not _is_fixed(expiry))
     elif (expiry == 0 and (persistent or NAME in unit.baseline)) or (NAME in unit.baseline and not persistent):
         unit.keep_cookie(None)
     if django_settings.SESSION_SAVE_EVERY_REQUEST and unit.record is not None:
         session.mark_accessed()
-        if manager.requests.cookie_renewal_due(unit):
-            session.max_inactive_interval = session.max_inactive_interval
 
 
 def _expiry_of(session: Session) -> int | str | None:

@@ -57,10 +57,11 @@ class StandaloneRequests:
             request: the request.
             arrival: what the server has told of it.
         """
+        resolver, presented = self.resolver.choose(arrival.headers, arrival.scheme)
         begun = SessionRequest.begin(
             self.manager.requests,
-            self.resolver,
-            put_by_code(request, self.resolver, arrival.headers) or self.resolver.read(arrival.headers),
+            resolver,
+            put_by_code(request, resolver, arrival.headers) or presented,
             method=request.method,
             scheme=arrival.scheme,
             client_address=arrival.client_address,

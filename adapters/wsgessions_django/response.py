@@ -56,6 +56,6 @@ def set_headers(response: HttpResponseBase, headers: Headers) -> None:
             response[label] = value
     ours = [ExactCookie(value.decode("latin-1")) for name, value in headers if name == b"set-cookie"]
     for index, cookie in enumerate(ours):
-        # Django keeps one cookie per name; if ours are set and duplicates of them are removed, there are two.
-        again = cookie.key in {each.key for each in ours[:index]}
+        # Django keeps one cookie per name; if duplicates of ours are removed and ours are set, there are two.
+        again = cookie.key in {each.key for each in ours[index + 1 :]}
         response.cookies[f"{cookie.key} {index}" if again else cookie.key] = cookie

@@ -12,7 +12,9 @@ from litestar.types import Empty, Message
 
 from wsgessions import Session
 from wsgessions.credentials.identity import is_well_formed, new_session_id
+from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.session import unit_of
+from wsgessions.web.id_resolver import SessionIdResolver
 from wsgessions.web.session_request import SessionRequest
 
 from .plain_data import accept_types_of_litestar
@@ -38,7 +40,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
 
     def get_session_id(self, connection: ASGIConnection[Any, Any, Any, Any]) -> str:
         """The id that the connection presents, else the one it was given, else a new one. No store is asked."""
-        presented = self.config.core.resolver.read(_headers(connection)).id
+        presented = self._choices(connection)[0][1].id
         return (
             presented or connection.get_session_id() or new_session_id(self.config.session_manager.settings.id_length)
         )
@@ -49,9 +51,11 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        presented = self.config.core.resolver.read(_headers(connection))
-        async with self.config.session_manager.open(presented.id) as session:
-            return dict(session)
+        for _, presented in self._choices(connection):
+            async with self.config.session_manager.open(presented.id) as session:
+                if not session.is_new:
+                    return dict(session)
+        return {}
 
     async def store_in_message(
         self, scope_session: Any, message: Message, connection: ASGIConnection[Any, Any, Any, Any]
@@ -67,19 +71,32 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             CodecError: a value cannot be stored.
             StoreUnavailable: the store did not answer.
         """
-        core = self.config.core
-        request = SessionRequest.begin(
-            self.config.session_manager.requests, core.resolver, core.resolver.read(_headers(connection)), method="POST"
-        )
+        (resolver, presented), *others = self._choices(connection)
+        request = SessionRequest.begin(self.config.session_manager.requests, resolver, presented, method="POST")
         try:
             if not request.lookup():
                 await request.load()
             await self._fill(request.session, scope_session, connection)
             headers = MutableScopeHeaders.from_message(message)
-            for name, value in request.add_headers([]):
+            given = request.add_headers([])
+            for other, nothing in others:
+                given += other.fields_for(request.unit, nothing, self.config.session_manager.requests, scheme=None)[0]
+            for name, value in given:
                 headers.add(name.decode(), value.decode())
         finally:
             request.unit.finish()
+
+    def _choices(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> list[tuple[SessionIdResolver, PresentedCredentials]]:
+        """The channels of a connection with its credentials. The test client's has both cookies: its scheme is no
+        client's, and the client sends the cookie that fits.
+        """
+        resolver, headers = self.config.core.resolver, _headers(connection)
+        if connection.scope["headers"]:
+            return [resolver.choose(headers, connection.scope.get("scheme"))]
+        choices = [(each, each.read(headers)) for each in (resolver, resolver.plain) if each is not None]
+        return sorted(choices, key=lambda choice: choice[1].id is None)
 
     async def _fill(self, session: Session, content: Any, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         if content is Empty or content is None:

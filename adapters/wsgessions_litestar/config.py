@@ -15,7 +15,7 @@ from litestar.middleware.base import DefineMiddleware
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.errors import ConfigError, WsgessionsError
-from wsgessions.settings.framework_words import lifetimes_for
+from wsgessions.settings.framework_words import cookie_of, lifetimes_for
 from wsgessions.web import ASGIApp, Receive, Scope, Send
 from wsgessions.web.lifespan import start_manager
 
@@ -53,8 +53,8 @@ class WsgessionsSessionConfig(SessionsConfig):
     key: str = field(default=_OF_SETTINGS)
     """The name of the id cookie, 1 to 100 characters; `__Host-sid` unless the settings say otherwise."""
     max_age: int = field(default=_OF_SETTINGS)
-    """Seconds. If set, the browser keeps the cookie that long, and a session may be idle that long; an
-    `absolute_timeout` that is not set is at least as long. If unchanged, it shows the idle timeout."""
+    """Seconds. If set, the browser keeps the cookie that long, and a session may be idle that long; beyond 24 hours an
+    `absolute_timeout` that is not set becomes 400 days. If unchanged, it shows the idle timeout."""
     path: str = field(default=_OF_SETTINGS)
     """The path below which the browser sends the cookie."""
     domain: str | None = field(default=_OF_SETTINGS)
@@ -63,8 +63,8 @@ class WsgessionsSessionConfig(SessionsConfig):
     """Whether the browser sends the cookie over TLS only."""
     httponly: bool = field(default=_OF_SETTINGS)
     """Whether scripts in the page are kept from reading the cookie."""
-    samesite: Literal["lax", "strict", "none"] = field(default=_OF_SETTINGS)
-    """Whether requests that come from other sites carry the cookie."""
+    samesite: Literal["lax", "strict", "none", "off"] = field(default=_OF_SETTINGS)  # type: ignore[assignment]
+    """Whether requests that come from other sites carry the cookie; ``"off"`` or False leaves that to the browser."""
     session_id_bytes: int = field(default=_OF_SETTINGS)
     """Random bytes of an id, 18 to 64; 32 unless the settings say otherwise."""
     settings: SessionSettings | None = field(default=None, repr=False)
@@ -180,16 +180,17 @@ def _shown(settings: SessionSettings) -> dict[str, Any]:
 
 def _overrides(changed: dict[str, Any], base: SessionSettings) -> dict[str, Any]:
     """The settings that the changed fields mean."""
-    cookie = {setting: changed[field] for field, setting in _COOKIE.items() if field in changed}
+    said = {setting: changed[field] for field, setting in _COOKIE.items() if field in changed}
     overrides: dict[str, Any] = {}
     if "secure" in changed:
-        cookie["insecure"] = not changed["secure"]
+        said["insecure"] = not changed["secure"]
+    cookie = cookie_of(said, base, names=False)
     if "max_age" in changed:
-        cookie["max_age"] = changed["max_age"]
         idle, absolute = lifetimes_for(timedelta(seconds=changed["max_age"]), base)
         overrides["max_inactive_interval"] = idle
         if absolute != base.absolute_timeout:
             overrides["absolute_timeout"] = absolute
+        cookie["max_age"] = min(changed["max_age"], int(absolute.total_seconds()))
     if "session_id_bytes" in changed:
         overrides["id_length"] = -(-changed["session_id_bytes"] * 8 // _BITS_PER_CHARACTER)
     return overrides | ({"cookie": cookie} if cookie else {})

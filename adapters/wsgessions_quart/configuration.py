@@ -8,10 +8,11 @@ from typing import Any, Final
 from quart import Quart
 
 from wsgessions import SessionManager, SessionSettings
-from wsgessions.settings.framework_words import SESSION_COOKIE
+from wsgessions.settings.framework_words import SESSION_COOKIE, absolute_for, cookie_of
+from wsgessions.settings.sources import Sourced
 from wsgessions.store.contract import Store
 
-__all__ = ["cookie_of", "manager_of"]
+__all__ = ["manager_of", "said_of_cookie"]
 
 _SETTINGS: Final = {
     **SESSION_COOKIE,
@@ -21,14 +22,11 @@ _SETTINGS: Final = {
 """Each key of Quart's configuration with the setting ``cookie.…`` that means the same."""
 
 
-def cookie_of(app: Quart) -> dict[str, Any]:
+def said_of_cookie(app: Quart) -> dict[str, Any]:
     """The settings of the cookie that the project has changed; the others keep the safe defaults of wsgessions."""
-    changed = {
+    return {
         setting: app.config[key] for key, setting in _SETTINGS.items() if app.config.get(key) != app.default_config[key]
     }
-    if isinstance(samesite := changed.get("samesite"), str):
-        changed["samesite"] = samesite.lower()
-    return changed
 
 
 def manager_of(
@@ -41,7 +39,11 @@ def manager_of(
         settings: the settings to start from.
         overrides: single settings by name; these precede all others.
     """
-    changed, given = cookie_of(app), overrides.get("cookie")
-    if changed and (given is None or isinstance(given, Mapping)):
-        overrides = {**overrides, "cookie": {**changed, **(given or {})}}
+    others = SessionSettings.load(settings, {name: value for name, value in overrides.items() if name != "cookie"})
+    said, given = said_of_cookie(app), overrides.get("cookie", {})
+    if said and isinstance(given, Mapping):
+        overrides = {**overrides, "cookie": {**cookie_of(said, others, names="name" in given), **given}}
+    absolute = absolute_for(app.permanent_session_lifetime, others)
+    if absolute != others.absolute_timeout:  # for ``session.permanent``
+        overrides = {**overrides, "absolute_timeout": Sourced(absolute, "Quart's PERMANENT_SESSION_LIFETIME")}
     return SessionManager(settings, store=store, **overrides)

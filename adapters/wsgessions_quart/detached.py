@@ -44,8 +44,8 @@ async def save_apart(
 
 
 async def _commit_with(manager: SessionManager, scope: Scope, session: Session, response: Response) -> None:
-    resolver, path = SessionIdResolver(manager.settings), (scope["path"], scope.get("root_path", ""))
-    presented = resolver.read(scope.get("headers", ()))
+    path = (scope["path"], scope.get("root_path", ""))
+    resolver, presented = SessionIdResolver(manager.settings).choose(scope.get("headers", ()), scope.get("scheme"))
     request = SessionRequest.begin(
         manager.requests,
         resolver,

@@ -23,7 +23,7 @@ from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
 from wsgessions.web.id_resolver import SessionIdResolver
 
-from .configuration import cookie_of, manager_of
+from .configuration import manager_of, said_of_cookie
 from .connections import Inside, ending_with_its_call
 from .detached import save_apart
 from .session import PERMANENT, QuartSession
@@ -90,7 +90,9 @@ class WsgessionsSessionInterface(SessionInterface):
         if isinstance(present, SessionManager):
             return present
         if self._given is not None:
-            configured = {setting: Sourced(value, "Quart's configuration") for setting, value in cookie_of(app).items()}
+            configured = {
+                setting: Sourced(value, "Quart's configuration") for setting, value in said_of_cookie(app).items()
+            }
             refuse_cookie_beside(self._given.settings, configured)
         manager = self._given or manager_of(app, self._settings, self._overrides, self._store)
         app.extensions[EXTENSION] = manager
@@ -139,7 +141,8 @@ class WsgessionsSessionInterface(SessionInterface):
 
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:
-    presented = SessionIdResolver(manager.settings).read(cast("Scope", connection.scope).get("headers", ()))
+    scope = cast("Scope", connection.scope)
+    _, presented = SessionIdResolver(manager.settings).choose(scope.get("headers", ()), scope.get("scheme"))
     session = manager.requests.begin(presented)
     unit = unit_of(session)
     if unit.id is not None and not manager.requests.lookup(session, unit):
@@ -158,10 +161,8 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     try:
         if session.get(PERMANENT):
             lifetime = app.permanent_session_lifetime
-            unit = unit_of(session)
-            unit.keep_cookie(lifetime)
-            refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] and manager.requests.cookie_renewal_due(unit)
-            if session.max_inactive_interval != lifetime or refreshes:
+            unit_of(session).keep_cookie(lifetime, extend=app.config["SESSION_REFRESH_EACH_REQUEST"])
+            if session.max_inactive_interval != lifetime:
                 session.max_inactive_interval = lifetime
         elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:
             session.max_inactive_interval = manager.settings.max_inactive_interval or None

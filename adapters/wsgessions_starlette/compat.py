@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Session", "SessionMiddleware"]
 
 _TWO_WEEKS: Final = 14 * 24 * 60 * 60
+_LONG_AGO: Final = "expires=Thu, 01 Jan 1970 00:00:00 GMT"
+"""The words of Starlette that remove a cookie."""
 _SIGNED: Final = "wsgessions.signed_cookies"
 """The key in the scope under which the signed cookies of a request are passed to the code that has its session."""
 
@@ -121,7 +123,32 @@ class SessionMiddleware:
             if found is not None:
                 # The reader of ids must not take a signed cookie of the same name for a malformed id.
                 scope = {**scope, "headers": found.headers, _SIGNED: (found.candidates, scope["headers"])}
-        await self._sessions(scope, receive, send)
+
+        async def spell_and_send(message: Message) -> None:
+            if message["type"] in OPENS_RESPONSE and message.get("headers"):
+                message = {**message, "headers": [self._spelled(*field) for field in message["headers"]]}
+            await send(message)
+
+        await self._sessions(scope, receive, spell_and_send if "headers" in scope else send)
+
+    def _spelled(self, name: Any, value: Any) -> tuple[Any, Any]:
+        """A header; a cookie of the session in the words and the order of Starlette."""
+        if name != b"set-cookie":
+            return name, value
+        pair, *attributes = value.decode("latin-1").split("; ")
+        if pair.partition("=")[0] not in {self.session_cookie, f"{self.session_cookie}-v"}:
+            return name, value
+        given = {key: said for key, _, said in (each.partition("=") for each in attributes)}
+        ends = given.get("Max-Age") == "0"
+        words = [f"{pair}null" if ends else pair, f"path={given['Path']}"]
+        if "Max-Age" in given:
+            words.append(_LONG_AGO if ends else f"Max-Age={given['Max-Age']}")
+        words += ["httponly"] if "HttpOnly" in given else []
+        words += [f"samesite={given['SameSite'].lower()}"] if "SameSite" in given else []
+        words += ["secure"] if "Secure" in given else []
+        words += [f"domain={given['Domain']}"] if "Domain" in given else []
+        words += ["partitioned"] if "Partitioned" in given else []
+        return name, "; ".join(words).encode("latin-1")
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = scope.get("session")
@@ -186,7 +213,7 @@ def _with_times(given: SessionSettings, cookie: Mapping[str, Any], max_age: int 
         chosen["max_inactive_interval"] = kept
     if lasting:
         cookie = {**cookie, "max_age": kept}
-    return {**chosen, "cookie": cookie}
+    return {**chosen, "cookie": {**cookie, "secure": not cookie["insecure"]}}
 
 
 def _checked(until: datetime | None) -> datetime | None:

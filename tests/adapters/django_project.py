@@ -66,7 +66,8 @@ def configure(**changed: Any) -> None:
             }
         ],
         "USE_TZ": True,
-        "WSGESSIONS": {"store_url": "memory:"},
+        # Without the idle time, sessions and cookies would have Django's lifetime, two weeks.
+        "WSGESSIONS": {"store_url": "memory:", "max_inactive_interval": "30m"},
     }
     settings.configure(**{**given, **changed})
     django.setup()

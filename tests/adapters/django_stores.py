@@ -33,9 +33,10 @@ def url_of(kind: str, server: RawServer) -> str:
 @pytest.fixture(params=KINDS)
 def manager(request: pytest.FixtureRequest, shared_server: RawServer) -> Iterator[SessionManager]:
     """The manager of the process, for this test alone: on every kind of store, with the module's other settings."""
-    ours = {"store_url": url_of(request.param, shared_server), "namespace": f"t{secrets.token_hex(4)}"}
+    ours: dict[str, Any] = {"store_url": url_of(request.param, shared_server), "namespace": f"t{secrets.token_hex(4)}"}
     site = getattr(request.module, "SITE", {})
-    with all_managers_closed(), override_settings(WSGESSIONS={**ours, **KINDS[request.param]}, **site):
+    ours |= KINDS[request.param] | getattr(request.module, "SESSIONS", {})
+    with all_managers_closed(), override_settings(WSGESSIONS=ours, **site):
         yield current_manager()
 
 

@@ -27,6 +27,7 @@ from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, install
 from wsgessions.errors import ConfigError
+from wsgessions.settings.assurance import ASSURANCE_LIMITS
 from wsgessions.store.contract import Countable
 from wsgessions.testing.adapters.client import BASE_URL
 from wsgessions.testing.adapters.watched_store import WatchedStore
@@ -64,9 +65,12 @@ async def get(app: ASGIApp, *paths: str) -> list[httpx2.Response]:
 
 
 def test_what_the_project_leaves_alone_is_as_safe_as_elsewhere() -> None:
-    cookie = current_manager().settings.cookie
+    """S-20. How long a session and its cookie last is Django's, as before the move."""
+    settings = current_manager().settings
+    cookie = settings.cookie
     assert (cookie.name, cookie.secure, cookie.httponly, cookie.samesite) == ("__Host-sid", True, True, "lax")
-    assert cookie.max_age is None
+    assert cookie.max_age == settings.max_inactive_interval.total_seconds() == 1209600
+    assert settings.absolute_timeout.days == 400
     assert django_settings.SESSION_COOKIE_NAME == "__Host-sid", "told, for Django's test client and whoever asks"
 
 
@@ -89,6 +93,56 @@ def test_an_age_never_exceeds_an_absolute_timeout_that_is_set() -> None:
     with override_settings(SESSION_COOKIE_AGE=1209600, WSGESSIONS={"absolute_timeout": "7d", "store_url": "memory:"}):
         chosen = settings_of_project()
         assert chosen.max_inactive_interval.days == chosen.absolute_timeout.days == 7
+
+
+@pytest.mark.parametrize(
+    ("debug", "words", "other"),
+    [
+        (True, {}, "sid"),
+        (False, {}, None),
+        (True, {"SESSION_COOKIE_SECURE": True}, None),
+        (True, {"SESSION_COOKIE_SECURE": False}, None),
+        (False, {"WSGESSIONS": {"store_url": "memory:", "cookie": {"insecure": True}}}, None),
+    ],
+)
+def test_while_it_is_debugged_plain_http_has_a_cookie_of_its_own(
+    debug: bool, words: dict[str, Any], other: str | None
+) -> None:
+    """S-24, S-25: a project in use may be behind a proxy with TLS, and get its requests over plain http."""
+    with override_settings(DEBUG=debug, **words):
+        plain = settings_of_project().plain_http_cookie
+        assert (plain and plain.name) == other
+
+
+@pytest.mark.parametrize("assurance", ["aal2", "aal3"])
+def test_an_age_never_exceeds_an_assurance(assurance: str) -> None:
+    """S-53."""
+    with override_settings(SESSION_COOKIE_AGE=1209600, WSGESSIONS={"assurance": assurance, "store_url": "memory:"}):
+        chosen = settings_of_project()
+        limit = ASSURANCE_LIMITS[assurance]
+        assert (chosen.max_inactive_interval, chosen.absolute_timeout) == (limit.idle, limit.absolute)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ({"DOMAIN": ".example.org"}, {"name": "__Secure-sid", "domain": "example.org"}),
+        ({"DOMAIN": ""}, {"name": "__Host-sid", "domain": None}),
+        ({"PATH": "/shop"}, {"name": "__Secure-sid", "path": "/shop"}),
+        ({"PATH": "/shop", "SECURE": False}, {"name": "sid", "path": "/shop"}),
+        ({"PATH": "/shop", "NAME": "shop"}, {"name": "shop", "path": "/shop"}),
+        ({"SAMESITE": False}, {"samesite": "off"}),
+        ({"SAMESITE": "Strict"}, {"samesite": "strict"}),
+        ({"AGE": 401 * 86_400}, {"max_age": 400 * 86_400}),
+    ],
+)
+def test_what_django_takes_has_djangos_meaning(words: dict[str, Any], meant: dict[str, Any]) -> None:
+    with override_settings(**{f"SESSION_COOKIE_{word}": value for word, value in words.items()}):
+        cookie = settings_of_project().cookie
+        assert {name: getattr(cookie, name) for name in meant} == meant
+        if not {"AGE", "SECURE"} & words.keys():  # nor does it contradict a manager with such a cookie
+            same: Any = cookie.model_dump(exclude={"max_age"})
+            wrap(django_app(), manager=SessionManager(store_url="memory:", cookie=same))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +194,8 @@ async def test_the_adapter_is_chosen_by_its_name_too_and_the_projects_settings_a
         for name in ("django", "DjangoAdapter", "wsgessions_django:DjangoAdapter"):
             first, second = await get(install(django_app(), adapter=name), "/async/put/color", "/sync/show")
             assert [field.partition("=")[0] for field in first.headers.get_list("set-cookie")] == [
-                "__Host-shop",
                 "__Host-shop-v",
+                "__Host-shop",
             ]
             assert second.json() == {"color": "color"}
 
@@ -380,6 +434,8 @@ class OtherEngine:
         (SAFE, []),
         ({"DEBUG": True}, []),
         ({**SAFE, "WSGESSIONS": {"nmespace": "x"}}, ["E001"]),
+        ({**SAFE, "SESSION_COOKIE_PATH": "/shop"}, ["I002"]),
+        ({**SAFE, "SESSION_COOKIE_PATH": "/shop", "SESSION_COOKIE_NAME": "__Secure-shop"}, []),
         ({**SAFE, "MIDDLEWARE": []}, ["E002"]),
         ({**SAFE, "SESSION_ENGINE": "django.contrib.sessions.backends.db"}, ["E003"]),
         ({**SAFE, "SESSION_ENGINE": "no.such.module"}, ["E003"]),

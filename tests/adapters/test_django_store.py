@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 from django import forms
+from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.management import call_command
@@ -31,6 +32,7 @@ from wsgessions import SessionManager
 from wsgessions.codec import encode
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.errors import CodecError, StoreUnavailable
+from wsgessions.session import unit_of
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions_django import SessionStore
@@ -39,6 +41,8 @@ from wsgessions_django.configuration import use_manager
 __all__ = ["manager", "shared_server", "words"]
 
 pytestmark = pytest.mark.usefixtures("manager")
+
+TWO_WEEKS = 14 * 86_400
 
 
 @pytest.fixture
@@ -339,10 +343,20 @@ def test_changes_of_different_attributes_are_all_kept(stored: SessionStore) -> N
 
 
 def test_without_an_expiry_of_its_own_a_session_has_that_of_the_settings(words: Words) -> None:
+    """Django's two weeks in a persistent cookie, unless the project says otherwise, in Django's words or in ours."""
     store = SessionStore()
-    assert words(store, "get_expiry_age") == 30 * 60
-    assert words(store, "get_expire_at_browser_close")
+    assert words(store, "get_expiry_age") == TWO_WEEKS
+    assert not words(store, "get_expire_at_browser_close")
+    brief, deadline, kept = (
+        {**django_settings.WSGESSIONS, **each}
+        for each in ({"max_inactive_interval": 900}, {"absolute_timeout": "8h"}, {"cookie": {"max_age": 60}})
+    )
     for settings, age, closes in (
+        ({"SESSION_EXPIRE_AT_BROWSER_CLOSE": True}, TWO_WEEKS, True),
+        ({"WSGESSIONS": brief}, 900, True),
+        ({"WSGESSIONS": deadline}, 8 * 3600, False),
+        ({"WSGESSIONS": kept}, 30 * 60, False),
+        ({"SESSION_COOKIE_AGE": 500 * 86_400}, 400 * 86_400, False),
         ({"SESSION_COOKIE_AGE": 600}, 600, False),
         ({"SESSION_COOKIE_AGE": 600, "SESSION_EXPIRE_AT_BROWSER_CLOSE": True}, 600, True),
     ):
@@ -368,15 +382,15 @@ def test_zero_is_until_the_browser_closes(words: Words) -> None:
     words(store, "save")
     other = again(store)
     assert words(other, "get_expire_at_browser_close")
-    assert words(other, "get_expiry_age") == 30 * 60
-    assert idle_of(other) == timedelta(minutes=30)
+    assert words(other, "get_expiry_age") == TWO_WEEKS
+    assert idle_of(other) == timedelta(weeks=2)
 
 
 def test_none_is_back_to_the_settings(stored: SessionStore, words: Words) -> None:
     for value in (600, None, None):
         words(stored, "set_expiry", value)
         words(stored, "save")
-    assert idle_of(again(stored)) == timedelta(minutes=30)
+    assert idle_of(again(stored)) == timedelta(weeks=2)
     assert "_session_expiry" not in stored
 
 
@@ -413,14 +427,36 @@ def test_an_expiry_that_no_record_holds_is_refused_and_changes_nothing(
         words(stored, "set_expiry", value)
     words(stored, "save")
     assert "_session_expiry" not in again(stored)
-    assert idle_of(again(stored)) == timedelta(minutes=30)
+    assert idle_of(again(stored)) == timedelta(weeks=2)
 
 
 def test_an_expiry_that_was_assigned_directly_is_as_long_as_a_record_holds(stored: SessionStore, words: Words) -> None:
     stored["_session_expiry"] = 10**20
     words(stored, "save")
     assert dict(again(stored))["_session_expiry"] == 10**20
-    assert words(again(stored), "get_expiry_age") == 10**20
+    assert 399 * 86_400 < words(again(stored), "get_expiry_age") <= 400 * 86_400
+
+
+@pytest.mark.parametrize("ours", [{}, {"max_inactive_interval": "20m"}], ids=["Django's lifetime", "a short one"])
+def test_an_expiry_is_in_force_and_its_age_is_the_truth(words: Words, ours: dict[str, Any]) -> None:
+    """No absolute timeout that was not set shortens it."""
+    with override_settings(WSGESSIONS={**django_settings.WSGESSIONS, **ours}):
+        store = SessionStore()
+        words(store, "set_expiry", 30 * 86_400)
+        words(store, "save")
+        assert words(again(store), "get_expiry_age") == 30 * 86_400
+        record = unit_of(again(store)._get_session()).record
+        assert record is not None
+        assert record.expires_ms - record.created_ms == 30 * 86_400_000
+
+
+def test_an_age_is_no_longer_than_the_absolute_timeout_that_is_set(words: Words) -> None:
+    with override_settings(WSGESSIONS={**django_settings.WSGESSIONS, "absolute_timeout": "1h"}):
+        store = SessionStore()
+        words(store, "set_expiry", 30 * 86_400)
+        words(store, "save")
+        assert 3590 <= words(again(store), "get_expiry_age") <= 3600
+        assert words(again(store), "get_expiry_date") <= timezone.now() + timedelta(hours=1)
 
 
 def test_a_use_does_not_move_the_instant() -> None:

@@ -384,7 +384,7 @@ def test_a_wrong_key_or_age_is_refused_when_it_is_made_and_later(fields: dict[st
 
 @pytest.mark.parametrize(
     "fields",
-    [{"key": "a b"}, {"domain": "example.org"}, {"samesite": "none", "secure": False}, {"session_id_bytes": 4}],
+    [{"key": "a b"}, {"domain": "example..org"}, {"samesite": "none", "secure": False}, {"session_id_bytes": 4}],
 )
 def test_what_browsers_would_punish_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ImproperlyConfiguredException):
@@ -403,8 +403,25 @@ def test_fields_that_are_given_win() -> None:
     settings = sessions.session_manager.settings
     assert (settings.cookie.name, settings.cookie.domain) == ("__Secure-shop", "example.org")
     assert settings.cookie.max_age == 14 * 86_400
-    assert settings.max_inactive_interval == settings.absolute_timeout == timedelta(days=14)
+    assert settings.max_inactive_interval == timedelta(days=14)
+    assert settings.absolute_timeout == timedelta(days=400), "Litestar's sessions have none"
     assert settings.id_length == 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"domain": ".example.org"}, {"name": "__Secure-sid", "domain": "example.org"}),
+        ({"domain": ""}, {"name": "__Host-sid", "domain": None}),
+        ({"path": "/shop"}, {"name": "__Secure-sid", "path": "/shop"}),
+        ({"path": "/shop", "secure": False}, {"name": "sid", "path": "/shop"}),
+        ({"samesite": False}, {"samesite": "off"}),
+        ({"max_age": 401 * 86_400}, {"max_age": 400 * 86_400}),
+    ],
+)
+def test_what_litestar_takes_has_its_meaning(fields: dict[str, Any], meant: dict[str, Any]) -> None:
+    cookie = config(**fields).session_manager.settings.cookie
+    assert {name: getattr(cookie, name) for name in meant} == meant
 
 
 def test_without_secure_the_cookie_is_for_plain_http() -> None:

@@ -281,7 +281,7 @@ async def test_a_permanent_session_outlives_the_browser(install_by: Install) -> 
         assert transaction.permanent
     cookies = fields_of(await client.get("/visits"))
     assert all("Max-Age=10800" in cookie for cookie in cookies.values())
-    assert set(cookies) == {"__Host-sid", "__Host-sid-v"}
+    assert set(cookies) == {"sid", "sid-v"}
     async with client.session_transaction() as transaction:
         assert cast("QuartSession", transaction).max_inactive_interval == timedelta(hours=3)
         transaction.permanent = False
@@ -303,7 +303,7 @@ async def test_the_cookie_of_a_permanent_session_is_renewed_by_use_now_and_then(
     given = []
     for _ in range(3):
         times.pass_seconds(20 * 3600)
-        given.append("__Host-sid" in fields_of(await client.get("/hear")))
+        given.append("sid" in fields_of(await client.get("/hear")))
     assert given == [False, refreshes, False]
 
 
@@ -457,7 +457,7 @@ async def test_what_the_project_changed_of_the_cookie_is_in_force(install_by: In
             SESSION_COOKIE_PARTITIONED=True,
         )
     )
-    response = await app.test_client().get("/visits")
+    response = await app.test_client().get("/visits", scheme="https")
     cookie = fields_of(response)["shop"]
     assert all(
         word in cookie for word in ("Domain=shop.example", "SameSite=Strict", "Partitioned", "Secure", "HttpOnly")
@@ -466,8 +466,34 @@ async def test_what_the_project_changed_of_the_cookie_is_in_force(install_by: In
 
 async def test_what_the_project_left_alone_stays_safe() -> None:
     """S-20."""
-    cookies = fields_of(await installed(app_with()).test_client().get("/visits"))
+    cookies = fields_of(await installed(app_with()).test_client().get("/visits", scheme="https"))
     assert all(word in cookies["__Host-sid"] for word in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ({"DOMAIN": ".shop.example"}, {"name": "__Secure-sid", "domain": "shop.example"}),
+        ({"DOMAIN": ""}, {"name": "__Host-sid", "domain": None}),
+        ({"PATH": "/shop"}, {"name": "__Secure-sid", "path": "/shop"}),
+        ({"SAMESITE": False}, {"samesite": "off"}),
+    ],
+)
+def test_what_quart_takes_has_its_meaning(words: dict[str, Any], meant: dict[str, Any]) -> None:
+    app = installed(app_with(**{f"SESSION_COOKIE_{word}": value for word, value in words.items()}))
+    cookie = app.extensions["wsgessions"].settings.cookie
+    assert {name: getattr(cookie, name) for name in meant} == meant
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "given", "absolute"),
+    [(31 * 86_400, {}, 400), (3600, {}, 1), (31 * 86_400, {"absolute_timeout": "7d"}, 7)],
+)
+def test_a_permanent_session_lasts_as_long_as_its_lifetime_says(
+    lifetime: int, given: dict[str, Any], absolute: int
+) -> None:
+    app = installed(app_with(PERMANENT_SESSION_LIFETIME=lifetime), **given)
+    assert app.extensions["wsgessions"].settings.absolute_timeout.days == absolute
 
 
 def test_a_given_setting_goes_before_quarts_configuration() -> None:

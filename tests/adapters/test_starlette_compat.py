@@ -209,6 +209,19 @@ class TestBeside:
                 assert content_of(after) == {}
             assert content_of(before) == {}
 
+    @pytest.mark.skipif(OLD_STOCK, reason="Starlette's own has other words there")
+    @pytest.mark.parametrize("https", [True, False])
+    @pytest.mark.parametrize("options", [{}, {"max_age": None, "same_site": "strict"}, {"domain": "example.org"}])
+    def test_the_cookie_is_spelled_as_by_starlette(self, options: dict[str, Any], https: bool) -> None:
+        """Tests of applications look for its text."""
+        options = {**options, "https_only": https, "partitioned": https}
+        for actions in [("set",)] if "domain" in options else [("set",), ("set", "clear")]:
+            with theirs(**options) as one, ours(**options) as other:
+                given = [[client.get(f"/do/{action}") for action in actions][-1] for client in (one, other)]
+            fields = [each.headers.get_list("set-cookie")[-1].partition("; ") for each in given]
+            assert fields[0][2] == fields[1][2]
+            assert ("clear" in actions) == (fields[0][0] == fields[1][0] == "session=null")
+
     def test_a_domain_is_sent_with_or_without_its_dot(self) -> None:
         for domain in ("example.org", ".example.org"):
             response = ours(domain=domain).get("/do/set")

@@ -8,6 +8,7 @@ import pytest
 
 from wsgessions.errors import ConfigError
 from wsgessions.settings import CookieSettings, SessionSettings
+from wsgessions.web.cookies import SessionCookies
 
 
 def refused(**cookie: Any) -> ConfigError:
@@ -44,6 +45,7 @@ def test_the_default_is_the_safest_cookie_that_works() -> None:
         ({"partitioned": True, "insecure": True}, "cookie.partitioned"),
         ({"samesite": "Loose"}, "cookie.samesite"),
         ({"samesite": None}, "cookie.samesite"),
+        ({"samesite": True}, "cookie.samesite"),
         ({"max_age": "401d"}, "cookie.max_age"),
         ({"max_age": 0}, "cookie.max_age"),
         ({"max_age": -1}, "cookie.max_age"),
@@ -63,6 +65,9 @@ def test_a_contradiction_is_refused_by_the_name_of_the_setting(cookie: dict[str,
 def test_nothing_that_could_split_a_header_is_accepted(setting: str, bad: str) -> None:
     """S-28, S-210."""
     value = f"/{bad}" if setting == "path" and bad else bad
+    if setting == "domain" and not bad:
+        assert accepted(domain=bad).domain is None
+        return
     assert refused(**{"name": "sid", setting: value}).setting == f"cookie.{setting}"
 
 
@@ -77,14 +82,26 @@ def test_attribute_values_have_a_limit() -> None:
     assert refused(name="sid", domain=".".join(["x" * 60] * 5)).setting == "cookie.domain"
 
 
-@pytest.mark.parametrize("domain", ["example.org", "a.b-c.example", "localhost"])
+@pytest.mark.parametrize("domain", ["example.org", "a.b-c.example", "localhost", ".example.org"])
 def test_a_domain_is_a_host_name(domain: str) -> None:
-    assert accepted(name="__Secure-sid", domain=domain).domain == domain
+    """RFC 6265 gives a dot in front no meaning."""
+    assert accepted(name="__Secure-sid", domain=domain).domain == domain.removeprefix(".")
 
 
-@pytest.mark.parametrize("domain", [".example.org", "example..org", "-a.org", "a_b.org", "https://example.org"])
+@pytest.mark.parametrize("domain", ["..example.org", "example..org", "-a.org", "a_b.org", "https://example.org"])
 def test_other_domains_are_refused(domain: str) -> None:
     assert refused(name="sid", domain=domain).setting == "cookie.domain"
+
+
+def test_only_development_has_another_cookie_for_plain_http() -> None:
+    """S-24, S-25."""
+    plain = SessionSettings(context_path="/shop").plain_http_cookie
+    assert plain is not None
+    assert (plain.name, plain.secure, plain.samesite) == ("sid.shop", False, "lax")
+    assert SessionSettings(cookie={"secure": True}).plain_http_cookie is None
+    assert SessionSettings(cookie={"insecure": True}).plain_http_cookie is None
+    production = SessionSettings(env="production", store_url="valkeys://store.example?ca=/etc/ca.pem")
+    assert production.plain_http_cookie is None
 
 
 @pytest.mark.parametrize("insecure", [True, "true", "on", 1])
@@ -98,6 +115,40 @@ def test_the_insecure_mode_renames_the_cookie_and_drops_secure(insecure: Any) ->
 def test_samesite_is_read_in_any_case(samesite: str) -> None:
     """S-22."""
     assert accepted(samesite=samesite).samesite == samesite.strip().lower()
+
+
+@pytest.mark.parametrize("word", [False, "off", "Off"])
+def test_without_samesite_the_browser_decides(word: Any) -> None:
+    assert accepted(samesite=word).samesite == "off"
+    assert b"SameSite" not in SessionCookies(accepted(samesite=word)).set_id("A" * 43)
+
+
+CONTEXTS = [
+    "/",
+    "/shop",
+    "/shop-v",
+    "/shop-",
+    "/shop--v",
+    "/a/b",
+    "/a.b",
+    "/a%2Fb",
+    "/caf\u00e9",
+    "/" + "x" * 65,
+    "/" + "x" * 200,
+]
+
+
+def test_the_default_name_carries_the_context() -> None:
+    """S-12, S-26: two applications of one host do not end each other's sessions."""
+    names = [SessionSettings(context_path=context).cookie.name for context in CONTEXTS]
+    assert names[:3] == ["__Host-sid", "__Host-sid.shop", "__Host-sid.shop--v"]
+    assert len({*names, *(f"{name}-v" for name in names)}) == 2 * len(CONTEXTS)
+    assert [accepted(name=name).name for name in names] == names
+    assert SessionSettings(context_path="/shop", cookie={"insecure": True}).cookie.name == "sid.shop"
+    settings = SessionSettings(context_path="/shop", cookie={"name": "__Host-shop"})
+    assert settings.cookie.name == "__Host-shop"
+    moved = SessionSettings.load(SessionSettings(context_path="/shop"), {"context_path": "/"})
+    assert moved.cookie.name == "__Host-sid"
 
 
 @pytest.mark.parametrize(("max_age", "seconds"), [(3600, 3600), ("1h", 3600), ("86400", 86400)])

@@ -210,8 +210,18 @@ async def test_the_same_holds_for_an_asynchronous_client(
     assert events == ["start", "end"]
 
 
-def test_a_browser_that_would_not_send_the_cookie_is_refused(app: FastAPI, session_client: SessionClients) -> None:
+def test_a_browser_over_plain_http_has_the_cookie_of_development(app: FastAPI, session_client: SessionClients) -> None:
+    """S-24."""
+    with session_client(app, {"user": "ada"}, base_url="http://testserver") as client:
+        assert set(client.cookies) == {"sid"}
+        assert client.get("/me").json()["user"] == "ada"
+
+
+def test_a_browser_that_would_not_send_the_cookie_is_refused(
+    wsgessions_store: StoreOfTest, session_client: SessionClients
+) -> None:
     """S-20: over plain http a `Secure` cookie stays at home."""
+    app = make_app(wsgessions_store.manager(store_url="memory:", cookie={"secure": True}))
     with (
         pytest.raises(ConfigError, match="would not send"),
         session_client(app, {"user": "ada"}, base_url="http://testserver"),

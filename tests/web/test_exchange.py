@@ -208,17 +208,66 @@ async def test_cookies_split_over_header_fields_are_one_cookie_header() -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("forwarded", [None, b"http", b"https"])
 async def test_secure_does_not_depend_on_what_is_seen(scheme: str, forwarded: bytes | None) -> None:
-    """S-25."""
+    """S-25, where `cookie.secure` is set; and in production, which has one cookie."""
     headers = [] if forwarded is None else [(b"x-forwarded-proto", forwarded)]
-    response = await Browser().request(app_with(remember), scheme=scheme, headers=headers)
+    node = make_node(MemoryStore(), cookie={"secure": True})
+    response = await Browser().request(app_with(remember, node), scheme=scheme, headers=headers)
     assert all("; Secure" in header for header in response.set_cookies.values())
 
 
-async def test_plain_http_is_warned_of_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_in_development_plain_http_has_a_cookie_that_browsers_return_there() -> None:
+    """S-24: without Secure, and of another name than the one that they return over TLS only."""
+    node, browser = make_node(MemoryStore()), Browser()
+    response = await browser.request(app_with(remember, node), scheme="http")
+    assert set(response.set_cookies) == {"sid", "sid-v"}
+    for header in response.set_cookies.values():
+        assert re.fullmatch(r"sid(-v)?=[\w-]+; Path=/; HttpOnly; SameSite=Lax", header, re.ASCII)
+    assert (await browser.request(app_with(dict, node), scheme="http")).data == {"visits": 1}
+    assert set((await browser.request(app_with(rotate, node), scheme="http")).set_cookies) == {"sid", "sid-v"}
+    await browser.request(app_with(logout, node), scheme="http")
+    assert browser.cookies == {}
+
+
+async def test_over_https_a_cookie_of_plain_http_does_not_count() -> None:
+    """S-24: an attacker on the network can plant one."""
+    node, attacker = make_node(MemoryStore()), Browser()
+    await attacker.request(app_with(remember, node), scheme="http")
+    node.store.calls.clear()
+    planted = attacker.copy()
+    assert (await planted.request(app_with(dict, node))).data == {}
+    assert node.store.calls == []
+    await planted.request(app_with(remember, node))
+    assert planted.cookies["__Host-sid"] != attacker.cookies["sid"]
+    assert (await planted.request(app_with(dict, node))).data == {"visits": 1}
+
+
+async def test_the_safe_cookie_counts_over_plain_http_too_and_stays_safe() -> None:
+    """S-25: the connection behind a proxy with TLS is a plain one."""
+    node, browser = make_node(MemoryStore()), Browser()
+    await browser.request(app_with(remember, node))
+    response = await browser.request(app_with(rotate, node), scheme="http")
+    assert set(response.set_cookies) == {"__Host-sid", "__Host-sid-v"}
+    assert all("; Secure" in header for header in response.set_cookies.values())
+
+
+async def test_a_name_without_prefix_is_the_same_over_plain_http() -> None:
+    """S-24."""
+    node, browser = make_node(MemoryStore(), cookie={"name": "shop", "samesite": "none"}), Browser()
+    for handler in (remember, rotate):
+        response = await browser.request(app_with(handler, node), scheme="http")
+        assert set(response.set_cookies) == {"shop", "shop-v"}
+        assert all("Secure" not in each and "SameSite=Lax" in each for each in response.set_cookies.values())
+    assert all("; Secure" in each for each in (await browser.request(app_with(rotate, node))).set_cookies.values())
+
+
+@pytest.mark.parametrize("cookie", [{}, {"secure": True}], ids=["development", "strict"])
+async def test_plain_http_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, cookie: dict[str, Any]
+) -> None:
     """S-24."""
     once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
     monkeypatch.setattr(id_resolver, "_log_once", once)
-    app = app_with(remember)
+    app = app_with(remember, make_node(MemoryStore(), cookie=cookie))
     for _ in range(3):
         await Browser().request(app, scheme="http")
     assert [record.__dict__["event"] for record in caplog.records] == ["plain_http"]
@@ -251,6 +300,76 @@ async def test_a_persistent_cookie_never_outlives_the_session() -> None:
     later = await browser.request(write)
     assert "; Max-Age=32400" in later.set_cookies["__Host-sid"]
     assert "; Max-Age=32400" in later.set_cookies["__Host-sid-v"]
+
+
+PERSISTENT = {"cookie": {"max_age": "30h"}, "max_inactive_interval": "30h", "absolute_timeout": "100d"}
+"""A cookie that is due to be sent again after an hour."""
+
+
+async def test_a_persistent_cookie_is_renewed_for_a_visitor_who_only_reads() -> None:
+    """S-27, S-33: now and then, since a response that is late could undo a login in another tab (S-209)."""
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    read, browser = app_with(dict, node), Browser()
+    await browser.request(app_with(remember, node))
+    for _ in range(3):
+        time.pass_seconds(20 * 3600)
+        again = await browser.request(read)
+        assert again.data == {"visits": 1}
+        assert [each.partition("=")[0] for each in again.header("set-cookie")] == ["__Host-sid-v", "__Host-sid"]
+        assert "; Max-Age=108000" in again.set_cookies["__Host-sid"]
+        assert again.header("cache-control") == ["private, no-cache"]
+        time.pass_seconds(3599)
+        assert (await browser.request(read)).set_cookies == {}
+
+
+@pytest.mark.parametrize("request_", [{"handler": untouched}, {"method": "OPTIONS"}], ids=["untouched", "OPTIONS"])
+async def test_what_is_no_use_of_the_session_renews_no_cookie(request_: dict[str, Any]) -> None:
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    browser = Browser()
+    await browser.request(app_with(remember, node))
+    time.pass_seconds(20 * 3600)
+    app = request_.get("handler") or answering(dict)
+    response = await browser.request(SessionMiddleware(app, manager=node.manager), method=request_.get("method", "GET"))
+    assert response.set_cookies == {}
+
+
+async def test_a_read_does_not_fail_with_the_renewal_of_its_cookie() -> None:
+    """R-30: neither if the store is lost after the load nor if the session ends meanwhile."""
+    time = Time()
+    node = two_nodes(time, **PERSISTENT)[0]
+    browser = Browser()
+    await browser.request(app_with(remember, node))
+    other = browser.copy()
+
+    async def lose_the_store(session: Session) -> int:
+        node.store.down = True
+        return len(session)
+
+    async def log_out_elsewhere(session: Session) -> int:
+        await other.request(app_with(logout, node))
+        return len(session)
+
+    time.pass_seconds(2 * 3600)
+    for handler in (lose_the_store, log_out_elsewhere):
+        response = await browser.request(app_with(handler, node))
+        assert (response.status, response.data, response.set_cookies) == (200, 1, {})
+        node.store.down = False
+
+
+async def test_an_id_that_another_response_has_replaced_is_not_sent_again() -> None:
+    """S-07, S-209: its cookie would take the place of the new one."""
+    time = Time()
+    node = two_nodes(time, renew_interval="10h", **PERSISTENT)[0]
+    tab = Browser()
+    await tab.request(app_with(remember, node))
+    time.pass_seconds(11 * 3600)
+    new = tab.copy()
+    await new.request(app_with(dict, node))
+    assert new.cookies["__Host-sid"] != tab.cookies["__Host-sid"]
+    for handler in (dict, remember, dict):
+        assert "__Host-sid" not in (await tab.request(app_with(handler, node))).set_cookies
 
 
 # -- logout (S-32, S-54) -----------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ class Committer(Loader):
                     self._refuse(session, record, delta, outcome)
                 if moved or outcome.status is not APPLIED:
                     self._raise_for_conflicts(unit, outcome, moved)
-            elif renew:
-                await self._renew(session, record, deadline)
+            elif renew or unit.is_cookie_due:
+                await self._renew(session, record, deadline, id_too=renew)
         except WsgessionsError as error:
             self._record_error(unit, error)
             raise
@@ -192,17 +192,18 @@ class Committer(Loader):
         if self._barring is not None:
             await self._barring.barrier(deadline=deadline)
 
-    async def _renew(self, session: Session, record: SessionRecord, deadline: float) -> None:
-        """Renew the id without other changes. A request that only reads must not fail with it: it keeps its id."""
+    async def _renew(self, session: Session, record: SessionRecord, deadline: float, *, id_too: bool) -> None:
+        """Renew the id, or only its cookie, without other changes. A request that only reads must not fail with it."""
         unit = unit_of(session)
-        delta = SessionDelta(record.key, record.incarnation, record.version)
-        new = self.renewal.new_id(unit, renew=True)
-        if new is None:
-            return
+        delta = SessionDelta(record.key, record.incarnation, record.version, interval_ms=record.interval_ms)
+        new = self.renewal.new_id(unit, renew=True) if id_too else None
         try:
-            outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
+            if new is None:
+                outcome = await self.store.apply(delta, deadline=deadline)
+            else:
+                outcome = await self.store.rotate(delta, new.successor, deadline=deadline)
         except StoreUnavailable as error:
-            _log.warning("renewal_failed", "session %s keeps its id, which was due for renewal: %s", session.ref, error)
+            _log.warning("renewal_failed", "session %s keeps its cookie, due for renewal: %s", session.ref, error)
             return
         if outcome.status is APPLIED:
             self._apply_outcome(session, delta, outcome, new, at=unit.writes)

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..cache.near_cache import MARGIN
 from ..credentials.identity import new_session_id
-from ..credentials.presented import ABSENT, PresentedCredentials, ResolvedCredentials
+from ..credentials.presented import ABSENT, BY_COOKIE, PresentedCredentials, ResolvedCredentials
 from ..credentials.watermark import Watermark
 from ..errors import StoreUnavailable
 from ..internal.log_throttle import LogThrottle
@@ -59,8 +59,8 @@ class RequestSessions:
         """The seconds that one request may wait for the store in total (F-00b)."""
         self.takes_late_changes: bool = settings.late_commit != "refuse"
         """Whether a session may be changed after its response has started (C-13)."""
-        self.renews: bool = settings.renew_interval is not None
-        """Whether ids are replaced at a certain age (S-07)."""
+        self.renews: bool = settings.renew_interval is not None or settings.cookie.max_age is not None
+        """Whether ids are replaced at a certain age (S-07), or cookies sent again (S-27)."""
         self.reads_are_plain: bool = self.takes_late_changes and not self.renews
         """Whether the response to a client that knows the session's latest state takes no work after a mere read."""
         self.startup: StoreStartup = startup
@@ -209,14 +209,24 @@ class RequestSessions:
         return max(0, min(wanted, left_ms // 1000))
 
     def cookie_renewal_due(self, unit: UnitOfWork) -> bool:
-        """Whether a persistent cookie that requests extend is due to be sent again, a few times in its life (S-33).
+        """Whether a persistent cookie that uses extend is due to be sent again, a few times in its life (S-33).
 
         That takes a commit. A cookie sent with every response could undo a login in another tab (S-209).
         """
         age = self._cookie_max_age if unit.cookie_seconds is None else unit.cookie_seconds
-        if unit.record is None or not age:
+        record, uses = unit.record, unit.is_accessed and unit.counts_access and unit.extends_cookie
+        if not (age and uses) or record is None or unit.presented.carrier is not BY_COOKIE:
             return False
-        return self.store.clock.now_ms() - unit.record.version // 1000 >= age * 1000 // _COOKIE_RENEWALS
+        if self.store.clock.now_ms() - record.version // 1000 < age * 1000 // _COOKIE_RENEWALS:
+            return False
+        return self.has_latest_id(unit)
+
+    def has_latest_id(self, unit: UnitOfWork) -> bool:
+        """Whether no other response has given the client a new id in place of this one, which is in its grace (S-07).
+
+        An old id in a cookie that is sent again would take the place of the new one.
+        """
+        return unit.id is not None and unit.record is not None and self.repository.key_of(unit.id) == unit.record.key
 
     # -- accesses ------------------------------------------------------------------------------------------------------
 

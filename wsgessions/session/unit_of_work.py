@@ -85,6 +85,10 @@ class UnitOfWork(AttributeTracker):
     unsettled: UnsettledRotation | None = None
     cookie_seconds: int | None = None
     """The lifetime of the cookie; 0 until the browser is closed."""
+    extends_cookie: bool = True
+    """Whether a use extends the lifetime of a persistent cookie."""
+    is_cookie_due: bool = False
+    """Whether the response is to send the cookie again, which takes a commit even without a change (S-27)."""
 
     # Events so far.
     is_accessed: bool = False
@@ -253,14 +257,16 @@ class UnitOfWork(AttributeTracker):
         """Keep the id and the principal: the client could not learn another id, or the session is over."""
         self.pending_id = self.pending_principal = None
 
-    def keep_cookie(self, lifetime: timedelta | None) -> None:
+    def keep_cookie(self, lifetime: timedelta | None, *, extend: bool = True) -> None:
         """Set the lifetime of this session's cookie, instead of the setting ``cookie.max_age``.
 
         It holds for this request: frameworks with such sessions store it among the attributes.
 
         Args:
             lifetime: the lifetime; None until the browser is closed, which the cookie of the next commit says.
+            extend: whether uses extend it. Without them only a change sends the cookie again.
         """
+        self.extends_cookie = extend
         self.cookie_seconds = 0 if lifetime is None else max(1, int(lifetime.total_seconds()))
 
     def mark_bound(self, principal: str | None) -> None:

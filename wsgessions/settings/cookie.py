@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Annotated, ClassVar, Final, Literal, Self
+from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .types import Seconds, Switch, choice, wrong
 
-__all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings", "first_problem"]
+__all__ = ["MAX_COOKIE_AGE", "TOKEN", "CookieSettings", "first_problem", "suffix_of"]
 
 MAX_COOKIE_AGE: Final = timedelta(days=400)
 """The longest life of a cookie in browsers (RFC 6265bis, section 5.5)."""
@@ -21,6 +23,8 @@ MAX_NAME: Final = 100
 """The longest name that leaves room for the longest value within 200 bytes (S-26)."""
 MAX_ATTRIBUTE: Final = 1024
 """Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
+_MAX_SUFFIX: Final = 64
+_PREFIX: Final = re.compile(r"__(host|secure|http|host-http)-(?=.)", re.IGNORECASE)
 
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """The name of a cookie or a header (RFC 9110, section 5.6.2)."""
@@ -46,9 +50,27 @@ def _check_path(path: str) -> str:
 
 
 def _check_domain(domain: str | None) -> str | None:
-    if domain is not None and not _DOMAIN.fullmatch(domain):
-        raise wrong("expected a host name, such as example.org, without a dot in front")
-    return domain
+    if not domain:
+        return None
+    host = domain.removeprefix(".")  # which has no meaning (RFC 6265, section 5.2.3)
+    if not _DOMAIN.fullmatch(host):
+        raise wrong("expected a host name, such as example.org")
+    return host
+
+
+def suffix_of(context_path: str) -> str:
+    """What the default name ends with, so that applications of one host with a context each have a cookie each.
+
+    No two contexts have the same one, and none has the name of another's watermark: hyphens are doubled.
+    """
+    context = quote(context_path[1:], safe="").replace("-", "--")
+    if len(context) > _MAX_SUFFIX:
+        context = f"-{sha256(context_path.encode()).hexdigest()[:32]}"
+    return context and f".{context}"
+
+
+def _read_samesite(value: object) -> object:
+    return "off" if value is False else value
 
 
 class CookieSettings(BaseModel):
@@ -60,13 +82,14 @@ class CookieSettings(BaseModel):
 
     insecure: Switch = Field(
         default=False,
-        description="For plain http on loopback only: omits Secure and makes `sid` the default name, since "
-        "a browser accepts no `__Host-` cookie without Secure (S-24).",
+        description="Omits Secure over TLS too, and makes `sid` the default name, since a browser accepts no `__Host-` "
+        'cookie without Secure. Over plain http `env = "development"` does so by itself (S-24).',
     )
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         default_factory=lambda data: "sid" if data.get("insecure") else "__Host-sid",
-        description="The id cookie's name; the watermark's cookie has the same name with `-v` at the end. "
-        "With `cookie.insecure` the default is `sid`.",
+        description=f"The id cookie's name, up to {MAX_NAME} characters; the watermark's cookie has the same name with "
+        "`-v` at the end. With `cookie.insecure` the default is `sid`. With a `context_path` other than `/` the "
+        "default name has it at the end: `__Host-sid.shop`.",
     )
     path: Annotated[str, AfterValidator(_check_path)] = Field(
         default="/", description="The path below which the browser sends the cookie; `__Host-` names allow only `/`."
@@ -74,17 +97,20 @@ class CookieSettings(BaseModel):
     domain: Annotated[str | None, AfterValidator(_check_domain)] = Field(
         default=None,
         description="The cookie's domain: all its hosts receive the cookie; by default only the host that "
-        "set it does. `__Host-` names allow none.",
+        "set it does. A dot in front has no meaning. `__Host-` names allow no domain.",
     )
     secure: Switch = Field(
         default_factory=lambda data: not data.get("insecure"),
-        description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`.",
+        description="Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`. If set to "
+        "true, it holds in development for requests over plain http too.",
     )
     httponly: Switch = Field(default=True, description="Whether the cookie is hidden from scripts in the page.")
-    samesite: Annotated[Literal["lax", "strict", "none"], choice("lax", "strict", "none")] = Field(
+    samesite: Annotated[
+        Literal["lax", "strict", "none", "off"], choice("lax", "strict", "none", "off"), BeforeValidator(_read_samesite)
+    ] = Field(
         default="lax",
         description="Whether requests from other sites carry the cookie: `lax`, `strict` or `none`, which "
-        "needs Secure (S-22).",
+        "needs Secure (S-22). `off` or false leaves the attribute out, and the choice to the browser.",
     )
     partitioned: Switch = Field(
         default=False,
@@ -92,14 +118,34 @@ class CookieSettings(BaseModel):
     )
     max_age: Seconds = Field(
         default=None,
-        description="How long the browser keeps the cookie, in whole seconds; at most 400 days, and never beyond the "
-        "session's absolute deadline (S-27). By default until the browser is closed.",
+        description="How long the browser keeps the cookie, in whole seconds, after a change of the session, or "
+        "after a use when a thirtieth of that time has passed; at most 400 days, and never beyond the session's "
+        "absolute deadline (S-27). By default until the browser is closed.",
     )
 
     @property
     def watermark_name(self) -> str:
         """The name of the watermark's cookie (C-11)."""
         return f"{self.name}-v"
+
+    def of_context(self, context_path: str) -> Self:
+        """These settings with the default name of a context, if no name is set."""
+        if "name" in self.model_fields_set or context_path == "/":
+            return self
+        values = {**self.__dict__, "name": self.name + suffix_of(context_path)}
+        return self.model_construct(_fields_set=self.model_fields_set, **values)
+
+    def over_plain_http(self) -> CookieSettings:
+        """The same cookie without what browsers take over TLS only."""
+        return CookieSettings(
+            insecure=True,
+            name=_PREFIX.sub("", self.name),
+            path=self.path,
+            domain=self.domain,
+            httponly=self.httponly,
+            samesite="lax" if self.samesite == "none" else self.samesite,
+            max_age=self.max_age,
+        )
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

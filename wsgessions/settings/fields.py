@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ..credentials.identity import ID_LENGTH
 from ..store.constants import TRACKED_KEYS
@@ -40,7 +41,11 @@ from .values import (
 __all__ = ["SettingFields"]
 
 
-class SettingFields(BaseModel):
+def _of_context(cookie: CookieSettings, others: ValidationInfo) -> CookieSettings:
+    return cookie.of_context(others.data.get("context_path", "/"))
+
+
+class SettingFields(BaseSettings):
     """The fields of `SessionSettings`, which reads and checks them."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -57,7 +62,8 @@ class SettingFields(BaseModel):
         default="development",
         description="`production` refuses to start with a store that is volatile, was not named, or is "
         "connected without TLS or without checking its certificate; or with a cookie that is readable in "
-        "transit or by scripts.",
+        "transit or by scripts. In `development` a request over plain http gets a cookie without Secure, named "
+        "`sid` in place of `__Host-sid`; over https only the latter counts (S-24).",
     )
     allow_eviction: Switch = Field(
         default=False,
@@ -98,7 +104,7 @@ class SettingFields(BaseModel):
     context_path: ContextPath = Field(
         default="/",
         description="The name of this application in the cluster, a path. Applications with the same context share "
-        "sessions.",
+        "sessions. On one host applications with different contexts have a cookie each, by default (`cookie.name`).",
     )
     assurance: Assurance = Field(
         default="none",
@@ -284,4 +290,6 @@ class SettingFields(BaseModel):
     encryption: NoEncryption = Field(
         default=None, description="How values are encrypted in the store. This release: none only."
     )
-    cookie: CookieSettings = Field(default_factory=CookieSettings, description="The session cookie; a table.")
+    cookie: Annotated[CookieSettings, AfterValidator(_of_context)] = Field(
+        default_factory=CookieSettings, description="The session cookie; a table."
+    )

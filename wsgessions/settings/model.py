@@ -21,6 +21,7 @@ from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, mo
 
 from ..errors import ConfigError
 from .checks import contradictions
+from .cookie import CookieSettings
 from .fields import SettingFields
 from .names import GUIDE_NAMES
 from .overrides import SettingOverrides
@@ -123,6 +124,12 @@ class SessionSettings(SettingFields):
         if ours == "secrets" and "secrets_file" in self._origins:
             ours = "secrets_file"
         return self._origins.get(ours, "default")
+
+    @property
+    def plain_http_cookie(self) -> CookieSettings | None:
+        """The cookie of requests over plain http, in development; None if it is the same as over TLS (S-24, S-25)."""
+        says = self.cookie.insecure or "secure" in self.cookie.model_fields_set
+        return None if says or self.env != "development" else self.cookie.over_plain_http()
 
     @property
     def nonstop_seconds(self) -> float:

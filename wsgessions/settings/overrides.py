@@ -31,27 +31,31 @@ class CookieOverrides(TypedDict, total=False):
     """The settings of the session cookie."""
 
     insecure: bool
-    """For plain http on loopback only: omits Secure and makes `sid` the default name, since a browser accepts no
-    `__Host-` cookie without Secure (S-24)."""
+    """Omits Secure over TLS too, and makes `sid` the default name, since a browser accepts no `__Host-` cookie without
+    Secure. Over plain http `env = "development"` does so by itself (S-24)."""
     name: str
-    """The id cookie's name; the watermark's cookie has the same name with `-v` at the end. With `cookie.insecure` the
-    default is `sid`."""
+    """The id cookie's name, up to 100 characters; the watermark's cookie has the same name with `-v` at the end. With
+    `cookie.insecure` the default is `sid`. With a `context_path` other than `/` the default name has it at the end:
+    `__Host-sid.shop`."""
     path: str
     """The path below which the browser sends the cookie; `__Host-` names allow only `/`."""
     domain: str | None
-    """The cookie's domain: all its hosts receive the cookie; by default only the host that set it does. `__Host-` names
-    allow none."""
+    """The cookie's domain: all its hosts receive the cookie; by default only the host that set it does. A dot in front
+    has no meaning. `__Host-` names allow no domain."""
     secure: bool
-    """Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`."""
+    """Whether the browser sends the cookie over TLS only. False only with `cookie.insecure`. If set to true, it holds
+    in development for requests over plain http too."""
     httponly: bool
     """Whether the cookie is hidden from scripts in the page."""
-    samesite: Literal["lax", "strict", "none"]
-    """Whether requests from other sites carry the cookie: `lax`, `strict` or `none`, which needs Secure (S-22)."""
+    samesite: Literal["lax", "strict", "none", "off"]
+    """Whether requests from other sites carry the cookie: `lax`, `strict` or `none`, which needs Secure (S-22). `off`
+    or false leaves the attribute out, and the choice to the browser."""
     partitioned: bool
     """Whether an embedded page has a cookie of its own for each embedding site (CHIPS, S-23)."""
     max_age: Duration | None
-    """How long the browser keeps the cookie, in whole seconds; at most 400 days, and never beyond the session's
-    absolute deadline (S-27). By default until the browser is closed."""
+    """How long the browser keeps the cookie, in whole seconds, after a change of the session, or after a use when a
+    thirtieth of that time has passed; at most 400 days, and never beyond the session's absolute deadline (S-27). By
+    default until the browser is closed."""
 
 
 class SettingOverrides(TypedDict, total=False):
@@ -62,7 +66,9 @@ class SettingOverrides(TypedDict, total=False):
     (`package.module:Class`). `auto` chooses it by the class of the application."""
     env: Literal["development", "production"]
     """`production` refuses to start with a store that is volatile, was not named, or is connected without TLS or
-    without checking its certificate; or with a cookie that is readable in transit or by scripts."""
+    without checking its certificate; or with a cookie that is readable in transit or by scripts. In `development` a
+    request over plain http gets a cookie without Secure, named `sid` in place of `__Host-sid`; over https only the
+    latter counts (S-24)."""
     allow_eviction: bool
     """Accept a server that evicts sessions when its memory is full (`maxmemory-policy` other than `noeviction`), with a
     warning. The visitor of an evicted session is a new visitor. It needs `concurrency`, and should be used with
@@ -83,7 +89,8 @@ class SettingOverrides(TypedDict, total=False):
     `memory:`, `valkey://` or `redis://` (`valkeys://` and `rediss://` for TLS), `unix://`, `aiocache:alias`, or the
     scheme of another package. Several servers, separated by commas, are tried in turn."""
     context_path: str
-    """The name of this application in the cluster, a path. Applications with the same context share sessions."""
+    """The name of this application in the cluster, a path. Applications with the same context share sessions. On one
+    host applications with different contexts have a cookie each, by default (`cookie.name`)."""
     assurance: Literal["none", "aal1", "aal2", "aal3"]
     """A level of NIST SP 800-63B that sets the defaults of the two timeouts below and rejects longer ones: `aal1` 30 d
     in all; `aal2` 24 h in all, 1 h idle; `aal3` 12 h in all, 15 min idle (S-53). It does not cover the method of login,

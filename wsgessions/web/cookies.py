@@ -170,7 +170,7 @@ class SessionCookies:
         return self._set(self._mark_prefix + watermark, max_age)
 
     def clear(self) -> list[bytes]:
-        """The Set-Cookie values that remove both cookies, with the attributes they were set with (S-32)."""
+        """The Set-Cookie values that remove both cookies, the id's last, with their attributes (S-32)."""
         return self._clear(self._suffix)
 
     def clear_strays(self) -> list[bytes]:
@@ -183,7 +183,7 @@ class SessionCookies:
         return self._stray_deletions
 
     def _clear(self, suffix: str) -> list[bytes]:
-        return [f"{prefix}; Max-Age=0{suffix}".encode("ascii") for prefix in (self._id_prefix, self._mark_prefix)]
+        return [f"{prefix}; Max-Age=0{suffix}".encode("ascii") for prefix in (self._mark_prefix, self._id_prefix)]
 
     def _set(self, pair: str, max_age: int | None) -> bytes:
         age = "" if max_age is None else f"; Max-Age={max_age}"
@@ -198,7 +198,8 @@ def _attributes(settings: CookieSettings, domain: str | None) -> str:
         parts.append("Secure")
     if settings.httponly:
         parts.append("HttpOnly")
-    parts.append(f"SameSite={settings.samesite.capitalize()}")
+    if settings.samesite != "off":
+        parts.append(f"SameSite={settings.samesite.capitalize()}")
     if settings.partitioned:
         parts.append("Partitioned")
     return "".join(f"; {part}" for part in parts)

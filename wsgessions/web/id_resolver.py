@@ -17,28 +17,36 @@ from .response_headers import VARY, Header
 
 if TYPE_CHECKING:
     from ..manager.request_sessions import RequestSessions
-    from ..settings import SessionSettings
+    from ..settings import CookieSettings, SessionSettings
 
-__all__ = ["SessionIdResolver"]
+__all__ = ["PLAIN_SCHEMES", "SessionIdResolver"]
 
 _log_once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
-_PLAIN: Final = frozenset({"http", "ws"})
+PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
 
 
 class SessionIdResolver:
     """The channels of one configuration.
 
     Args:
-        settings: the settings, of which `cookie`, `header` and `id_length` are used.
+        settings: the settings, of which `cookie`, `env`, `header` and `id_length` are used.
+        cookie: other settings of the cookie, for these channels.
     """
 
-    __slots__ = ("_cookies", "_header", "_secure", "_strays", "read", "vary")
+    __slots__ = ("_chosen", "_cookies", "_header", "_secure", "_strays", "plain", "read", "shares_name", "vary")
 
-    def __init__(self, settings: SessionSettings) -> None:
-        self._secure = settings.cookie.secure
+    def __init__(self, settings: SessionSettings, cookie: CookieSettings | None = None) -> None:
+        self._secure, self._chosen = (cookie or settings.cookie).secure, cookie is not None
         self._cookies = SessionCookies(
-            settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
+            cookie or settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
         )
+        plain = settings.plain_http_cookie if cookie is None else None
+        self.plain: Final[SessionIdResolver | None] = None if plain is None else SessionIdResolver(settings, plain)
+        """The channels of requests over plain http that present no id by the safe cookie; None if there is no other
+        cookie (S-24).
+        """
+        self.shares_name: Final = plain is not None and plain.name == settings.cookie.name
+        """Whether the two cookies have one name, so that only the scheme tells them apart."""
         self._strays: list[Header] = [(b"set-cookie", cookie) for cookie in self._cookies.clear_strays()]
         self._header = None if settings.header is None else IdHeader(settings.header, id_length=settings.id_length)
         self.read: Final[Callable[[Iterable[Any]], PresentedCredentials]] = (
@@ -47,6 +55,18 @@ class SessionIdResolver:
         """The credentials in the headers of an ASGI scope. Without a configured header, this is the scan of cookies."""
         self.vary: Final[Header] = VARY if self._header is None else (b"vary", b"Cookie, " + self._header.name)
         """The field with the request's fields on which a response depends if the session was accessed (S-40)."""
+
+    def choose(self, headers: Iterable[Any], scheme: str | None) -> tuple[SessionIdResolver, PresentedCredentials]:
+        """The channels for the response to a request, and the credentials that it presents.
+
+        The safe cookie counts over plain http too: behind a proxy with TLS, and for browsers that trust localhost. Over
+        https no other counts, as an attacker on the network can plant one without Secure.
+        """
+        presented = self.read(headers)
+        is_found = presented.finding is not ABSENT and not self.shares_name
+        if is_found or self.plain is None or scheme not in PLAIN_SCHEMES:
+            return self, presented
+        return self.plain, self.plain.read(headers)
 
     def _read_both(self, headers: Iterable[Any]) -> PresentedCredentials:
         headers = list(headers)
@@ -74,9 +94,8 @@ class SessionIdResolver:
         credential = not untold and unit.id != presented.id and unit.id not in presented.rivals
         if credential and carrier is BY_COOKIE:
             self._look_for_plain_http(scheme)
-        says_how_long = max_age is not None or unit.cookie_seconds is not None
-        if credential or (says_how_long and unit.is_committed and not untold):
-            fields.append(self.set_id(carrier, unit.id, max_age=max_age))
+        if credential and self._leaves_strays(unit, presented):
+            fields += self._strays
         move = None if unit.unsettled is None else requests.move_for(unit)
         watermark = move or requests.watermark_for(unit)
         if watermark is not None:
@@ -86,8 +105,10 @@ class SessionIdResolver:
                 fields.append((b"set-cookie", self._cookies.set_watermark(watermark, max_age=max_age)))
             if move is None and unit.id == presented.id and presented is unit.presented:
                 self._cookies.expect(presented, watermark, requests.resolve_next(unit))
-        if credential and self._leaves_strays(unit, presented):
-            fields += self._strays
+        says_how_long = (max_age is not None or unit.cookie_seconds is not None) and unit.is_committed and not untold
+        if credential or (says_how_long and requests.has_latest_id(unit)):
+            # Last, for front ends that keep one Set-Cookie of a response: without the watermark the session works.
+            fields.append(self.set_id(carrier, unit.id, max_age=max_age))
         return fields, credential
 
     def _leaves_strays(self, unit: UnitOfWork, presented: PresentedCredentials) -> bool:
@@ -100,7 +121,7 @@ class SessionIdResolver:
 
     def _clear_all(self, presented: PresentedCredentials) -> list[Header]:
         fields = self.clear(presented.carrier)
-        return [*fields, *self._strays] if presented.strays else fields
+        return [*self._strays, *fields] if presented.strays else fields
 
     def set_id(self, carrier: CredentialChannel, session_id: str, *, max_age: int | None) -> Header:
         """The response's field that gives the client its id.
@@ -121,12 +142,18 @@ class SessionIdResolver:
         return [(b"set-cookie", cookie) for cookie in self._cookies.clear()]
 
     def _look_for_plain_http(self, scheme: str | None) -> None:
-        """S-24. Secure stays set: behind a proxy with TLS the scheme does not show the client's connection (S-25)."""
-        if scheme not in _PLAIN or not self._secure:
+        """S-24, S-25: in production, behind a proxy with TLS, the scheme does not show the client's connection."""
+        if scheme not in PLAIN_SCHEMES:
             return
-        _log_once.warning(
-            "plain_http",
-            "a request came over plain http, and browsers return a Secure cookie only over TLS or to localhost; that "
-            "is correct behind a proxy with TLS; for other loopback names, or for a browser without that exception, "
-            "there is the setting cookie.insecure",
-        )
+        if self._chosen:
+            _log_once.warning(
+                "plain_http",
+                "a request came over plain http, and env is development, so its session's cookie has no Secure; a site "
+                'behind a proxy with TLS sets env = "production"',
+            )
+        elif self._secure:
+            _log_once.warning(
+                "plain_http",
+                "a request came over plain http, and browsers return a Secure cookie only over TLS or to localhost; "
+                "that is correct behind a proxy with TLS; otherwise there is the setting cookie.insecure",
+            )

@@ -120,7 +120,7 @@ class SessionRequest(Struct):
                 status < 500
                 and unit.record is unit.client_record is not None
                 and self.requests.reads_are_plain
-                and not (unit.baseline or unit.may_be_pending)
+                and not (unit.baseline or unit.may_be_pending or unit.cookie_seconds)
             ):
                 unit.phase = RESPONSE_STARTED
                 return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=self.resolver.vary)
@@ -140,7 +140,7 @@ class SessionRequest(Struct):
         unit, requests = self.unit, self.requests
         if status >= 500 or not unit.is_accessed:
             return status >= 500
-        if unit.is_pending or requests.renews or unit.has_followed_move:
+        if unit.is_pending or requests.renews or unit.cookie_seconds or unit.has_followed_move:
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)
 
@@ -163,7 +163,9 @@ class SessionRequest(Struct):
                 unit.rollback(self.session)
         renews = self.method is not None and requests.renewal_due(unit)
         if not (renews or unit.is_pending):
-            return self._touch_in_time()
+            unit.is_cookie_due = self.method is not None and requests.cookie_renewal_due(unit)
+            if not unit.is_cookie_due:
+                return self._touch_in_time()
         create = may_create and self.method not in _NEVER_CREATING
         deadline = time.monotonic() + self.budget
         committing = requests.repository.commit(self.session, deadline=deadline, create=create, renew=renews)
@@ -229,7 +231,9 @@ class SessionRequest(Struct):
         kept = [header for header in present if header not in stale]
         there = {_subject(header) for header in kept}
         missing = [field for field in fields if field not in self.fields_inside or _subject(field) not in there]
-        return kept, missing
+        # Those that nothing has changed leave last, too, as a response without layers has them.
+        again = [field for field in fields if field in kept or field in missing]
+        return [header for header in kept if header not in again], again
 
     def _decide_fields(self) -> tuple[Headers, bool]:
         return self.resolver.fields_for(self.unit, self.presented, self.requests, scheme=self.scheme)

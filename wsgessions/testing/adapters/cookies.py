@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from .client import Browser, http_scope, talk
@@ -60,6 +62,24 @@ class CookieCases(AdapterHarness):
             _, *attributes = cookie.split("; ")
             assert set(attributes) == {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"}
         assert len(browser.id or "") == 43
+
+    async def test_the_cookie_of_the_id_is_the_last_of_a_response(self, browser: Browser) -> None:
+        """C-11, S-29: a front end that keeps one Set-Cookie of a response keeps the session by it."""
+        for action in ("set-color", "login-ann", "invalidate"):
+            fields = (await browser.get(f"/do/{action}")).headers.get_list("set-cookie")
+            assert [field.partition("=")[0] for field in fields] == ["__Host-sid-v", "__Host-sid"], action
+
+    async def test_a_persistent_cookie_is_renewed_for_a_visitor_who_only_reads(self, nodes: Nodes) -> None:
+        """S-27, S-33: a few times in its life, and so a second after the last change."""
+        browser = nodes(cookie={"max_age": 30}).browser()
+        await browser.get("/do/set-color")
+        given: dict[str, str] = {}
+        async with asyncio.timeout(20):
+            while "__Host-sid" not in given:
+                await asyncio.sleep(0.05)
+                given = cookies_set(await browser.get("/do/read"))
+        assert "; Max-Age=30;" in given["__Host-sid"]
+        assert await browser.do("read") == {"color": "color"}
 
     async def test_reads_set_no_cookie(self, browser: Browser) -> None:
         """S-33."""
@@ -191,6 +211,28 @@ class CookieCases(AdapterHarness):
         cookies = [value for name, value in sent[0]["headers"] if name == b"set-cookie"]
         assert len(cookies) == 2
         assert all(b"; Path=/;" in cookie for cookie in cookies)
+
+    async def test_in_development_the_cookie_is_chosen_by_the_request(self, node: Node, browser: Browser) -> None:
+        """S-24: over https only the safe one counts, which an attacker on the network cannot plant."""
+        sent = await talk(node, http_scope("/do/set-color", scheme="http"))
+        fields = [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
+        assert [field.partition("=")[0] for field in fields] == ["sid-v", "sid"]
+        assert not any("Secure" in field for field in fields)
+        cookie = (b"cookie", "; ".join(field.partition(";")[0] for field in fields).encode())
+        sent = await talk(node, http_scope("/do/get-color", [cookie], scheme="http"))
+        assert sent[1]["body"] == b'"color"'
+        sent = await talk(node, http_scope("/do/get-color", [cookie]))
+        assert sent[1]["body"] == b"null"
+        assert set(cookies_set(await browser.get("/do/set-color"))) == {"__Host-sid", "__Host-sid-v"}
+
+    async def test_applications_of_one_host_do_not_end_each_others_sessions(self, nodes: Nodes) -> None:
+        """S-12: with a context each, they have a cookie each."""
+        shop, blog = nodes(context_path="/shop"), nodes(context_path="/blog")
+        browser = shop.browser()
+        assert set(cookies_set(await browser.get("/do/set-color"))) == {"__Host-sid.shop", "__Host-sid.shop-v"}
+        await browser.at(blog).do("set-size")
+        assert await browser.do("read") == {"size": "size"}
+        assert await browser.at(shop).do("read") == {"color": "color"}
 
     async def test_plain_http_on_this_machine_has_cookies_of_another_name(self, nodes: Nodes) -> None:
         """S-24."""

@@ -72,7 +72,7 @@ class LongConnectionCases(AdapterHarness):
                 pause.resume.set()
             assert (await socket.next())["type"] == "websocket.send"
             await asyncio.gather(*running)
-        fresh = {"cookie": browser.cookie.partition(";")[0]}  # the id alone: the store is read
+        fresh = {"cookie": f"__Host-sid={browser.id}"}  # the id alone: the store is read
         wanted = ["color", "message", "part", "plain", "task"]
         async with asyncio.timeout(30):  # frameworks may run a task beside its request, without waiting for it
             while (await one.browser().get("/do/names", headers=fresh)).json() != wanted:  # noqa: ASYNC110
