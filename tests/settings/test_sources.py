@@ -10,7 +10,7 @@ import pytest
 
 from wsgessions.errors import ConfigError
 from wsgessions.settings import CookieSettings, SessionSettings
-from wsgessions.settings.sources import from_environment
+from wsgessions.settings.sources import EnvironmentSource
 
 
 def write(path: Path, text: str) -> None:
@@ -188,12 +188,12 @@ class TestEnvironment:
         assert error.setting == "nonstop_timeout"
         assert "2000ms" in (error.hint or "")
 
-    def test_a_value_of_the_environment_is_not_shown_by_its_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """S-79."""
+    def test_a_single_field_can_be_asked_for_as_of_any_source(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WSGESSIONS_NAMESPACE", "shop")
-        source = from_environment(SessionSettings)
-        assert source["namespace"].value == "shop"
-        assert repr(source) == "{'namespace': <from environment WSGESSIONS_NAMESPACE>}"
+        source = EnvironmentSource(SessionSettings)
+        value, name, is_complex = source.get_field_value(SessionSettings.model_fields["namespace"], "namespace")
+        assert (value.value, name, is_complex) == ("shop", "namespace", False)
+        assert repr(value) == "<from environment WSGESSIONS_NAMESPACE>"
 
 
 class TestNames:

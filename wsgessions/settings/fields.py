@@ -48,7 +48,7 @@ def _of_context(cookie: CookieSettings, others: ValidationInfo) -> CookieSetting
 class SettingFields(BaseSettings):
     """The fields of `SessionSettings`, which reads and checks them."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
     )
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Any, NoReturn, Self, Unpack
 
 from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from ..errors import ConfigError
 from .checks import contradictions
@@ -26,7 +27,7 @@ from .fields import SettingFields
 from .names import GUIDE_NAMES
 from .overrides import SettingOverrides
 from .problems import combined, config_errors
-from .sources import from_constructor, from_environment, from_files, is_sourced, merged, shielded, unwrapped
+from .sources import EnvironmentSource, FileSource, from_constructor, is_sourced, merged, shielded, unwrapped
 
 __all__ = ["SessionSettings"]
 
@@ -47,12 +48,9 @@ class SessionSettings(SettingFields):
 
     def __init__(self, **values: Unpack[SettingOverrides]) -> None:
         # Error trackers show the variables of an error's frames: from here on no frame holds a bare value (S-79).
-        model = type(self)
-        given = shielded(model, values)
+        given = shielded(type(self), values)
         del values
-        given = from_constructor(model, given)
-        environment, files = from_environment(model), from_files(model)
-        super().__init__(**merged(merged(files, environment), given))
+        super().__init__(**from_constructor(type(self), given))
 
     @classmethod
     def load(cls, base: SessionSettings | None, overrides: Mapping[str, Any]) -> Self:
@@ -69,6 +67,18 @@ class SessionSettings(SettingFields):
         given = from_constructor(cls, overrides)
         below: Mapping[str, Any] = {} if base is None else base.given
         return cls(**merged(below, given))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - given by name, as the next two
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Our own sources in place of the usual ones: they record origins, and reject unknown names."""
+        return init_settings, EnvironmentSource(settings_cls), FileSource(settings_cls)
 
     @model_validator(mode="wrap")
     @classmethod

@@ -1,7 +1,7 @@
 """The sources of settings: the constructor, the environment and the files of the working directory.
 
-Each source returns canonical names, with unchanged values and their origins; `merged` puts one above another. Within
-one source a setting has one value, under any of its names (R-07).
+Each source returns canonical names, with unchanged values and their origins; `wsgessions.settings` lets
+pydantic-settings merge them. Within one source a setting has one value, under any of its names (R-07).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
 
 from ..errors import ConfigError
 from .names import GUIDE_NAMES, nested_model, setting_names
@@ -25,10 +27,10 @@ from .problems import combined
 __all__ = [
     "CONSTRUCTOR",
     "ENV_PREFIX",
+    "EnvironmentSource",
+    "FileSource",
     "Sourced",
     "from_constructor",
-    "from_environment",
-    "from_files",
     "is_sourced",
     "merged",
     "shielded",
@@ -98,21 +100,32 @@ def from_constructor(model: type[BaseModel], given: Mapping[str, Any]) -> dict[s
     return _gathered(model, _table_entries(model, given, CONSTRUCTOR), folded=False)
 
 
-def from_environment(model: type[BaseModel]) -> dict[str, Any]:
+class _Source(PydanticBaseSettingsSource):
+    """A source that returns all its settings at once."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+
+class EnvironmentSource(_Source):
     """Variables that begin with ``WSGESSIONS_``, in any case; ``__`` separates the name of a table, blank means unset
     (R-08).
     """
-    refuse_misspelt(model, os.environ)
-    return _gathered(model, _environment_entries(os.environ), folded=True)
+
+    def __call__(self) -> dict[str, Any]:
+        refuse_misspelt(self.settings_cls, os.environ)
+        return _gathered(self.settings_cls, _environment_entries(os.environ), folded=True)
 
 
-def from_files(model: type[BaseModel]) -> dict[str, Any]:
+class FileSource(_Source):
     """``wsgessions.toml`` and the table ``[tool.wsgessions]`` of ``pyproject.toml``, both of the working directory."""
-    entries = [
-        *_table_entries(model, _read_toml(OWN_FILE), OWN_FILE),
-        *_table_entries(model, _read_toml(PROJECT_FILE, "tool", "wsgessions"), PROJECT_TABLE),
-    ]
-    return _gathered(model, entries, folded=False)
+
+    def __call__(self) -> dict[str, Any]:
+        entries = [
+            *_table_entries(self.settings_cls, _read_toml(OWN_FILE), OWN_FILE),
+            *_table_entries(self.settings_cls, _read_toml(PROJECT_FILE, "tool", "wsgessions"), PROJECT_TABLE),
+        ]
+        return _gathered(self.settings_cls, entries, folded=False)
 
 
 def is_sourced(data: Mapping[str, Any]) -> bool:
