@@ -93,8 +93,9 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
         client's, and the client sends the cookie that fits.
         """
         resolver, headers = self.config.core.resolver, _headers(connection)
-        if connection.scope["headers"]:
-            return [resolver.choose(headers, connection.scope.get("scheme"))]
+        scope: Any = connection.scope
+        if scope["headers"]:
+            return [resolver.choose(headers, scope.get("scheme"))]
         choices = [(each, each.read(headers)) for each in (resolver, resolver.plain) if each is not None]
         return sorted(choices, key=lambda choice: choice[1].id is None)
 

@@ -161,7 +161,8 @@ def _keep_permanent(app: Quart, manager: SessionManager, session: QuartSession) 
     try:
         if session.get(PERMANENT):
             lifetime = app.permanent_session_lifetime
-            unit_of(session).keep_cookie(lifetime, extend=app.config["SESSION_REFRESH_EACH_REQUEST"])
+            each_request: bool = app.config["SESSION_REFRESH_EACH_REQUEST"]
+            unit_of(session).keep_cookie(lifetime, extend=each_request)
             if session.max_inactive_interval != lifetime:
                 session.max_inactive_interval = lifetime
         elif PERMANENT in session and session.max_inactive_interval == app.permanent_session_lifetime:

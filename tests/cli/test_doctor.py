@@ -13,8 +13,9 @@ import pytest
 from tests.cli.conftest import MakeCommand
 from wsgessions.cli.exit_code import ExitCode
 from wsgessions.cli.visits import visit
+from wsgessions.settings import SessionSettings
 
-NAME = "sid"
+SETTINGS = SessionSettings()
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def page(*, status: int = 200, cookie: str = "", knows: str = "") -> Iterator[st
 
 
 def judged(*urls: str) -> list[str]:
-    return [finding.verdict for finding in visit(urls, NAME)]
+    return [finding.verdict for finding in visit(urls, SETTINGS)]
 
 
 def test_servers_that_share_their_sessions_are_fine() -> None:
@@ -53,7 +54,7 @@ def test_servers_that_share_their_sessions_are_fine() -> None:
 
 def test_a_server_that_does_not_know_the_session_of_the_other_is_found() -> None:
     with page(cookie="sid=one") as first, page(cookie="sid=two") as second:
-        good, bad = visit([first, second], NAME)
+        good, bad = visit([first, second], SETTINGS)
     assert (good.verdict, bad.verdict) == ("ok", "fail")
     assert "context_path" in bad.remedy
 
@@ -69,7 +70,7 @@ def test_a_server_that_does_not_know_the_session_of_the_other_is_found() -> None
 )
 def test_what_is_wrong_with_a_page_is_told_with_a_remedy(options: dict[str, object], verdict: str, word: str) -> None:
     with page(**options) as url:  # type: ignore[arg-type]
-        (finding,) = visit([url], NAME)
+        (finding,) = visit([url], SETTINGS)
     assert finding.verdict == verdict
     assert word in finding.remedy
 

@@ -31,7 +31,14 @@ async def test_the_start_says_once_and_in_one_line_what_is_in_force(caplog: pyte
             session["a"] = 1
         await manager.close()
     (line,) = [record.getMessage() for record in caplog.records if record.name == START_LOGGER]
-    for fact in ("store memory:", "namespace shop", "context /cart", "cookie ", "idle timeout 20m", "env development"):
+    for fact in (
+        "store memory:",
+        "namespace shop",
+        "context /cart",
+        "over plain http)",
+        "idle timeout 20m",
+        "env development",
+    ):
         assert fact in line
 
 

@@ -42,8 +42,8 @@ def doctor(
     except WsgessionsError as error:
         print(Finding("fail", f"the store: {error}"))
         raise typer.Exit(ExitCode.of(error)) from error
-    findings = []
-    for finding in visit(urls or [], settings.cookie.name):
+    findings: list[Finding] = []
+    for finding in visit(urls or [], settings):
         print(finding)
         findings.append(finding)
     if any(finding.verdict == "fail" for finding in findings):

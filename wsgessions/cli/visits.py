@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from http.cookies import Morsel, SimpleCookie
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from ..settings import SessionSettings
 
 __all__ = ["Finding", "visit"]
 
@@ -27,16 +30,18 @@ class Finding(NamedTuple):
         return f"{self.verdict:<4}  {self.text}" + (f"\n      {self.remedy}" if self.remedy else "")
 
 
-def visit(urls: Sequence[str], name: str) -> Iterator[Finding]:
+def visit(urls: Sequence[str], settings: SessionSettings) -> Iterator[Finding]:
     """Visit one page after the other, as one browser would.
 
     Args:
         urls: the pages.
-        name: of the cookie with the session's id.
+        settings: the settings of their servers, which tell the cookie with the session's id.
     """
-    held = ""
+    held, plain = "", settings.plain_http_cookie
     for url in urls:
-        if urlsplit(url).scheme not in _SCHEMES:
+        scheme = urlsplit(url).scheme
+        name = (settings.cookie if plain is None or scheme != "http" else plain).name
+        if scheme not in _SCHEMES:
             yield Finding("fail", f"{url} is no URL of a page", "write for instance http://localhost:8000/")
             continue
         try:

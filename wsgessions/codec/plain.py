@@ -72,7 +72,7 @@ class PlainCopy(Walk):
         raise unsupported(value)  # to_plain goes on for ever
 
     def _plain(self, value: Any) -> Any:
-        kind = type(value)
+        kind: type[object] = type(value)
         base = next((each for each in kind.__mro__ if each in _BASES), None)
         try:
             return self._to_plain(value) if base is None else _BASES[base](value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 __all__ = ["START_LOGGER", "write_complete_lines"]
 
@@ -17,7 +17,13 @@ START_LOGGER: Final = "wsgessions.start"
 """The logger of the line that says what is in force; it is written without any configuration too."""
 
 
-class _LastResort(logging.StreamHandler):  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    _Base = logging.StreamHandler[TextIO]
+else:
+    _Base = logging.StreamHandler
+
+
+class _LastResort(_Base):
     """Writes to the present stderr what no other handler gets."""
 
     def __init__(self) -> None:

@@ -16,12 +16,12 @@ _log: Final = logging.getLogger(START_LOGGER)
 
 def tell_what_is_in_force(settings: SessionSettings) -> None:
     """Log it; the line has no secrets."""
-    nonstop = settings.nonstop_timeout
+    nonstop, plain = settings.nonstop_timeout, settings.plain_http_cookie
     facts = {
         "store": _store(settings),
         "namespace": settings.namespace,
         "context": settings.context_path,
-        "cookie": settings.cookie.name,
+        "cookie": settings.cookie.name + (f" ({plain.name} over plain http)" if plain else ""),
         "idle timeout": show_duration(settings.max_inactive_interval) if settings.max_inactive_interval else "none",
         "absolute timeout": show_duration(settings.absolute_timeout),
         "store deadline": "none" if nonstop is None else show_duration(nonstop),

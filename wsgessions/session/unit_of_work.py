@@ -48,6 +48,7 @@ class UnitOfWork(AttributeTracker):
     # As in the base, which documents them: declared again, because they are set here too.
     access: Access = UNTOUCHED
     stored: StoredAttributes = field(default_factory=nothing_stored)
+    may_be_pending: bool = False
 
     # What the client has presented.
     presented: PresentedCredentials = field(default_factory=PresentedCredentials)

@@ -216,7 +216,8 @@ def _read_toml(name: str, *tables: str) -> Mapping[str, Any]:
 
 
 def _refuse_misspelt_table(content: Any, table: str, file: str) -> None:
-    for other in content if isinstance(content, Mapping) and table == "wsgessions" else ():
+    tables: dict[str, Any] = content if isinstance(content, dict) and table == "wsgessions" else {}
+    for other in tables:
         if other != table and _is_like(other.lower(), table):
             raise ConfigError(
                 f"there is no such table; its name is {table}", setting=other, origin=file, hint=f"write [tool.{table}]"

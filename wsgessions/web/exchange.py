@@ -72,10 +72,13 @@ class Exchange(Struct):
             if parts or self._long is not None or self._replaced is not None:
                 return self._send_further(message)
         else:
+            status: int = message.get("status", 200)
+            if self._long is not None:
+                return self._open(message, needs_store=self.request.needs_store(status))
             headers: Any = message.get("headers") or []
-            headers = self.request.start_response(message.get("status", 200), headers) if self._long is None else None
+            headers = self.request.start_response(status, headers)
             if headers is None:
-                return self._open(message)
+                return self._open(message, needs_store=True)
             message = {**message, "headers": headers}
             if self.request.unit.is_accessed:
                 self._start, self._started = message, True
@@ -87,13 +90,13 @@ class Exchange(Struct):
             return self._sending
         return self._awaited(sending)
 
-    async def _open(self, message: Message) -> None:
+    async def _open(self, message: Message, *, needs_store: bool) -> None:
         """Send the start of the response, after what has to be done at the store."""
-        request, status = self.request, message.get("status", 200)
-        if request.needs_store(status):
+        request = self.request
+        if needs_store:
             may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
             try:
-                await request.before_response(status, may_create=may_create)
+                await request.before_response(message.get("status", 200), may_create=may_create)
             except WsgessionsError as error:
                 await self._send_error(error)
         headers: Any = message.get("headers") or []

@@ -124,7 +124,7 @@ class SessionRequest(Struct):
             ):
                 unit.phase = RESPONSE_STARTED
                 return add_session_headers(headers, (), no_store=unit.is_uncacheable, vary=self.resolver.vary)
-            if self.needs_store(status):
+            if unit.baseline or self.needs_store(status):
                 return None
             headers = self.add_headers(headers)
         elif status >= 500:
@@ -161,8 +161,9 @@ class SessionRequest(Struct):
             self._raise_instead_of_500(status)
             if not requests.settings.save_on_error:
                 unit.rollback(self.session)
-        renews = self.method is not None and requests.renewal_due(unit)
-        if not (renews or unit.is_pending):
+        may_renew = (requests.renews or unit.has_followed_move) and self.method is not None
+        renews = may_renew and requests.renewal_due(unit)
+        if not (renews or unit.baseline or unit.is_pending):
             unit.is_cookie_due = self.method is not None and requests.cookie_renewal_due(unit)
             if not unit.is_cookie_due:
                 return self._touch_in_time()

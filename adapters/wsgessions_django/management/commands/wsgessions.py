@@ -53,7 +53,7 @@ class Command(BaseCommand):
             self.stdout.write(f"ok    {_ask_store()}")
         except WsgessionsError as error:
             raise CommandError(f"the store: {error}", returncode=ExitCode.of(error)) from error
-        visited = list(visit(urls, current_manager().settings.cookie.name))
+        visited = list(visit(urls, current_manager().settings))
         for finding in visited:
             self.stdout.write(str(finding))
         if any(message.is_serious() for message in found) or any(each.verdict == "fail" for each in visited):
