@@ -80,12 +80,12 @@ class SessionMiddleware:
             await self._pass(scope, receive, send)
             return
         client, requests, resolver = scope.get("client"), self._requests, self.resolver
-        headers, scheme = scope.get("headers", ()), scope.get("scheme")
-        method = None if kind == "websocket" else scope.get("method", "")
+        method, scheme = None if kind == "websocket" else scope.get("method", ""), scope.get("scheme")
+        # No variable has the headers, which error reports would show (S-80).
         if resolver.plain is not None and scheme in PLAIN_SCHEMES:
-            resolver, presented = resolver.choose(headers, scheme)
+            resolver, presented = resolver.choose(scope.get("headers", ()), scheme)
         else:
-            presented = resolver.read(headers)
+            presented = resolver.read(scope.get("headers", ()))
         session = requests.begin(
             presented, client[0] if client else None, is_client_told=True, counts_access=method != "OPTIONS"
         )

@@ -52,10 +52,12 @@ class SessionContent(SessionBase):
 
     def __init__(self, session_key: AnyId | None = None, *, request: RequestContent | None = None) -> None:
         self._of_request: Final = None if request is None else request.session
-        self._is_marked = self._is_muted = False
-        self._is_gone = False
+        self._is_marked = False
+        self.is_muted: bool = False
+        """Whether `modified` was set to False, and nothing was changed since."""
+        self.is_gone: bool = False
         """Whether the session has ended elsewhere."""
-        self._is_deleted = False
+        self.is_deleted: bool = False
         """Whether this object has deleted the session, whose id and content it still shows, as Django's do."""
         self._is_asked_for = False
         if request is not None:
@@ -64,7 +66,7 @@ class SessionContent(SessionBase):
             self.manager = current_manager()
             self.is_left_out = False
             super().__init__(None if session_key is None else bare(session_key))
-            self._is_muted = False
+            self.is_muted = False
 
     @classmethod
     def of_request(cls, manager: SessionManager, session: Session, *, left_out: bool) -> Self:
@@ -134,11 +136,6 @@ class SessionContent(SessionBase):
         """Whether the commit has to store a new session, even an empty one: its id was told (`cycle_key`)."""
         return self._is_asked_for and unit_of(self.core).record is None
 
-    @property
-    def is_gone(self) -> bool:
-        """Whether the session has ended elsewhere, and no other was begun in its place."""
-        return self._is_gone
-
     # -- content -------------------------------------------------------------------------------------------------------
 
     def _get_session(self, no_load: bool = False) -> Session:
@@ -195,7 +192,7 @@ class SessionContent(SessionBase):
         self.core = self.manager.requests.begin(PresentedCredentials())
         if record is not None:
             unit_of(self.core).unknown_key = record.key  # so that no login of its client is undone by another (C-24)
-        self._is_gone, self._is_deleted = not self._is_deleted, False
+        self.is_gone, self.is_deleted = not self.is_deleted, False
 
     def load(self) -> dict[str, Any]:
         """The attributes in the store now, without changes that are not saved; none for an unknown id.
@@ -258,16 +255,16 @@ class SessionContent(SessionBase):
     @contextmanager
     def _muted_as_before(self) -> Generator[None]:
         """Django's methods set `modified` to what it is, so to False if there is nothing to remove."""
-        muted = self._is_muted
+        muted = self.is_muted
         try:
             yield
         finally:
-            self._is_muted = muted and not self._is_marked
+            self.is_muted = muted and not self._is_marked
 
     def clear(self) -> None:
         """Remove all attributes; the id stays. Django has no async variant of this: ``await session.aload()`` first."""
         self._session.clear()
-        self._is_marked, self._is_muted = True, False
+        self._is_marked, self.is_muted = True, False
         self._heed_user(USER)
 
     def _heed_user(self, changed: str) -> None:
@@ -294,21 +291,11 @@ class SessionContent(SessionBase):
         Setting it to False is to leave out what was changed so far, unless there is another change: a request does not
         save it. ``save()`` does.
         """
-        return self._is_marked or (not self._is_muted and self.core.modified)
+        return self._is_marked or (not self.is_muted and self.core.modified)
 
     @modified.setter
     def modified(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        self._is_marked, self._is_muted = value, not value
-
-    @property
-    def is_muted(self) -> bool:
-        """Whether `modified` was set to False, and nothing was changed since."""
-        return self._is_muted
-
-    @property
-    def is_deleted(self) -> bool:
-        """Whether this object has deleted the session, and no other was begun in its place."""
-        return self._is_deleted
+        self._is_marked, self.is_muted = value, not value
 
     # -- expiry --------------------------------------------------------------------------------------------------------
 

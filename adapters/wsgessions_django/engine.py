@@ -94,7 +94,7 @@ class SessionStore(SessionContent):
     async def _create(self, core: Session) -> None:
         bind_on_login(core)
         await self._updating(lambda: self.manager.requests.repository.create(core))
-        self._is_gone = self._is_asked_for = False
+        self.is_gone = self._is_asked_for = False
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
@@ -118,7 +118,7 @@ class SessionStore(SessionContent):
         core = await self._aget_session()
         if must_create:
             self._begin_after_delete(core)
-        if self._is_gone or self._is_deleted:
+        if self.is_gone or self.is_deleted:
             raise UpdateError("the session has ended")
         record = unit_of(core).record
         if record is None:
@@ -157,14 +157,14 @@ class SessionStore(SessionContent):
         await self.manager.requests.repository.load(session)
         await session.invalidate()
         if is_own and unit_of(self.core).is_accessed:
-            self._is_deleted = True
+            self.is_deleted = True
         elif is_own:
             await self._aget_session()
             self._begin_anew()
 
     def _begin_after_delete(self, core: Session) -> None:
         """Turn the content of a session that this object has deleted into that of a new one."""
-        if self._is_deleted:
+        if self.is_deleted:
             content = core.copy()
             self._begin_anew()
             core.update(content)
@@ -190,7 +190,7 @@ class SessionStore(SessionContent):
     def _end(self) -> None:
         self.core.invalidate()
         unit_of(self.core).reserved_id = None
-        self._is_gone = self._is_deleted = self._is_asked_for = False
+        self.is_gone = self.is_deleted = self._is_asked_for = False
         self.modified = True
 
     def cycle_key(self) -> None:
@@ -214,7 +214,7 @@ class SessionStore(SessionContent):
         if unit_of(self.core).record is None:
             # So that a receiver of the login's signal can store it.
             self._get_or_create_session_key()
-            self._is_asked_for, self._is_gone = True, False
+            self._is_asked_for, self.is_gone = True, False
         else:
             self.core.rotate_id()
         self.modified = True

@@ -452,8 +452,8 @@ def test_zero_is_until_the_browser_closes_whatever_the_settings_say(visitor: Vis
 @pytest.mark.parametrize("every", [True, False])
 def test_a_cookie_that_each_request_shall_renew_is_renewed_by_use_now_and_then(visitor: Visitor, every: bool) -> None:
     """S-33: not with every response, which might undo a login in another tab (S-209)."""
-    times = Times()
-    with override_settings(SESSION_SAVE_EVERY_REQUEST=every, SESSION_COOKIE_AGE=60 * 86_400):
+    times, ours = Times(), {"store_url": "memory:"}
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=every, SESSION_COOKIE_AGE=60 * 86_400, WSGESSIONS=ours):
         settings = current_manager().settings
         use_manager(SessionManager(settings, store=MemoryStore(clock=times.clock())))
         visitor = visitor.another()

@@ -140,7 +140,7 @@ async def test_one_attacker_does_not_hide_another(finding: RejectedId, caplog: p
             await Browser().request(app, headers=cookie, client=(peer, 5))
     told: defaultdict[str, list[str]] = defaultdict(list)
     for record in caplog.records:
-        if isinstance(record.args, tuple):
+        if record.name == "wsgessions.suspicion" and isinstance(record.args, tuple):
             told[record.msg].append(str(record.args[-1]))
     assert told  # of several ids, those that the store does not know are told of besides
     for peers in told.values():

@@ -257,7 +257,6 @@ async def test_after_the_date_nothing_is_read(node: Node, source: KeptSessions) 
         ({"cookie_path": "/\r\nset-cookie: a=b"}, "'cookie_path': expected a path"),
         ({"cookie_path": "shop"}, "'cookie_path': expected a path"),
         ({"cookie_domain": "example.org; Secure"}, "'cookie_domain': expected a host name"),
-        ({"cookie_domain": ""}, "'cookie_domain': expected a host name"),
         ({"cookie": "__Host-shop", "cookie_domain": "example.org"}, "'cookie_domain': a __Host- cookie has no domain"),
         ({"cookie": "__Host-shop", "cookie_path": "/shop"}, "'cookie_path': a __Host- cookie has the path /"),
     ],
@@ -265,6 +264,13 @@ async def test_after_the_date_nothing_is_read(node: Node, source: KeptSessions) 
 def test_what_cannot_be_meant_is_refused(node: Node, source: KeptSessions, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         on(node, source, read, **options)
+
+
+async def test_an_empty_domain_is_none(node: Node, source: KeptSessions) -> None:
+    browser = visitor()
+    await browser.request(on(node, source, read, keep=True, cookie_domain=""))
+    response = await browser.request(on(node, source, leave, keep=True, cookie_domain=""))
+    assert "Domain" not in response.set_cookies["session"]
 
 
 async def test_the_old_cookie_cannot_have_the_name_of_ours(node: Node, source: KeptSessions) -> None:

@@ -18,12 +18,12 @@ def deletion_of(name: str, *, path: str, domain: str | None) -> bytes:
     Args:
         name: the name of the cookie.
         path: the path of the cookie.
-        domain: the domain of the cookie, with or without a dot in front; None without one.
+        domain: the domain of the cookie, with or without a dot in front; None or empty without one.
 
     Raises:
         ConfigError: one of these is invalid in a header, or browsers would reject the cookie (S-28).
     """
-    domain = None if domain is None else domain.removeprefix(".")
+    domain = (domain or "").removeprefix(".") or None
     check_old_cookie(name, path=path, domain=domain)
     where = "" if domain is None else f"; Domain={domain}"
     secure = "; Secure" if _is_prefixed(name) else ""

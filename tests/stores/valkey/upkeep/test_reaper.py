@@ -260,6 +260,7 @@ async def test_a_reaper_survives_an_outage_and_says_so(
     server: RawServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reaper, "_log", LogThrottle(logging.getLogger("wsgessions.reaper")))
+    caplog.set_level(logging.DEBUG, "wsgessions.reaper")  # the line of the outage itself is a warning
     async with started(store_at(server.url, reap_interval=0.02, grace=0.0)) as store:
         sweeper = store.reaper
         assert sweeper is not None
