@@ -42,6 +42,10 @@ class SessionStore(SessionContent):
         ConfigError: a setting is wrong.
     """
 
+    # As in the base, which documents them: declared again, because they are set here too.
+    is_gone: bool
+    is_deleted: bool
+
     # -- changes at the store ------------------------------------------------------------------------------------------
 
     def exists(self, session_key: AnyId) -> bool:

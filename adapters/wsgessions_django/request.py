@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from wsgessions import Session, SessionManager
 from wsgessions.credentials.presented import PresentedCredentials
 from wsgessions.errors import SessionGone, StoreUnavailable, WsgessionsError
-from wsgessions.session import unit_of
+from wsgessions.session import UnitOfWork, unit_of
 from wsgessions.web import Scope
 from wsgessions.web.body_to_come import is_made_on_the_way
 from wsgessions.web.current_session import running
@@ -92,8 +92,8 @@ class NestedRequest:
         scope: Scope | None = None,
     ) -> None:
         self.manager = manager
-        self.session = session
-        self.unit = unit_of(session)
+        self.session: Session = session
+        self.unit: UnitOfWork = unit_of(session)
         self._outside = outside
         self._scope = scope
         self._dropped: Session | None = None

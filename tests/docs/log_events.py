@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,8 +35,17 @@ def events_in_code() -> set[Event]:
     Raises:
         AssertionError: a line of log has no event.
     """
-    files = [path for folder in ("wsgessions", "adapters") for path in sorted((ROOT / folder).rglob("*.py"))]
+    adapters = {entry.module.partition(".")[0] for entry in entry_points(group="wsgessions.adapters")}
+    files = [path for name in sorted({"wsgessions", *adapters}) for path in sorted(_folder_of(name).rglob("*.py"))]
     return {event for path in files if "testing" not in path.parts for event in _events(path)}
+
+
+def _folder_of(package: str) -> Path:
+    """Where a package is installed: for the tests of the wheel not in this tree."""
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])
 
 
 def _events(path: Path) -> Iterator[Event]:
