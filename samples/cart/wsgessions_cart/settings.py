@@ -10,6 +10,7 @@ __all__ = ["SETTINGS"]
 
 SETTINGS: Final = SessionSettings(
     context_path="/Cart",
+    max_inactive_interval="30m",  # said for all frameworks, as Django's own default is two weeks
     cookie={"insecure": True},  # plain http, which the sample uses on this machine only
     exclude=["/Cart/static"],
 )
