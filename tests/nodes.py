@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tests.spy_store import SpyStore
+from wsgessions.credentials.session_id import AnyId
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record.clock import StoreClock
@@ -48,3 +49,17 @@ def two_nodes(time: Time | None = None, **settings: Any) -> tuple[Node, Node]:
     """Two nodes on one memory store; its time is the machine's if none is given."""
     shared = MemoryStore(clock=None if time is None else time.clock())
     return make_node(shared, **settings), make_node(shared, **settings)
+
+
+async def created(manager: SessionManager, **attributes: Any) -> str:
+    """The id of a new session."""
+    async with manager.open() as session:
+        session.update(attributes)
+    assert session.id is not None
+    return session.id.get_secret_value()
+
+
+async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
+    """What another request sees."""
+    async with node.manager.open(session_id) as session:
+        return session.copy()

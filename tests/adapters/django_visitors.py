@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
+import pytest
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient, Client
@@ -19,7 +20,7 @@ from wsgessions_django.asgi import wrap
 NONE: Mapping[str, str] = {}
 FORM = "application/x-www-form-urlencoded"
 
-__all__ = ["KINDS", "Answer", "Visitor"]
+__all__ = ["KINDS", "Answer", "Visitor", "views", "visitor"]
 
 
 class Answer:
@@ -147,3 +148,13 @@ KINDS: dict[str, Callable[[], Visitor]] = {
     "asgi": lambda: OfDjango(AsyncClient(enforce_csrf_checks=True)),
     "adapter": OfAdapter,
 }
+
+
+@pytest.fixture(params=KINDS)
+def visitor(request: pytest.FixtureRequest, manager: object) -> Visitor:
+    return KINDS[request.param]()
+
+
+@pytest.fixture(params=["sync", "async"])
+def views(request: pytest.FixtureRequest) -> str:
+    return str(request.param)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth import get_user_model, update_session_auth_hash
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.signals import user_logged_in
-from django.core.management import call_command
 from django.db import connections
 from django.http import HttpRequest
 from django.test import AsyncClient, Client
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
-from tests.adapters.django_visitors import KINDS, Visitor
+from tests.adapters.django_users import ann, database, user
+from tests.adapters.django_visitors import Visitor, views, visitor
 from wsgessions.session import unit_of
 from wsgessions_django import SessionStore, current_manager
 
-__all__ = ["manager", "shared_server", "words"]
+__all__ = ["ann", "database", "manager", "shared_server", "views", "visitor", "words"]
 
 SITE = {
     "CSRF_USE_SESSIONS": True,
@@ -38,35 +37,6 @@ SITE = {
 }
 
 pytestmark = pytest.mark.usefixtures("manager")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def database() -> Iterator[None]:
-    call_command("migrate", verbosity=0)
-    yield
-    connections.close_all()
-
-
-@pytest.fixture
-def ann() -> Any:
-    return user("ann")
-
-
-def user(name: str, **more: Any) -> Any:
-    """A user whose password is the name."""
-    name = f"{name}{secrets.token_hex(4)}"
-    users: Any = get_user_model().objects
-    return users.create_user(name, password=name, **more)
-
-
-@pytest.fixture(params=KINDS)
-def visitor(request: pytest.FixtureRequest) -> Visitor:
-    return KINDS[request.param]()
-
-
-@pytest.fixture(params=["sync", "async"])
-def views(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 # -- logins ------------------------------------------------------------------------------------------------------------

@@ -16,28 +16,18 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
-from tests.adapters.django_visitors import KINDS, Visitor
+from tests.adapters.django_visitors import KINDS, Visitor, views, visitor
 from wsgessions.errors import ConfigError
 from wsgessions_django import SessionMiddleware, SessionStore
 from wsgessions_django.asgi import wrap
 
-__all__ = ["manager", "shared_server"]
+__all__ = ["manager", "shared_server", "views", "visitor"]
 
 VIEWS = "tests.adapters.django_contract_views"
 OURS = "wsgessions_django.SessionMiddleware"
 SITE = {"MIDDLEWARE": [OURS], "ROOT_URLCONF": VIEWS}
 
 pytestmark = pytest.mark.usefixtures("manager")
-
-
-@pytest.fixture(params=KINDS)
-def visitor(request: pytest.FixtureRequest, manager: object) -> Visitor:
-    return KINDS[request.param]()
-
-
-@pytest.fixture(params=["sync", "async"])
-def views(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def with_middleware(visitor: Visitor, *names: str) -> Iterator[Visitor]:

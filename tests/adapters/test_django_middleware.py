@@ -17,14 +17,14 @@ from django.http import HttpRequest
 from django.test import AsyncRequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
-from tests.adapters.django_visitors import KINDS, Answer, Visitor
+from tests.adapters.django_visitors import KINDS, Answer, Visitor, views, visitor
 from tests.record.test_clock import Times
 from wsgessions import SessionManager
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions_django.configuration import current_manager, use_manager
 
-__all__ = ["manager", "shared_server"]
+__all__ = ["manager", "shared_server", "views", "visitor"]
 
 SITE = {
     "MIDDLEWARE": ["wsgessions_django.SessionMiddleware", "tests.adapters.django_views.ending_meanwhile"],
@@ -43,16 +43,6 @@ def store(manager: SessionManager) -> WatchedStore:
     watched = WatchedStore(manager.store)
     use_manager(SessionManager(manager.settings, store=watched))
     return watched
-
-
-@pytest.fixture(params=KINDS)
-def visitor(request: pytest.FixtureRequest, manager: SessionManager) -> Visitor:
-    return KINDS[request.param]()
-
-
-@pytest.fixture(params=["sync", "async"])
-def views(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def attributes(cookie: str) -> set[str]:

@@ -13,16 +13,14 @@ import pytest
 from django.contrib.auth import alogin, login
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import UpdateError
-from django.core.management import call_command
-from django.db import connections
 from django.http import HttpRequest
 from django.test import Client
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
-from tests.adapters.test_django_auth import user
+from tests.adapters.django_users import ann, database
 from wsgessions_django import SessionStore, current_manager
 
-__all__ = ["manager", "shared_server", "words"]
+__all__ = ["ann", "database", "manager", "shared_server", "words"]
 
 SITE = {
     "MIDDLEWARE": ["wsgessions_django.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
@@ -31,18 +29,6 @@ SITE = {
 UNKNOWN = "A" * 43
 
 pytestmark = pytest.mark.usefixtures("manager")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def database() -> Iterator[None]:
-    call_command("migrate", verbosity=0)
-    yield
-    connections.close_all()
-
-
-@pytest.fixture
-def ann() -> Any:
-    return user("ann")
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.nodes import Node, two_nodes
+from tests.nodes import Node, content, created, two_nodes
 from wsgessions import errors
-from wsgessions.credentials.session_id import AnyId
 from wsgessions.manager import atomic
 
 
@@ -19,24 +18,12 @@ def nodes() -> tuple[Node, Node]:
     return two_nodes()
 
 
-async def created(node: Node, **attributes: Any) -> str:
-    async with node.manager.open() as session:
-        session.update(attributes)
-    assert session.id is not None
-    return session.id.get_secret_value()
-
-
-async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
-    async with node.manager.open(session_id) as session:
-        return session.copy()
-
-
 # -- increment ---------------------------------------------------------------------------------------------------------
 
 
 async def test_counting_on_two_nodes_loses_nothing(nodes: tuple[Node, Node]) -> None:
     """K-03: exactly one hundred, and every result is returned to one caller only."""
-    session_id = await created(nodes[0], n=0)
+    session_id = await created(nodes[0].manager, n=0)
 
     async def count(number: int) -> float:
         async with nodes[number % 2].manager.open(session_id) as session:
@@ -49,7 +36,7 @@ async def test_counting_on_two_nodes_loses_nothing(nodes: tuple[Node, Node]) -> 
 
 async def test_it_is_one_call_that_sends_no_value(nodes: tuple[Node, Node]) -> None:
     one, _ = nodes
-    session_id = await created(one, n=1, other="x" * 1000)
+    session_id = await created(one.manager, n=1, other="x" * 1000)
     async with one.manager.open(session_id) as session:
         one.store.calls.clear()
         assert await session.increment("n", 5) == 6
@@ -60,7 +47,7 @@ async def test_it_is_one_call_that_sends_no_value(nodes: tuple[Node, Node]) -> N
 
 
 async def test_an_absent_attribute_counts_as_zero(nodes: tuple[Node, Node]) -> None:
-    session_id = await created(nodes[0], a=1)
+    session_id = await created(nodes[0].manager, a=1)
     async with nodes[0].manager.open(session_id) as session:
         assert await session.increment("n", 2) == 2
         assert await session.increment("n", -0.5) == 1.5
@@ -70,7 +57,7 @@ async def test_an_absent_attribute_counts_as_zero(nodes: tuple[Node, Node]) -> N
 async def test_it_adds_to_what_this_request_has_made_of_the_attribute(nodes: tuple[Node, Node]) -> None:
     """And leaves its other changes for the commit."""
     one, other = nodes
-    session_id = await created(one, n=1, m=1, gone=5)
+    session_id = await created(one.manager, n=1, m=1, gone=5)
     async with one.manager.open(session_id) as session:
         session.update(n=10, m=10)
         del session["gone"]
@@ -94,7 +81,7 @@ async def test_a_new_session_counts_by_itself_until_it_is_created(nodes: tuple[N
 @pytest.mark.parametrize("value", ["1", None, True, [1], {"n": 1}, b"1"])
 async def test_what_is_no_number_is_refused_and_stays(nodes: tuple[Node, Node], value: Any) -> None:
     one, other = nodes
-    session_id = await created(one, n=value)
+    session_id = await created(one.manager, n=value)
     async with one.manager.open(session_id) as session:
         with pytest.raises(errors.CodecError, match=r"'n'.*number"):
             await session.increment("n")
@@ -104,7 +91,7 @@ async def test_what_is_no_number_is_refused_and_stays(nodes: tuple[Node, Node], 
 @pytest.mark.parametrize(("value", "by"), [(2**53 - 1, 1), (-(2**53) + 1, -1), (2**60, 1), (1e308, 1e308)])
 async def test_what_would_not_be_exact_is_refused_and_stays(nodes: tuple[Node, Node], value: float, by: float) -> None:
     one, other = nodes
-    session_id = await created(one, n=value)
+    session_id = await created(one.manager, n=value)
     async with one.manager.open(session_id) as session:
         with pytest.raises(errors.CodecError, match=r"'n'.*2\*\*53"):
             await session.increment("n", by)
@@ -114,7 +101,7 @@ async def test_what_would_not_be_exact_is_refused_and_stays(nodes: tuple[Node, N
 @pytest.mark.parametrize("by", ["1", None, True, float("nan"), float("inf"), 2**53])
 async def test_only_a_finite_exact_number_can_be_added(nodes: tuple[Node, Node], by: Any) -> None:
     one, _ = nodes
-    session_id = await created(one, n=1)
+    session_id = await created(one.manager, n=1)
     one.store.calls.clear()
     async with one.manager.open(session_id) as session:
         with pytest.raises(errors.CodecError, match="'n'"):
@@ -124,7 +111,7 @@ async def test_only_a_finite_exact_number_can_be_added(nodes: tuple[Node, Node],
 
 async def test_counting_takes_in_what_others_have_changed(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, n=1, a=1)
+    session_id = await created(one.manager, n=1, a=1)
     async with one.manager.open(session_id) as first, other.manager.open(session_id) as second:
         first.update(a=2, b=1)
         await first.commit()
@@ -134,7 +121,7 @@ async def test_counting_takes_in_what_others_have_changed(nodes: tuple[Node, Nod
 
 async def test_a_rotation_and_a_count_are_one_step(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, n=1)
+    session_id = await created(one.manager, n=1)
     async with one.manager.open(session_id) as session:
         session.rotate_id()
         assert await session.increment("n") == 2
@@ -148,7 +135,7 @@ async def test_a_rotation_and_a_count_are_one_step(nodes: tuple[Node, Node]) -> 
 
 async def test_updates_on_two_nodes_lose_nothing(nodes: tuple[Node, Node]) -> None:
     """K-03, K-05: every token is in, and each reading was a prefix of the final order."""
-    session_id = await created(nodes[0], tokens=[])
+    session_id = await created(nodes[0].manager, tokens=[])
     readings: list[list[int]] = []
 
     async def append(number: int) -> None:
@@ -163,7 +150,7 @@ async def test_updates_on_two_nodes_lose_nothing(nodes: tuple[Node, Node]) -> No
 
 async def test_the_function_gets_the_stores_value_and_may_run_again(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, n=1, a=1)
+    session_id = await created(one.manager, n=1, a=1)
     got: list[Any] = []
     async with one.manager.open(session_id) as first, other.manager.open(session_id) as second:
         first.update(n=10, a=2)
@@ -181,7 +168,7 @@ async def test_the_function_gets_the_stores_value_and_may_run_again(nodes: tuple
 
 async def test_an_absent_attribute_is_none_for_the_function(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, a=1)
+    session_id = await created(one.manager, a=1)
     async with one.manager.open(session_id) as session:
         assert await session.update("new", lambda value: [value]) == [None]
     assert await content(other, session_id) == {"a": 1, "new": [None]}
@@ -189,7 +176,7 @@ async def test_an_absent_attribute_is_none_for_the_function(nodes: tuple[Node, N
 
 async def test_uncommitted_changes_of_the_attribute_stand_against_it(nodes: tuple[Node, Node]) -> None:
     one, _ = nodes
-    session_id = await created(one, n=1, m=1)
+    session_id = await created(one.manager, n=1, m=1)
     async with one.manager.open(session_id) as session:
         session.update(n=2, m=2)
         with pytest.raises(errors.SessionConflict, match="not committed") as caught:
@@ -201,7 +188,7 @@ async def test_uncommitted_changes_of_the_attribute_stand_against_it(nodes: tupl
 
 async def test_a_function_that_raises_changes_nothing(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, n=1)
+    session_id = await created(one.manager, n=1)
 
     def fail(n: int) -> int:
         raise KeyError("mine")
@@ -218,7 +205,7 @@ async def test_a_result_that_cannot_be_stored_changes_nothing(
 ) -> None:
     """R-01."""
     one, other = nodes
-    session_id = await created(one, n=1)
+    session_id = await created(one.manager, n=1)
     async with one.manager.open(session_id) as session:
         with pytest.raises(errors.CodecError, match="'n'"):
             await session.update("n", lambda n: make())
@@ -229,7 +216,7 @@ async def test_whoever_is_always_too_late_is_told_so(nodes: tuple[Node, Node], m
     """F-76: the attempts are bounded."""
     monkeypatch.setattr(atomic, "MAX_ATTEMPTS", 3)
     one, other = nodes
-    session_id = await created(one, n=0)
+    session_id = await created(one.manager, n=0)
 
     async def interfere(name: str) -> None:
         if name == "apply":
@@ -247,7 +234,7 @@ async def test_whoever_is_always_too_late_is_told_so(nodes: tuple[Node, Node], m
 async def test_the_value_that_was_handed_out_is_left_behind(nodes: tuple[Node, Node]) -> None:
     """The session shows what the store has."""
     one, other = nodes
-    session_id = await created(one, cart=["pot"])
+    session_id = await created(one.manager, cart=["pot"])
     async with one.manager.open(session_id) as session:
         assert session["cart"] == ["pot"]
         await session.update("cart", lambda cart: [*cart, "cup"])

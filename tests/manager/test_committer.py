@@ -11,31 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.nodes import Node, Time, make_node, two_nodes
+from tests.nodes import Node, Time, content, created, make_node, two_nodes
 from wsgessions import errors
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.credentials.presented import CredentialStatus, PresentedCredentials
-from wsgessions.credentials.session_id import AnyId
 from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager import SessionManager, commit_log, committer, creation
 from wsgessions.record import CommitOutcome, CommitStatus
 from wsgessions.session import ServedFrom, Session, SessionStatus, unit_of
 from wsgessions.stores.memory.store import MemoryStore
-
-
-async def created(manager: SessionManager, **attributes: Any) -> str:
-    """The id of a new session."""
-    async with manager.open() as session:
-        session.update(attributes)
-    assert session.id is not None
-    return session.id.get_secret_value()
-
-
-async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
-    """What another request sees."""
-    async with node.manager.open(session_id) as session:
-        return session.copy()
-
 
 # -- loading -----------------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.codec.portraits import identical
-from tests.nodes import Node, two_nodes
+from tests.nodes import Node, content, created, two_nodes
 from wsgessions import errors
-from wsgessions.credentials.session_id import AnyId
 
 
 class UserInfo(dict[str, Any]):
@@ -45,18 +44,6 @@ def nodes() -> tuple[Node, Node]:
     return two_nodes()
 
 
-async def created(node: Node, **attributes: Any) -> str:
-    async with node.manager.open() as session:
-        session.update(attributes)
-    assert session.id is not None
-    return session.id.get_secret_value()
-
-
-async def content(node: Node, session_id: AnyId) -> dict[str, Any]:
-    async with node.manager.open(session_id) as session:
-        return session.copy()
-
-
 CASES: dict[str, tuple[Any, Any]] = {
     "a dict": (UserInfo(sub="u-1"), {"sub": "u-1"}),
     "a text": (SafeString("<b>"), "<b>"),
@@ -87,7 +74,7 @@ async def test_the_request_keeps_its_object_and_the_others_read_plain_data(nodes
 async def test_where_values_are_strict_they_are_refused_and_nothing_is_stored(case: str) -> None:
     """R-01."""
     one, other = two_nodes(strict_values=True)
-    session_id = await created(one, good=1)
+    session_id = await created(one.manager, good=1)
     async with one.manager.open(session_id) as session:
         session.update(good=2, bad=CASES[case][0])
         with pytest.raises(errors.CodecError, match=r"'bad.*cannot be stored"):
@@ -103,7 +90,7 @@ async def test_where_values_are_strict_they_are_refused_and_nothing_is_stored(ca
 async def test_changes_inside_are_found_after_a_commit_too(nodes: tuple[Node, Node], is_new: bool) -> None:
     """R-03."""
     one, other = nodes
-    session_id = None if is_new else await created(one, a=1)
+    session_id = None if is_new else await created(one.manager, a=1)
     async with one.manager.open(session_id) as session:
         session["user"] = UserInfo(roles=[])
         await session.commit()
@@ -113,7 +100,7 @@ async def test_changes_inside_are_found_after_a_commit_too(nodes: tuple[Node, No
 
 async def test_equal_content_in_another_class_is_no_change(nodes: tuple[Node, Node]) -> None:
     one, _ = nodes
-    session_id = await created(one, user={"sub": "u-1"}, role="admin")
+    session_id = await created(one.manager, user={"sub": "u-1"}, role="admin")
     one.store.calls.clear()
     async with one.manager.open(session_id) as session:
         session.update(user=UserInfo(sub="u-1"), role=Role.ADMIN)
@@ -123,7 +110,7 @@ async def test_equal_content_in_another_class_is_no_change(nodes: tuple[Node, No
 
 async def test_an_update_in_the_store_gives_the_plain_value(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
-    session_id = await created(one, user={})
+    session_id = await created(one.manager, user={})
     async with one.manager.open(session_id) as session:
         assert type(await session.update("user", lambda _: UserInfo(sub="u-1"))) is dict
     assert await content(other, session_id) == {"user": {"sub": "u-1"}}
@@ -132,7 +119,7 @@ async def test_an_update_in_the_store_gives_the_plain_value(nodes: tuple[Node, N
 async def test_a_number_of_a_subclass_can_be_added(nodes: tuple[Node, Node]) -> None:
     """C-10."""
     one, other = nodes
-    session_id = await created(one, n=Level.HIGH)
+    session_id = await created(one.manager, n=Level.HIGH)
     async with one.manager.open(session_id) as session:
         assert await session.increment("n", Level.HIGH) == 6
     assert identical(await content(other, session_id), {"n": 6})

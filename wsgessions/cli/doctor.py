@@ -10,7 +10,7 @@ import typer
 
 from ..errors import WsgessionsError
 from .exit_code import ExitCode
-from .visits import Finding, visit
+from .visits import Finding, ask_store, visit
 
 if TYPE_CHECKING:
     from ..settings import SessionSettings
@@ -52,14 +52,9 @@ def doctor(
 
 async def _ask_store(settings: SessionSettings) -> str:
     from ..manager import SessionManager
-    from ..store.contract import Countable, find_capability
 
     manager = SessionManager(settings)
     try:
-        await manager.start()
-        counting = find_capability(manager.store, Countable)
-        deadline = time.monotonic() + _PATIENCE
-        sessions = "" if counting is None else f", {await counting.count(deadline=deadline)} sessions"
-        return f"the store answers: {settings.store_url}{sessions}"
+        return await ask_store(manager, deadline=time.monotonic() + _PATIENCE)
     finally:
         await manager.close()

@@ -1,4 +1,4 @@
-"""Visits running servers as one browser would, for ``wsgessions doctor``."""
+"""Asks a store, and visits running servers as one browser would: for ``wsgessions doctor``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 if TYPE_CHECKING:
+    from ..manager import SessionManager
     from ..settings import SessionSettings
 
-__all__ = ["Finding", "visit"]
+__all__ = ["Finding", "ask_store", "visit"]
 
 _PATIENCE: Final = 5.0
 _SCHEMES: Final = frozenset({"http", "https"})
@@ -28,6 +29,20 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.verdict:<4}  {self.text}" + (f"\n      {self.remedy}" if self.remedy else "")
+
+
+async def ask_store(manager: SessionManager, *, deadline: float) -> str:
+    """Start the store of a manager, and say what it answers.
+
+    Raises:
+        WsgessionsError: it cannot be used.
+    """
+    from ..store.contract import Countable, find_capability
+
+    await manager.start()
+    counting = find_capability(manager.store, Countable)
+    sessions = "" if counting is None else f", {await counting.count(deadline=deadline)} sessions"
+    return f"the store answers: {manager.settings.store_url}{sessions}"
 
 
 def visit(urls: Sequence[str], settings: SessionSettings) -> Iterator[Finding]:

@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wsgessions.cli import main
 from wsgessions.cli.exit_code import ExitCode
-from wsgessions.cli.visits import visit
+from wsgessions.cli.visits import ask_store, visit
 from wsgessions.errors import WsgessionsError
-from wsgessions.store.contract import Countable, find_capability
+from wsgessions.store.contract import NEVER
 from wsgessions_django.checks import TAG
 from wsgessions_django.configuration import current_manager, settings_of_project
 from wsgessions_django.waiting import wait
@@ -50,19 +50,13 @@ class Command(BaseCommand):
         for message in found:
             self.stdout.write(f"{'fail' if message.is_serious() else 'warn'}  {message}")
         try:
-            self.stdout.write(f"ok    {_ask_store()}")
+            manager = current_manager()
+            wait(manager, manager.start)
+            self.stdout.write(f"ok    {wait(manager, lambda: ask_store(manager, deadline=NEVER))}")
         except WsgessionsError as error:
             raise CommandError(f"the store: {error}", returncode=ExitCode.of(error)) from error
-        visited = list(visit(urls, current_manager().settings))
+        visited = list(visit(urls, manager.settings))
         for finding in visited:
             self.stdout.write(str(finding))
         if any(message.is_serious() for message in found) or any(each.verdict == "fail" for each in visited):
             raise CommandError("the checks have found errors", returncode=ExitCode.FAILURE)
-
-
-def _ask_store() -> str:
-    manager = current_manager()
-    wait(manager, manager.start)
-    counting = find_capability(manager.store, Countable)
-    sessions = "" if counting is None else f", {wait(manager, counting.count)} sessions"
-    return f"the store answers: {manager.settings.store_url}{sessions}"
