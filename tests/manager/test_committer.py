@@ -942,3 +942,15 @@ async def test_a_cookie_lives_as_long_as_it_is_told_and_never_beyond_the_session
         assert manager.requests.cookie_max_age(unit_of(session)) == 3600
         unit_of(session).keep_cookie(told)
         assert manager.requests.cookie_max_age(unit_of(session)) in {age, None if age is None else age - 1}
+
+
+async def test_a_cookie_that_is_due_takes_one_commit() -> None:
+    """S-27: without changes a further commit sends nothing."""
+    node, _ = two_nodes()
+    session_id = await created(node.manager, a=1)
+    async with node.manager.open(session_id) as session:
+        assert session["a"] == 1
+        unit_of(session).is_cookie_due = True
+        await session.commit()
+        await session.commit()
+    assert node.store.calls.count("apply") == 1

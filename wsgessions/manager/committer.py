@@ -195,6 +195,7 @@ class Committer(Loader):
     async def _renew(self, session: Session, record: SessionRecord, deadline: float, *, id_too: bool) -> None:
         """Renew the id, or only its cookie, without other changes. A request that only reads must not fail with it."""
         unit = unit_of(session)
+        unit.is_cookie_due = False
         delta = SessionDelta(record.key, record.incarnation, record.version, interval_ms=record.interval_ms)
         new = self.renewal.new_id(unit, renew=True) if id_too else None
         try:
