@@ -19,6 +19,7 @@ from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
 from .web.exchange import Exchange
+from .web.foreign_sessions import refuse_foreign_sessions
 from .web.id_resolver import PLAIN_SCHEMES, SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
@@ -65,7 +66,9 @@ class SessionMiddleware:
         self._requests = self.manager.requests
         self._excluded = PathPrefixes(self.manager.settings.exclude)
         self._unstored = PathPrefixes(self.manager.settings.no_store)
-        self._has_path_rules = bool(self.manager.settings.exclude or self.manager.settings.no_store)
+        self._looks_at_scope = True
+        """Whether a request needs more than its headers: the first one, or each, if there are rules for paths."""
+        self._are_layers_known = False
         if self.manager.settings.cookie.insecure:
             _log_once.warning(
                 "insecure_cookie",
@@ -90,8 +93,8 @@ class SessionMiddleware:
             presented, client[0] if client else None, is_client_told=True, counts_access=method != "OPTIONS"
         )
         unit = unit_of(session)
-        if self._has_path_rules:
-            self._apply_path_rules(scope, session)
+        if self._looks_at_scope:
+            self._look_at_scope(scope, session)
         request = SessionRequest(requests, resolver, presented, session, unit, method, scheme, requests.budget)
         if unit.id is not None and unit.access is UNTOUCHED and not requests.lookup(session, unit):
             await request.load()
@@ -112,12 +115,20 @@ class SessionMiddleware:
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run what needs no session of its own."""
         if scope["type"] == "lifespan":
-            await run_lifespan(self.manager, self.app, scope, receive, send)
+            await run_lifespan(self.manager, self.app, scope, receive, send, before=lambda: self._check_layers(scope))
         else:
             await self.app(scope, receive, send)
 
-    def _apply_path_rules(self, scope: Scope, session: Session) -> None:
-        """The settings ``exclude`` and ``no_store``."""
+    def _check_layers(self, scope: Scope) -> None:
+        """R-50: all layers are there when the lifespan or the first request begins."""
+        refuse_foreign_sessions(scope.get("app"), self.app, host=getattr(self.app, "__self__", None))
+        self._are_layers_known = True
+        self._looks_at_scope = bool(self.manager.settings.exclude or self.manager.settings.no_store)
+
+    def _look_at_scope(self, scope: Scope, session: Session) -> None:
+        """Check the layers, if this is the first request, and apply the settings ``exclude`` and ``no_store``."""
+        if not self._are_layers_known:
+            self._check_layers(scope)
         unit, path = unit_of(session), (scope["path"], scope.get("root_path", ""))
         unit.is_uncacheable = self._unstored.hold(*path)
         if unit.id is not None and self._excluded.hold(*path):

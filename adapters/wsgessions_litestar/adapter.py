@@ -20,7 +20,7 @@ from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
-from wsgessions.web.headers_inside import HeadersInside
+from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 from .config import WsgessionsSessionConfig
 from .middleware import WsgessionsSessionMiddleware
@@ -112,7 +112,7 @@ class LitestarAdapter(InitPlugin):
 
 def _put_around(entries: list[Any], ours: DefineMiddleware) -> None:
     if entries:  # they see the headers of the session on their way out (S-40)
-        entries.append(DefineMiddleware(cast("Any", HeadersInside)))
+        entries.append(DefineMiddleware(cast("Any", InnerSessionMiddleware)))
     entries.insert(0, ours)
 
 

@@ -18,7 +18,7 @@ from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.web.call_tasks import CallTasks
-from wsgessions.web.headers_inside import telling_inside
+from wsgessions.web.inner_middleware import run_inside
 
 from .session import QuartSession
 
@@ -101,10 +101,13 @@ def ending_with_its_call(base: type[Any]) -> type[Any]:
 
         async def __call__(self, receive: Any, send: Any) -> None:
             try:
-                await super().__call__(receive, telling_inside(self.scope, send))
+                await run_inside(self._call, self.scope, receive, send)
             except asyncio.CancelledError:
                 await self._tasks.cancel()
                 raise
+
+        async def _call(self, _scope: Scope, receive: Receive, send: Send) -> None:
+            await super().__call__(receive, send)
 
         async def handle_messages(self, *args: Any) -> None:
             self._tasks.enter()

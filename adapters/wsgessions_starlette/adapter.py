@@ -17,7 +17,7 @@ from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
-from wsgessions.web.headers_inside import HeadersInside
+from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 __all__ = ["StarletteAdapter"]
 
@@ -77,23 +77,13 @@ class StarletteAdapter:
 
 
 def _put_outermost(app: Starlette, ours: Middleware) -> None:
-    build, innermost = app.build_middleware_stack, Middleware(HeadersInside)
+    build, innermost = app.build_middleware_stack, Middleware(InnerSessionMiddleware)
 
     def build_middleware_stack() -> ASGIApp:
         others = [entry for entry in app.user_middleware if entry is not ours and entry is not innermost]
-        _refuse_foreign(others)
         # The layers between, caches above all, see the headers of the session in the response (S-40).
         app.user_middleware[:] = [ours, *others, innermost] if others else [ours]
         return build()
 
     # Starlette builds the stack when it starts. Middleware added by add_middleware until then would be outside.
     app.build_middleware_stack = build_middleware_stack  # type: ignore[method-assign]
-
-
-def _refuse_foreign(entries: list[Middleware]) -> None:
-    """Reject another session middleware: two kinds of sessions under one key of the scope would be mixed (R-50)."""
-    for entry in entries:
-        factory: object = entry.cls
-        name, module = getattr(factory, "__name__", ""), getattr(factory, "__module__", "")
-        if name == "SessionMiddleware" and factory is not SessionMiddleware:
-            raise ConfigError(f"the application has {module}.{name} too", setting="adapter", hint="remove it")

@@ -12,7 +12,7 @@ from wsgessions.testing.adapters.harness import Nodes
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
 from wsgessions.web import AnyASGIApp, ASGIApp
-from wsgessions.web.headers_inside import HeadersInside
+from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 __all__ = ["AnyFrameworkSuite"]
 
@@ -28,7 +28,7 @@ class AnyFrameworkSuite(OnValkey, AdapterSuite):
         return SessionMiddleware(self.make_app(manager), manager=manager)
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
-        return SessionMiddleware(layer(HeadersInside(self.make_app(manager))), manager=manager)
+        return SessionMiddleware(layer(InnerSessionMiddleware(self.make_app(manager))), manager=manager)
 
     async def test_a_background_task_may_change_a_session_that_the_client_knows(
         self, browser: Browser, nodes: Nodes

@@ -8,7 +8,7 @@ from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
 from wsgessions.web import ASGIApp
-from wsgessions.web.headers_inside import HeadersInside
+from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 __all__ = ["shared_server"]
 
@@ -18,7 +18,7 @@ class TestBareMiddleware(EveryStore, AdapterSuite):
         return SessionMiddleware(app, manager=manager)
 
     def get_app_around(self, manager: SessionManager, layer: Layer) -> ASGIApp:
-        return SessionMiddleware(layer(HeadersInside(app)), manager=manager)
+        return SessionMiddleware(layer(InnerSessionMiddleware(app)), manager=manager)
 
 
 class TestBareMiddlewareWithoutNearCache(WithoutNearCache, TestBareMiddleware):

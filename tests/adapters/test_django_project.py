@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from tests.adapters.django_project import configure
 from tests.stores.valkey.raw_server import RawServer
 from tests.stores.valkey.shared_server import shared_server
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, install
-from wsgessions.errors import ConfigError
+from wsgessions.errors import ConfigError, WsgessionsError
 from wsgessions.settings.assurance import ASSURANCE_LIMITS
 from wsgessions.store.contract import Countable
 from wsgessions.testing.adapters.client import BASE_URL
@@ -278,7 +279,8 @@ async def lifespan_of(app: ASGIApp) -> list[str]:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    with suppress(WsgessionsError):  # raised after the server was notified
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
     return sent
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser, requires
+from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.cors import CORSMiddleware
@@ -24,11 +29,12 @@ from starlette.websockets import WebSocket
 
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.starlette_app import make_app, session
+from tests.stores.embedded.watched import ROOT
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.errors import ConfigError
 from wsgessions.testing.adapters.client import Browser
-from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.middleware import Layer, measuring
 from wsgessions.testing.adapters.suite import AdapterSuite
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.web import ASGIApp
@@ -264,6 +270,98 @@ def test_two_kinds_of_sessions_are_refused_at_the_start() -> None:
         client_of(installed(app)),
     ):
         pass
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_another_session_middleware_is_refused_wherever_it_stands(outside: bool) -> None:
+    """R-50: also around or inside of the bare middleware."""
+    app = app_with()
+    foreign = (ForeignSessionMiddleware, {"secret_key": "x" * 32})
+    ours = (SessionMiddleware, {"store_url": "memory:"})
+    for kind, options in (ours, foreign) if outside else (foreign, ours):
+        app.add_middleware(kind, **options)
+    with pytest.raises(ConfigError, match="two kinds of sessions would be mixed"), client_of(app):
+        pass
+    with pytest.raises(ConfigError):
+        client_of(app).get("/visits")
+
+
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+def test_a_server_refuses_to_start_with_two_kinds_of_sessions(server: str, tmp_path: Path) -> None:
+    """R-50: instead of a 500 for each request."""
+    (tmp_path / "doubled.py").write_text(
+        "from starlette.applications import Starlette\n"
+        "from starlette.middleware.sessions import SessionMiddleware\n"
+        "from wsgessions_starlette import StarletteAdapter\n"
+        "app = Starlette()\n"
+        "app.add_middleware(SessionMiddleware, secret_key='x')\n"
+        "StarletteAdapter(store_url='memory:').install(app)\n"
+    )
+    address = ["--port", "0"] if server == "uvicorn" else ["--bind", "127.0.0.1:0"]
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "adapters")))
+    refused = subprocess.run(
+        [sys.executable, "-m", server, "doubled:app", *address],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode != 0 or server == "hypercorn"  # which ends with 0
+    assert "the application has starlette.middleware.sessions.SessionMiddleware too" in refused.stderr
+
+
+@pytest.mark.parametrize("outside", ["metrics", "sessions"])
+def test_applications_place_the_middleware_themselves(outside: str) -> None:
+    """R-51: what stands outside of it sees its error responses as any other."""
+    statuses: list[int] = []
+    app, manager = app_with(), SessionManager(store_url="memory:")
+    layers: list[tuple[Any, dict[str, Any]]] = [
+        (CORSMiddleware, {"allow_origins": ["https://spa.example"], "allow_credentials": True}),
+        (measuring(statuses), {}),
+    ]
+    ours: tuple[Any, dict[str, Any]] = (SessionMiddleware, {"manager": manager})
+    for layer, options in [ours, *layers] if outside == "metrics" else [*layers, ours]:
+        app.add_middleware(layer, **options)
+
+    async def end(request: Request) -> Response:
+        request.session["late"] = 1
+        async with manager.open(get_session(request).id) as other:
+            await other.invalidate()
+        return PlainTextResponse("ended", headers={"access-control-expose-headers": "x", "location": "/lost"})
+
+    app.add_route("/end", end)
+    client = client_of(app)
+    client.headers["origin"] = "https://spa.example"
+    client.get("/visits")
+    response = client.get("/end")
+    assert response.status_code == 409
+    assert response.headers["access-control-allow-origin"] == "https://spa.example"
+    assert "location" not in response.headers
+    assert statuses == [200, 409 if outside == "metrics" else 200]  # inside, the application's own was measured
+
+
+def test_the_first_request_is_refused_without_a_lifespan_too() -> None:
+    app = Starlette(middleware=[Middleware(ForeignSessionMiddleware, secret_key="x" * 32)])
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="two kinds of sessions would be mixed"):
+            client_of(SessionMiddleware(app, store_url="memory:")).get("/")
+
+
+def test_sessions_of_a_mounted_application_are_its_own_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """As those of administration sites, which bring Starlette's."""
+    admin = Starlette(
+        routes=[Route("/", lambda request: JSONResponse(type(request.session).__module__))],
+        middleware=[Middleware(ForeignSessionMiddleware, secret_key="x" * 32)],
+    )
+    app = app_with()
+    app.mount("/admin", admin)
+    with client_of(installed(app)) as client:
+        assert client.get("/admin/").json() == "starlette.middleware.sessions"
+        assert client.get("/visits").json() == 1
+    found = [record for record in caplog.records if record.__dict__.get("event") == "foreign_sessions"]
+    assert [record.args for record in found] == [("/admin", "starlette.middleware.sessions.SessionMiddleware")]
 
 
 def test_the_middleware_alone_does_it_as_well() -> None:

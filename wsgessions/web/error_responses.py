@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..errors import CookiesOversized, SessionConflict, SessionGone, StoreUnavailable, WsgessionsError
 from ..internal.outage import OUTAGE
-from .response_headers import Header, Headers
+from .response_headers import Header, Headers, octet_pairs
 from .types import Message, Scope, Send
 
 __all__ = [
@@ -15,11 +15,18 @@ __all__ = [
     "ErrorResponse",
     "close_message",
     "error_response_for",
+    "kept_fields",
     "note_refusal",
     "send_error_response",
 ]
 
 RETRY_AFTER_SECONDS: Final = 1
+_KEPT_PREFIXES: Final = (b"access-control-", b"cross-origin-")
+_KEPT: Final = frozenset(
+    b"vary timing-allow-origin x-request-id request-id x-correlation-id correlation-id x-amzn-trace-id traceparent "
+    b"tracestate strict-transport-security content-security-policy referrer-policy permissions-policy "
+    b"x-content-type-options x-frame-options".split()
+)
 _POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
 """The close code of a WebSocket after an error of the server, as 500 is for a request."""
@@ -88,6 +95,20 @@ def error_response_for(error: WsgessionsError) -> ErrorResponse:
             return _OVERSIZED
         case _:
             return _FAULT
+
+
+def kept_fields(theirs: Iterable[Any]) -> Headers:
+    """The fields of a response that also hold for the error response in its place.
+
+    They depend on the request alone, or hold for all of the site: the origins that may read the response (CORS), the
+    fields of the request that it depends on, the id of the request in logs, and what browsers are to enforce. All
+    others describe a response that is not sent, as its cookies and its location do.
+
+    Args:
+        theirs: the fields of the response that is replaced.
+    """
+    named = [(name.lower(), name, value) for name, value in octet_pairs(theirs)]
+    return [(name, value) for lower, name, value in named if lower in _KEPT or lower.startswith(_KEPT_PREFIXES)]
 
 
 def note_refusal(answer: ErrorResponse) -> None:

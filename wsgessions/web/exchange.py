@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from traceback import walk_tb
 from types import CoroutineType
 from typing import Any, Final
@@ -21,7 +21,7 @@ from ..session import request_is_over
 from ..session.changes import CLOSED
 from .body_to_come import BodyToCome, is_made_on_the_way, sealed
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
-from .error_responses import close_message, error_response_for, send_error_response
+from .error_responses import close_message, error_response_for, kept_fields, send_error_response
 from .session_request import SessionRequest
 from .types import OPENS_RESPONSE, Message, Receive, Scope, Send
 
@@ -51,6 +51,10 @@ class Exchange(Struct):
     _start: Message | None = None
     _long: LongConnection | None = None
     _replaced: WsgessionsError | None = None
+    is_answered_inside: bool = False
+    """Whether an inner layer has replaced the application's response, so that the layers between see that."""
+    _fault: Exception | None = None
+    """The error to raise at the end for the server's log, after the session's error behind it was answered inside."""
     _sending: CoroutineType[Any, Any, None] | None = None
     """The last coroutine of the channel that was passed on: its code shows in the traceback of its error."""
     _lost: OSError | None = None
@@ -73,7 +77,7 @@ class Exchange(Struct):
                 return self._send_further(message)
         else:
             status: int = message.get("status", 200)
-            if self._long is not None:
+            if self._long is not None or self._replaced is not None:
                 return self._open(message, needs_store=self.request.needs_store(status))
             headers: Any = message.get("headers") or []
             headers = self.request.start_response(status, headers)
@@ -93,12 +97,15 @@ class Exchange(Struct):
     async def _open(self, message: Message, *, needs_store: bool) -> None:
         """Send the start of the response, after what has to be done at the store."""
         request = self.request
+        if self._replaced is not None:
+            await self._pass_error_response(message)
+            return
         if needs_store:
             may_create = message["type"] != "websocket.http.response.start"  # a denied WebSocket (R-47)
             try:
                 await request.before_response(message.get("status", 200), may_create=may_create)
             except WsgessionsError as error:
-                await self._send_error(error)
+                await self._replace(error, message, self._channel)
         headers: Any = message.get("headers") or []
         if request.unit.is_accessed:
             headers = request.add_headers(headers)
@@ -116,7 +123,7 @@ class Exchange(Struct):
         return message
 
     async def _send_further(self, message: Message) -> None:
-        if self._replaced is None and await self._admit(message):
+        if self.is_answered_inside or (self._replaced is None and await self._admit(message)):
             await self._awaited(self._channel(message))
 
     async def _awaited(self, sending: Awaitable[None]) -> None:
@@ -149,16 +156,30 @@ class Exchange(Struct):
         if self._started or self._replaced is not None:
             return message, send
         request, status = self.request, message.get("status", 200)
+        try:
+            if status >= 500:
+                request.raise_instead_of_500(status)
+            elif request.needs_store(status):
+                await request.before_response(status)
+        except WsgessionsError as error:
+            self.is_answered_inside = True
+            await self._replace(error, message, send)
         if not request.unit.is_accessed:
             return self._awaiting_use(message, send)
         if status < 500:
-            if request.needs_store(status):
-                try:
-                    await request.before_response(status)
-                except WsgessionsError as error:
-                    await self._send_error(error)
             message = {**message, "headers": request.add_headers_inside(message.get("headers") or [])}
         return message, send
+
+    async def answer_inside(self, error: Exception, send: Send) -> bool:
+        """Answer an error of the application for an inner layer, if it is the session's; returns whether it was."""
+        ours = error if isinstance(error, WsgessionsError) else self.request.unit.store_error
+        if ours is None or self._started or not error_response_for(ours).operational or self._is_from_channel(error):
+            return False
+        self._replaced, self.is_answered_inside = ours, True
+        self._fault = None if ours is error else error
+        await self.request.fail()
+        await self._answer(ours, send)
+        return True
 
     def foresee(self, message: Message) -> Message:
         """A copy of the opening message of a response whose body may access the session."""
@@ -176,13 +197,21 @@ class Exchange(Struct):
         made_on_the_way = is_made_on_the_way(start["headers"])
         return start, BodyToCome(send, self.request.unit, self.foresee) if made_on_the_way else send
 
-    async def _send_error(self, error: WsgessionsError) -> None:
-        """Replace the response by an error response, and end the application's call."""
+    async def _replace(self, error: WsgessionsError, start: Message, send: Send) -> None:
+        """Send an error response in place of the application's, and end the application's call."""
         answer = error_response_for(error)
         _log.warning("response_replaced", "answered %d in place of the application: %s", answer.status, error)
-        self._started, self._replaced = True, error
-        await send_error_response(answer, self._scope, self._channel, self.request.fields_for_error())
+        self._replaced, fields = error, kept_fields(start.get("headers") or [])
+        if not self.is_answered_inside:
+            self._started, fields = True, [*fields, *self.request.fields_for_error()]
+        await send_error_response(answer, self._scope, send, fields)
         raise _Replaced from error
+
+    async def _pass_error_response(self, message: Message) -> None:
+        """Send the start of an error response that comes from an inner layer."""
+        theirs: Iterable[Any] = message.get("headers") or []
+        self._started = True
+        await self._awaited(self._channel({**message, "headers": [*theirs, *self.request.fields_for_error()]}))
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 
@@ -255,7 +284,7 @@ class Exchange(Struct):
         ours = error if isinstance(error, WsgessionsError) else self.request.unit.store_error
         answers = ours is not None and error_response_for(ours).operational
         await self.request.fail()
-        answered = ours is not None and answers and await self._answer(ours)
+        answered = ours is not None and answers and await self._answer(ours, self._channel)
         if not answered or ours is not error:
             raise error
 
@@ -271,12 +300,15 @@ class Exchange(Struct):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
         if not error_response_for(answered).operational:
             raise answered
+        if self._fault is not None:
+            raise self._fault
 
-    async def _answer(self, error: WsgessionsError) -> bool:
+    async def _answer(self, error: WsgessionsError, send: Send) -> bool:
         """Send the client an error that the application has not handled, as far as that is still possible."""
         answer = error_response_for(error)
         if not self._started:
-            await send_error_response(answer, self._scope, self._channel, self.request.fields_for_error())
+            fields = [] if self.is_answered_inside else self.request.fields_for_error()
+            await send_error_response(answer, self._scope, send, fields)
         elif isinstance(self._long, OpenSocket) and not self._long.closed:
             await self._channel(close_message(answer))
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreUnavailable, WsgessionsError
@@ -20,28 +21,48 @@ START_SECONDS: Final = 10.0
 """How long the start waits for a store that is still starting."""
 
 
-class _StartFailed(Exception):
-    """Ends the application's lifespan after the start's failure was reported to the server."""
-
-
-async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def run_lifespan(
+    manager: SessionManager,
+    app: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    before: Callable[[], None] = lambda: None,
+) -> None:
     """Run the application's lifespan inside the manager's.
 
     An application without lifespan events raises, as ASGI specifies; the manager then starts with the first request.
+
+    Args:
+        manager: the manager.
+        app: the application.
+        scope: the scope of the lifespan.
+        receive: the server's receive channel.
+        send: the server's send channel.
+        before: what is to be checked before the start; an error of it is a failed start, as one of the manager is.
     """
-    failed = False
+    failure: Exception | None = None
 
     async def receive_and_start() -> Message:
-        nonlocal failed
+        nonlocal failure
         message = await receive()
         if message["type"] == "lifespan.startup":
-            failed = True
-            await _start(manager, send)
-            failed = False
+            try:
+                before()
+                await start_manager(manager)
+            except WsgessionsError as error:
+                failure = error
+                try:
+                    await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
+                except Exception as servers:
+                    failure = servers  # some servers end the lifespan by an error of their own
+                    raise
+                raise
         return message
 
     async def close_and_send(message: Message) -> None:
-        if failed:
+        if failure is not None:
             return  # the server has been notified, and accepts it only once
         if message["type"] in {"lifespan.shutdown.complete", "lifespan.shutdown.failed", "lifespan.startup.failed"}:
             await manager.close()
@@ -51,16 +72,11 @@ async def run_lifespan(manager: SessionManager, app: ASGIApp, scope: Scope, rece
         await app(scope, receive_and_start, close_and_send)
     except BaseException as error:
         await manager.close()
-        if not isinstance(error, _StartFailed):
+        if failure is None or error is failure or not isinstance(error, Exception):
             raise
-
-
-async def _start(manager: SessionManager, send: Send) -> None:
-    try:
-        await start_manager(manager)
-    except WsgessionsError as error:
-        await send({"type": "lifespan.startup.failed", "message": f"wsgessions could not start: {error}"})
-        raise _StartFailed from error
+    if failure is not None:  # the application has handled it, or raised another; clients of tests wait for an error
+        await manager.close()
+        raise failure
 
 
 async def start_manager(manager: SessionManager) -> None:

@@ -158,7 +158,7 @@ class SessionRequest(Struct):
         """
         unit, requests = self.unit, self.requests
         if status >= 500:
-            self._raise_instead_of_500(status)
+            self.raise_instead_of_500(status)
             if not requests.settings.save_on_error:
                 unit.rollback(self.session)
         may_renew = (requests.renews or unit.has_followed_move) and self.method is not None
@@ -179,7 +179,7 @@ class SessionRequest(Struct):
         if self.unit.is_accessed and self.requests.must_touch_now(self.unit):
             await self.requests.touch(self.unit)
 
-    def _raise_instead_of_500(self, status: int) -> None:
+    def raise_instead_of_500(self, status: int) -> None:
         """An error handler has made a 500 of the session's error: raise it, for the right error response (F-00a)."""
         error = self.unit.store_error
         if status == 500 and error is not None and error_response_for(error).operational:

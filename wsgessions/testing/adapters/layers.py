@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from ...web import ASGIApp
+from .actions import Pause, pauses
 from .client import Browser
-from .harness import AdapterHarness, Nodes, cookies_set
-from .middleware import LAYERS, ORIGIN, Layer, compressing, counting, handling_errors, in_a_task, sharing
+from .harness import AdapterHarness, Node, Nodes, cookies_set
+from .middleware import LAYERS, ORIGIN, Layer, compressing, counting, handling_errors, in_a_task, measuring, sharing
 
 __all__ = ["LayerCases"]
 
@@ -68,6 +72,25 @@ class LayerCases(AdapterHarness):
         assert [answer.headers["x-requests"] for answer in answers] == ["0", "1", "2"]
         assert await browser.do("read") == {"color": "color", "requests": 3}
 
+    @pytest.mark.parametrize("failure", ["load", "commit", "end"])
+    async def test_an_error_response_of_the_session_passes_the_layers(
+        self, nodes: Nodes, inside: bool, failure: str
+    ) -> None:
+        """R-34, R-51: in place of the application's it is readable for another origin, and counted as what it is."""
+        statuses: list[int] = []
+        layers = _stacked(measuring(statuses), in_a_task, sharing)
+        node = nodes(inside=layers) if inside else nodes()
+        browser = node.browser() if inside else node.browser().at(layers(node))
+        await browser.do("set-color")
+        response = await _failing(node, browser, failure)
+        assert response.status_code == (self.gone_status if failure == "end" else 503)
+        assert response.headers["access-control-allow-origin"] == ORIGIN
+        assert "Origin" in response.headers["vary"]
+        assert "set-cookie" not in response.headers
+        assert statuses == [200, response.status_code]
+        node.store.stopped = False
+        assert await browser.do("read") == ({} if failure == "end" else {"color": "color"})
+
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
         """R-33: for any source of the response. Some frameworks turn an error into a 500 before any middleware sees
         it.
@@ -92,6 +115,24 @@ class LayerCases(AdapterHarness):
         await browser.do("set-color")
         assert (await browser.get("/raise/login-ann")).status_code == 500
         assert await browser.do("read") == {"color": "color"}
+
+
+async def _failing(node: Node, browser: Browser, failure: str) -> Any:
+    """The response to a request that cannot get its session, cannot store its changes, or whose session has ended."""
+    headers = {"origin": ORIGIN}
+    if failure == "load":
+        node.store.stopped = True
+        return await browser.get("/do/read", headers=headers)
+    pause = pauses["size"] = Pause()
+    request = asyncio.create_task(browser.copy().get("/do/pause-size", headers=headers))
+    await pause.reached.wait()
+    if failure == "commit":
+        node.store.stopped = True
+    else:
+        async with node.manager.open(browser.id) as session:
+            await session.invalidate()
+    pause.resume.set()
+    return await request
 
 
 def _around(nodes: Nodes, inside: bool, *layers: Layer) -> Browser:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from ...web import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LAYERS", "Layer", "compressing", "counting", "handling_errors", "in_a_task", "sharing"]
+__all__ = ["LAYERS", "Layer", "compressing", "counting", "handling_errors", "in_a_task", "measuring", "sharing"]
 
 Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
 """Puts a middleware around an application."""
@@ -127,6 +127,30 @@ def handling_errors(status: int) -> Layer:
                 scope["session"]["error"] = str(error)
                 await send({"type": "http.response.start", "status": status, "headers": []})
                 await send({"type": "http.response.body", "body": b"an error page"})
+
+        return middleware
+
+    return layer
+
+
+def measuring(statuses: list[int]) -> Layer:
+    """Records the status of each response, as a middleware of metrics does; 500 for a request that raises."""
+
+    def layer(app: ASGIApp) -> ASGIApp:
+        async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+            status = 500
+
+            async def note(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                await send(message)
+
+            try:
+                await app(scope, receive, note)
+            finally:
+                if scope["type"] == "http":
+                    statuses.append(status)
 
         return middleware
 

@@ -9,7 +9,7 @@ from tests.nodes import Node
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
-from wsgessions.web.headers_inside import HeadersInside
+from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -23,7 +23,7 @@ class Layered:
 
     def __init__(self, node: Node, app: ASGIApp, *, then: object = None) -> None:
         self.seen: list[Fields] = []
-        self._inside = HeadersInside(app)
+        self._inside = InnerSessionMiddleware(app)
         self._then = then
         self.app = SessionMiddleware(self._layer, manager=node.manager)
 
@@ -101,12 +101,13 @@ async def test_an_error_that_the_layer_makes_a_page_of_drops_the_changes(node: N
     assert node.store.counts["create"] == 0
 
 
-async def test_a_store_in_trouble_is_a_503_past_the_layer(node: Node) -> None:
-    """F-00a."""
+async def test_the_layer_sees_the_503_of_a_store_that_is_down(node: Node) -> None:
+    """F-00a, R-34."""
     layered, browser = Layered(node, answering(remember)), Browser()
     node.store.down = True
-    assert (await browser.request(layered.app)).status == 503
-    assert layered.seen == []
+    response = await browser.request(layered.app)
+    assert response.status == 503
+    assert layered.seen == [response.start["headers"]]
 
 
 async def test_a_stream_depends_on_the_visitor_before_it_looks(node: Node) -> None:
@@ -160,5 +161,5 @@ async def test_without_sessions_around_it_nothing_happens(scope: Scope) -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    await HeadersInside(app)(scope, None, send)  # type: ignore[arg-type]  # nothing is received
+    await InnerSessionMiddleware(app)(scope, None, send)  # type: ignore[arg-type]  # nothing is received
     assert calls == [send]
