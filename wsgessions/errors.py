@@ -112,7 +112,7 @@ class SessionTooLarge(CodecError):
 
 
 class SessionClosed(WsgessionsError):
-    """The session was used after its request, or created or changed after the response had started (R-38, R-39)."""
+    """The session was changed after its request, or created or changed after the response had started (R-38, R-39)."""
 
     code = "session_closed"
     docs = "how-to/background-work/"

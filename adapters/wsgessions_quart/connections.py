@@ -7,20 +7,17 @@ session middleware has to know of both: that the handler has failed (R-32), and 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any, cast
 
 from quart import Quart, websocket
 from quart.signals import got_websocket_exception
 
-from wsgessions import Session, SessionManager
+from wsgessions import Session
 from wsgessions.errors import WsgessionsError
 from wsgessions.session import unit_of
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.web.call_tasks import CallTasks
 from wsgessions.web.inner_middleware import run_inside
-
-from .session import QuartSession
 
 __all__ = ["Inside", "ending_with_its_call"]
 
@@ -33,13 +30,10 @@ class Inside:
     Args:
         app: the application, with its middleware.
         quart: the Quart application inside it.
-        manager: the manager of its sessions.
     """
 
-    def __init__(self, app: ASGIApp, quart: Quart, manager: SessionManager) -> None:
+    def __init__(self, app: ASGIApp, quart: Quart) -> None:
         self.app = app
-        self._quart = quart
-        self._manager = manager
         got_websocket_exception.connect(self._note_error, quart)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,8 +45,6 @@ class Inside:
             if others:
                 raise
             raise first from first.__cause__  # Quart 0.23 runs each call as a group
-        if scope.get("_quart._preserve_context"):
-            _leave_a_copy(self._quart, scope)
 
     async def _note_error(self, _: Quart, exception: Exception, **_rest: Any) -> None:
         """Roll back what a failed handler changed and did not commit, although Quart answers its error (R-32)."""
@@ -62,18 +54,6 @@ class Inside:
         session = scope.get("session")
         if isinstance(session, Session):
             unit_of(session).rollback(session)
-
-
-def _leave_a_copy(quart: Quart, scope: Scope) -> None:
-    """Leave tests a copy: ``async with app.test_client()`` shows the session after the request, when it is closed
-    (R-39).
-    """
-    context: Any = getattr(quart, "_preserved_context", None)
-    session = scope.get("session")
-    if isinstance(session, Session) and context is not None and context.session is session:
-        with suppress(WsgessionsError):  # a session that cannot be used is not shown
-            copy = QuartSession(dict(session))
-            setattr(context, "_session" if hasattr(context, "_session") else "session", copy)
 
 
 def _refusing(scope: Scope, send: Send) -> Send:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar, Final, Unpack, cast
 
-from quart import Quart, has_request_context, request, websocket
+from quart import Quart, has_request_context, has_websocket_context, request, websocket
 from quart.sessions import SessionInterface, SessionMixin
 from quart.signals import appcontext_pushed
 from quart.wrappers import Response
@@ -100,7 +100,7 @@ class WsgessionsSessionInterface(SessionInterface):
             follow("wsgessions_quart")  # for the middleware around the application
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
         app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
-        inside = Inside(app.asgi_app, app, manager)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
+        inside = Inside(app.asgi_app, app)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
         app.asgi_app = SessionMiddleware(inside, manager=manager)  # type: ignore[method-assign,assignment]
         return manager
 
@@ -135,9 +135,18 @@ class WsgessionsSessionInterface(SessionInterface):
             return
         manager = self.join(app)
         _keep_permanent(app, manager, session)
-        scope = cast("Scope", (request if has_request_context() else websocket).scope)
+        scope = _present_scope()
         if scope.get("session") is not session:
             await save_apart(manager, scope, session, response)
+
+
+def _present_scope() -> Scope:
+    """The scope of the connection; outside of one, where only code of tests and scripts saves sessions, a plain one."""
+    if has_request_context():
+        return cast("Scope", request.scope)
+    if has_websocket_context():
+        return cast("Scope", websocket.scope)
+    return {"type": "http", "method": "GET", "path": "/"}
 
 
 async def _open_apart(manager: SessionManager, connection: BaseRequestWebsocket) -> Session:

@@ -245,8 +245,27 @@ async def test_a_transaction_that_only_reads_sends_nothing() -> None:
     assert list(client.cookie_jar) == []
 
 
-async def test_a_test_client_that_is_entered_shows_the_session_after_the_request() -> None:
-    async with installed(app_with()).test_client() as client:
+async def test_a_session_can_be_saved_outside_of_a_request(install_by: Install) -> None:
+    """As scripts and fixtures of tests do, which keep the response or its cookies."""
+    app = install_by(app_with())
+    sessions = app.session_interface
+    async with app.test_request_context("/") as context:
+        opened = await sessions.open_session(app, context.request)
+    assert opened is not None
+    opened["visits"] = 41
+    response = Response()
+    await sessions.save_session(app, opened, response)
+    names = [cookie.partition("=")[0] for cookie in response.headers.getlist("set-cookie")]
+    client = app.test_client()
+    for cookie in response.headers.getlist("set-cookie"):
+        name, _, value = cookie.partition(";")[0].partition("=")
+        client.set_cookie("localhost", name, value)
+    assert names[0] == f"{names[1]}-v"
+    assert await text_of(await client.get("/visits")) == "42"
+
+
+async def test_a_test_client_that_is_entered_shows_the_session_after_the_request(install_by: Install) -> None:
+    async with install_by(app_with()).test_client() as client:
         await client.get("/visits")
         await client.get("/visits")
         assert session["visits"] == 2

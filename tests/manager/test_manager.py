@@ -88,14 +88,15 @@ async def test_what_is_no_known_id_opens_a_new_session(session_id: str | None) -
     assert session.id not in {None, session_id}
 
 
-async def test_a_session_cannot_be_used_after_its_block() -> None:
-    """R-39; its id can still be read, to hand it on."""
+async def test_a_session_cannot_be_changed_after_its_block() -> None:
+    """R-39; it can still be read, and its id handed on."""
     manager = SessionManager(store_url="memory:")
     async with manager.open() as session:
         session["a"] = 1
     assert session.id is not None
+    assert session["a"] == 1
     with pytest.raises(errors.SessionClosed, match=r"SessionManager\.open"):
-        session["a"]
+        session["a"] = 2
 
 
 async def test_a_store_that_is_down_is_an_error_at_the_door() -> None:

@@ -267,7 +267,7 @@ async def test_a_session_loaded_in_a_stream_keeps_to_the_same_rules() -> None:
 # -- when the request is over (R-39) -----------------------------------------------------------------------------------
 
 
-USES: list[Callable[[Session], Any]] = [
+READS: list[Callable[[Session], Any]] = [
     lambda session: session["cart"],
     lambda session: session.get("cart"),
     lambda session: "cart" in session,
@@ -276,10 +276,17 @@ USES: list[Callable[[Session], Any]] = [
     list,
     dict,
     lambda session: session.copy(),
+    lambda session: session.ref,
+    lambda session: session.id,
+]
+CHANGES: list[Callable[[Session], Any]] = [
     lambda session: session.update(a=1),
+    lambda session: session.pop("cart"),
     lambda session: session.clear(),
     lambda session: session.invalidate(),
     lambda session: session.rotate_id(),
+    lambda session: session.bind_user("ann"),
+    lambda session: setattr(session, "max_inactive_interval", None),
 ]
 AWAITED_USES: list[Callable[[Session], Any]] = [
     lambda session: session.load(),
@@ -291,19 +298,32 @@ AWAITED_USES: list[Callable[[Session], Any]] = [
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_a_session_cannot_be_used_when_its_request_is_over(node: Node, *, known: bool) -> None:
+async def test_a_session_cannot_be_changed_when_its_request_is_over(node: Node, *, known: bool) -> None:
     """R-39: never a silent no-op."""
     browser = await known_to(node) if known else Browser()
     kept: list[Session] = []
     await browser.request(on(node, answering(kept.append)))
     (session,) = kept
     calls = list(node.store.calls)
-    for use in USES:
+    for use in CHANGES:
         with pytest.raises(errors.SessionClosed, match="request of this session is over"):
             use(session)
     for use in AWAITED_USES:
         with pytest.raises(errors.SessionClosed, match="request of this session is over"):
             await use(session)
+    assert node.store.calls == calls
+
+
+async def test_what_a_request_had_loaded_can_be_read_when_it_is_over(node: Node) -> None:
+    """R-39: also what it had not read itself; and that asks no store."""
+    browser = await known_to(node)
+    kept: list[Session] = []
+    await browser.request(on(node, answering(kept.append)))
+    (session,) = kept
+    calls = list(node.store.calls)
+    assert [use(session) for use in READS[:7]] == [["pot"], ["pot"], True, 1, True, ["cart"], {"cart": ["pot"]}]
+    for use in READS[7:]:
+        assert use(session)
     assert node.store.calls == calls
 
 
@@ -321,6 +341,9 @@ async def test_a_session_that_was_never_loaded_cannot_be_loaded_when_its_request
     await browser.request(on(node, app), "/static/a")
     with pytest.raises(errors.SessionClosed, match="request of this session is over"):
         await kept[0].load()
+    for use in READS[:8]:
+        with pytest.raises(errors.SessionClosed, match="request of this session is over"):
+            use(kept[0])
     assert node.store.calls == []
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "CHANGES_REFUSED",
     "CLOSED",
     "OPEN",
+    "OVER",
     "READ_ONLY",
     "RESPONSE_STARTED",
     "UNAVAILABLE",
@@ -40,8 +41,10 @@ class Access(Enum):
     """Reading: a change could not be stored any more."""
     UNAVAILABLE = "unavailable"
     """Nothing for now: the attributes were not loaded, or loading failed."""
+    OVER = "over"
+    """Reading what the request had loaded: it is over, and nothing can be stored or loaded any more (R-39)."""
     CLOSED = "closed"
-    """Nothing any more: the request is over, or the session has ended elsewhere."""
+    """Nothing any more: the session has ended elsewhere, or its request is over and had not loaded it."""
 
 
 class Phase(Enum):
@@ -60,6 +63,7 @@ UNTOUCHED: Final = Access.UNTOUCHED
 OPEN: Final = Access.OPEN
 READ_ONLY: Final = Access.READ_ONLY
 UNAVAILABLE: Final = Access.UNAVAILABLE
+OVER: Final = Access.OVER
 CLOSED: Final = Access.CLOSED
 BEFORE_RESPONSE: Final = Phase.BEFORE_RESPONSE
 RESPONSE_STARTED: Final = Phase.RESPONSE_STARTED

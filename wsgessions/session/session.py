@@ -17,7 +17,7 @@ from ..internal.masked import forgetful, shows_as
 from ..record import LONGEST_INTERVAL_MS, SessionKey
 from ..record.clock import instant
 from ..record.principal import Principal, named
-from .changes import BEFORE_RESPONSE, CLOSED
+from .changes import BEFORE_RESPONSE
 from .detached import DETACHED
 from .mapping import SessionMapping
 from .tracking import names_in
@@ -220,8 +220,7 @@ class Session(SessionMapping):
             SessionClosed: the request is over.
             StoreUnavailable: the store did not answer.
         """
-        if self._unit.access is CLOSED:
-            raise self._unit.reason()
+        self._unit.before_store_work()
         await self._repository.load(self)
 
     async def commit(self) -> None:
@@ -233,6 +232,7 @@ class Session(SessionMapping):
             SessionConflict: ``conflicts = "raise"`` is set, and another request changed the same attribute.
             StoreUnavailable: the store did not answer.
         """
+        self._unit.before_store_work()
         self._unit.before_read()
         await self._repository.commit(self)
 
@@ -243,6 +243,7 @@ class Session(SessionMapping):
             SessionGone: the session has ended elsewhere.
             StoreUnavailable: the store did not answer.
         """
+        self._unit.before_store_work()
         self._unit.before_read()
         await self._repository.refresh(self)
 

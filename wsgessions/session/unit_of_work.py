@@ -19,6 +19,7 @@ from .changes import (
     CHANGES_REFUSED,
     CLOSED,
     OPEN,
+    OVER,
     READ_ONLY,
     RESPONSE_STARTED,
     UNAVAILABLE,
@@ -120,9 +121,23 @@ class UnitOfWork(AttributeTracker):
         self.is_accessed = True
         if self.access is UNTOUCHED:
             self.access = OPEN
-        elif write or self.access is not READ_ONLY:
+        elif write or (self.access is not READ_ONLY and self.access is not OVER):
             self.store_error = self.reason()
             raise self.store_error
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be stored or loaded any more."""
+        return self.access is OVER or self.access is CLOSED
+
+    def before_store_work(self) -> None:
+        """Called before the store is asked for the application.
+
+        Raises:
+            SessionClosed: the request is over.
+        """
+        if self.is_over:
+            raise self.reason()
 
     def look(self) -> SessionRecord | None:
         """The record, for the session's properties. Counts as an access.
@@ -142,13 +157,13 @@ class UnitOfWork(AttributeTracker):
     def loaded(self, values: Values) -> None:
         """Loading has succeeded."""
         _pop(values, "", None)
-        if self.access is not CLOSED:
+        if not self.is_over:
             self.access = UNTOUCHED
             self.limit_access()
 
     def fail_with(self, values: Values, reason: Callable[[], WsgessionsError]) -> None:
         """The session was not loaded, or loading failed: each access raises ``reason()`` until it succeeds."""
-        if self.access is not CLOSED:
+        if not self.is_over:
             self.access, self.reason = UNAVAILABLE, reason
             _set(values, "", UnavailableValue.by(reason))
 
@@ -161,8 +176,9 @@ class UnitOfWork(AttributeTracker):
         self.access, self.reason = CLOSED, reason
 
     def finish(self) -> None:
-        """The request is over: the session must not be used any more (R-39)."""
-        self.access, self.reason = CLOSED, request_is_over
+        """The request is over: what it had loaded can be read, and nothing can be changed any more (R-39)."""
+        is_loaded = self.access is not UNAVAILABLE and self.access is not CLOSED
+        self.access, self.reason = OVER if is_loaded else CLOSED, request_is_over
 
     def response_started(self, *, takes_late_changes: bool) -> None:
         """The headers are being sent: no change is permitted any more that the client would have to learn of (R-38)."""
@@ -172,7 +188,7 @@ class UnitOfWork(AttributeTracker):
 
     def limit_access(self) -> None:
         """Restrict the access to what this phase permits."""
-        if self.phase is BEFORE_RESPONSE or self.access is UNAVAILABLE or self.access is CLOSED:
+        if self.phase is BEFORE_RESPONSE or self.access is UNAVAILABLE or self.is_over:
             return
         if self.record is None:
             self.access, self.reason = READ_ONLY, _too_late_to_create
@@ -283,7 +299,7 @@ def _not_loaded() -> SessionNotLoaded:
 
 
 def request_is_over() -> SessionClosed:
-    """The error of an access after the end of the request (R-39)."""
+    """The error of a change after the end of the request (R-39)."""
     return SessionClosed("the request of this session is over", hint="SessionManager.open opens a session by its id")
 
 

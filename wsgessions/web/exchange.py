@@ -18,7 +18,7 @@ from ..errors import WsgessionsError
 from ..internal.log_throttle import LogThrottle
 from ..record.struct import Struct
 from ..session import request_is_over
-from ..session.changes import CLOSED
+from ..session.changes import OVER, UNAVAILABLE
 from .body_to_come import BodyToCome, is_made_on_the_way, sealed
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .error_responses import close_message, error_response_for, kept_fields, send_error_response
@@ -228,7 +228,10 @@ class Exchange(Struct):
             return False
         if not request.requests.record_access(unit):
             return False
-        unit.access, unit.reason = CLOSED, request_is_over
+        if unit.access is UNAVAILABLE:
+            unit.finish()
+        else:  # as `finish` does it
+            unit.access, unit.reason = OVER, request_is_over
         return True
 
     async def conclude(self, error: BaseException | None) -> None:
