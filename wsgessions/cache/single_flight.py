@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from ..errors import NonStopTimeout
+from ..internal import real_time as time
 from ..store.contract import NEVER
 
 __all__ = ["SingleFlight"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from ..errors import WsgessionsError
+from ..internal import real_time as time
 from .exit_code import ExitCode
 from .visits import Finding, ask_store, visit
 

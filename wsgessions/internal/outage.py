@@ -5,9 +5,10 @@ The link says both in the log. Lines about errors of the store in between say no
 
 from __future__ import annotations
 
-import time
 from typing import Final
 from weakref import WeakSet
+
+from ..internal import real_time as time
 
 __all__ = ["OUTAGE", "Outage"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 from ..codec import ToPlain, no_further_types
@@ -11,6 +10,7 @@ from ..credentials.identity import Identity
 from ..credentials.presented import PresentedCredentials, ResolvedCredentials
 from ..credentials.watermark import Watermark, WatermarkSeal
 from ..errors import SessionGone, StoreUnavailable, WsgessionsError
+from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session, UnitOfWork, unit_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 from ..errors import StoreUnavailable
+from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..internal.own_context import begin_task
 from ..internal.two_generation_cache import TwoGenerationCache

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..errors import ConfigError, NonStopTimeout, StoreUnavailable
+from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..manager.atomic import AtomicOperations
 from ..session import Session, repository_of, unit_of

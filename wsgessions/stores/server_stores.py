@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..cache.lease import Lease
 from ..cache.near_cache import MARGIN, NearCache
+from ..internal import real_time as time
 from ..settings import SessionSettings
 from ..store.address import Address, Locate, in_turn
 from ..store.contract import Store

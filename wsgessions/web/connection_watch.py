@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreUnavailable
+from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..record import Seen, SessionChanges
 from ..session import UnitOfWork

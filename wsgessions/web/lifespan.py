@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreUnavailable, WsgessionsError
+from ..internal import real_time as time
 from .types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ frameworks with another protocol in the adapter.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Final
 
 from ..credentials.presented import ABSENT, PresentedCredentials
 from ..errors import StoreUnavailable, WsgessionsError
+from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..manager.request_sessions import RequestSessions
 from ..record.struct import Struct

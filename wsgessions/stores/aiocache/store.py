@@ -13,12 +13,12 @@ once.
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final, TypeVar
 
 from ...errors import ConfigError, NonStopTimeout, StoreUnavailable
+from ...internal import real_time as time
 from ...record import (
     CommitOutcome,
     CommitStatus,

@@ -7,11 +7,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import ConfigError, StoreUnavailable, WsgessionsError
+from ...internal import real_time as time
 from .binary import find_python
 from .directory import StoreDirectory, disk_trouble
 from .locks import FORK_GUARD, FileLock

@@ -6,10 +6,10 @@ import asyncio
 import logging
 import math
 import os
-import time
 from contextlib import suppress
 
 from ...errors import ConfigError, StoreUnavailable
+from ...internal import real_time as time
 from ..valkey.client.versions import warn_once
 from .binary import find_server
 from .configuration import Doors

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import CancelledError, wait
 from typing import Any, Final, TypeVar
 
 from ...errors import NonStopTimeout, StoreUnavailable
+from ...internal import real_time as time
 from ...store.contract import NEVER, Store
 
 __all__ = ["Ask", "StoreLoop"]
@@ -42,6 +42,11 @@ class StoreLoop:
         self._stay: AsyncGenerator[None, None] | None = None
 
     @classmethod
+    def in_running_loop(cls, store: Store) -> StoreLoop:
+        """The running event loop; one in a thread if its timers stand still, as in a test with a frozen date."""
+        return cls(store) if time.is_in_real_time(asyncio.get_running_loop()) else cls.in_thread(store)
+
+    @classmethod
     def in_thread(cls, store: Store) -> StoreLoop:
         """A store loop in a daemon thread of its own.
 
@@ -60,7 +65,7 @@ class StoreLoop:
 
         def run() -> None:
             try:
-                with asyncio.Runner() as runner:
+                with asyncio.Runner(loop_factory=time.new_event_loop) as runner:
                     runner.run(live())
             finally:
                 begun.set()
@@ -104,7 +109,7 @@ class StoreLoop:
         if not self.ready:
             await self.make_ready(deadline)
         if time.monotonic() >= deadline:  # a call from another loop may have waited for its turn in this loop (C-20)
-            raise NonStopTimeout("the event loop that holds the link to the store came to the call too late")
+            raise NonStopTimeout("the time for the store was over before it could be asked")
         return await ask(self.store)
 
     async def make_ready(self, deadline: float) -> None:
@@ -186,7 +191,7 @@ class StoreLoop:
     def _check_answers(self, deadline: float) -> None:
         if not self.alive:
             raise StoreUnavailable("the event loop that held the link to the store has ended", unknown=True)
-        if not _left(deadline):
+        if time.monotonic() > deadline + _SLACK:  # before that, the answer of the store's own deadline is on its way
             raise NonStopTimeout("the event loop that holds the link to the store is stuck", unknown=True)
 
 

@@ -100,7 +100,7 @@ class LoopBoundStore:
     async def start(self, *, deadline: float = NEVER) -> None:
         """Make the running event loop the store loop, unless there is one, and connect."""
         self._closed = False
-        home = self._find_loop(StoreLoop)
+        home = self._find_loop(StoreLoop.in_running_loop)
         if home.loop is asyncio.get_running_loop():
             await home.make_ready(deadline)
         else:

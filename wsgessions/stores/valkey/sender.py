@@ -14,11 +14,11 @@ request -> submit -> the link's queue -> its future: nearly always the answer
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar, Final
 
 from ...errors import NonStopTimeout, StoreRefused, StoreUnavailable
+from ...internal import real_time as time
 from ...record import SessionKey
 from ...record.clock import StoreClock
 from .agreement import Agreement

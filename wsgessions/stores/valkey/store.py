@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final
 
 from ...cache.lease import Lease
 from ...cache.listener import InvalidationListener
 from ...errors import StoreRefused
+from ...internal import real_time as time
 from ...record import (
     CommitOutcome,
     NewSession,

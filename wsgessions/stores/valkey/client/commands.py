@@ -13,7 +13,6 @@ A command that was never sent is not lost with a connection: it is sent on the n
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain
@@ -22,6 +21,7 @@ from typing import Any, Final, cast
 import hiredis
 
 from ....errors import StoreRefused
+from ....internal import real_time as time
 from ....internal.jitter import chance
 from ....store.contract import NEVER
 from .replies import PASSING, Reply

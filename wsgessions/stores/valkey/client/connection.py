@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from typing import Final, cast
 import hiredis
 
 from ....errors import NonStopTimeout, StoreRefused
+from ....internal import real_time as time
 from .replies import LinkLost, Reply, server_error
 from .requests import PendingRequest
 

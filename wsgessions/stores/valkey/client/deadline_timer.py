@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from contextvars import Context
 from typing import Final
+
+from ....internal import real_time as time
 
 __all__ = ["DeadlineTimer"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ....errors import StoreRefused
+from ....internal import real_time as time
 from ....store.address import Address, Verification
 from .commands import Commands
 from .connection import Connection

@@ -12,11 +12,11 @@ request -> PendingRequest -> backlog --(flush)--> connection.waiting --(reply)--
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
 from ....errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
+from ....internal import real_time as time
 from ....store.address import Address, Locate
 from ....store.contract import NEVER
 from .commands import Commands

@@ -6,11 +6,11 @@ import asyncio
 import logging
 import math
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ....errors import ConfigError, StoreRefused, StoreUnavailable, WsgessionsError
+from ....internal import real_time as time
 from ....internal.jitter import chance
 from ....internal.outage import OUTAGE
 from ....internal.own_context import begin_task

@@ -9,10 +9,10 @@ at most, and after two round trips if the hint reaches it: a key that all nodes 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Final
 
 from ....errors import NonStopTimeout
+from ....internal import real_time as time
 from .members import Listed, Members
 
 __all__ = ["confirm_primary", "wait_for_members"]

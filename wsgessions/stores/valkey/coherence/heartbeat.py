@@ -22,13 +22,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ....cache.lease import Lease
 from ....cache.listener import InvalidationListener
 from ....errors import StoreRefused, StoreUnavailable
+from ....internal import real_time as time
 from ....internal.background import BackgroundTask
 from ....internal.jitter import chance
 from ....internal.log_throttle import LogThrottle

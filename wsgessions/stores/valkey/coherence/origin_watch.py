@@ -7,9 +7,9 @@ the list of members has been kept. The answers also keep the estimate of the sto
 from __future__ import annotations
 
 import logging
-import time
 
 from ....errors import StoreUnavailable
+from ....internal import real_time as time
 from ....internal.background import BackgroundTask
 from ....internal.log_throttle import LogThrottle
 from ..sender import Sender

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from typing import Final
 
+from ....internal import real_time as time
 from ....store.cache_statistics import CacheStatistics
 
 __all__ = ["Pace"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import Final, NamedTuple
 
 from ....errors import StoreRefused, StoreUnavailable
+from ....internal import real_time as time
 from ....internal.log_throttle import LogThrottle
 from ....internal.own_context import begin_task
 from ....store.address import Address

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from ....cache.lease import lease_clock
 from ....errors import RecordTooNew, StoreUnavailable
+from ....internal import real_time as time
 from ....internal.log_throttle import LogThrottle
 from ....internal.own_context import begin_task
 from ....record import SessionKey

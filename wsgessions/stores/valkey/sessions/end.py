@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from ....internal import real_time as time
 from ....record import SessionKey
 from ....store.constants import TOMBSTONE_MS
 from ..client.replies import Reply

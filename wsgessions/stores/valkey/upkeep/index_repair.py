@@ -12,13 +12,13 @@ from __future__ import annotations
 import logging
 import math
 import re
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
 from ....errors import StoreRefused
+from ....internal import real_time as time
 from ....internal.log_throttle import LogThrottle
 from ..client.replies import Reply
 from ..client.requests import Argument, ScriptCall

@@ -7,11 +7,11 @@ ended a session without updating the index, or had announced one without creatin
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
+from ....internal import real_time as time
 from ....record import SessionRecord
 from ..format.principal import BOUND, key_of, member_of, owner_of
 from ..sender import Sender

@@ -15,11 +15,11 @@ import asyncio
 import logging
 import math
 import secrets
-import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ....errors import StoreRefused, StoreUnavailable
+from ....internal import real_time as time
 from ....internal.background import BackgroundTask
 from ....internal.jitter import chance
 from ....internal.log_throttle import LogThrottle
