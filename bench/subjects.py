@@ -131,7 +131,8 @@ def _litestar(*, session_config: ServerSideSessionConfig | None, stores: dict[st
 
 def ours(store_url: str, **settings: Any) -> SessionMiddleware:
     """The application with wsgessions, with settings other than the defaults."""
-    return SessionMiddleware(_starlette(sessions=True), store_url=store_url, **settings)
+    # One cookie for all schemes, as in production: the load comes over plain http, as behind a proxy with TLS.
+    return SessionMiddleware(_starlette(sessions=True), store_url=store_url, cookie={"secure": True}, **settings)
 
 
 def _ours_off_heap(store_url: str) -> SessionMiddleware:

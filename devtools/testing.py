@@ -10,8 +10,8 @@ from devtools.console import ROOT, Trouble, run
 from devtools.debian import DEBIAN, comes_from_debian, unpack_from_debian
 from devtools.environment import HERE
 
-# A test waits for a process or for a lease about as long as it computes, so there are more workers than processors.
-PARALLEL = ("-n", str((os.cpu_count() or 2) * 3 // 2), "--dist", "loadgroup")
+# A test waits for processes and leases for more than half of its time, so there are more workers than processors.
+PARALLEL = ("-n", str((os.cpu_count() or 2) + 3), "--dist", "loadgroup")
 
 
 def run_tests(python: Path, *args: str, folder: Path = ROOT) -> int:
