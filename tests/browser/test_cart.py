@@ -230,6 +230,36 @@ def test_a_store_that_does_not_answer_is_reported_where_the_visitor_clicks(cart:
     expect_quantity(page, "Linen notebook", 1)
 
 
+def test_a_store_that_is_stopped_for_a_while_is_a_notice_until_it_is_back(cart: CartRun, page: Page) -> None:
+    """By the button of the page. The red notice goes when the store is back, and a page in its place shows the shop."""
+    page.goto(cart.url(0))
+    add(page, "Stoneware teapot")
+    expect_quantity(page, "Stoneware teapot", 1)
+    page.get_by_role("button", name="Stop the store for 10 s").click()
+    add(page, "Enamel mug")
+    notice = page.locator("#notices .notice")
+    expect(notice).to_contain_text("The store does not answer", timeout=20_000)
+    other = page.context.new_page()
+    other.goto(cart.url(1))
+    expect(other.get_by_role("heading", name="One moment: the store does not answer")).to_be_visible()
+    expect(notice).to_contain_text("The store is back", timeout=30_000)
+    expect(notice).to_have_class("notice good")
+    expect_quantity(other, "Stoneware teapot", 1)  # it has tried again by itself
+    add(page, "Enamel mug")
+    expect_quantity(page, "Enamel mug", 1)
+
+
+@one_pair
+@pytest.mark.parametrize("width", [800, 360])
+def test_cart_and_inspector_come_before_the_goods_in_a_narrow_window(cart: CartRun, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(cart.url(0))
+    tops = [page.locator(part).bounding_box() for part in ("#cart", "#inspector", "#main")]
+    heights = [box["y"] for box in tops if box is not None]
+    assert len(heights) == 3
+    assert heights == sorted(heights)
+
+
 @one_pair
 def test_a_click_counts_while_the_page_looks_for_changes_of_other_tabs(cart: CartRun, page: Page) -> None:
     hold(page, "/Cart/session.json")

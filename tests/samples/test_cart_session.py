@@ -2,68 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsgessions import Session
 from wsgessions_cart.cart import HISTORY_LENGTH, UnknownAction, UnknownItem, cart_of, change, history_of, look_at
 from wsgessions_cart.catalog import CATALOG, Category, find, in_category, money
 
 SKUS = [product.sku for product in CATALOG]
 
 
-def test_add_puts_one_more_into_the_cart_and_remove_takes_one_out() -> None:
-    session: dict[str, Any] = {}
+async def test_add_puts_one_more_into_the_cart_and_remove_takes_one_out() -> None:
+    session = Session()
     for action in ("add", "add", "add", "remove"):
-        change(session, action, "pot")
+        await change(session, action, "pot")
     assert cart_of(session) == {"pot": 2}
 
 
-def test_the_line_goes_when_nothing_is_left_of_it() -> None:
-    session: dict[str, Any] = {}
-    change(session, "add", "pot")
-    change(session, "add", "mug")
-    change(session, "remove", "pot")
+async def test_the_line_goes_when_nothing_is_left_of_it() -> None:
+    session = Session()
+    await change(session, "add", "pot")
+    await change(session, "add", "mug")
+    await change(session, "remove", "pot")
     assert cart_of(session) == {"mug": 1}
 
 
-def test_removing_what_is_not_there_changes_nothing() -> None:
-    session: dict[str, Any] = {}
-    change(session, "remove", "pot")
+async def test_removing_what_is_not_there_changes_nothing() -> None:
+    session = Session()
+    await change(session, "remove", "pot")
     assert session == {}
 
 
-def test_clear_empties_the_cart_and_keeps_the_history() -> None:
-    session: dict[str, Any] = {}
-    look_at(session, "pot")
-    change(session, "add", "pot")
-    change(session, "clear", "")
+async def test_clear_empties_the_cart_and_keeps_the_history() -> None:
+    session = Session()
+    await look_at(session, "pot")
+    await change(session, "add", "pot")
+    await change(session, "clear", "")
     assert cart_of(session) == {}
     assert history_of(session) == ["pot"]
 
 
 @pytest.mark.parametrize("action", ["add", "remove"])
-def test_an_unknown_item_is_refused(action: str) -> None:
-    session: dict[str, Any] = {}
+async def test_an_unknown_item_is_refused(action: str) -> None:
+    session = Session()
     with pytest.raises(UnknownItem):
-        change(session, action, "unicorn")
+        await change(session, action, "unicorn")
     assert session == {}
 
 
-def test_an_unknown_action_is_refused() -> None:
-    session: dict[str, Any] = {}
+async def test_an_unknown_action_is_refused() -> None:
+    session = Session()
     with pytest.raises(UnknownAction):
-        change(session, "steal", "pot")
+        await change(session, "steal", "pot")
     assert session == {}
 
 
 @given(st.lists(st.sampled_from(SKUS)))
-def test_the_history_is_the_last_five_distinct_products_newest_first(visits: list[str]) -> None:
-    session: dict[str, Any] = {}
+async def test_the_history_is_the_last_five_distinct_products_newest_first(visits: list[str]) -> None:
+    session = Session()
     for sku in visits:
-        look_at(session, sku)
+        await look_at(session, sku)
     distinct = list(dict.fromkeys(reversed(visits)))
     assert history_of(session) == distinct[:HISTORY_LENGTH]
 

@@ -118,7 +118,7 @@ def test_every_commit_is_a_line_in_the_terminal(cart: CartRun, visitor: httpx2.C
     look_at(visitor, cart, 1, "pot")
     ref = session_of(visitor, cart, 1)["session"]
     change(visitor, cart, 0, "add", "pot")
-    assert cart.label(1) in cart.wait_for("~customer ~history", after=said)
+    assert cart.label(1) in cart.wait_for("~history", after=said)
     line = cart.wait_for("~cart", after=said)
     assert cart.label(0) in line
     assert ref in line
@@ -162,6 +162,44 @@ def test_a_restart_of_a_server_that_is_up_changes_nothing(cart: CartRun, visitor
     for port in (cart.base, 1, 99_999):
         assert visitor.post(cart.url(1, "/Cart/restart"), data={"port": str(port)}).status_code == 303
     assert cart.pid_of(0) == pid
+
+
+def test_a_store_that_is_stopped_for_a_while_costs_nothing_but_the_wait(cart: CartRun, visitor: httpx2.Client) -> None:
+    """A person gets a page of the shop, which tries again by itself; a program the bare 503."""
+    change(visitor, cart, 0, "add", "pot")
+    before = session_of(visitor, cart, 0)
+    said = len(cart.lines)
+    assert visitor.post(cart.url(1, "/Cart/pause-store")).headers["location"] == "/Cart?note=pausing#try"
+    cart.wait_for("stands still for 10 s", after=said)
+    for server in (0, 1):
+        refused = visitor.post(cart.url(server), data={"action": "add", "item": "mug"}, headers={"accept": "text/html"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "set-cookie" not in refused.headers
+        assert "the store does not answer" in refused.text
+        assert 'http-equiv="refresh" content="2; url=/Cart"' in refused.text
+        assert "content-security-policy" in refused.headers
+        bare = visitor.post(cart.url(server), data={"action": "add", "item": "mug"})
+        assert bare.headers["content-type"].startswith("text/plain")
+    cart.wait_for("goes on", after=said)
+    after = session_of(visitor, cart, 1)
+    for name in ("session", "version", "cart", "history"):
+        assert after[name] == before[name]
+
+
+@pytest.mark.parametrize("server", [0, 1])
+def test_the_first_change_shows_that_only_it_was_sent(cart: CartRun, visitor: httpx2.Client, server: int) -> None:
+    change(visitor, cart, server, "add", "pot")
+    told = session_of(visitor, cart, server)
+    assert 0 < told["bytes_sent"] < 50
+    assert told["bytes_whole"] > 1000
+
+
+def test_both_servers_say_the_same_timeouts_after_the_links(cart: CartRun) -> None:
+    first = cart.lines.index(next(line for line in cart.lines if "Ctrl-C stops everything" in line))
+    assert not any("WARNING" in line or "INFO" in line for line in cart.lines[:first])
+    told = [line.partition("in force: ")[2] for line in cart.lines if "in force: " in line]
+    assert len(set(told)) == 1
+    assert "idle timeout 30m, absolute timeout 24h" in told[0]
 
 
 def test_when_the_store_is_killed_it_comes_back_with_everything_acknowledged(

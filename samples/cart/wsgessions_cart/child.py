@@ -6,6 +6,7 @@ and the system closes it even after ``kill -9``.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from .places import BIND_HOST
+from .plan import STORE_DIRECTORY
 from .reports import report
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_MEANT: Final = frozenset({"insecure_cookie", "plain_http"})
 _GRACEFUL_SECONDS: Final = 1
 """The longest time that an open response may delay the end of a server."""
 
@@ -45,6 +48,8 @@ def _end_with_supervisor() -> None:
 def _serve(port: int, application: str) -> None:
     import uvicorn
 
+    _log_what_matters_here()
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -63,10 +68,20 @@ def _serve(port: int, application: str) -> None:
     Server(config).run()
 
 
+def _log_what_matters_here() -> None:
+    """Log all but the warnings of plain http: the sample is served on loopback alone."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(lambda record: getattr(record, "event", "") not in _MEANT)
+    logger = logging.getLogger("wsgessions")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def _store(port: int) -> None:
     from wsgessions.cli import main as wsgessions
 
-    sys.argv = ["wsgessions", "server", "--dir", ".wsgessions", "--port", str(port)]
+    sys.argv = ["wsgessions", "server", "--dir", STORE_DIRECTORY, "--port", str(port)]
     wsgessions()
 
 

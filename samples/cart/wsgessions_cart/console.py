@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TextIO
 
@@ -24,10 +25,22 @@ class Console:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._coloured = self._out.isatty() and not os.environ.get("NO_COLOR")
+        self._held: list[str] | None = None
 
     def say(self, text: str = "") -> None:
         """One line, unchanged."""
         print(text, file=self._out, flush=True)
+
+    @contextmanager
+    def holding_events(self) -> Iterator[None]:
+        """Print what happens meanwhile afterwards, so that a start begins with its links."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for line in held:
+                self.say(line)
 
     def fact(self, name: str, text: str) -> None:
         """One line of the start."""
@@ -54,7 +67,11 @@ class Console:
 
     def _event(self, name: str, style: str, text: str) -> None:
         clock = self._paint(f"{datetime.now().astimezone():%H:%M:%S}", _FAINT)
-        self.say(f"{clock}  {self._paint(f'{name:<16}', style)}  {text}")
+        line = f"{clock}  {self._paint(f'{name:<16}', style)}  {text}"
+        if self._held is None:
+            self.say(line)
+        else:
+            self._held.append(line)
 
     def _paint(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._coloured else text

@@ -10,18 +10,27 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect, JsonResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.static import serve
 
 from wsgessions.web import ASGIApp
-from wsgessions_django import DjangoAdapter
+from wsgessions_django import DjangoAdapter, get_session
 
 from . import experiments
 from .cart import UnknownAction, UnknownItem, change, look_at
 from .catalog import find
 from .guard import Guard
+from .outage import OutagePage
 from .pages import Pages
 from .places import Framework, Servers
 from .reports import CommitWatch
@@ -53,12 +62,12 @@ def go_to(address: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 async def shop(request: HttpRequest) -> HttpResponse:
-    return change_cart(request) if request.method == "POST" else HttpResponse(await pages.goods(scope(request)))
+    return await change_cart(request) if request.method == "POST" else HttpResponse(await pages.goods(scope(request)))
 
 
-def change_cart(request: HttpRequest) -> HttpResponse:
+async def change_cart(request: HttpRequest) -> HttpResponse:
     try:
-        change(request.session, request.POST.get("action", ""), request.POST.get("item", ""))  # session
+        await change(get_session(request), request.POST.get("action", ""), request.POST.get("item", ""))  # session
     except UnknownItem:
         return HttpResponse(status=404)
     except UnknownAction:
@@ -71,13 +80,19 @@ async def show_product(request: HttpRequest, sku: str) -> HttpResponse:
     product = find(sku)
     if product is None:
         return await show_missing(request)
-    look_at(request.session, product.sku)  # session
+    await look_at(get_session(request), product.sku)  # session
     return HttpResponse(await pages.product(scope(request), product))
 
 
 @require_GET
 async def show_session(request: HttpRequest) -> HttpResponse:
     return JsonResponse(pages.summary(scope(request)))
+
+
+def send_file(request: HttpRequest, path: str) -> HttpResponseBase:
+    found = serve(request, path, document_root=str(Path(__file__).parent / "static"))
+    # Whole, since Django does not stream files under ASGI and would warn of it.
+    return HttpResponse(b"".join(found), headers=dict(found.items())) if isinstance(found, FileResponse) else found
 
 
 async def show_missing(request: HttpRequest) -> HttpResponse:
@@ -102,6 +117,11 @@ async def restart(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+async def pause_store(_request: HttpRequest) -> HttpResponse:
+    return go_to(experiments.pause_store())
+
+
+@require_POST
 async def load_ballast(request: HttpRequest) -> HttpResponse:
     return go_to(experiments.load_ballast(request.session, request.POST.get("ballast", "")))  # session
 
@@ -122,13 +142,14 @@ urlpatterns = [
     path("Cart/session.json", show_session),
     path("Cart/kill", kill),
     path("Cart/restart", restart),
+    path("Cart/pause-store", pause_store),
     path("Cart/ballast", load_ballast),
     path("Cart/two-tabs", two_tabs),
     path("Cart/tab", one_tab),
-    path("Cart/static/<path:path>", serve, {"document_root": Path(__file__).parent / "static"}),
+    path("Cart/static/<path:path>", send_file),
     path("", go_to_the_shop),
     re_path("", show_missing),
 ]
 
 watched = CommitWatch(cast("ASGIApp", get_asgi_application()), supervised=servers.supervised)
-app = DjangoAdapter(settings=SETTINGS).install(Guard(watched, servers))  # session
+app = DjangoAdapter(settings=SETTINGS).install(Guard(OutagePage(watched, pages), servers))  # session

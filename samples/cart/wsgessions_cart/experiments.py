@@ -1,5 +1,5 @@
-"""The actions of the page's buttons: kill a server, start it again, enlarge the session, change it from two tabs at
-once.
+"""The actions of the page's buttons: kill a server, start it again, stop the store for a while, enlarge the session,
+change it from two tabs at once.
 
 Each returns the next address, so that every button is a plain form and needs no JavaScript.
 """
@@ -21,7 +21,18 @@ from .neighbours import answers, ask, wait_until
 from .places import Place, Servers, visitor_host
 from .reports import report
 
-__all__ = ["BALLAST", "Race", "TabResult", "kill", "load_ballast", "one_tab", "race_of", "restart", "two_tabs"]
+__all__ = [
+    "BALLAST",
+    "Race",
+    "TabResult",
+    "kill",
+    "load_ballast",
+    "one_tab",
+    "pause_store",
+    "race_of",
+    "restart",
+    "two_tabs",
+]
 
 BALLAST: Final = "ballast"
 BALLAST_BYTES: Final = 200_000
@@ -52,6 +63,12 @@ async def restart(servers: Servers, port: str) -> str:
     report("restart", port=place.port)
     came_back = await wait_until(place, up=True, seconds=_RESTART_SECONDS)
     return f"/Cart?note={'back' if came_back else 'absent'}-{place.port}"
+
+
+def pause_store() -> str:
+    """Ask the supervisor to let the store stand still for a while."""
+    report("pause-store")
+    return "/Cart?note=pausing#try"
 
 
 def load_ballast(session: MutableMapping[str, Any], wanted: str) -> str:

@@ -16,6 +16,7 @@ from . import experiments
 from .cart import UnknownAction, UnknownItem, change, look_at
 from .catalog import find
 from .guard import Guard
+from .outage import OutagePage
 from .pages import Pages
 from .places import Framework, Servers
 from .reports import CommitWatch
@@ -27,6 +28,7 @@ pages = Pages(servers)
 app = FastAPI(title="The cart sample", docs_url=None, redoc_url=None)
 app.mount("/Cart/static", StaticFiles(packages=[("wsgessions_cart", "static")]))
 app.add_middleware(CommitWatch, supervised=servers.supervised)
+app.add_middleware(OutagePage, pages=pages)
 app.add_middleware(Guard, servers=servers)
 FastAPIAdapter(settings=SETTINGS).install(app)  # session
 
@@ -44,7 +46,7 @@ async def show_product(request: Request, sku: str, session: SessionDep) -> HTMLR
     product = find(sku)
     if product is None:
         raise HTTPException(404)
-    look_at(session, product.sku)  # session
+    await look_at(session, product.sku)  # session
     return HTMLResponse(await pages.product(request.scope, product))
 
 
@@ -55,7 +57,7 @@ async def change_cart(
     item: Annotated[str, Form()] = "",
 ) -> RedirectResponse:
     try:
-        change(session, action, item)  # session
+        await change(session, action, item)  # session
     except UnknownItem as error:
         raise HTTPException(404) from error
     except UnknownAction as error:
@@ -89,6 +91,11 @@ async def kill(request: Request) -> RedirectResponse:
 @app.post("/Cart/restart")
 async def restart(port: Annotated[str, Form()] = "") -> RedirectResponse:
     return RedirectResponse(await experiments.restart(servers, port), 303)
+
+
+@app.post("/Cart/pause-store")
+async def pause_store() -> RedirectResponse:
+    return RedirectResponse(experiments.pause_store(), 303)
 
 
 @app.post("/Cart/ballast")

@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-CONTROLS: Final = ("/Cart/kill", "/Cart/restart")
+CONTROLS: Final = ("/Cart/kill", "/Cart/restart", "/Cart/pause-store")
 """Paths that stop and start processes."""
 
 

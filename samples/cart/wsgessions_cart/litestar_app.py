@@ -13,12 +13,13 @@ from litestar.middleware import DefineMiddleware
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from wsgessions_litestar import LitestarAdapter
+from wsgessions_litestar import LitestarAdapter, get_session
 
 from . import experiments
 from .cart import UnknownAction, UnknownItem, change, look_at
 from .catalog import find
 from .guard import Guard
+from .outage import OutagePage
 from .pages import Pages
 from .places import Framework, Servers
 from .reports import CommitWatch
@@ -55,7 +56,7 @@ async def show_product(request: AnyRequest) -> Response[str]:
     product = find(request.path_params["sku"])
     if product is None:
         return await missing_page(request)
-    look_at(request.session, product.sku)  # session
+    await look_at(get_session(request), product.sku)  # session
     return page(await pages.product(request.scope, product))
 
 
@@ -63,7 +64,7 @@ async def show_product(request: AnyRequest) -> Response[str]:
 async def change_cart(request: AnyRequest) -> Response[Any]:
     action, item = await field(request, "action"), await field(request, "item")
     try:
-        change(request.session, action, item)  # session
+        await change(get_session(request), action, item)  # session
     except UnknownItem:
         return await missing_page(request)
     except UnknownAction as error:
@@ -99,6 +100,11 @@ async def restart(request: AnyRequest) -> Redirect:
     return Redirect(await experiments.restart(servers, await field(request, "port")), status_code=303)
 
 
+@post("/Cart/pause-store")
+async def pause_store() -> Redirect:
+    return Redirect(experiments.pause_store(), status_code=303)
+
+
 @post("/Cart/ballast")
 async def load_ballast(request: AnyRequest) -> Redirect:
     ballast = await field(request, "ballast")
@@ -127,6 +133,7 @@ app = Litestar(
         go_to_the_shop,
         kill,
         restart,
+        pause_store,
         load_ballast,
         two_tabs,
         one_tab,
@@ -134,6 +141,7 @@ app = Litestar(
     ],
     middleware=[
         DefineMiddleware(cast("Any", Guard), servers=servers),  # Litestar has types of its own for ASGI
+        DefineMiddleware(cast("Any", OutagePage), pages=pages),
         DefineMiddleware(cast("Any", CommitWatch), supervised=servers.supervised),
     ],
     plugins=[LitestarAdapter(settings=SETTINGS)],  # session

@@ -33,6 +33,7 @@ _TEXTS: Final = {
     "back": (Tone.GOOD, "{place} is back, on the same session."),
     "absent": (Tone.BAD, "{place} did not come back; the terminal says why."),
     "alone": (Tone.BAD, "No other server is up to take over. Restart one first."),
+    "pausing": (Tone.GOOD, "The store stands still for 10 seconds. Change the cart meanwhile, or look at something."),
     "heavy": (Tone.GOOD, "The session now carries 200 kB. Change the cart: only the cart is sent."),
     "light": (Tone.GOOD, "The 200 kB are out of the session again."),
     "raced": (Tone.GOOD, "Two servers changed the session at the same moment. See below what was kept."),

@@ -96,6 +96,14 @@ class Pages:
         await _session(scope).load()  # paths without a session can be missing too
         return await self._render("missing.html", scope)
 
+    def outage(self, path: str) -> str:
+        """The page in place of a 503, which nothing of the session is needed for.
+
+        Args:
+            path: the page that it leads back to.
+        """
+        return self._environment.get_template("outage.html").render(here=self.servers.here, path=path)
+
     def summary(self, scope: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of ``/Cart/session.json``."""
         session, here = _session(scope), self.servers.here
@@ -126,6 +134,7 @@ class Pages:
             "history": [PRODUCTS[sku] for sku in history_of(session)],
             "inspection": inspect(session),
             "ballast": BALLAST in session,
+            "may_pause": may_control(scope, self.servers) and self.servers.own_store,
             "may_race": not session.is_new and any(other.up for other in others),
             "race": race_of(self.servers, session) if note == "raced" else None,
         }

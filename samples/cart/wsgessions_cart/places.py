@@ -71,10 +71,13 @@ class Servers:
     others: tuple[Place, ...]
     supervised: bool
     """Whether a supervisor listens, which can start servers again."""
+    own_store: bool = False
+    """Whether the store is the sample's own, so that it may be stopped."""
 
     @classmethod
     def from_environment(cls, default: Framework, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the supervisor's variables: ``CART_SERVERS=fastapi:9081,django:9082``, ``CART_PORT=9081``.
+        """Read the supervisor's variables: ``CART_SERVERS=fastapi:9081,django:9082``, ``CART_PORT=9081``, and
+        ``CART_OWN_STORE`` if the supervisor has started the store.
 
         Without them, the application runs under another server, without the other servers of the sample.
         """
@@ -83,7 +86,8 @@ class Servers:
         port = int(environment.get("CART_PORT", places[0].port))
         here = next(place for place in places if place.port == port)
         others = tuple(place for place in places if place != here)
-        return cls(here, others, supervised="CART_SERVERS" in environment)
+        own_store = "CART_OWN_STORE" in environment
+        return cls(here, others, supervised="CART_SERVERS" in environment, own_store=own_store)
 
     def at(self, port: int) -> Place | None:
         """The server on this port, or None."""

@@ -12,9 +12,11 @@ from wsgessions.settings import StoreUrl
 
 from .places import COLOURS, FRAMEWORKS, Framework, Place
 
-__all__ = ["FIRST_PORT", "STORE_PORT", "Plan", "Unfit"]
+__all__ = ["FIRST_PORT", "STORE_DIRECTORY", "STORE_PORT", "Plan", "Unfit"]
 
 FIRST_PORT: Final = 9081
+STORE_DIRECTORY: Final = ".wsgessions"
+"""Where the sample's store keeps its files, in the folder that the cart is started in."""
 STORE_PORT: Final = 9510
 """The port of the sample's store, if the servers begin at `FIRST_PORT`."""
 
@@ -51,7 +53,7 @@ class Plan:
             Place(framework, port_base + index, COLOURS[index % len(COLOURS)]) for index, framework in enumerate(named)
         )
         store_port = STORE_PORT - FIRST_PORT + port_base if store_url is None else None
-        return cls(places, store_port, store_url or "embedded:.wsgessions")
+        return cls(places, store_port, store_url or f"embedded:{STORE_DIRECTORY}")
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -77,6 +79,8 @@ class Plan:
         }
         if place is not None:
             environment["CART_PORT"] = str(place.port)
+        if self.store_port is not None:
+            environment["CART_OWN_STORE"] = "1"
         return environment
 
 

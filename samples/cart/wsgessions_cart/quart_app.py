@@ -16,6 +16,7 @@ from . import experiments
 from .cart import UnknownAction, UnknownItem, change, look_at
 from .catalog import find
 from .guard import Guard
+from .outage import OutagePage
 from .pages import Pages
 from .places import Framework, Servers
 from .reports import CommitWatch
@@ -26,7 +27,7 @@ pages = Pages(servers)
 
 app = Quart("wsgessions_cart", static_url_path="/Cart/static", static_folder="static")
 watched = CommitWatch(cast("ASGIApp", app.asgi_app), supervised=servers.supervised)
-app.asgi_app = Guard(watched, servers)  # type: ignore[method-assign,assignment]  # Quart's way to add middleware
+app.asgi_app = Guard(OutagePage(watched, pages), servers)  # type: ignore[method-assign,assignment]  # Quart's way to add middleware
 QuartAdapter(settings=SETTINGS).install(app)  # session
 
 Answer = Response | WerkzeugResponse
@@ -54,14 +55,14 @@ async def show_product(sku: str) -> str:
     product = find(sku)
     if product is None:
         abort(404)
-    look_at(get_session(), product.sku)  # session
+    await look_at(get_session(), product.sku)  # session
     return await pages.product(scope(), product)
 
 
 @app.post("/Cart")
 async def change_cart() -> Answer:
     try:
-        change(get_session(), await field("action"), await field("item"))  # session
+        await change(get_session(), await field("action"), await field("item"))  # session
     except UnknownItem:
         abort(404)
     except UnknownAction:
@@ -95,6 +96,11 @@ async def kill() -> Answer:
 @app.post("/Cart/restart")
 async def restart() -> Answer:
     return redirect(await experiments.restart(servers, await field("port")), 303)
+
+
+@app.post("/Cart/pause-store")
+async def pause_store() -> Answer:
+    return redirect(experiments.pause_store(), 303)
 
 
 @app.post("/Cart/ballast")

@@ -10,7 +10,9 @@ __all__ = ["SETTINGS"]
 
 SETTINGS: Final = SessionSettings(
     context_path="/Cart",
-    max_inactive_interval="30m",  # said for all frameworks, as Django's own default is two weeks
+    # Both stand here for all frameworks, as Django's own default is a lifetime of two weeks.
+    max_inactive_interval="30m",
+    absolute_timeout="24h",
     cookie={"insecure": True},  # plain http, which the sample uses on this machine only
     exclude=["/Cart/static"],
 )

@@ -12,12 +12,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from wsgessions_starlette import StarletteAdapter
+from wsgessions_starlette import StarletteAdapter, get_session
 
 from . import experiments
 from .cart import UnknownAction, UnknownItem, change, look_at
 from .catalog import find
 from .guard import Guard
+from .outage import OutagePage
 from .pages import Pages
 from .places import Framework, Servers
 from .reports import CommitWatch
@@ -38,14 +39,14 @@ async def show_product(request: Request) -> Response:
     product = find(request.path_params["sku"])
     if product is None:
         raise HTTPException(404)
-    look_at(request.session, product.sku)  # session
+    await look_at(get_session(request), product.sku)  # session
     return HTMLResponse(await pages.product(request.scope, product))
 
 
 async def change_cart(request: Request) -> Response:
     form = await request.form()
     try:
-        change(request.session, str(form.get("action", "")), str(form.get("item", "")))  # session
+        await change(get_session(request), str(form.get("action", "")), str(form.get("item", "")))  # session
     except UnknownItem as error:
         raise HTTPException(404) from error
     except UnknownAction as error:
@@ -77,6 +78,10 @@ async def restart(request: Request) -> Response:
     return RedirectResponse(await experiments.restart(servers, str(form.get("port", ""))), 303)
 
 
+async def pause_store(_: Request) -> Response:
+    return RedirectResponse(experiments.pause_store(), 303)
+
+
 async def load_ballast(request: Request) -> Response:
     form = await request.form()
     return RedirectResponse(experiments.load_ballast(request.session, str(form.get("ballast", ""))), 303)  # session
@@ -98,13 +103,18 @@ app = Starlette(
         Route("/Cart/session.json", show_session),
         Route("/Cart/kill", kill, methods=["POST"]),
         Route("/Cart/restart", restart, methods=["POST"]),
+        Route("/Cart/pause-store", pause_store, methods=["POST"]),
         Route("/Cart/ballast", load_ballast, methods=["POST"]),
         Route("/Cart/two-tabs", two_tabs, methods=["POST"]),
         Route("/Cart/tab", one_tab, methods=["POST"]),
         Route("/", to_cart),
         Mount("/Cart/static", StaticFiles(packages=[("wsgessions_cart", "static")])),
     ],
-    middleware=[Middleware(Guard, servers), Middleware(CommitWatch, supervised=servers.supervised)],
+    middleware=[
+        Middleware(Guard, servers),
+        Middleware(OutagePage, pages),
+        Middleware(CommitWatch, supervised=servers.supervised),
+    ],
     exception_handlers={404: show_missing},
 )
 StarletteAdapter(settings=SETTINGS).install(app)  # session

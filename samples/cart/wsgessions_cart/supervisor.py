@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+from wsgessions.stores.embedded.connection import Connection
+from wsgessions.stores.embedded.directory import StoreDirectory
+
 from .console import Console
 from .places import Place
-from .plan import Plan
+from .plan import STORE_DIRECTORY, Plan
 from .processes import Child, StartFailed
 
 __all__ = ["Supervisor"]
 
 _APP_STOP_SECONDS: Final = 1.5
 _STORE_STOP_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 10.0
 
 
 class Supervisor:
@@ -39,6 +44,7 @@ class Supervisor:
         self._servers = {place.port: self._server(place) for place in plan.places}
         self._store = None if plan.store_port is None else self._store_child(plan.store_port)
         self._restarting: set[int] = set()
+        self._pausing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -77,6 +83,13 @@ class Supervisor:
 
     async def _start(self) -> None:
         self._console.say("Starting the cart sample: the store, then the servers ...")
+        with self._console.holding_events():
+            await self._start_all()
+            self._console.say("Change the cart on one, and look at the other. Ctrl-C stops everything.\n")
+        self._listen_to_keyboard()
+        self._when_up()
+
+    async def _start_all(self) -> None:
         if self._store is None:
             self._console.fact("store", self._plan.shown_store)
         else:
@@ -88,9 +101,6 @@ class Supervisor:
             await server.until_ready()
             self._console.link(self._places[port])
             self._keep(self._watch(port))
-        self._console.say("Change the cart on one, and look at the other. Ctrl-C stops everything.\n")
-        self._listen_to_keyboard()
-        self._when_up()
 
     def _server(self, place: Place) -> Child:
         return Child(
@@ -120,6 +130,8 @@ class Supervisor:
                 self._console.commit(place, facts)
             case {"event": "restart", "port": int(port)}:
                 self._keep(self._restart(port))
+            case {"event": "pause-store"} if self._store is not None and not self._pausing.locked():
+                self._keep(self._pause_store())
             case _:
                 self._console.event(place, line)
 
@@ -172,6 +184,21 @@ class Supervisor:
         finally:
             self._restarting.discard(port)
 
+    async def _pause_store(self) -> None:
+        """Let the store's process stand still for a while. It goes on in any case: at the latest when the cart ends."""
+        async with self._pausing:
+            connection = Connection.read(StoreDirectory(STORE_DIRECTORY))
+            if connection is None:
+                return  # it is down, or starting again
+            os.kill(connection.server_pid, signal.SIGSTOP)
+            self._console.trouble("store", f"stands still for {_PAUSE_SECONDS:.0f} s")
+            try:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(connection.server_pid, signal.SIGCONT)
+            self._console.trouble("store", "goes on")
+
     async def _watch_store(self, store: Child) -> None:
         """Not started again: the servers that use the store's directory have done so already, faster than we could."""
         how = await store.ended()
@@ -193,11 +220,11 @@ class Supervisor:
         self._stopping.set()
         self._console.say("\nStopping ...")
         await asyncio.gather(*(server.stop(_APP_STOP_SECONDS) for server in self._servers.values()))
-        if self._store is not None:
-            await self._store.stop(_STORE_STOP_SECONDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._store is not None:
+            await self._store.stop(_STORE_STOP_SECONDS)
         self._console.say("Stopped.")
 
 

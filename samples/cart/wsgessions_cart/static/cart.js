@@ -2,6 +2,7 @@
 "use strict";
 
 const LOOK_EVERY_MS = 2000;
+const OUTAGE = "The store does not answer. What you have is safe there; this page looks for it every two seconds.";
 const LOOK_FOR_MS = 10 * 60 * 1000; // then only when the visitor comes back to the tab: a session must be able to expire
 
 const version = (page) => page.querySelector("[data-version]")?.textContent ?? "";
@@ -10,6 +11,7 @@ let looking = false;
 let begun = 0; // changes so far: a page that was asked for before the last of them may not show it
 let waiting = 0; // changes that are not answered yet
 let lastAnswer = Promise.resolve();
+let down = 0; // when the store was found not to answer, or 0
 
 // Puts the parts of a newly fetched page in the place of the old ones; keeps the keyboard's place among them.
 function take(page, parts) {
@@ -45,7 +47,7 @@ function explain(error) {
     return "This server does not answer. Your cart is safe in the store: go on at another server.";
   }
   return error.status === 503
-    ? "The store does not answer. What you have is safe there: look again in a moment."
+    ? OUTAGE
     : `The server refused that (${error.status}). Nothing was changed.`;
 }
 
@@ -72,6 +74,7 @@ async function send(action, body) {
     document.getElementById("inspector").classList.add("updated");
   } catch (error) {
     say(explain(error), "bad");
+    if (error.status === 503) down ||= Date.now();
   } finally {
     waiting -= 1;
   }
@@ -83,6 +86,13 @@ async function look() {
   const before = begun;
   try {
     const answer = await fetch("/Cart/session.json");
+    if (answer.status === 503 && !down) {
+      down = Date.now();
+      say(OUTAGE, "bad");
+    } else if (answer.ok && down) {
+      say(`The store is back after ${Math.round((Date.now() - down) / 1000)} s, and nothing is lost. Click again what was refused.`, "good");
+      down = 0;
+    }
     if (answer.ok && String((await answer.json()).version) !== (version(document) || "0")) {
       const page = await fetchPage("/Cart");
       if (before === begun) take(page, ["to-cart", "server", "side", "try"]);
