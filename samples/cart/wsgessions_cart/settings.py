@@ -10,7 +10,8 @@ __all__ = ["SETTINGS"]
 
 SETTINGS: Final = SessionSettings(
     context_path="/Cart",
-    max_inactive_interval="30m",  # said for all frameworks, as Django's own default is two weeks
+    max_inactive_interval="30m",  # said for all frameworks, whose own defaults differ
+    absolute_timeout="24h",
     cookie={"insecure": True},  # plain http, which the sample uses on this machine only
     exclude=["/Cart/static"],
 )
