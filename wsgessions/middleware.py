@@ -19,7 +19,7 @@ from .settings import SessionSettings, SettingOverrides, shielded
 from .web import AnyASGIApp, ASGIApp, Receive, Scope, Send
 from .web.current_session import followers, running
 from .web.exchange import Exchange
-from .web.foreign_sessions import refuse_foreign_sessions
+from .web.foreign_middleware import refuse_foreign_middleware
 from .web.id_resolver import PLAIN_SCHEMES, SessionIdResolver
 from .web.lifespan import run_lifespan
 from .web.path_prefixes import PathPrefixes
@@ -95,7 +95,7 @@ class SessionMiddleware:
         unit = unit_of(session)
         if self._looks_at_scope:
             self._look_at_scope(scope, session)
-        request = SessionRequest(requests, resolver, presented, session, unit, method, scheme, requests.budget)
+        request = SessionRequest(requests, resolver, presented, session, unit, method, scope, requests.budget)
         if unit.id is not None and unit.access is UNTOUCHED and not requests.lookup(session, unit):
             await request.load()
         scope["session"] = session
@@ -121,7 +121,7 @@ class SessionMiddleware:
 
     def _check_layers(self, scope: Scope) -> None:
         """R-50: all layers are there when the lifespan or the first request begins."""
-        refuse_foreign_sessions(scope.get("app"), self.app, host=getattr(self.app, "__self__", None))
+        refuse_foreign_middleware(scope.get("app"), self.app, host=getattr(self.app, "__self__", None))
         self._are_layers_known = True
         self._looks_at_scope = bool(self.manager.settings.exclude or self.manager.settings.no_store)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.client import Browser
@@ -17,7 +18,7 @@ from wsgessions.web.inner_middleware import InnerSessionMiddleware
 __all__ = ["AnyFrameworkSuite"]
 
 
-class AnyFrameworkSuite(OnValkey, AdapterSuite):
+class AnyFrameworkSuite(OnValkey, DiagnosisCases, AdapterSuite):
     """What holds for any ASGI application."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.adapters.bare_app import app
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.middleware import Layer
@@ -13,7 +14,7 @@ from wsgessions.web.inner_middleware import InnerSessionMiddleware
 __all__ = ["shared_server"]
 
 
-class TestBareMiddleware(EveryStore, AdapterSuite):
+class TestBareMiddleware(EveryStore, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return SessionMiddleware(app, manager=manager)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.django_app import make_app, telling
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
 from wsgessions import SessionManager
@@ -13,7 +14,7 @@ from wsgessions_django import DjangoAdapter
 __all__ = ["shared_server"]
 
 
-class TestDjango(EveryStore, AdapterSuite):
+class TestDjango(EveryStore, DiagnosisCases, AdapterSuite):
     gone_status = 400  # Django's SessionInterrupted
 
     def get_app(self, manager: SessionManager) -> ASGIApp:

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, computed_field
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.fastapi_app import make_app
 from wsgessions import Session, SessionManager
@@ -25,7 +26,7 @@ from wsgessions_fastapi import FastAPIAdapter, SessionDep, SessionModel
 __all__ = ["shared_server"]
 
 
-class TestFastAPI(OnValkey, AdapterSuite):
+class TestFastAPI(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return FastAPIAdapter(manager=manager).install(make_app())
 

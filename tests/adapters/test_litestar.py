@@ -28,6 +28,7 @@ from litestar.security.session_auth import SessionAuth
 from litestar.testing import TestClient
 from pydantic import BaseModel
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
 from tests.codec.portraits import identical
@@ -45,7 +46,7 @@ from wsgessions_litestar import LitestarAdapter, WsgessionsSessionConfig, get_se
 __all__ = ["shared_server"]
 
 
-class TestLitestar(OnValkey, AdapterSuite):
+class TestLitestar(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return LitestarAdapter(manager=manager).install(make_app())  # type: ignore[return-value]
 
@@ -357,7 +358,7 @@ async def test_the_command_line_deletes_a_session_and_clears_all(
         async with manager.open() as session:
             session["number"] = number
         ids.append(unit_of(session).id)
-    await asyncio.to_thread(command_line, app, "delete", ids[0])
+    await asyncio.to_thread(command_line, app, "delete", "--", ids[0])  # an id may begin with a hyphen
     assert await manager.store.count() == 3  # type: ignore[attr-defined]
     await asyncio.to_thread(command_line, app, "clear")
     assert await manager.store.count() == 0  # type: ignore[attr-defined]

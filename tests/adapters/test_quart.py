@@ -16,6 +16,7 @@ from quart.json.provider import DefaultJSONProvider
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.quart_app import make_app, stream
 from tests.record.test_clock import Times
@@ -33,7 +34,7 @@ from wsgessions_quart.session import MOST_FLASHES
 __all__ = ["shared_server"]
 
 
-class TestQuart(OnValkey, AdapterSuite):
+class TestQuart(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return cast("ASGIApp", QuartAdapter(manager=manager).install(make_app()))
 

@@ -27,6 +27,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.starlette_app import make_app, session
 from tests.stores.embedded.watched import ROOT
@@ -49,7 +50,7 @@ def test_settings_beside_a_manager_would_be_without_effect_and_are_refused() -> 
         StarletteAdapter(manager=SessionManager(store_url="memory:"), session_locking=False)
 
 
-class TestStarlette(OnValkey, AdapterSuite):
+class TestStarlette(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return StarletteAdapter(manager=manager).install(make_app())
 
@@ -360,7 +361,7 @@ def test_sessions_of_a_mounted_application_are_its_own_and_logged(caplog: pytest
     with client_of(installed(app)) as client:
         assert client.get("/admin/").json() == "starlette.middleware.sessions"
         assert client.get("/visits").json() == 1
-    found = [record for record in caplog.records if record.__dict__.get("event") == "foreign_sessions"]
+    found = [record for record in caplog.records if record.__dict__.get("event") == "foreign_middleware"]
     assert [record.args for record in found] == [("/admin", "starlette.middleware.sessions.SessionMiddleware")]
 
 

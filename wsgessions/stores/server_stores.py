@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from ..cache.lease import Lease
 from ..cache.near_cache import MARGIN, NearCache
 from ..internal import real_time as time
 from ..settings import SessionSettings
+from ..settings.alike import compared, required
 from ..store.address import Address, Locate, in_turn
 from ..store.contract import Store
 from .valkey.store import ValkeyStore
@@ -37,9 +37,11 @@ def open_embedded(settings: SessionSettings) -> Store:
         ConfigError: there is no such server on this platform.
     """
     from .embedded import EmbeddedServer, FsyncPolicy
+    from .embedded.project_use import ProjectUse
 
     place, fsync = embedded_directory(settings), FsyncPolicy(settings.fsync)
     server = EmbeddedServer(place, fsync=fsync, maxmemory=settings.maxmemory)
+    use = ProjectUse(place, namespace=settings.namespace, context_path=settings.context_path)
     # A directory that cannot be used is an error of configuration when the store is first started, and an outage later.
     find = server.attach
 
@@ -47,10 +49,15 @@ def open_embedded(settings: SessionSettings) -> Store:
         nonlocal find
         endpoint = await find(deadline=time.monotonic() + _ATTACH_SECONDS)
         find = server.endpoint
+        use.begin()
         return _address_of(endpoint)
 
+    def release() -> None:
+        use.end()
+        server.detach()
+
     # No limit on tracked keys: see `wsgessions.stores.embedded.configuration`.
-    return _at(locate, settings, tracked_keys=0, release=server.detach)
+    return _at(locate, settings, tracked_keys=0, release=release)
 
 
 def embedded_directory(settings: SessionSettings) -> Path:
@@ -75,17 +82,10 @@ def _at(
         allow_eviction=settings.allow_eviction,
         durable=None if settings.env == "development" else not settings.allow_volatile,
         tracked_keys=tracked_keys,
-        alike={"id_length": str(settings.id_length), "pepper": _fingerprint(settings)},
+        required=required(settings),
+        compared=lambda: compared(settings),
     )
     return _cached(store, settings)
-
-
-def _fingerprint(settings: SessionSettings) -> str:
-    """Tells two peppers apart, and nothing of them."""
-    if settings.pepper is None:
-        return "none"
-    key = settings.pepper.get_secret_value().encode("utf-8", "surrogatepass")
-    return hmac.digest(key, b"wsgessions fingerprint", "sha256")[:8].hex()
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:

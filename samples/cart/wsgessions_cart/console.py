@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, TextIO
@@ -32,7 +32,7 @@ class Console:
         print(text, file=self._out, flush=True)
 
     @contextmanager
-    def holding_events(self) -> Iterator[None]:
+    def holding_events(self) -> Generator[None]:
         """Print what happens meanwhile afterwards, so that a start begins with its links."""
         self._held = []
         try:

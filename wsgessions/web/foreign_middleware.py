@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..errors import ConfigError
 
-__all__ = ["refuse_foreign_sessions"]
+__all__ = ["refuse_foreign_middleware"]
 
 _logger = logging.getLogger("wsgessions.middleware")
 
@@ -28,7 +28,7 @@ _INWARD: Final = ("app", "middleware_stack", "_app", "inner")
 """The names under which a middleware keeps the next layer."""
 
 
-def refuse_foreign_sessions(*applications: object, host: object = None) -> None:
+def refuse_foreign_middleware(*applications: object, host: object = None) -> None:
     """Look for another session middleware in these applications, which may share layers.
 
     In a mounted application it is logged: its sessions are its own, and hide ours from it alone, as those of an
@@ -62,7 +62,7 @@ def _report(path: str, mounted: object) -> None:
                 "wsgessions",
                 path or "/",
                 kind,
-                extra={"event": "foreign_sessions"},
+                extra={"event": "foreign_middleware"},
             )
 
 
