@@ -23,7 +23,9 @@ from wsgessions.session import SessionStatus
 from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.settings.cookie import MAX_COOKIE_AGE
 from wsgessions.web import OPENS_RESPONSE, ASGIApp, Message, Receive, Scope, Send
+from wsgessions.web.id_resolver import SessionIdResolver
 
+from .compat_cookies import SpellingOfStarlette
 from .compat_session import Session
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Session", "SessionMiddleware"]
 
 _TWO_WEEKS: Final = 14 * 24 * 60 * 60
-_LONG_AGO: Final = "expires=Thu, 01 Jan 1970 00:00:00 GMT"
-"""The words of Starlette that remove a cookie."""
 _SIGNED: Final = "wsgessions.signed_cookies"
 """The key in the scope under which the signed cookies of a request are passed to the code that has its session."""
 
@@ -115,6 +115,7 @@ class SessionMiddleware:
         if self._signed is not None:
             self._takeover.watch(self.manager.requests.repository)
         self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
+        self._sessions.resolver = SessionIdResolver(chosen, spelling=SpellingOfStarlette)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
@@ -124,31 +125,7 @@ class SessionMiddleware:
                 # The reader of ids must not take a signed cookie of the same name for a malformed id.
                 scope = {**scope, "headers": found.headers, _SIGNED: (found.candidates, scope["headers"])}
 
-        async def spell_and_send(message: Message) -> None:
-            if message["type"] in OPENS_RESPONSE and message.get("headers"):
-                message = {**message, "headers": [self._spelled(*field) for field in message["headers"]]}
-            await send(message)
-
-        await self._sessions(scope, receive, spell_and_send if "headers" in scope else send)
-
-    def _spelled(self, name: Any, value: Any) -> tuple[Any, Any]:
-        """A header; a cookie of the session in the words and the order of Starlette."""
-        if name != b"set-cookie":
-            return name, value
-        pair, *attributes = value.decode("latin-1").split("; ")
-        if pair.partition("=")[0] not in {self.session_cookie, f"{self.session_cookie}-v"}:
-            return name, value
-        given = {key: said for key, _, said in (each.partition("=") for each in attributes)}
-        ends = given.get("Max-Age") == "0"
-        words = [f"{pair}null" if ends else pair, f"path={given['Path']}"]
-        if "Max-Age" in given:
-            words.append(_LONG_AGO if ends else f"Max-Age={given['Max-Age']}")
-        words += ["httponly"] if "HttpOnly" in given else []
-        words += [f"samesite={given['SameSite'].lower()}"] if "SameSite" in given else []
-        words += ["secure"] if "Secure" in given else []
-        words += [f"domain={given['Domain']}"] if "Domain" in given else []
-        words += ["partitioned"] if "Partitioned" in given else []
-        return name, "; ".join(words).encode("latin-1")
+        await self._sessions(scope, receive, send)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         session = scope.get("session")

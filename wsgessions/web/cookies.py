@@ -20,7 +20,7 @@ from . import octets
 if TYPE_CHECKING:
     from ..settings import CookieSettings
 
-__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "MAX_RIVALS", "SessionCookies"]
+__all__ = ["MAX_COOKIE_BYTES", "MAX_COOKIE_PAIRS", "MAX_RIVALS", "CookieSpelling", "SessionCookies"]
 
 MAX_COOKIE_BYTES: Final = 16 * 1024
 """The largest size of all Cookie header fields together; with more, the request has no session (S-31)."""
@@ -38,6 +38,45 @@ _CONFLICTING: Final = PresentedCredentials(finding=CredentialStatus.CONFLICTING,
 _OVERSIZED: Final = PresentedCredentials(finding=CredentialStatus.OVERSIZED)
 
 
+class CookieSpelling:
+    """The words and the order of the attributes in Set-Cookie fields.
+
+    Args:
+        settings: the attributes.
+        domain: the domain; None for the host alone.
+    """
+
+    __slots__ = ("_attributes",)
+
+    def __init__(self, settings: CookieSettings, domain: str | None) -> None:
+        parts = [f"Path={settings.path}"]
+        if domain:
+            parts.append(f"Domain={domain}")
+        if settings.secure:
+            parts.append("Secure")
+        if settings.httponly:
+            parts.append("HttpOnly")
+        if settings.samesite != "off":
+            parts.append(f"SameSite={settings.samesite.capitalize()}")
+        if settings.partitioned:
+            parts.append("Partitioned")
+        self._attributes = "".join(f"; {part}" for part in parts)
+
+    def keep(self, pair: str, max_age: int | None) -> bytes:
+        """The field's value that sets a cookie.
+
+        Args:
+            pair: name and value, with an equals sign in between.
+            max_age: seconds that the browser shall keep it; None until it is closed.
+        """
+        age = "" if max_age is None else f"; Max-Age={max_age}"
+        return f"{pair}{age}{self._attributes}".encode("ascii")
+
+    def remove(self, name: str) -> bytes:
+        """The field's value that removes a cookie."""
+        return self.keep(f"{name}=", 0)
+
+
 class SessionCookies:
     """Reads and writes the cookies of one configuration.
 
@@ -49,6 +88,7 @@ class SessionCookies:
         id_length: the number of characters of an id (S-01).
         remembered: the results of at least so many of the latest headers are remembered, and of at most twice as many,
             since a browser sends the same cookies with each of a page's many requests.
+        spelling: writes the fields.
     """
 
     __slots__ = (
@@ -60,11 +100,18 @@ class SessionCookies:
         "_name",
         "_ours",
         "_recent",
+        "_spelling",
         "_stray_deletions",
-        "_suffix",
     )
 
-    def __init__(self, settings: CookieSettings, *, id_length: int = ID_LENGTH, remembered: int = 512) -> None:
+    def __init__(
+        self,
+        settings: CookieSettings,
+        *,
+        id_length: int = ID_LENGTH,
+        remembered: int = 512,
+        spelling: type[CookieSpelling] = CookieSpelling,
+    ) -> None:
         self._id_length = id_length
         name = settings.name.encode("ascii")
         self._name, self._id_needle, self._mark_needle = name, name + b"=", name + b"-v="
@@ -73,8 +120,8 @@ class SessionCookies:
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
         self._recent: TwoGenerationCache[bytes, PresentedCredentials] = TwoGenerationCache(remembered)
-        self._suffix = _attributes(settings, settings.domain)
-        self._stray_deletions = self._clear(_attributes(settings, None)) if settings.domain else []
+        self._spelling = spelling(settings, settings.domain)
+        self._stray_deletions = self._clear(spelling(settings, None)) if settings.domain else []
 
     def read(self, headers: Iterable[Any]) -> PresentedCredentials:
         """Find the session's cookies in the header list of an ASGI scope, in any case and type of names (R-54)."""
@@ -163,15 +210,15 @@ class SessionCookies:
             session_id: the id.
             max_age: seconds that the browser shall keep it; None until it is closed.
         """
-        return self._set(self._id_prefix + session_id, max_age)
+        return self._spelling.keep(self._id_prefix + session_id, max_age)
 
     def set_watermark(self, watermark: str, *, max_age: int | None = None) -> bytes:
         """The Set-Cookie value of the watermark; arguments as for `set_id`."""
-        return self._set(self._mark_prefix + watermark, max_age)
+        return self._spelling.keep(self._mark_prefix + watermark, max_age)
 
     def clear(self) -> list[bytes]:
         """The Set-Cookie values that remove both cookies, the id's last, with their attributes (S-32)."""
-        return self._clear(self._suffix)
+        return self._clear(self._spelling)
 
     def clear_strays(self) -> list[bytes]:
         """The Set-Cookie values that remove cookies of the same names which a browser keeps beside the session's
@@ -182,24 +229,5 @@ class SessionCookies:
         """
         return self._stray_deletions
 
-    def _clear(self, suffix: str) -> list[bytes]:
-        return [f"{prefix}; Max-Age=0{suffix}".encode("ascii") for prefix in (self._mark_prefix, self._id_prefix)]
-
-    def _set(self, pair: str, max_age: int | None) -> bytes:
-        age = "" if max_age is None else f"; Max-Age={max_age}"
-        return f"{pair}{age}{self._suffix}".encode("ascii")
-
-
-def _attributes(settings: CookieSettings, domain: str | None) -> str:
-    parts = [f"Path={settings.path}"]
-    if domain:
-        parts.append(f"Domain={domain}")
-    if settings.secure:
-        parts.append("Secure")
-    if settings.httponly:
-        parts.append("HttpOnly")
-    if settings.samesite != "off":
-        parts.append(f"SameSite={settings.samesite.capitalize()}")
-    if settings.partitioned:
-        parts.append("Partitioned")
-    return "".join(f"; {part}" for part in parts)
+    def _clear(self, spelling: CookieSpelling) -> list[bytes]:
+        return [spelling.remove(prefix[:-1]) for prefix in (self._mark_prefix, self._id_prefix)]

@@ -11,7 +11,7 @@ from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, Creden
 from ..internal.log_throttle import LogThrottle
 from ..session import UnitOfWork
 from ..session.values import FROM_NEW
-from .cookies import SessionCookies
+from .cookies import CookieSpelling, SessionCookies
 from .id_header import IdHeader
 from .response_headers import VARY, Header
 
@@ -31,17 +31,29 @@ class SessionIdResolver:
     Args:
         settings: the settings, of which `cookie`, `env`, `header` and `id_length` are used.
         cookie: other settings of the cookie, for these channels.
+        spelling: writes the Set-Cookie fields.
     """
 
     __slots__ = ("_chosen", "_cookies", "_header", "_secure", "_strays", "plain", "read", "shares_name", "vary")
 
-    def __init__(self, settings: SessionSettings, cookie: CookieSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: SessionSettings,
+        cookie: CookieSettings | None = None,
+        *,
+        spelling: type[CookieSpelling] = CookieSpelling,
+    ) -> None:
         self._secure, self._chosen = (cookie or settings.cookie).secure, cookie is not None
         self._cookies = SessionCookies(
-            cookie or settings.cookie, id_length=settings.id_length, remembered=settings.clients_remembered
+            cookie or settings.cookie,
+            id_length=settings.id_length,
+            remembered=settings.clients_remembered,
+            spelling=spelling,
         )
         plain = settings.plain_http_cookie if cookie is None else None
-        self.plain: Final[SessionIdResolver | None] = None if plain is None else SessionIdResolver(settings, plain)
+        self.plain: Final[SessionIdResolver | None] = None if plain is None else SessionIdResolver(
+            settings, plain, spelling=spelling
+        )
         """The channels of requests over plain http that present no id by the safe cookie; None if there is no other
         cookie (S-24).
         """
