@@ -114,8 +114,7 @@ class SessionMiddleware:
         self._signed = None if self._until is None else _reader(session_cookie, secret.get_secret_value(), max_age)
         if self._signed is not None:
             self._takeover.watch(self.manager.requests.repository)
-        self._sessions = wsgessions.SessionMiddleware(self._run, manager=self.manager)
-        self._sessions.resolver = SessionIdResolver(chosen, spelling=SpellingOfStarlette)
+        self._sessions = _around(self._run, self.manager)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
@@ -176,6 +175,12 @@ class SessionMiddleware:
     def _seconds_left(self) -> float:
         """The seconds until signed cookies are no longer read."""
         return 0 if self._until is None else (self._until - datetime.now(UTC)).total_seconds()
+
+
+def _around(app: ASGIApp, manager: SessionManager) -> wsgessions.SessionMiddleware:
+    sessions = wsgessions.SessionMiddleware(app, manager=manager)
+    sessions.resolver = SessionIdResolver(manager.settings, spelling=SpellingOfStarlette)
+    return sessions
 
 
 def _with_times(given: SessionSettings, cookie: Mapping[str, Any], max_age: int | None) -> dict[str, Any]:

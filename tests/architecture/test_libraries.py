@@ -22,6 +22,7 @@ LIBRARIES = {
         "stores/aiocache/document.py",
         "cache/off_heap/layout.py",
         "migration/flask_session.py",
+        "stores/valkey/format/process_settings.py",
         "stores/valkey/format/scripts.py",
     },
     "pydantic": {
@@ -48,6 +49,7 @@ JITTER = {
     "cache/near_cache.py",
     "stores/valkey/client/commands.py",
     "stores/valkey/coherence/heartbeat.py",
+    "stores/valkey/coherence/settings_check.py",
     "stores/valkey/client/reconnector.py",
     "stores/valkey/upkeep/reaper.py",
 }

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import MakeCommand
+from tests.stores.valkey.raw_server import RawServer
+from tests.stores.valkey.shared_server import shared_server
+from wsgessions import SessionManager
 from wsgessions.cli.exit_code import ExitCode
-from wsgessions.cli.visits import visit
+from wsgessions.cli.visits import ask_store, visit
 from wsgessions.settings import SessionSettings
+from wsgessions.store.contract import NEVER
+from wsgessions.stores.valkey.coherence.settings_check import SettingsCheck
+from wsgessions.stores.valkey.store import ValkeyStore
+
+__all__ = ["shared_server"]
 
 SETTINGS = SessionSettings()
 
@@ -86,6 +96,50 @@ def test_the_command_asks_the_store(wsgessions: MakeCommand, monkeypatch: pytest
     code, out, _ = wsgessions("doctor").ended()
     assert code == 0
     assert "ok    the store answers: memory:, 0 sessions\n" in out
+
+
+def test_the_command_says_what_is_in_force(wsgessions: MakeCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSGESSIONS_STORE_URL", "memory:")
+    monkeypatch.setenv("WSGESSIONS_CONTEXT_PATH", "/shop")
+    _, out, _ = wsgessions("doctor").ended()
+    line = out.splitlines()[0]
+    for fact in (
+        "ok    ",
+        "store memory:",
+        "context /shop",
+        "cookie __Host-sid.shop",
+        "idle timeout 30m",
+        "env develop",
+    ):
+        assert fact in line
+
+
+async def test_running_servers_with_other_settings_are_named_with_what_differs(shared_server: RawServer) -> None:
+    common: dict[str, Any] = {"store_url": shared_server.url, "namespace": "doctor"}
+    servers = [SessionManager(**common, absolute_timeout=age) for age in ("24h", "12h")]
+    asks = SessionManager(**common)
+    try:
+        for server in servers:
+            await server.start()
+            await check_of(server).look()
+        answer, alike, differs = await ask_store(asks, deadline=NEVER)
+    finally:
+        for manager in (asks, *servers):
+            await manager.close()
+    assert answer.text.startswith("the store answers")
+    assert (alike.verdict, alike.text) == ("ok", "running processes of this application with the same settings: 1")
+    assert differs.verdict == "warn"
+    assert f"(process {os.getpid()}), heard 0 s ago, has other settings: absolute_timeout is 24h here" in differs.text
+    assert "set the same everywhere" in differs.remedy
+
+
+def check_of(manager: SessionManager) -> SettingsCheck:
+    """The part that records the settings of a server; it would do so after some seconds."""
+    store: Any = manager.store
+    layer = store._store
+    while not isinstance(layer, ValkeyStore):
+        layer = layer.below
+    return layer.settings_check
 
 
 def test_a_store_that_does_not_answer_is_a_failure_with_its_reason(

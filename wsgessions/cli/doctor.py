@@ -10,7 +10,7 @@ import typer
 from ..errors import WsgessionsError
 from ..internal import real_time as time
 from .exit_code import ExitCode
-from .visits import Finding, ask_store, visit
+from .visits import Finding, ask_store, examine_settings, visit
 
 if TYPE_CHECKING:
     from ..settings import SessionSettings
@@ -36,9 +36,9 @@ def doctor(
     from ..settings import SessionSettings
 
     settings: SessionSettings = context.obj or SessionSettings()
-    print(Finding("ok", f"the settings are valid, env is {settings.env}"))
+    print(examine_settings(settings))
     try:
-        print(Finding("ok", asyncio.run(_ask_store(settings))))
+        print(*asyncio.run(_ask_store(settings)), sep="\n")
     except WsgessionsError as error:
         print(Finding("fail", f"the store: {error}"))
         raise typer.Exit(ExitCode.of(error)) from error
@@ -50,7 +50,7 @@ def doctor(
         raise typer.Exit(ExitCode.FAILURE)
 
 
-async def _ask_store(settings: SessionSettings) -> str:
+async def _ask_store(settings: SessionSettings) -> list[Finding]:
     from ..manager import SessionManager
 
     manager = SessionManager(settings)

@@ -12,8 +12,9 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 if TYPE_CHECKING:
     from ..manager import SessionManager
     from ..settings import SessionSettings
+    from ..store.alike import Comparison
 
-__all__ = ["Finding", "ask_store", "visit"]
+__all__ = ["Finding", "ask_store", "examine_settings", "visit"]
 
 _PATIENCE: Final = 5.0
 _SCHEMES: Final = frozenset({"http", "https"})
@@ -31,18 +32,39 @@ class Finding(NamedTuple):
         return f"{self.verdict:<4}  {self.text}" + (f"\n      {self.remedy}" if self.remedy else "")
 
 
-async def ask_store(manager: SessionManager, *, deadline: float) -> str:
-    """Start the store of a manager, and say what it answers.
+def examine_settings(settings: SessionSettings) -> Finding:
+    """Say what is in force; the settings are valid, or there would be none."""
+    from ..manager.in_force import what_is_in_force
+
+    return Finding("ok", f"the settings are valid: {what_is_in_force(settings)}")
+
+
+async def ask_store(manager: SessionManager, *, deadline: float) -> list[Finding]:
+    """Start the store of a manager, and say what it answers, and which other processes have other settings.
 
     Raises:
         WsgessionsError: it cannot be used.
     """
+    from ..store.alike import SettingsComparison
     from ..store.contract import Countable, find_capability
 
     await manager.start()
     counting = find_capability(manager.store, Countable)
     sessions = "" if counting is None else f", {await counting.count(deadline=deadline)} sessions"
-    return f"the store answers: {manager.settings.store_url}{sessions}"
+    answer = Finding("ok", f"the store answers: {manager.settings.store_url}{sessions}")
+    comparing = find_capability(manager.store, SettingsComparison)
+    return [answer] if comparing is None else [answer, *_compared(await comparing.compare_settings(deadline=deadline))]
+
+
+def _compared(comparison: Comparison) -> Iterator[Finding]:
+    """The other running processes of the application, one line for each with other settings than these."""
+    alike = comparison.others - len(comparison.deviating)
+    if alike:
+        yield Finding("ok", f"running processes of this application with the same settings: {alike}")
+    for each in comparison.deviating:
+        seconds = max(0, comparison.now_us - each.heard_us) // 1_000_000
+        text = f"{each.name}, heard {seconds} s ago, has other settings: {', '.join(map(str, each.differences))}"
+        yield Finding("warn", text, "set the same everywhere, and restart the process with the wrong ones")
 
 
 def visit(urls: Sequence[str], settings: SessionSettings) -> Iterator[Finding]:

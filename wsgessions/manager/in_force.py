@@ -1,4 +1,4 @@
-"""The line of log at the start: what is in force."""
+"""What is in force, in one line: for the log at the start, and for ``wsgessions doctor``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from ..internal.last_resort import START_LOGGER
 from ..settings import SessionSettings
 from ..settings.units import show_duration
 
-__all__ = ["tell_what_is_in_force"]
+__all__ = ["tell_what_is_in_force", "what_is_in_force"]
 
 _log: Final = logging.getLogger(START_LOGGER)
 
 
 def tell_what_is_in_force(settings: SessionSettings) -> None:
-    """Log it; the line has no secrets."""
+    """Log it."""
+    _log.info("in force: %s", what_is_in_force(settings), extra={"event": "started"})
+
+
+def what_is_in_force(settings: SessionSettings) -> str:
+    """Store, namespace, context, cookie, timeouts and environment; the line has no secrets."""
     nonstop, plain = settings.nonstop_timeout, settings.plain_http_cookie
     facts = {
         "store": _store(settings),
@@ -27,8 +32,7 @@ def tell_what_is_in_force(settings: SessionSettings) -> None:
         "store deadline": "none" if nonstop is None else show_duration(nonstop),
         "env": settings.env,
     }
-    text = ", ".join(f"{name} {value}" for name, value in facts.items())
-    _log.info("in force: %s", text, extra={"event": "started"})
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def _store(settings: SessionSettings) -> str:

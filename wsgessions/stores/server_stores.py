@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from ..cache.lease import Lease
 from ..cache.near_cache import MARGIN, NearCache
 from ..internal import real_time as time
 from ..settings import SessionSettings
+from ..settings.alike import compared, required
 from ..store.address import Address, Locate, in_turn
 from ..store.contract import Store
 from .valkey.store import ValkeyStore
@@ -75,17 +75,10 @@ def _at(
         allow_eviction=settings.allow_eviction,
         durable=None if settings.env == "development" else not settings.allow_volatile,
         tracked_keys=tracked_keys,
-        alike={"id_length": str(settings.id_length), "pepper": _fingerprint(settings)},
+        required=required(settings),
+        compared=lambda: compared(settings),
     )
     return _cached(store, settings)
-
-
-def _fingerprint(settings: SessionSettings) -> str:
-    """Tells two peppers apart, and nothing of them."""
-    if settings.pepper is None:
-        return "none"
-    key = settings.pepper.get_secret_value().encode("utf-8", "surrogatepass")
-    return hmac.digest(key, b"wsgessions fingerprint", "sha256")[:8].hex()
 
 
 def _cached(store: ValkeyStore, settings: SessionSettings) -> Store:

@@ -51,8 +51,8 @@ class SessionIdResolver:
             spelling=spelling,
         )
         plain = settings.plain_http_cookie if cookie is None else None
-        self.plain: Final[SessionIdResolver | None] = None if plain is None else SessionIdResolver(
-            settings, plain, spelling=spelling
+        self.plain: Final[SessionIdResolver | None] = (
+            None if plain is None else SessionIdResolver(settings, plain, spelling=spelling)
         )
         """The channels of requests over plain http that present no id by the safe cookie; None if there is no other
         cookie (S-24).

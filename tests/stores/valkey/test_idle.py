@@ -115,6 +115,17 @@ async def test_a_process_without_copies_is_quiet_too(kept: RawServer) -> None:
         assert bytes_written == 0
 
 
+async def test_the_comparison_of_settings_is_few_commands_and_leaves_no_trace_on_disk(kept: RawServer) -> None:
+    """C-27: each process compares twice a minute."""
+    async with started(store_at(kept.url, compared=lambda: {"absolute_timeout": "24h"})) as store:
+        await store.settings_check.look()
+        commands, bytes_written = await cost_of(store, store.settings_check.look)
+        assert commands < MOST
+        assert bytes_written == 0
+        assert store.segments is not None
+        assert await store.link.request("PTTL", next(iter(store.segments)).settings) > 0
+
+
 def test_beats_are_frequent_while_sessions_are_used_and_slower_the_longer_they_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -20,11 +20,11 @@ class Agreement:
         namespace: the first part of every key.
         context_path: the application.
         concurrency: the number of segments; 0 takes the number recorded in the store, or the default in a new one.
-        alike: further settings that all nodes must have alike, see `check_agreed`.
+        required: further settings that all nodes must have alike, see `check_agreed`.
     """
 
     def __init__(
-        self, namespace: str, context_path: str, concurrency: int, alike: Mapping[str, str] | None = None
+        self, namespace: str, context_path: str, concurrency: int, required: Mapping[str, str] | None = None
     ) -> None:
         self.segments: Segments | None = None
         """Known from the first connection on."""
@@ -34,7 +34,7 @@ class Agreement:
         self._namespace = namespace
         self._context_path = context_path
         self._concurrency = concurrency
-        self._alike = alike or {}
+        self._required = required or {}
         self._followers: Final = Followers()
 
     async def reach(self, commands: Commands) -> bool:
@@ -47,7 +47,7 @@ class Agreement:
         config_key = application_prefix(self._namespace, self._context_path) + "cfg"
         before = 0 if self.segments is None else len(self.segments)
         agreed = await agree_on_concurrency(commands, config_key, self._concurrency, proposal=before)
-        await check_agreed(commands, config_key, self._alike)
+        await check_agreed(commands, config_key, self._required)
         if agreed != before:
             self.segments = Segments(self._namespace, self._context_path, agreed)
         if self.secret:

@@ -21,6 +21,7 @@ from ...record import (
 )
 from ...record.clock import StoreClock
 from ...store.address import Locate
+from ...store.alike import Comparison
 from ...store.constants import DEFAULT_GRACE, LONGEST_LEASE, TRACKED_KEYS
 from ...store.contract import NEVER
 from ...store.listing import Names, SessionHead, SessionPage
@@ -35,6 +36,7 @@ from .coherence.origin_watch import OriginWatch
 from .coherence.pace import Pace
 from .coherence.replica_acks import Fence
 from .coherence.revocations import Revocations
+from .coherence.settings_check import SettingsCheck
 from .coherence.tracking import Tracking
 from .diagnostics import StoreDiagnostics
 from .format import scripts as layout
@@ -70,7 +72,8 @@ class ValkeyStore:
         allow_eviction: accept a server that drops data when memory is short (C-18).
         durable: see `check_server`.
         tracked_keys: see `Heartbeat`.
-        alike: further settings that all nodes must have alike, by name; see `check_agreed`.
+        required: further settings that all nodes must have alike, by name; see `check_agreed`.
+        compared: returns the settings that all nodes should have alike, by name; see `SettingsCheck`.
     """
 
     def __init__(
@@ -88,7 +91,8 @@ class ValkeyStore:
         allow_eviction: bool = False,
         durable: bool | None = None,
         tracked_keys: int = TRACKED_KEYS,
-        alike: Mapping[str, str] | None = None,
+        required: Mapping[str, str] | None = None,
+        compared: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self.clock: StoreClock = StoreClock()
         self.trouble: StoreDiagnostics = StoreDiagnostics()
@@ -97,13 +101,14 @@ class ValkeyStore:
         self.heartbeat: Heartbeat | None = None
         """Set when a near cache is attached."""
         self.link: Link = self._make_link(locate)
-        self.agreement: Agreement = Agreement(namespace, context_path, concurrency, alike)
+        self.agreement: Agreement = Agreement(namespace, context_path, concurrency, required)
         self.sender: Sender = Sender(self.link, self.agreement, self.clock, self.trouble)
         self.members: Members = Members(self.sender)
         self.fence: Fence = Fence(self.sender)
         self.revocations: Revocations = Revocations(self._end_again, self.trouble)
         self.pace: Pace = Pace(heartbeat)
         self._origin_watch = OriginWatch(self.sender, self.members, pace=self.pace)
+        self.settings_check: SettingsCheck = SettingsCheck(self.sender, compared)
         self.sessions: SessionParts = self._make_parts()
         self.apply: Final = self.sessions.commits.apply
         self.reaper: Reaper | None = None if reap_interval is None else self.make_reaper(reap_interval, idle_timeout)
@@ -152,6 +157,7 @@ class ValkeyStore:
             self.heartbeat.start()
         else:
             self._origin_watch.start()
+        self.settings_check.start()
 
     async def close(self) -> None:
         if self.reaper is not None:
@@ -159,6 +165,7 @@ class ValkeyStore:
         if self.heartbeat is not None:
             await self.heartbeat.stop()
         await self._origin_watch.stop()
+        await self.settings_check.stop()
         await self.revocations.stop()
         await self.fence.close()
         await self.link.close()
@@ -278,6 +285,10 @@ class ValkeyStore:
     async def confirm(self, *, deadline: float = NEVER) -> None:
         """See `PrimaryCheck.confirm`."""
         await confirm_primary(self.members, deadline=deadline)
+
+    def compare_settings(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, Comparison]:
+        """See `SettingsComparison.compare_settings`."""
+        return self.settings_check.compare(deadline)
 
     async def shared_secret(self, proposal: bytes, *, deadline: float = NEVER) -> bytes:
         """See `SecretKeeping.shared_secret`. It is proposed again over each connection (C-25)."""

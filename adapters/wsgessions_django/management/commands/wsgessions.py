@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from wsgessions.cli import main
 from wsgessions.cli.exit_code import ExitCode
-from wsgessions.cli.visits import ask_store, visit
+from wsgessions.cli.visits import ask_store, examine_settings, visit
 from wsgessions.errors import WsgessionsError
 from wsgessions.store.contract import NEVER
 from wsgessions_django.checks import TAG
@@ -51,8 +51,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{'fail' if message.is_serious() else 'warn'}  {message}")
         try:
             manager = current_manager()
+            self.stdout.write(str(examine_settings(manager.settings)))
             wait(manager, manager.start)
-            self.stdout.write(f"ok    {wait(manager, lambda: ask_store(manager, deadline=NEVER))}")
+            for finding in wait(manager, lambda: ask_store(manager, deadline=NEVER)):
+                self.stdout.write(str(finding))
         except WsgessionsError as error:
             raise CommandError(f"the store: {error}", returncode=ExitCode.of(error)) from error
         visited = list(visit(urls, manager.settings))

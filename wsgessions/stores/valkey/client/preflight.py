@@ -88,7 +88,8 @@ async def check_agreed(commands: Commands, config_key: str, settings: Mapping[st
             found = await commands.request(b"HGET", config_key, name)
         if found != value.encode():
             raise ConfigError(
-                "another server of this application has another value, so that neither finds the other's sessions",
+                f"it is {value} here and {found.decode('utf-8', 'replace')} at another server of this application, so "
+                "that neither finds the other's sessions",
                 setting=name,
                 hint=f"set the same {name} everywhere; to change it, choose another namespace, "
                 "which starts with no sessions",

@@ -68,6 +68,8 @@ class Segment(NamedTuple):
     """In the same segment: written for replicas to confirm (C-15b)."""
     principals_prefix: bytes
     """The prefix of the digest of a principal in the name of its index (E-9)."""
+    settings: bytes
+    """In the first segment: the settings of the processes, to be compared (C-27)."""
 
     def record(self, key: SessionKey) -> bytes:
         """The name of a session's record."""
@@ -122,5 +124,5 @@ def application_prefix(namespace: str, context_path: str) -> str:
 
 
 def _segment(prefix: str) -> Segment:
-    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:", "f", "p:"))
+    names = (f"{prefix}{kind}".encode() for kind in ("s:", "x", "c", "n", "h", "k:", "f", "p:", "o"))
     return Segment(*names)
