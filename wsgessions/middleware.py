@@ -95,7 +95,7 @@ class SessionMiddleware:
         unit = unit_of(session)
         if self._looks_at_scope:
             self._look_at_scope(scope, session)
-        request = SessionRequest(requests, resolver, presented, session, unit, method, scheme, requests.budget)
+        request = SessionRequest(requests, resolver, presented, session, unit, method, scope, requests.budget)
         if unit.id is not None and unit.access is UNTOUCHED and not requests.lookup(session, unit):
             await request.load()
         scope["session"] = session

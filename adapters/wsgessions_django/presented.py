@@ -27,6 +27,11 @@ class Arrival(NamedTuple):
     """The part of the path at which the application is mounted."""
     client_address: str | None
 
+    @property
+    def scope(self) -> dict[str, Any]:
+        """As keys of a scope of ASGI."""
+        return {"headers": self.headers, "scheme": self.scheme, "path": self.path, "root_path": self.root_path}
+
 
 def arrival_of(request: HttpRequest) -> Arrival:
     """What the server has told of a request, by ASGI or by WSGI."""

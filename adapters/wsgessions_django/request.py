@@ -63,7 +63,7 @@ class StandaloneRequests:
             resolver,
             put_by_code(request, resolver, arrival.headers) or presented,
             method=request.method,
-            scheme=arrival.scheme,
+            scope=arrival.scope,
             client_address=arrival.client_address,
         )
         begun.unit.is_uncacheable = self._unstored.hold(arrival.path, arrival.root_path)

@@ -80,7 +80,7 @@ class WsgessionsSessionBackend(ServerSideSessionBackend):
             headers = MutableScopeHeaders.from_message(message)
             given = request.add_headers([])
             for other, nothing in others:
-                given += other.fields_for(request.unit, nothing, self.config.session_manager.requests, scheme=None)[0]
+                given += other.fields_for(request.unit, nothing, self.config.session_manager.requests, scope={})[0]
             for name, value in given:
                 headers.add(name.decode(), value.decode())
         finally:

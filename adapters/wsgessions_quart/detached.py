@@ -51,7 +51,7 @@ async def _commit_with(manager: SessionManager, scope: Scope, session: Session, 
         resolver,
         presented,
         method=scope.get("method"),
-        scheme=scope.get("scheme"),
+        scope=scope,
         session=session,
     )
     request.unit.is_uncacheable |= PathPrefixes(manager.settings.no_store).hold(*path)

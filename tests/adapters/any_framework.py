@@ -6,6 +6,7 @@ import asyncio
 from abc import abstractmethod
 
 from tests.adapters.every_store import OnValkey
+from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.client import Browser
 from wsgessions.testing.adapters.harness import Nodes
@@ -17,7 +18,7 @@ from wsgessions.web.inner_middleware import InnerSessionMiddleware
 __all__ = ["AnyFrameworkSuite"]
 
 
-class AnyFrameworkSuite(OnValkey, AdapterSuite):
+class AnyFrameworkSuite(OnValkey, UnreturnedCookieCases, AdapterSuite):
     """What holds for any ASGI application."""
 
     @abstractmethod

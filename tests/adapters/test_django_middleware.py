@@ -18,6 +18,7 @@ from django.test import AsyncRequestFactory, override_settings
 
 from tests.adapters.django_stores import manager, shared_server
 from tests.adapters.django_visitors import KINDS, Answer, Visitor, views, visitor
+from tests.adapters.unreturned_cookies import BROWSER, observe_at_once
 from tests.record.test_clock import Times
 from wsgessions import SessionManager
 from wsgessions.stores.memory.store import MemoryStore
@@ -561,3 +562,17 @@ def test_what_the_project_changes_of_our_cookies_holds(visitor: Visitor, views: 
             wanted = {"Path=/", "Secure", "HttpOnly", "SameSite=Strict", "Partitioned"}
             assert attributes(cookie) == wanted
         assert changing.json(f"/{views}/show") == {"color": "color"}
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_a_browser_that_returns_no_cookie_is_told(
+    manager: SessionManager, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without the adapter around, too."""
+    observe_at_once(monkeypatch)
+    visitor: Any = KINDS[kind]()
+    for _ in range(5):
+        visitor.client.cookies.clear()
+        visitor.get("/sync/append/tea", headers={**BROWSER, "host": "testserver"})
+    (line,) = [each for each in caplog.records if getattr(each, "event", "") == "cookies_not_returned"]
+    assert "a browser at 'testserver' was given 4 sessions in a row" in line.getMessage()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from ..credentials.identity import ID_LENGTH, is_well_formed
@@ -89,6 +89,8 @@ class SessionCookies:
         remembered: the results of at least so many of the latest headers are remembered, and of at most twice as many,
             since a browser sends the same cookies with each of a page's many requests.
         spelling: writes the fields.
+        on_return: called with the fields of a request that presents a cookie of the session, unless its Cookie header
+            is among the remembered ones.
     """
 
     __slots__ = (
@@ -98,6 +100,7 @@ class SessionCookies:
         "_mark_needle",
         "_mark_prefix",
         "_name",
+        "_on_return",
         "_ours",
         "_recent",
         "_spelling",
@@ -111,6 +114,7 @@ class SessionCookies:
         id_length: int = ID_LENGTH,
         remembered: int = 512,
         spelling: type[CookieSpelling] = CookieSpelling,
+        on_return: Callable[[Iterable[Any]], object] | None = None,
     ) -> None:
         self._id_length = id_length
         name = settings.name.encode("ascii")
@@ -120,6 +124,7 @@ class SessionCookies:
         self._id_prefix = settings.name + "="
         self._mark_prefix = settings.name + "-v="
         self._recent: TwoGenerationCache[bytes, PresentedCredentials] = TwoGenerationCache(remembered)
+        self._on_return = on_return
         self._spelling = spelling(settings, settings.domain)
         self._stray_deletions = self._clear(spelling(settings, None)) if settings.domain else []
 
@@ -137,9 +142,9 @@ class SessionCookies:
                 if type(name) is bytes
                 else self.read([(octets(each[0], "replace"), each[1]) for each in headers])
             )
-        return self._recent[header] or self._read_header(header)
+        return self._recent[header] or self._read_header(header, headers)
 
-    def _read_header(self, header: bytes) -> PresentedCredentials:
+    def _read_header(self, header: bytes, headers: Iterable[Any]) -> PresentedCredentials:
         if len(header) > MAX_COOKIE_BYTES:
             return _OVERSIZED
         if header.count(b";") >= MAX_COOKIE_PAIRS:
@@ -152,6 +157,8 @@ class SessionCookies:
             self._recent.put(header, presented)
             if plain is not None:
                 plain.header = header
+        if presented is not _ABSENT and self._on_return is not None:
+            self._on_return(headers)
         return presented
 
     def _scan(self, header: bytes) -> PresentedCredentials:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, CredentialChannel, PresentedCredentials
@@ -14,6 +14,7 @@ from ..session.values import FROM_NEW
 from .cookies import CookieSpelling, SessionCookies
 from .id_header import IdHeader
 from .response_headers import VARY, Header
+from .unreturned_cookies import PLAIN_SCHEMES, UnreturnedCookies
 
 if TYPE_CHECKING:
     from ..manager.request_sessions import RequestSessions
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN_SCHEMES", "SessionIdResolver"]
 
 _log_once = LogThrottle(logging.getLogger("wsgessions.request"), interval=math.inf)
-PLAIN_SCHEMES: Final = frozenset({"http", "ws"})
 
 
 class SessionIdResolver:
@@ -32,9 +32,21 @@ class SessionIdResolver:
         settings: the settings, of which `cookie`, `env`, `header` and `id_length` are used.
         cookie: other settings of the cookie, for these channels.
         spelling: writes the Set-Cookie fields.
+        unreturned: observes whether browsers return the cookie; by default a new one.
     """
 
-    __slots__ = ("_chosen", "_cookies", "_header", "_secure", "_strays", "plain", "read", "shares_name", "vary")
+    __slots__ = (
+        "_chosen",
+        "_cookies",
+        "_header",
+        "_secure",
+        "_strays",
+        "_unreturned",
+        "plain",
+        "read",
+        "shares_name",
+        "vary",
+    )
 
     def __init__(
         self,
@@ -42,17 +54,22 @@ class SessionIdResolver:
         cookie: CookieSettings | None = None,
         *,
         spelling: type[CookieSpelling] = CookieSpelling,
+        unreturned: UnreturnedCookies | None = None,
     ) -> None:
+        self._unreturned = unreturned or UnreturnedCookies(settings)
         self._secure, self._chosen = (cookie or settings.cookie).secure, cookie is not None
         self._cookies = SessionCookies(
             cookie or settings.cookie,
             id_length=settings.id_length,
             remembered=settings.clients_remembered,
             spelling=spelling,
+            on_return=self._unreturned.note_returned,
         )
         plain = settings.plain_http_cookie if cookie is None else None
         self.plain: Final[SessionIdResolver | None] = (
-            None if plain is None else SessionIdResolver(settings, plain, spelling=spelling)
+            None
+            if plain is None
+            else SessionIdResolver(settings, plain, spelling=spelling, unreturned=self._unreturned)
         )
         """The channels of requests over plain http that present no id by the safe cookie; None if there is no other
         cookie (S-24).
@@ -86,7 +103,7 @@ class SessionIdResolver:
         return by_cookie if self._header is None else self._header.choose_source(by_cookie, headers)
 
     def fields_for(
-        self, unit: UnitOfWork, presented: PresentedCredentials, requests: RequestSessions, *, scheme: str | None
+        self, unit: UnitOfWork, presented: PresentedCredentials, requests: RequestSessions, *, scope: Mapping[str, Any]
     ) -> tuple[list[Header], bool]:
         """The response's fields for the client's session, and whether they concern the id itself (S-33).
 
@@ -94,7 +111,7 @@ class SessionIdResolver:
             unit: the state of the request's session when the response starts.
             presented: the credentials of the request.
             requests: the operations on sessions of requests.
-            scheme: the scheme of the request.
+            scope: the scope of the request.
         """
         carrier = presented.carrier
         if unit.id is None:
@@ -105,7 +122,9 @@ class SessionIdResolver:
         untold = unit.presented.finding is UNTOLD and unit.id == unit.presented.id
         credential = not untold and unit.id != presented.id and unit.id not in presented.rivals
         if credential and carrier is BY_COOKIE:
-            self._look_for_plain_http(scheme)
+            self._look_for_plain_http(scope.get("scheme"))
+            if presented.finding is ABSENT:
+                self._unreturned.note_given(unit.id, scope, unit.client_address)
         if credential and self._leaves_strays(unit, presented):
             fields += self._strays
         move = None if unit.unsettled is None else requests.move_for(unit)

@@ -9,7 +9,8 @@ frameworks with another protocol in the adapter.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from ..credentials.presented import ABSENT, PresentedCredentials
@@ -31,6 +32,7 @@ __all__ = ["SessionRequest"]
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
 _NEVER_CREATING: Final = frozenset({"HEAD", "OPTIONS"})
+_NOTHING_KNOWN: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class SessionRequest(Struct):
@@ -47,8 +49,8 @@ class SessionRequest(Struct):
     """The unit of work of the session."""
     method: str | None
     """The method; None for a WebSocket."""
-    scheme: str | None
-    """The scheme, if known."""
+    scope: Mapping[str, Any]
+    """The scope of ASGI, or its keys ``scheme``, ``path`` and ``headers`` as far as they are known."""
     budget: float
     """Seconds left to wait for the store (F-00b)."""
     fields_inside: Sequence[Header] = ()
@@ -62,7 +64,7 @@ class SessionRequest(Struct):
         presented: PresentedCredentials,
         method: str | None,
         *,
-        scheme: str | None = None,
+        scope: Mapping[str, Any] = _NOTHING_KNOWN,
         client_address: str | None = None,
         session: Session | None = None,
     ) -> SessionRequest:
@@ -73,13 +75,13 @@ class SessionRequest(Struct):
             resolver: reads and writes ids.
             presented: the credentials of the request.
             method: the method; None for a WebSocket.
-            scheme: the scheme of the request, if known.
+            scope: see `scope`.
             client_address: the client's address, if known.
             session: the session, if it was begun before, with a client that is told of a new id.
         """
         if session is None:
             session = requests.begin(presented, client_address, is_client_told=True, counts_access=method != "OPTIONS")
-        return cls(requests, resolver, presented, session, unit_of(session), method, scheme, requests.budget)
+        return cls(requests, resolver, presented, session, unit_of(session), method, scope, requests.budget)
 
     # -- before the application ----------------------------------------------------------------------------------------
 
@@ -237,7 +239,7 @@ class SessionRequest(Struct):
         return [header for header in kept if header not in again], again
 
     def _decide_fields(self) -> tuple[Headers, bool]:
-        return self.resolver.fields_for(self.unit, self.presented, self.requests, scheme=self.scheme)
+        return self.resolver.fields_for(self.unit, self.presented, self.requests, scope=self.scope)
 
     # -- at the end ----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from .harness import AdapterHarness, Node, Nodes, cookies_set
 __all__ = ["CookieCases"]
 
 UNKNOWN = "A" * 43
+SAFE = ["__Host-sid-v", "__Host-sid"]
 MALFORMED = [
     "",
     UNKNOWN[1:],
@@ -224,6 +225,14 @@ class CookieCases(AdapterHarness):
         sent = await talk(node, http_scope("/do/get-color", [cookie]))
         assert sent[1]["body"] == b"null"
         assert set(cookies_set(await browser.get("/do/set-color"))) == {"__Host-sid", "__Host-sid-v"}
+
+    async def test_what_a_proxy_reports_of_the_scheme_chooses_no_cookie(self, node: Node) -> None:
+        """S-24: a client may write that field as well, and browsers take the plain cookie over https, too."""
+        for scheme, reported, names in (("http", b"https", ["sid-v", "sid"]), ("https", b"http", SAFE)):
+            scope = http_scope("/do/set-color", [(b"x-forwarded-proto", reported)], scheme=scheme)
+            sent = await talk(node, scope)
+            cookies = [value.decode() for name, value in sent[0]["headers"] if name == b"set-cookie"]
+            assert [cookie.partition("=")[0] for cookie in cookies] == names
 
     async def test_applications_of_one_host_do_not_end_each_others_sessions(self, nodes: Nodes) -> None:
         """S-12: with a context each, they have a cookie each."""
