@@ -37,9 +37,11 @@ def open_embedded(settings: SessionSettings) -> Store:
         ConfigError: there is no such server on this platform.
     """
     from .embedded import EmbeddedServer, FsyncPolicy
+    from .embedded.project_use import ProjectUse
 
     place, fsync = embedded_directory(settings), FsyncPolicy(settings.fsync)
     server = EmbeddedServer(place, fsync=fsync, maxmemory=settings.maxmemory)
+    use = ProjectUse(place, namespace=settings.namespace, context_path=settings.context_path)
     # A directory that cannot be used is an error of configuration when the store is first started, and an outage later.
     find = server.attach
 
@@ -47,10 +49,15 @@ def open_embedded(settings: SessionSettings) -> Store:
         nonlocal find
         endpoint = await find(deadline=time.monotonic() + _ATTACH_SECONDS)
         find = server.endpoint
+        use.begin()
         return _address_of(endpoint)
 
+    def release() -> None:
+        use.end()
+        server.detach()
+
     # No limit on tracked keys: see `wsgessions.stores.embedded.configuration`.
-    return _at(locate, settings, tracked_keys=0, release=server.detach)
+    return _at(locate, settings, tracked_keys=0, release=release)
 
 
 def embedded_directory(settings: SessionSettings) -> Path:

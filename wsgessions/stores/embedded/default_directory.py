@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LOCAL_NAME", "default_directory"]
+__all__ = ["LOCAL_NAME", "default_directory", "project_root", "state_directory"]
 
 LOCAL_NAME: Final = ".wsgessions"
 """A directory of this name in the project's root, if there is one, is the store's: so a project can keep it there."""
@@ -23,17 +23,20 @@ _NAME_LENGTH: Final = 24
 
 def default_directory() -> Path:
     """The directory for the working directory of this moment."""
-    root = _project_root(Path.cwd())
+    root = project_root() or Path.cwd()
     local = root / LOCAL_NAME
     if local.is_dir():
         return local
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
     name = re.sub(r"[^A-Za-z0-9._-]", "_", root.name)[:_NAME_LENGTH]
-    return _state_home() / "wsgessions" / f"{name}-{digest}"
+    return state_directory() / f"{name}-{digest}"
 
 
-def _project_root(start: Path) -> Path:
-    """The nearest directory from here upwards that looks like a project's, below the home directory; else this one."""
+def project_root() -> Path | None:
+    """The nearest directory from the working directory upwards that looks like a project's, below the home directory;
+    None if there is none.
+    """
+    start = Path.cwd()
     candidates: list[Path] = []
     for each in (start, *start.parents):
         if each in (Path.home(), Path(each.root)):
@@ -43,7 +46,12 @@ def _project_root(start: Path) -> Path:
         for each in candidates:
             if any((each / mark).exists() for mark in marks):
                 return each
-    return start
+    return None
+
+
+def state_directory() -> Path:
+    """The directory of wsgessions among the user's state."""
+    return _state_home() / "wsgessions"
 
 
 def _state_home() -> Path:
