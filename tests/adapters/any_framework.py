@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.client import Browser
 from wsgessions.testing.adapters.harness import Nodes
@@ -18,7 +18,7 @@ from wsgessions.web.inner_middleware import InnerSessionMiddleware
 __all__ = ["AnyFrameworkSuite"]
 
 
-class AnyFrameworkSuite(OnValkey, UnreturnedCookieCases, AdapterSuite):
+class AnyFrameworkSuite(OnValkey, DiagnosisCases, AdapterSuite):
     """What holds for any ASGI application."""
 
     @abstractmethod

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.adapters.bare_app import app
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from wsgessions import SessionManager, SessionMiddleware
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
@@ -14,7 +14,7 @@ from wsgessions.web.inner_middleware import InnerSessionMiddleware
 __all__ = ["shared_server"]
 
 
-class TestBareMiddleware(EveryStore, UnreturnedCookieCases, AdapterSuite):
+class TestBareMiddleware(EveryStore, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return SessionMiddleware(app, manager=manager)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.django_app import make_app, telling
 from tests.adapters.every_store import EveryStore, WithoutNearCache, shared_server
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from wsgessions import SessionManager
 from wsgessions.testing.adapters.middleware import Layer
 from wsgessions.testing.adapters.suite import AdapterSuite
@@ -14,7 +14,7 @@ from wsgessions_django import DjangoAdapter
 __all__ = ["shared_server"]
 
 
-class TestDjango(EveryStore, UnreturnedCookieCases, AdapterSuite):
+class TestDjango(EveryStore, DiagnosisCases, AdapterSuite):
     gone_status = 400  # Django's SessionInterrupted
 
     def get_app(self, manager: SessionManager) -> ASGIApp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,12 @@ from django.core.cache import caches
 from django.http import HttpRequest
 from django.test import AsyncRequestFactory, override_settings
 
+from tests.adapters.diagnoses import BROWSER, observe_at_once
 from tests.adapters.django_stores import manager, shared_server
 from tests.adapters.django_visitors import KINDS, Answer, Visitor, views, visitor
-from tests.adapters.unreturned_cookies import BROWSER, observe_at_once
 from tests.record.test_clock import Times
 from wsgessions import SessionManager
+from wsgessions.internal.last_resort import START_LOGGER
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions_django.configuration import current_manager, use_manager
@@ -576,3 +578,18 @@ def test_a_browser_that_returns_no_cookie_is_told(
         visitor.get("/sync/append/tea", headers={**BROWSER, "host": "testserver"})
     (line,) = [each for each in caplog.records if getattr(each, "event", "") == "cookies_not_returned"]
     assert "a browser at 'testserver' was given 4 sessions in a row" in line.getMessage()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_session_of_a_process_says_what_is_in_force(
+    manager: SessionManager, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under WSGI no server announces the start; the store is started when a request needs it."""
+    caplog.set_level(logging.INFO, logger=START_LOGGER)
+    visitor = KINDS[kind]()
+    for _ in range(2):
+        visitor.get("/sync/append/tea")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == START_LOGGER]
+    settings = manager.settings
+    for fact in (f"store {settings.store_url}", f"namespace {settings.namespace}", f"cookie {settings.cookie.name}"):
+        assert fact in line

@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, computed_field
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.fastapi_app import make_app
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from wsgessions import Session, SessionManager
 from wsgessions.errors import CodecError, ConfigError, SessionClosed
 from wsgessions.testing.adapters.middleware import Layer
@@ -26,7 +26,7 @@ from wsgessions_fastapi import FastAPIAdapter, SessionDep, SessionModel
 __all__ = ["shared_server"]
 
 
-class TestFastAPI(OnValkey, UnreturnedCookieCases, AdapterSuite):
+class TestFastAPI(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return FastAPIAdapter(manager=manager).install(make_app())
 

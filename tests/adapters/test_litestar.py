@@ -28,9 +28,9 @@ from litestar.security.session_auth import SessionAuth
 from litestar.testing import TestClient
 from pydantic import BaseModel
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.litestar_app import AnyRequest, make_app
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from tests.codec.portraits import identical
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, install
@@ -46,7 +46,7 @@ from wsgessions_litestar import LitestarAdapter, WsgessionsSessionConfig, get_se
 __all__ = ["shared_server"]
 
 
-class TestLitestar(OnValkey, UnreturnedCookieCases, AdapterSuite):
+class TestLitestar(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return LitestarAdapter(manager=manager).install(make_app())  # type: ignore[return-value]
 

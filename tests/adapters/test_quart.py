@@ -16,9 +16,9 @@ from quart.json.provider import DefaultJSONProvider
 from quart.sessions import SecureCookieSessionInterface, SessionMixin
 from quart.typing import ResponseReturnValue
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.quart_app import make_app, stream
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from tests.record.test_clock import Times
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, install
@@ -34,7 +34,7 @@ from wsgessions_quart.session import MOST_FLASHES
 __all__ = ["shared_server"]
 
 
-class TestQuart(OnValkey, UnreturnedCookieCases, AdapterSuite):
+class TestQuart(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return cast("ASGIApp", QuartAdapter(manager=manager).install(make_app()))
 

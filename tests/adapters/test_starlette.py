@@ -27,9 +27,9 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
+from tests.adapters.diagnoses import DiagnosisCases
 from tests.adapters.every_store import OnValkey, shared_server
 from tests.adapters.starlette_app import make_app, session
-from tests.adapters.unreturned_cookies import UnreturnedCookieCases
 from tests.stores.embedded.watched import ROOT
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
@@ -50,7 +50,7 @@ def test_settings_beside_a_manager_would_be_without_effect_and_are_refused() -> 
         StarletteAdapter(manager=SessionManager(store_url="memory:"), session_locking=False)
 
 
-class TestStarlette(OnValkey, UnreturnedCookieCases, AdapterSuite):
+class TestStarlette(OnValkey, DiagnosisCases, AdapterSuite):
     def get_app(self, manager: SessionManager) -> ASGIApp:
         return StarletteAdapter(manager=manager).install(make_app())
 

@@ -1,4 +1,4 @@
-"""Cases of each adapter: the diagnosis of cookies that are not returned gets what it needs of the requests."""
+"""Cases of each adapter: its start says what is in force, and mistakes that would be silent are told."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import logging
 
 import pytest
 
+from wsgessions.internal.last_resort import START_LOGGER
 from wsgessions.internal.log_throttle import LogThrottle
+from wsgessions.testing.adapters.app_life import AppLife
 from wsgessions.testing.adapters.client import http_scope, talk
-from wsgessions.testing.adapters.harness import Node
+from wsgessions.testing.adapters.harness import Node, Nodes
 from wsgessions.web import unreturned_cookies
 
-__all__ = ["BROWSER", "UnreturnedCookieCases", "observe_at_once"]
+__all__ = ["BROWSER", "DiagnosisCases", "observe_at_once"]
 
 BROWSER = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "accept-language": "en"}
 
@@ -22,8 +24,33 @@ def observe_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unreturned_cookies, "_log", LogThrottle(logging.getLogger("wsgessions.request"), interval=0))
 
 
-class UnreturnedCookieCases:
+class DiagnosisCases:
     """For the subclasses of `AdapterSuite`."""
+
+    async def test_the_start_says_once_and_in_one_line_what_is_in_force(
+        self, nodes: Nodes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger=START_LOGGER)
+        node = nodes(context_path="/shop", max_inactive_interval="20m", absolute_timeout="12h", nonstop_timeout="20s")
+        served = AppLife(node)
+        await served.enter()
+        try:
+            await talk(served, http_scope("/do/set-color"))
+        finally:
+            await served.leave()
+        (line,) = [record.getMessage() for record in caplog.records if record.name == START_LOGGER]
+        settings = node.manager.settings
+        for fact in (
+            f"store {settings.store_url}",
+            f"namespace {settings.namespace}",
+            "context /shop",
+            "cookie __Host-sid.shop (sid.shop over plain http)",
+            "idle timeout 20m",
+            "absolute timeout 12h",
+            "store deadline 20s",
+            "env development",
+        ):
+            assert fact in line
 
     async def test_a_browser_that_returns_no_cookie_is_told_with_its_host(
         self, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
