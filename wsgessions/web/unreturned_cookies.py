@@ -71,7 +71,7 @@ class _Run:
 class _Host:
     """One host, as reached from its own pages or from those of other origins."""
 
-    runs: dict[int, _Run] = field(default_factory=dict)
+    runs: dict[int, _Run] = field(default_factory=dict[int, _Run])
     """By the hash of a client's address and user agent: neither is kept."""
     is_told: bool = False
 
@@ -164,7 +164,7 @@ def _for_other_sites(samesite: str) -> str:
 
 def _fields_of(headers: Iterable[Any]) -> dict[bytes, bytes]:
     """The fields that tell browsers and hosts apart; those that are missing are empty."""
-    found = dict.fromkeys(_FIELDS, b"")
+    found: dict[bytes, bytes] = dict.fromkeys(_FIELDS, b"")
     for name, value in headers:
         key = octets(name, "replace").lower()
         if key in _FIELDS:
