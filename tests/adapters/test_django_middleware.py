@@ -566,6 +566,9 @@ def test_what_the_project_changes_of_our_cookies_holds(visitor: Visitor, views: 
         assert changing.json(f"/{views}/show") == {"color": "color"}
 
 
+# -- what the log says -------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_a_browser_that_returns_no_cookie_is_told(
     manager: SessionManager, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
