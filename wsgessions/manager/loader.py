@@ -17,6 +17,7 @@ from ..session import Session, UnitOfWork, unit_of
 from ..session.values import FROM_STORE
 from ..settings import SessionSettings
 from ..store.contract import CacheLookup, PrimaryCheck, Store, TouchBuffer, find_capability
+from .foreign_sessions import ForeignSessions
 from .rejected_ids import RejectedId, RejectedIdMonitor
 from .startup import StoreStartup
 from .statistics import SessionStatistics
@@ -52,6 +53,7 @@ class Loader:
         self._monitor = monitor
         self.cache: CacheLookup | None = find_capability(store, CacheLookup)
         self._confirming = find_capability(store, PrimaryCheck)
+        self._foreign = ForeignSessions(store, settings)
         self.touches: TouchBuffer | None = find_capability(store, TouchBuffer)
         self.grace_ms: int = settings.renew_grace_ms
         self.to_plain: ToPlain | None = None if settings.strict_values else no_further_types
@@ -92,6 +94,8 @@ class Loader:
                 unit.has_followed_move = record is not None  # so it is to be given a new id (C-23)
             if carried is not None and (record is None or not _agrees(record, carried)):
                 await self._confirm(deadline)
+            if carried is not None and record is None:
+                await self._foreign.look(key, carried.version, deadline=deadline)
             if record is not None and record.renewed_from and record.key == key:
                 await self._end_forward(record, deadline)
         except WsgessionsError as error:

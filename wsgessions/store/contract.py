@@ -47,6 +47,7 @@ __all__ = [
     "Barrier",
     "PrimaryCheck",
     "Countable",
+    "HistoryCheck",
     "LimitedStore",
     "SeenState",
     "TouchBuffer",
@@ -274,6 +275,23 @@ class PrimaryCheck(Protocol):
 
         Raises:
             StoreUnavailable: it does not, or did not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class HistoryCheck(Protocol):
+    """The capability to tell a session that has ended from one that never was in the store."""
+
+    async def never_had(self, key: SessionKey, *, since_us: int, deadline: float = NEVER) -> bool:
+        """Whether there is no session with this key and, as far as the store remembers, there was none at an instant.
+
+        False if the store may have forgotten it: it has another history than at that instant, or drops data.
+
+        Args:
+            key: the key.
+            since_us: the instant in microseconds by the store's clock, at most `constants.TOMBSTONE_MS` ago.
+            deadline: see `Store`.
         """
         ...
 

@@ -16,6 +16,7 @@ from ...store.contract import (
     CacheLookup,
     Capability,
     Countable,
+    HistoryCheck,
     LimitedStore,
     PrimaryCheck,
     SecretKeeping,
@@ -102,6 +103,13 @@ class BarrierStore(LoopBoundStore, forwards=Barrier):
 class PrimaryCheckingStore(LoopBoundStore, forwards=PrimaryCheck):
     async def confirm(self, *, deadline: float = NEVER) -> None:
         await self._ask(PrimaryCheck, lambda store: store.confirm(deadline=deadline), deadline)
+
+
+class HistoryCheckingStore(LoopBoundStore, forwards=HistoryCheck):
+    async def never_had(self, key: SessionKey, *, since_us: int, deadline: float = NEVER) -> bool:
+        return await self._ask(
+            HistoryCheck, lambda store: store.never_had(key, since_us=since_us, deadline=deadline), deadline
+        )
 
 
 class ComparingStore(LoopBoundStore, forwards=SettingsComparison):

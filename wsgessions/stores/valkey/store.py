@@ -286,6 +286,14 @@ class ValkeyStore:
         """See `PrimaryCheck.confirm`."""
         await confirm_primary(self.members, deadline=deadline)
 
+    async def never_had(self, key: SessionKey, *, since_us: int, deadline: float = NEVER) -> bool:
+        """See `HistoryCheck.never_had`."""
+        listed = await self.members.list(hint=False, deadline=deadline)
+        if self._accepts["allow_eviction"] or since_us // 1000 <= listed.origin_ms:
+            return False
+        segment = await self.segment(key, deadline)
+        return not await self.sender.request(b"EXISTS", segment.record(key), deadline=deadline)
+
     def compare_settings(self, *, deadline: float = NEVER) -> Coroutine[Any, Any, Comparison]:
         """See `SettingsComparison.compare_settings`."""
         return self.settings_check.compare(deadline)
