@@ -498,8 +498,9 @@ def test_the_doctor_runs_the_checks_and_asks_the_store(shared_server: RawServer)
         call_command("wsgessions", "doctor", stdout=told)
         assert isinstance(current_manager().store, Countable)
         asyncio.run(current_manager().close())
-    assert told.getvalue().startswith("ok    the store answers: ")
-    assert told.getvalue().rstrip().endswith(", 1 sessions")
+    in_force, answer = told.getvalue().splitlines()
+    assert in_force.startswith(f"ok    the settings are valid: store {shared_server.url}, namespace doctor, context /")
+    assert answer == f"ok    the store answers: {shared_server.url}, 1 sessions"
 
 
 def test_each_check_speaks_once_however_often_the_apps_are_set_up() -> None:

@@ -358,7 +358,7 @@ async def test_the_command_line_deletes_a_session_and_clears_all(
         async with manager.open() as session:
             session["number"] = number
         ids.append(unit_of(session).id)
-    await asyncio.to_thread(command_line, app, "delete", ids[0])
+    await asyncio.to_thread(command_line, app, "delete", "--", ids[0])  # an id may begin with a hyphen
     assert await manager.store.count() == 3  # type: ignore[attr-defined]
     await asyncio.to_thread(command_line, app, "clear")
     assert await manager.store.count() == 0  # type: ignore[attr-defined]
