@@ -13,7 +13,7 @@ from .exit_code import ExitCode
 from .visits import Finding, ask_store, examine_settings, visit
 
 if TYPE_CHECKING:
-    from ..settings import SessionSettings
+    from ..manager import SessionManager
 
 __all__ = ["register"]
 
@@ -31,14 +31,20 @@ def doctor(
         list[str] | None,
         typer.Argument(metavar="[URL]...", help="Pages of running servers that use the session, one of each server."),
     ] = None,
+    application: Annotated[
+        str | None,
+        typer.Option("--app", metavar="MODULE:NAME", help="The application, for the settings that its code gives."),
+    ] = None,
 ) -> None:
-    """Examine the settings of this directory and environment, the store, and running servers."""
-    from ..settings import SessionSettings
+    """Examine the settings of this directory and environment, or of an application, the store, and running servers."""
+    from ..manager import SessionManager
+    from .application import manager_of_application
 
-    settings: SessionSettings = context.obj or SessionSettings()
+    manager = SessionManager(context.obj) if application is None else manager_of_application(application)
+    settings = manager.settings
     print(examine_settings(settings))
     try:
-        print(*asyncio.run(_ask_store(settings)), sep="\n")
+        print(*asyncio.run(_ask_store(manager)), sep="\n")
     except WsgessionsError as error:
         print(Finding("fail", f"the store: {error}"))
         raise typer.Exit(ExitCode.of(error)) from error
@@ -50,10 +56,7 @@ def doctor(
         raise typer.Exit(ExitCode.FAILURE)
 
 
-async def _ask_store(settings: SessionSettings) -> list[Finding]:
-    from ..manager import SessionManager
-
-    manager = SessionManager(settings)
+async def _ask_store(manager: SessionManager) -> list[Finding]:
     try:
         return await ask_store(manager, deadline=time.monotonic() + _PATIENCE)
     finally:
