@@ -24,8 +24,9 @@ _T = TypeVar("_T")
 def described(value: Any) -> str:
     """A text for a value that may be, or contain, a secret.
 
-    Texts, bytes and lists are shown by their sizes. Of a mapping the keys are shown, and of a set or a tuple of texts
-    the members: these are names of attributes. Any other value is shown by its own representation.
+    Texts, bytes and lists are shown by their sizes, and so are plain tuples, as of header fields. Of a mapping the keys
+    are shown, and of a set or a tuple of texts the members: these are names of attributes. Any other value is shown by
+    its own representation.
     """
     if isinstance(value, str):
         return f"<{len(value)} characters>"
@@ -33,7 +34,7 @@ def described(value: Any) -> str:
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping) and not hasattr(value, "__sentry_repr__"):
         return "{" + ", ".join(f"{name!r}: {described(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, list):
+    if isinstance(value, list) or (type(value) is tuple and not all(isinstance(each, str) for each in value)):
         return f"<{len(value)} items>"
     if isinstance(value, AbstractSet) and all(isinstance(each, str) for each in value):
         return "{" + ", ".join(map(repr, sorted(value))) + "}"
