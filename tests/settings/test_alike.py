@@ -45,6 +45,11 @@ def test_the_attributes_of_the_cookie_are_compared(setting: str, value: Any) -> 
     assert names_that_differ({}, {"cookie": {setting: value}}) == [f"cookie.{setting}"]
 
 
+def test_a_cookie_that_is_secure_over_plain_http_too_differs_from_one_that_the_request_chooses() -> None:
+    """S-24: the setting itself is true in both."""
+    assert names_that_differ({}, {"cookie": {"secure": True}}) == ["cookie.secure"]
+
+
 def test_settings_of_one_process_may_differ() -> None:
     own = {"max_bytes_on_heap": "1M", "nonstop_timeout": "5s", "exclude": ["/static"], "heartbeat": "0.4s"}
     assert names_that_differ({}, own) == []

@@ -41,7 +41,7 @@ _COMPARED: Final = frozenset(
         "cookie.max_age",
     }
 )
-_OF_STORE: Final = "of-the-store"
+_OF_STORE: Final = "kept-by-the-store"
 """In place of the fingerprints of keys: the key that the store keeps (C-11)."""
 
 
@@ -54,6 +54,8 @@ def required(settings: SessionSettings) -> dict[str, str]:
 def compared(settings: SessionSettings) -> dict[str, str]:
     """The values to compare, by the names of the settings; secrets as fingerprints."""
     values = {each.name: each.value for each in effective_settings(settings) if each.name in _COMPARED}
+    if settings.plain_http_cookie is not None:
+        values["cookie.secure"] = "chosen-by-the-request"
     return values | {KEY_RING: " ".join(map(_fingerprint, settings.secrets)) or _OF_STORE}
 
 
