@@ -34,7 +34,8 @@ def described(value: Any) -> str:
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping) and not hasattr(value, "__sentry_repr__"):
         return "{" + ", ".join(f"{name!r}: {described(each)}" for name, each in value.items()) + "}"
-    if isinstance(value, list) or (type(value) is tuple and not all(isinstance(each, str) for each in value)):
+    kind = type(value)
+    if isinstance(value, list) or (kind is tuple and not all(isinstance(each, str) for each in value)):
         return f"<{len(value)} items>"
     if isinstance(value, AbstractSet) and all(isinstance(each, str) for each in value):
         return "{" + ", ".join(map(repr, sorted(value))) + "}"
