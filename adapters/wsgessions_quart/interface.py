@@ -100,6 +100,7 @@ class WsgessionsSessionInterface(SessionInterface):
             follow("wsgessions_quart")  # for the middleware around the application
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
         app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
+        app.before_serving_funcs.insert(0, partial(self._refuse_foreign, app))
         inside = Inside(app.asgi_app, app)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
         app.asgi_app = SessionMiddleware(inside, manager=manager)  # type: ignore[method-assign,assignment]
         return manager
