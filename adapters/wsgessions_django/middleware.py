@@ -13,13 +13,14 @@ from django.http.response import HttpResponseBase
 from wsgessions.errors import ConfigError, SessionGone, WsgessionsError
 from wsgessions.stores.loop.sync import run_at_once
 from wsgessions.web.current_session import follow
+from wsgessions.web.foreign_middleware import two_kinds_of_sessions
 
 from .asgi import CALL, Call
 from .configuration import current_manager
 from .engine import SessionStore
 from .error_responses import answer_to, interruption
 from .request import NestedRequest, StandaloneRequests, request_of
-from .stock import WithOwnCookies
+from .stock import WithOwnCookies, session_middlewares
 from .waiting import wait
 
 __all__ = ["SessionMiddleware"]
@@ -36,7 +37,8 @@ class SessionMiddleware(WithOwnCookies):
     as with Django's own. In an async stack nothing of it runs in another thread, except the hooks of a subclass.
 
     Raises:
-        ConfigError: a setting is wrong, or ``SESSION_ENGINE`` is not that of wsgessions.
+        ConfigError: a setting is wrong, ``SESSION_ENGINE`` is not that of wsgessions, or ``MIDDLEWARE`` has Django's
+            own session middleware too.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
@@ -48,6 +50,8 @@ class SessionMiddleware(WithOwnCookies):
                 origin="Django's settings",
                 hint='this middleware needs SESSION_ENGINE = "wsgessions_django"',
             )
+        if stock := session_middlewares()[0]:
+            raise two_kinds_of_sessions(stock[0], hint="remove it from MIDDLEWARE")
         self._standalone = StandaloneRequests(current_manager())
         kind = type(self)
         self._asks = kind.process_request is not SessionMiddleware.process_request
@@ -201,7 +205,7 @@ async def _finish(request: HttpRequest, current: NestedRequest, response: HttpRe
         _show_nothing(request)
         raise interruption() from error
     except WsgessionsError as error:
-        error_response = answer_to(error)
+        error_response = answer_to(error, response)
         if error_response is None:
             raise
         current.rollback()

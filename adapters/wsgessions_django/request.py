@@ -288,7 +288,7 @@ class StandaloneRequest(NestedRequest):
             try:
                 await request.before_response(status)
             except WsgessionsError as error:
-                answer = answer_to(error, request.fields_for_error())
+                answer = answer_to(error, response, request.fields_for_error())
                 if answer is None:
                     raise
                 return answer

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, Unpack
 
 try:
     from litestar import Litestar
     from litestar.config.app import AppConfig
     from litestar.middleware.base import DefineMiddleware
-    from litestar.middleware.session import SessionMiddleware
     from litestar.plugins import InitPlugin
 except ModuleNotFoundError as _missing:
     raise ImportError('wsgessions_litestar needs Litestar: pip install "wsgessions[litestar]"') from _missing
@@ -20,10 +19,10 @@ from wsgessions.errors import ConfigError
 from wsgessions.framework_versions import FrameworkVersions, check_framework
 from wsgessions.manager import StoreOrClient, manager_for
 from wsgessions.settings import SettingOverrides, shielded
-from wsgessions.web.inner_middleware import InnerSessionMiddleware
 
 from .config import WsgessionsSessionConfig
-from .middleware import WsgessionsSessionMiddleware
+from .foreign_middleware import refuse_foreign_middleware
+from .middleware import WsgessionsInnerMiddleware
 
 __all__ = ["LitestarAdapter"]
 
@@ -106,13 +105,13 @@ class LitestarAdapter(InitPlugin):
         if "wsgessions" in state:
             _logger.warning("sessions are installed already; the first ones stay", extra={"event": "installed_twice"})
             return False
-        _refuse_foreign(middleware)
+        refuse_foreign_middleware(middleware)
         return True
 
 
 def _put_around(entries: list[Any], ours: DefineMiddleware) -> None:
     if entries:  # they see the headers of the session on their way out (S-40)
-        entries.append(DefineMiddleware(cast("Any", InnerSessionMiddleware)))
+        entries.append(DefineMiddleware(WsgessionsInnerMiddleware))
     entries.insert(0, ours)
 
 
@@ -122,13 +121,3 @@ def _route_anew(app: Litestar) -> None:
     router._registered_routes.clear()
     router.handle_routing.cache_clear()
     router.construct_routing_trie()
-
-
-def _refuse_foreign(entries: Iterable[Any]) -> None:
-    """Reject another session middleware: two kinds of sessions under one key of the scope would be mixed (R-50)."""
-    for entry in entries:
-        kind: Any = entry.middleware if isinstance(entry, DefineMiddleware) else entry
-        if isinstance(kind, type) and issubclass(kind, SessionMiddleware) and kind is not WsgessionsSessionMiddleware:
-            raise ConfigError(
-                f"the application has {kind.__module__}.{kind.__qualname__} too", setting="adapter", hint="remove it"
-            )

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from litestar import Litestar
 from litestar.exceptions import ImproperlyConfiguredException
+from litestar.handlers import BaseRouteHandler
 from litestar.middleware.base import DefineMiddleware
 
 from wsgessions import SessionManager, SessionMiddleware, SessionSettings
@@ -21,6 +22,7 @@ from wsgessions.web.lifespan import start_manager
 
 from .backend import WsgessionsSessionBackend
 from .documents import SessionDocuments
+from .foreign_middleware import refuse_foreign_middleware, refuse_foreign_middleware_of_routes
 from .middleware import WsgessionsSessionMiddleware
 from .sessions_config import SessionsConfig
 
@@ -139,6 +141,14 @@ class WsgessionsSessionConfig(SessionsConfig):
         core.app = app
         return core
 
+    def check_route(self, handler: BaseRouteHandler) -> None:
+        """Look for another session middleware around a handler, also where no lifespan has done so.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        refuse_foreign_middleware(handler.resolve_middleware())
+
     def get_store_from_app(self, app: Litestar) -> SessionDocuments:
         """The sessions as a store of Litestar, whatever ``store`` names: the settings name the store."""
         return SessionDocuments(self.session_manager)
@@ -149,16 +159,17 @@ class WsgessionsSessionConfig(SessionsConfig):
 
         Raises:
             StoreUnavailable: the store cannot be reached.
-            ConfigError: the store must not be used as configured.
+            ConfigError: the store must not be used as configured, or a route has another session middleware too.
         """
         try:
-            await self._start()
+            await self._start(app)
             yield
         finally:
             await self.session_manager.close()
 
-    async def _start(self) -> None:
+    async def _start(self, app: Litestar) -> None:
         try:
+            refuse_foreign_middleware_of_routes(app)
             await start_manager(self.session_manager)
         except WsgessionsError as error:
             error.add_note(f"wsgessions could not start: {error}")  # Litestar passes the whole traceback to the server

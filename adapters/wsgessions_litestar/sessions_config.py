@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from litestar.handlers import BaseRouteHandler
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 
 from wsgessions import SessionManager, SessionMiddleware
@@ -28,3 +29,11 @@ class SessionsConfig(ServerSideSessionConfig):
     @abstractmethod
     def core_around(self, app: ASGIApp) -> SessionMiddleware:
         """The core's middleware around an application."""
+
+    @abstractmethod
+    def check_route(self, handler: BaseRouteHandler) -> None:
+        """Look for another session middleware around a handler.
+
+        Raises:
+            ConfigError: there is one.
+        """

@@ -7,6 +7,7 @@ session middleware has to know of both: that the handler has failed (R-32), and 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from quart import Quart, websocket
@@ -30,14 +31,18 @@ class Inside:
     Args:
         app: the application, with its middleware.
         quart: the Quart application inside it.
+        before: is called before each request and WebSocket, and may refuse it.
     """
 
-    def __init__(self, app: ASGIApp, quart: Quart) -> None:
+    def __init__(self, app: ASGIApp, quart: Quart, *, before: Callable[[], None]) -> None:
         self.app = app
+        self._before = before
         got_websocket_exception.connect(self._note_error, quart)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
+        if scope["type"] != "lifespan":
+            self._before()
         try:
             await self.app(scope, receive, _refusing(scope, send) if scope["type"] == "websocket" else send)
         except BaseExceptionGroup as group:

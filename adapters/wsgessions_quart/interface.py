@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, ClassVar, Final, Unpack, cast
 
 from quart import Quart, has_request_context, has_websocket_context, request, websocket
@@ -21,6 +22,7 @@ from wsgessions.settings.framework_words import refuse_cookie_beside
 from wsgessions.settings.sources import Sourced
 from wsgessions.web import Scope
 from wsgessions.web.current_session import follow
+from wsgessions.web.foreign_middleware import two_kinds_of_sessions
 from wsgessions.web.id_resolver import SessionIdResolver
 
 from .configuration import manager_of, said_of_cookie
@@ -100,7 +102,13 @@ class WsgessionsSessionInterface(SessionInterface):
             follow("wsgessions_quart")  # for the middleware around the application
         app.asgi_http_class = ending_with_its_call(app.asgi_http_class)
         app.asgi_websocket_class = ending_with_its_call(app.asgi_websocket_class)
-        inside = Inside(app.asgi_app, app)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
+        check = partial(_refuse_foreign_interface, app)
+
+        async def check_at_start() -> None:
+            check()
+
+        app.before_serving_funcs.insert(0, check_at_start)
+        inside = Inside(app.asgi_app, app, before=check)  # type: ignore[arg-type]  # Quart's types of ASGI are hypercorn's
         app.asgi_app = SessionMiddleware(inside, manager=manager)  # type: ignore[method-assign,assignment]
         return manager
 
@@ -138,6 +146,18 @@ class WsgessionsSessionInterface(SessionInterface):
         scope = _present_scope()
         if scope.get("session") is not session:
             await save_apart(manager, scope, session, response)
+
+
+def _refuse_foreign_interface(app: Quart) -> None:
+    """Look for another session interface, which was put in the place of ours after it had joined (R-50).
+
+    Raises:
+        ConfigError: there is one.
+    """
+    present: object = app.session_interface
+    if not isinstance(present, WsgessionsSessionInterface):
+        name = f"{type(present).__module__}.{type(present).__qualname__}"
+        raise two_kinds_of_sessions(name, hint="do not set app.session_interface after the installation of ours")
 
 
 def _present_scope() -> Scope:

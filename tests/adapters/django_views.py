@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.urls import path
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.csrf import csrf_exempt
 
@@ -333,6 +334,26 @@ def interrupted(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 handler400 = interrupted
+
+
+@sync_and_async_middleware
+def allowing(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """A middleware that adds fields which hold for any response, and one which describes this one."""
+
+    def allow(response: Any) -> Any:
+        response["Access-Control-Allow-Origin"] = "https://other"
+        response["X-Request-Id"] = "7"
+        response["ETag"] = '"lost"'
+        patch_vary_headers(response, ["Origin"])
+        return response
+
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request: HttpRequest) -> Any:
+            return allow(await get_response(request))
+
+        return amiddleware
+    return lambda request: allow(get_response(request))
 
 
 @sync_and_async_middleware

@@ -325,6 +325,26 @@ def test_a_commit_that_fails_is_answered_503(
     assert visitor.json(f"/{views}/show") == {"color": "color"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_response_keeps_what_the_middleware_inside_says_of_any_response(
+    store: WatchedStore, kind: str, views: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-34: the origins that may read it, the id of the request, and Vary."""
+    middleware = [*django_settings.MIDDLEWARE, "tests.adapters.django_views.allowing"]
+    watched = current_manager()
+    with override_settings(MIDDLEWARE=middleware):
+        use_manager(watched)
+        visitor = KINDS[kind]()
+        assert visitor.get(f"/{views}/put/color").headers["etag"] == '"lost"'
+        monkeypatch.setattr(store, "apply", stopping(store, store.apply))
+        answer = visitor.get(f"/{views}/put/size")
+        assert answer.status == 503
+        assert answer.headers["access-control-allow-origin"] == "https://other"
+        assert answer.headers["x-request-id"] == "7"
+        assert "Origin" in answer.headers["vary"].split(", ")
+        assert "etag" not in answer.headers
+
+
 def test_an_error_page_over_a_store_that_is_down_is_a_503(store: WatchedStore, visitor: Visitor, views: str) -> None:
     """F-00a: another middleware has met the trouble, or a logout was to be carried out."""
     visitor.get(f"/{views}/put/color")

@@ -424,6 +424,13 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 SAFE = {"WSGESSIONS": {"store_url": "valkey://localhost"}}
 
 
+@pytest.mark.parametrize("layers", [[STOCK_MIDDLEWARE, OURS], [OURS, STOCK_MIDDLEWARE]], ids=["before", "after"])
+def test_djangos_own_middleware_beside_ours_fails_the_start(layers: list[str]) -> None:
+    """R-50: also under a server that runs no checks. Each would commit, and give a cookie of its own."""
+    with override_settings(MIDDLEWARE=layers), pytest.raises(ConfigError, match=STOCK_MIDDLEWARE.replace(".", r"\.")):
+        get_wsgi_application()
+
+
 class OtherEngine:
     class SessionStore(SessionBase):
         pass

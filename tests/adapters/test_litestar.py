@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner
-from litestar import Litestar, WebSocket, asgi, get, post, websocket
+from litestar import Litestar, Router, WebSocket, asgi, get, post, websocket
 from litestar.cli._utils import LitestarEnv
 from litestar.cli.commands.sessions import sessions_group
 from litestar.exceptions import ImproperlyConfiguredException, WebSocketDisconnect
+from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.middleware.session.server_side import ServerSideSessionBackend, ServerSideSessionConfig
 from litestar.plugins.flash import flash, get_flashes
 from litestar.security.session_auth import SessionAuth
@@ -37,7 +38,7 @@ from wsgessions import SessionManager, SessionSettings, install
 from wsgessions.errors import CodecError, ConfigError, SessionGone
 from wsgessions.session import unit_of
 from wsgessions.testing.adapters.client import Browser
-from wsgessions.testing.adapters.middleware import Layer
+from wsgessions.testing.adapters.middleware import Layer, measuring
 from wsgessions.testing.adapters.suite import AdapterSuite
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.web import ASGIApp
@@ -464,10 +465,104 @@ def test_installed_twice_the_first_stays(caplog: pytest.LogCaptureFixture) -> No
 def test_two_kinds_of_sessions_are_refused() -> None:
     """R-50."""
     foreign = ServerSideSessionConfig().middleware
-    with pytest.raises(ConfigError, match=r"litestar\.middleware\.session\.base\.SessionMiddleware"):
+    with pytest.raises(ConfigError, match=r"litestar\.middleware\.session\.server_side\.ServerSideSessionBackend"):
         app_of(middleware=[foreign], plugins=[LitestarAdapter(store_url="memory:")])
     with pytest.raises(ConfigError, match="remove it"):
         LitestarAdapter(store_url="memory:").install(app_of(middleware=[foreign]))
+
+
+async def any_user(session: dict[str, Any], connection: Any) -> str:
+    return "ann"
+
+
+def with_two_kinds(case: str) -> Litestar:
+    sessions, foreign = config(), ServerSideSessionConfig()
+    if case == "of a router":
+        return app_of(
+            [Router("/r", route_handlers=[fill], middleware=[foreign.middleware])],
+            plugins=[LitestarAdapter(config=sessions)],
+        )
+    if case == "of authentication":
+        auth = SessionAuth[str, ServerSideSessionBackend](
+            session_backend_config=foreign, retrieve_user_handler=any_user
+        )
+        return app_of(middleware=[sessions.middleware, auth.middleware], lifespan=[sessions.lifespan])
+    ours, others = [sessions.middleware], [CookieBackendConfig(secret=b"x" * 16).middleware]
+    layers = [*ours, *others] if case == "inside" else [*others, *ours]
+    return app_of(middleware=layers, lifespan=[sessions.lifespan])
+
+
+@pytest.mark.parametrize("case", ["inside", "outside", "of a router", "of authentication"])
+def test_another_session_middleware_fails_the_start_wherever_it_stands(case: str) -> None:
+    """R-50: also that of one router, and around ours. Without a lifespan each request fails, with the same text."""
+    with pytest.raises(ExceptionGroup) as refused, client_of(with_two_kinds(case)):
+        pass
+    assert refused.group_contains(ConfigError, match=r"the application has litestar\..*Backend too")
+    errors: list[BaseException] = []
+
+    async def note(error: Exception, scope: object) -> None:
+        errors.append(error)
+
+    app = with_two_kinds(case)
+    app.after_exception.append(note)
+    assert client_of(app).get("/r/fill" if case == "of a router" else "/fill").status_code == 500
+    assert [type(error) for error in errors] == [ConfigError]
+
+
+def test_routers_with_sessions_of_different_kinds_are_independent() -> None:
+    sessions, foreign = config(), ServerSideSessionConfig()
+    ours = Router("/ours", route_handlers=[visits], middleware=[sessions.middleware])
+    others = Router("/others", route_handlers=[visits], middleware=[foreign.middleware])
+    with client_of(app_of([ours, others], lifespan=[sessions.lifespan])) as client:
+        for path in ("/ours/visits", "/others/visits"):
+            assert [client.get(path).json() for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize("outside", ["the layer", "the sessions"])
+def test_applications_place_the_middleware_themselves(outside: str) -> None:
+    """R-51: what stands outside sees the error responses of the session; with the lifespan, all works as usual."""
+    statuses: list[int] = []
+    sessions = config()
+    layers: list[Any] = [measuring(statuses), sessions.middleware]
+    if outside == "the sessions":
+        layers.reverse()
+
+    @get("/end")
+    async def end(request: AnyRequest) -> str:
+        request.session["late"] = True
+        async with sessions.session_manager.open(get_session(request).id) as other:
+            await other.invalidate()
+        return "lost"
+
+    with client_of(app_of([end], middleware=layers, lifespan=[sessions.lifespan])) as client:
+        assert [client.get("/visits").json() for _ in range(2)] == [1, 2]
+        assert client.get("/end").status_code == 409
+    assert statuses == [200, 200, 409 if outside == "the layer" else 200]  # inside, the application's own was measured
+
+
+@pytest.mark.parametrize("replaces", ["set", "clear"])
+def test_layers_see_the_error_response_where_the_handler_had_replaced_the_session(replaces: str) -> None:
+    """R-34: by `set_session` and `clear_session`, which take effect when the response starts."""
+    statuses: list[int] = []
+    sessions = config()
+
+    @get("/replace")
+    async def replace(request: AnyRequest) -> str:
+        shown = get_session(request)
+        if replaces == "set":
+            async with sessions.session_manager.open(shown.id) as other:
+                await other.invalidate()
+            request.set_session({"other": True})
+        else:
+            request.clear_session()
+        return "done"
+
+    app = app_of([replace], middleware=[measuring(statuses)], plugins=[LitestarAdapter(config=sessions)])
+    with client_of(app) as client:
+        client.get("/visits")
+        response = client.get("/replace")
+    expected = 409 if replaces == "set" else 200
+    assert (response.status_code, statuses) == (expected, [200, expected])
 
 
 def test_routes_that_come_after_the_installation_have_sessions_too() -> None:

@@ -558,6 +558,22 @@ def test_a_session_interface_of_another_kind_is_refused() -> None:
         installed(app)
 
 
+@pytest.mark.parametrize("server", [True, False])
+async def test_a_session_interface_that_takes_the_place_of_ours_fails_the_start_and_each_request(
+    install_by: Install, server: bool
+) -> None:
+    """R-50: `quart.session` would be another session than the one of the middleware, in silence."""
+    app = install_by(app_with(), store_url="memory:")
+    if server:
+        async with app.test_app() as served:  # joins, where the interface alone does so at the start
+            assert (await served.test_client().get("/visits")).status_code == 200
+    else:
+        assert (await app.test_client().get("/visits")).status_code == 200
+    app.session_interface = SecureCookieSessionInterface()
+    with pytest.raises(ConfigError, match=r"quart\.sessions\.SecureCookieSessionInterface too"):
+        await (app.startup() if server else app.test_client().get("/visits"))
+
+
 def test_a_quart_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wsgessions.framework_versions.version", lambda _: "0.20.0")
     with pytest.raises(ConfigError, match=r"quart 0\.20\.0 .*0\.22"):

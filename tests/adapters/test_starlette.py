@@ -33,9 +33,9 @@ from tests.adapters.starlette_app import make_app, session
 from tests.stores.embedded.watched import ROOT
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionMiddleware
-from wsgessions.errors import ConfigError
+from wsgessions.errors import ConfigError, StoreUnavailable
 from wsgessions.testing.adapters.client import Browser
-from wsgessions.testing.adapters.middleware import Layer, measuring
+from wsgessions.testing.adapters.middleware import Layer, marking, measuring
 from wsgessions.testing.adapters.suite import AdapterSuite
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.web import ASGIApp
@@ -287,6 +287,45 @@ def test_another_session_middleware_is_refused_wherever_it_stands(outside: bool)
         client_of(app).get("/visits")
 
 
+@pytest.mark.parametrize("placed", ["installed", "added"])
+def test_another_session_middleware_is_found_behind_a_layer_that_hides_it(placed: str) -> None:
+    """R-50: a layer that is a function shows nothing of what is inside of it; the application's list does."""
+    app = app_with()
+    app.add_middleware(ForeignSessionMiddleware, secret_key="x" * 32)
+    app.add_middleware(marking)
+    if placed == "installed":
+        installed(app)
+    else:
+        app.add_middleware(SessionMiddleware, store_url="memory:")
+    with pytest.raises(ConfigError, match=r"starlette\.middleware\.sessions\.SessionMiddleware"), client_of(app):
+        pass
+
+
+@pytest.mark.parametrize("failure", [409, 503])
+def test_an_error_response_of_a_mounted_application_passes_the_layers_of_both(failure: int) -> None:
+    """R-34, R-49: each of the two has the inner part of the middleware."""
+    manager = SessionManager(store_url="memory:")
+    seen: dict[str, list[int]] = {"whole": [], "mounted": []}
+
+    async def fail(request: Request) -> Response:
+        request.session["n"] = 1
+        if failure == 503:
+            raise StoreUnavailable("the store is away")
+        async with manager.open(get_session(request).id) as other:
+            await other.invalidate()
+        return PlainTextResponse("lost")
+
+    def layered(name: str, *routes: BaseRoute) -> Starlette:
+        app = app_with(*routes)
+        app.add_middleware(measuring(seen[name]))
+        return StarletteAdapter(manager=manager).install(app)
+
+    client = client_of(layered("whole", Mount("/shop", layered("mounted", Route("/fail", fail)))))
+    client.get("/visits")
+    assert client.get("/shop/fail").status_code == failure
+    assert seen == {"whole": [200, failure], "mounted": [failure]}
+
+
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
 def test_a_server_refuses_to_start_with_two_kinds_of_sessions(server: str, tmp_path: Path) -> None:
     """R-50: instead of a 500 for each request."""
@@ -356,13 +395,12 @@ def test_sessions_of_a_mounted_application_are_its_own_and_logged(caplog: pytest
         routes=[Route("/", lambda request: JSONResponse(type(request.session).__module__))],
         middleware=[Middleware(ForeignSessionMiddleware, secret_key="x" * 32)],
     )
-    app = app_with()
-    app.mount("/admin", admin)
+    app = app_with(Mount("/staff", routes=[Mount("/admin", admin)]))
     with client_of(installed(app)) as client:
-        assert client.get("/admin/").json() == "starlette.middleware.sessions"
+        assert client.get("/staff/admin/").json() == "starlette.middleware.sessions"
         assert client.get("/visits").json() == 1
     found = [record for record in caplog.records if record.__dict__.get("event") == "foreign_middleware"]
-    assert [record.args for record in found] == [("/admin", "starlette.middleware.sessions.SessionMiddleware")]
+    assert [record.args for record in found] == [("/staff/admin", "starlette.middleware.sessions.SessionMiddleware")]
 
 
 def test_the_middleware_alone_does_it_as_well() -> None:

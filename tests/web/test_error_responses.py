@@ -9,7 +9,7 @@ import pytest
 from tests.asgi_driver import http_scope, websocket_scope
 from wsgessions import errors
 from wsgessions.web import Message
-from wsgessions.web.error_responses import close_message, error_response_for, send_error_response
+from wsgessions.web.error_responses import close_message, error_response_for, kept_fields, send_error_response
 
 CASES: list[tuple[errors.WsgessionsError, int, bool]] = [
     (errors.StoreUnavailable("secret"), 503, True),
@@ -52,6 +52,65 @@ async def test_each_error_has_its_answer(error: errors.WsgessionsError, status: 
     assert b"set-cookie" not in headers
     assert b"secret" not in body["body"]
     assert error_response_for(error).operational is operational
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "Vary",
+        "Access-Control-Allow-Origin",
+        "access-control-expose-headers",
+        "X-Request-ID",
+        "x-amzn-trace-id",
+        "X-Correlation-Id",
+        "X-Acme-Request-Id",
+        "traceparent",
+        "sentry-trace",
+        "X-B3-TraceId",
+        "Strict-Transport-Security",
+        "Content-Security-Policy",
+        "X-RateLimit-Remaining",
+        "RateLimit-Policy",
+        "Cross-Origin-Opener-Policy",
+        "Server-Timing",
+    ],
+)
+def test_what_holds_for_any_response_stays(kept: str) -> None:
+    """R-34: whatever the case of the name, and its type (R-54)."""
+    assert kept_fields([(kept, "x")]) == [(kept.encode(), b"x")]
+
+
+@pytest.mark.parametrize(
+    "dropped",
+    [
+        "Set-Cookie",
+        "Location",
+        "Content-Type",
+        "Content-Length",
+        "Content-Encoding",
+        "Content-Disposition",
+        "ETag",
+        "Last-Modified",
+        "Cache-Control",
+        "Expires",
+        "CDN-Cache-Control",
+        "Surrogate-Control",
+        "Link",
+        "Refresh",
+        "WWW-Authenticate",
+        "Clear-Site-Data",
+        "X-Accel-Redirect",
+        "X-Sendfile",
+        "HX-Redirect",
+        "Retry-After",
+        "Trailer",
+        "Transfer-Encoding",
+        "X-Secret",
+    ],
+)
+def test_what_describes_the_response_that_is_not_sent_goes(dropped: str) -> None:
+    """R-34: also what would make a browser or a front end act on it."""
+    assert kept_fields([(dropped.encode(), b"x")]) == []
 
 
 async def test_head_is_answered_without_body() -> None:

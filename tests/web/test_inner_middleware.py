@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.asgi_driver import Browser, answering, http_scope, respond, websocket_scope
@@ -25,9 +27,9 @@ class Layered:
         self.seen: list[Fields] = []
         self._inside = InnerSessionMiddleware(app)
         self._then = then
-        self.app = SessionMiddleware(self._layer, manager=node.manager)
+        self.app = SessionMiddleware(self.layer, manager=node.manager)
 
-    async def _layer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def layer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def note(message: Message) -> None:
             if message["type"].endswith(".start"):
                 self.seen.append([(name.lower(), value) for name, value in message.get("headers") or ()])
@@ -122,6 +124,60 @@ async def test_a_stream_depends_on_the_visitor_before_it_looks(node: Node) -> No
     expected = [(b"vary", b"Cookie"), (b"cache-control", b"private")]
     assert layered.seen == [expected]
     assert response.start["headers"] == expected
+
+
+@pytest.mark.parametrize("fails_by", ["the session", "the application", "a cancellation"])
+async def test_headers_that_wait_for_a_body_are_not_sent_after_an_error(node: Node, fails_by: str) -> None:
+    """R-34, S-40: the layer sees one response, the error's; and none if the error is not answered inside."""
+
+    async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if fails_by == "the session":
+            len(scope["session"])
+        raise RuntimeError("the application") if fails_by == "the application" else asyncio.CancelledError
+
+    browser, layered = Browser(), Layered(node, begin)
+    await browser.request(SessionMiddleware(answering(remember), manager=node.manager))
+    if fails_by == "the session":
+        node.store.down = True
+        response = await browser.request(layered.app)
+        assert response.status == 503
+        assert layered.seen == [response.start["headers"]]
+    else:
+        with pytest.raises((RuntimeError, asyncio.CancelledError)):
+            await browser.request(layered.app)
+        for _ in range(3):  # turns of the loop, in one of which the headers would leave
+            await asyncio.sleep(0)
+        assert layered.seen == []
+
+
+async def test_a_layer_that_calls_the_application_again_gets_no_second_response(node: Node) -> None:
+    """R-34: a 200 would be for changes that were not stored."""
+    inside = InnerSessionMiddleware(answering(remember))
+    statuses: list[int] = []
+
+    async def again(scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+            await send(message)
+
+        await inside(scope, receive, note)
+        await inside(scope, receive, note)
+
+    node.store.down = True
+    response = await Browser().request(SessionMiddleware(again, manager=node.manager))
+    assert (response.status, statuses) == (503, [503])
+
+
+async def test_an_error_response_passes_two_inner_parts(node: Node) -> None:
+    """R-49: the inner part of a mounted application stands inside of that of the whole."""
+    mounted = Layered(node, answering(remember))
+    whole = Layered(node, mounted.layer)
+    node.store.down = True
+    response = await Browser().request(whole.app)
+    assert response.status == 503
+    assert mounted.seen == whole.seen == [response.start["headers"]]
 
 
 async def test_what_the_framework_puts_in_the_place_of_the_session_is_left_to_the_outside(node: Node) -> None:

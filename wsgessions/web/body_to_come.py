@@ -18,7 +18,7 @@ from ..errors import SessionClosed
 from ..session import UnitOfWork
 from .types import Message, Send, octets
 
-__all__ = ["BodyToCome", "is_made_on_the_way", "sealed"]
+__all__ = ["BodyToCome", "is_made_on_the_way", "sealed", "taken_back"]
 
 _name_of: Final[Callable[[Any], Any]] = itemgetter(0)
 _OF_A_THING: Final = frozenset({b"content-length", b"etag", b"last-modified"})
@@ -81,6 +81,15 @@ class BodyToCome:
     def below(self) -> Send:
         """The channel below."""
         return self._send
+
+
+def taken_back(channel: Send) -> Send | None:
+    """The channel below, if this one was waiting to send headers: it does not send them any more. None otherwise.
+
+    Args:
+        channel: any channel.
+    """
+    return channel.below if isinstance(channel, BodyToCome) and channel.take_back() is not None else None
 
 
 def is_made_on_the_way(headers: Collection[Any]) -> bool:

@@ -21,11 +21,13 @@ __all__ = [
 ]
 
 RETRY_AFTER_SECONDS: Final = 1
-_KEPT_PREFIXES: Final = (b"access-control-", b"cross-origin-")
+_KEPT_PREFIXES: Final = (b"access-control-", b"cross-origin-", b"x-ratelimit-", b"ratelimit-", b"x-b3-")
+_KEPT_SUFFIXES: Final = (b"request-id", b"correlation-id", b"trace-id")
 _KEPT: Final = frozenset(
-    b"vary timing-allow-origin x-request-id request-id x-correlation-id correlation-id x-amzn-trace-id traceparent "
-    b"tracestate strict-transport-security content-security-policy referrer-policy permissions-policy "
-    b"x-content-type-options x-frame-options".split()
+    b"vary timing-allow-origin traceparent tracestate traceresponse baggage sentry-trace b3 ratelimit server-timing "
+    b"strict-transport-security content-security-policy content-security-policy-report-only reporting-endpoints "
+    b"report-to nel referrer-policy permissions-policy origin-agent-cluster x-content-type-options x-frame-options "
+    b"x-xss-protection x-permitted-cross-domain-policies x-dns-prefetch-control".split()
 )
 _POLICY_VIOLATION: Final = 1008
 INTERNAL_ERROR: Final = 1011
@@ -101,14 +103,17 @@ def kept_fields(theirs: Iterable[Any]) -> Headers:
     """The fields of a response that also hold for the error response in its place.
 
     They depend on the request alone, or hold for all of the site: the origins that may read the response (CORS), the
-    fields of the request that it depends on, the id of the request in logs, and what browsers are to enforce. All
-    others describe a response that is not sent, as its cookies and its location do.
+    fields of the request that it depends on, the ids of the request in logs and traces, the limits of its rate, and
+    what browsers are to enforce. All others describe a response that is not sent, as its cookies and its location do.
 
     Args:
         theirs: the fields of the response that is replaced.
     """
-    named = [(name.lower(), name, value) for name, value in octet_pairs(theirs)]
-    return [(name, value) for lower, name, value in named if lower in _KEPT or lower.startswith(_KEPT_PREFIXES)]
+    return [(name, value) for name, value in octet_pairs(theirs) if _is_kept(name.lower())]
+
+
+def _is_kept(name: bytes) -> bool:
+    return name in _KEPT or name.startswith(_KEPT_PREFIXES) or name.endswith(_KEPT_SUFFIXES)
 
 
 def note_refusal(answer: ErrorResponse) -> None:

@@ -19,21 +19,21 @@ from ..internal.log_throttle import LogThrottle
 from ..record.struct import Struct
 from ..session import request_is_over
 from ..session.changes import OVER, UNAVAILABLE
-from .body_to_come import BodyToCome, is_made_on_the_way, sealed
+from .body_to_come import BodyToCome, is_made_on_the_way, sealed, taken_back
 from .connections import LongConnection, OpenSocket, OpenStream, ancestry, is_open_ended
 from .error_responses import close_message, error_response_for, kept_fields, send_error_response
 from .session_request import SessionRequest
 from .types import OPENS_RESPONSE, Message, Receive, Scope, Send
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "ResponseReplaced"]
 
 _logger = logging.getLogger("wsgessions.request")
 _log = LogThrottle(_logger)
 _SEQUENCES: Final = frozenset({list, tuple})
 
 
-class _Replaced(Exception):
-    """Ends the application's call after its response was replaced. Never leaves this module."""
+class ResponseReplaced(Exception):
+    """Ends the application's call after an error response was sent in place of its own. Never leaves the middleware."""
 
 
 class Exchange(Struct):
@@ -205,7 +205,7 @@ class Exchange(Struct):
         if not self.is_answered_inside:
             self._started, fields = True, [*fields, *self.request.fields_for_error()]
         await send_error_response(answer, self._scope, send, fields)
-        raise _Replaced from error
+        raise ResponseReplaced from error
 
     async def _pass_error_response(self, message: Message) -> None:
         """Send the start of an error response that comes from an inner layer."""
@@ -258,11 +258,11 @@ class Exchange(Struct):
             await self._long.conclude(error)
             if self._long.ended:
                 return
-        if self._replaced is not None:
+        if self._replaced is not None and (error is None or not self.is_answered_inside):
             self._after_error_response(self._replaced, error)
         elif error is None:
             await self._after_return()
-        elif self._is_from_channel(error):
+        elif self._replaced is None and self._is_from_channel(error):
             await self._after_return()
             raise error
         else:
@@ -283,6 +283,7 @@ class Exchange(Struct):
 
     async def _after_error(self, error: Exception) -> None:
         # A serializer wraps the session's error in its own: the client gets the session's, the server the serializer's.
+        # The error may be that of a layer which had passed an error response on its way out, and not sent it.
         self._withhold()
         ours = error if isinstance(error, WsgessionsError) else self.request.unit.store_error
         answers = ours is not None and error_response_for(ours).operational
@@ -293,13 +294,13 @@ class Exchange(Struct):
 
     def _withhold(self) -> None:
         """Drop headers that wait for a body, so that an error response may be sent instead."""
-        channel = self._channel
-        if isinstance(channel, BodyToCome) and channel.take_back() is not None:
-            self._channel, self._started = channel.below, False
+        below = taken_back(self._channel)
+        if below is not None:
+            self._channel, self._started = below, False
 
     def _after_error_response(self, answered: WsgessionsError, error: Exception | None) -> None:
         """The error response was sent. Faults of the application are raised for the server's log; others are logged."""
-        if error is not None and not isinstance(error, _Replaced):
+        if error is not None and not isinstance(error, ResponseReplaced):
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
         if not error_response_for(answered).operational:
             raise answered
@@ -310,7 +311,7 @@ class Exchange(Struct):
         """Send the client an error that the application has not handled, as far as that is still possible."""
         answer = error_response_for(error)
         if not self._started:
-            fields = [] if self.is_answered_inside else self.request.fields_for_error()
+            fields = self.request.fields_for_error() if send is self._channel else ()  # inside, they are added later
             await send_error_response(answer, self._scope, send, fields)
         elif isinstance(self._long, OpenSocket) and not self._long.closed:
             await self._channel(close_message(answer))

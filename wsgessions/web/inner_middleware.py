@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 
+from .body_to_come import taken_back
 from .current_session import follow, running
-from .exchange import Exchange
+from .exchange import Exchange, ResponseReplaced
 from .types import AnyASGIApp, ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["InnerSessionMiddleware", "run_inside"]
@@ -55,8 +56,8 @@ async def run_inside(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
     inner = _InnerExchange(exchange, scope, send)
     try:
         await app(scope, receive, inner.send)
-    except Exception as error:
-        if not await inner.answer(error):
+    except BaseException as error:
+        if not await inner.is_answered(error):
             raise
 
 
@@ -68,27 +69,48 @@ class _InnerExchange:
         self._scope = scope
         self._channel = send
         self._started = False
+        self._is_over = exchange.is_answered_inside
+        """Whether nothing of the application is sent any more, because its response was replaced. A layer that calls
+        it again after that gets no second one."""
+        self._is_replaced = False
+        """Whether the layers around have taken the error response in its place."""
 
     async def send(self, message: Message) -> None:
         """The application's send channel."""
-        exchange = self._exchange
-        if exchange.is_answered_inside:
+        if self._is_over:
             return  # the application goes on, although its response was replaced
         if message["type"] == "http.response.start":
-            if exchange.request.session is self._scope.get("session"):
+            await self._open(message)
+        else:
+            await self._channel(message)
+
+    async def _open(self, message: Message) -> None:
+        exchange = self._exchange
+        if exchange.request.session is self._scope.get("session"):
+            was_answered = exchange.is_answered_inside  # by the same part of an application that is mounted in this one
+            try:
                 message, self._channel = await exchange.open_inside(message, self._channel)
-            else:  # the framework applies changes of the session in another way, outside
-                message = exchange.foresee(message)
-            self._started = True
+            except ResponseReplaced:
+                self._is_replaced = True
+                raise
+            finally:
+                self._is_over = exchange.is_answered_inside is not was_answered
+        else:  # the framework applies changes of the session in another way, outside
+            message = exchange.foresee(message)
+        self._started = True
         await self._channel(message)
 
-    async def answer(self, error: Exception) -> bool:
-        """Answer an error that the application has not handled, if it is the session's; returns whether it is over.
+    async def is_answered(self, error: BaseException) -> bool:
+        """Whether the layers around have a response in place of this error of the application, and need not see it.
 
-        The layers between then see a response, and no error.
+        An error of the session that the application has not handled is answered here.
         """
-        exchange = self._exchange
-        if exchange.is_answered_inside:
+        below = taken_back(self._channel)
+        if below is not None:
+            self._channel, self._started = below, False
+        if not isinstance(error, Exception):
+            return False
+        if self._is_replaced:
             _logger.debug("the application's call ended after its response was replaced", exc_info=error)
             return True
-        return not self._started and await exchange.answer_inside(error, self._channel)
+        return not self._started and not self._is_over and await self._exchange.answer_inside(error, self._channel)

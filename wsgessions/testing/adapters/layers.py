@@ -11,7 +11,19 @@ from ...web import ASGIApp
 from .actions import Pause, pauses
 from .client import Browser
 from .harness import AdapterHarness, Node, Nodes, cookies_set
-from .middleware import LAYERS, ORIGIN, Layer, compressing, counting, handling_errors, in_a_task, measuring, sharing
+from .middleware import (
+    LAYERS,
+    ORIGIN,
+    Layer,
+    compressing,
+    counting,
+    failing_on_errors,
+    handling_errors,
+    in_a_task,
+    marking,
+    measuring,
+    sharing,
+)
 
 __all__ = ["LayerCases"]
 
@@ -90,6 +102,24 @@ class LayerCases(AdapterHarness):
         assert statuses == [200, response.status_code]
         node.store.stopped = False
         assert await browser.do("read") == ({} if failure == "end" else {"color": "color"})
+
+    @pytest.mark.parametrize("failure", ["load", "commit", "end"])
+    @pytest.mark.parametrize("layer", [marking, failing_on_errors], ids=["writes", "fails"])
+    @pytest.mark.parametrize("tasks", [True, False])
+    async def test_a_layer_that_fails_with_an_error_response_of_the_session_leaves_it_to_the_client(
+        self, nodes: Nodes, failure: str, layer: Layer, tasks: bool
+    ) -> None:
+        """R-34: the layer writes a session that cannot be used, or has a fault. The server gets its own fault."""
+        node = nodes(inside=_stacked(layer, in_a_task) if tasks else layer)
+        browser = node.browser()
+        await browser.do("set-color")
+        response = await _failing(node, browser, failure)
+        assert response.status_code == (self.gone_status if failure == "end" else 503)
+        assert "set-cookie" not in response.headers
+        assert node.errors or layer is not failing_on_errors
+        node.store.stopped = False
+        kept = {"color"} | ({"marked"} if layer is marking else set())
+        assert set(await browser.do("read")) == (set() if failure == "end" else kept)
 
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
         """R-33: for any source of the response. Some frameworks turn an error into a 500 before any middleware sees

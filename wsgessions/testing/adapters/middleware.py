@@ -9,7 +9,18 @@ from typing import Final, TypeAlias
 
 from ...web import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["LAYERS", "Layer", "compressing", "counting", "handling_errors", "in_a_task", "measuring", "sharing"]
+__all__ = [
+    "LAYERS",
+    "Layer",
+    "compressing",
+    "counting",
+    "failing_on_errors",
+    "handling_errors",
+    "in_a_task",
+    "marking",
+    "measuring",
+    "sharing",
+]
 
 Layer: TypeAlias = Callable[[ASGIApp], ASGIApp]
 """Puts a middleware around an application."""
@@ -76,18 +87,21 @@ def in_a_task(app: ASGIApp) -> ASGIApp:
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         messages: asyncio.Queue[Message | None] = asyncio.Queue(1)
+        is_read = True
 
         async def run() -> None:
             try:
                 await app(scope, receive, messages.put)
             finally:
-                await messages.put(None)
+                if is_read:
+                    await messages.put(None)
 
         task = asyncio.create_task(run())
         try:
             while (message := await messages.get()) is not None:
                 await send(message)
         finally:
+            is_read = False
             if not task.done():
                 task.cancel()
             await asyncio.wait([task])
@@ -112,6 +126,34 @@ def counting(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         await app(scope, receive, count)
+
+    return middleware
+
+
+def marking(app: ASGIApp) -> ASGIApp:
+    """Writes the session whenever a response leaves, also an error response, as a layer that counts visits may."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["session"]["marked"] = True
+            await send(message)
+
+        await app(scope, receive, mark)
+
+    return middleware
+
+
+def failing_on_errors(app: ASGIApp) -> ASGIApp:
+    """Fails when an error response leaves, as a layer with a fault may."""
+
+    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
+        async def check(message: Message) -> None:
+            if message.get("status", 200) >= 400:
+                raise RuntimeError("a layer failed")
+            await send(message)
+
+        await app(scope, receive, check)
 
     return middleware
 
