@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,9 +21,10 @@ def held_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def wait_for(port: int) -> None:
-    """Wait until a server listens; pytest's time-out bounds it."""
+def wait_for(port: int, server: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until a server listens; pytest's time-out bounds it, and so does the end of the server, if it is given."""
     while True:
+        assert server is None or server.poll() is None, f"{server.args!r} has ended with {server.returncode}"
         with closing(socket.socket()) as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
