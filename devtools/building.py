@@ -40,12 +40,18 @@ def build(args: list[str]) -> int:
     clean = STATE / "wheel"
     shutil.rmtree(clean / "source", ignore_errors=True)
     installed = Environment(clean / "venv", wheel=wheel).need("test")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(clean / "source", filter="data")
+    unpack(sdist, clean / "source")
     (source,) = (clean / "source").iterdir()
     for package in ("wsgessions", "adapters", "samples/cart"):  # only the wheel has these names then
         shutil.rmtree(source / package)
     return run_tests(installed, *PARALLEL, *(f"tests/{name}" for name in OF_THE_WHEEL), folder=source)
+
+
+def unpack(sdist: Path, folder: Path) -> None:
+    """Unpack an sdist that was just built; with the filter for data, if this Python has it, as 3.11 has from 3.11.4."""
+    with tarfile.open(sdist) as archive:
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        archive.extractall(folder)  # noqa: S202 - ruff knows the filter as an argument only
 
 
 def build_wheel(*args: str) -> Path:
