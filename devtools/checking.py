@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from devtools.building import build_wheel
 from devtools.console import ROOT, run
 from devtools.environment import HERE
-from devtools.testing import run_tests
+from devtools.testing import PARALLEL, run_tests
 
 
 def lint(args: list[str]) -> int:
@@ -28,7 +29,13 @@ def types(args: list[str]) -> int:
 
 
 def docs(args: list[str]) -> int:
-    """The documentation, strictly, into site/, and every snippet in it executed. `./dev docs serve` shows it live."""
+    """The documentation, strictly, into site/, and every snippet in it executed. `./dev docs serve` shows it live.
+
+    `./dev docs --installed` executes them in environments made from the wheel and the pages' own install lines.
+    """
+    if args[:1] == ["--installed"]:
+        build_wheel()
+        return run_tests(HERE.need("test"), "tests/docs/installed.py", *(args[1:] or PARALLEL))
     python = HERE.need("test", "docs")
     if args == ["serve"]:
         return run(python, "-m", "mkdocs", "serve", NO_MKDOCS_2_WARNING="1")

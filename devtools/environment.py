@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -34,15 +35,31 @@ class Environment:
             return self.python
         with only_one():
             if not self.is_here():
-                venv = (self.creator, "-m", "venv", "--clear", "--without-pip")
-                run_logged(f"making {self.folder.relative_to(ROOT)} ...", *venv, self.folder)
-                self.stamps.mkdir()
-                (self.stamps / "place").write_text(str(self.folder))
+                self.make()
             for name in (self.base, *sets):
                 self.install(name)
             if self.wheel:
                 run_logged("installing the wheel ...", *self.installer(), "--no-deps", "--force-reinstall", self.wheel)
         return self.python
+
+    def take(self, wheel: Path, *requirements: str) -> Path:
+        """Install what a user's `pip install` names: this wheel for the project, all else in its pinned version."""
+        installed = self.stamps / f"wheel-{hashlib.sha256(wheel.read_bytes()).hexdigest()[:16]}"
+        with only_one():
+            if not (self.is_here() and installed.exists()):
+                self.make()
+                wanted = [f"{name} @ {wheel.as_uri()}" if is_ours(name) else name for name in requirements]
+                title = f"installing {' '.join(requirements)} ..."
+                run_logged(title, *self.installer(), "-c", versions("base", "test"), *wanted)
+                installed.touch()
+        return self.python
+
+    def make(self) -> None:
+        """Make the environment anew, with nothing in it."""
+        venv = (self.creator, "-m", "venv", "--clear", "--without-pip")
+        run_logged(f"making {self.folder.relative_to(ROOT)} ...", *venv, self.folder)
+        self.stamps.mkdir()
+        (self.stamps / "place").write_text(str(self.folder))
 
     def is_here(self) -> bool:
         """Whether the environment works: it contains absolute paths, and cannot be moved with the folder."""
@@ -76,6 +93,19 @@ class Environment:
         if uv:
             return [uv, "pip", "install", "--python", str(self.python)]
         return [*find_pip(self.python), "--python", str(self.python), "install", "--disable-pip-version-check"]
+
+
+def versions(*sets: str) -> Path:
+    """A file with the pinned versions alone: with hashes, pip would want one of the wheel too."""
+    pins = "".join((ROOT / "requirements" / f"{name}.txt").read_text() for name in sets)
+    target = STATE / "versions.txt"
+    target.write_text("".join(f"{line}\n" for line in re.findall(r"^(\w.*?) *\\?$", pins, re.MULTILINE)))
+    return target
+
+
+def is_ours(requirement: str) -> bool:
+    """Whether a requirement names this project, with extras or without."""
+    return requirement.partition("[")[0] == "wsgessions"
 
 
 @contextlib.contextmanager

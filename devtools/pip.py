@@ -21,9 +21,10 @@ def works_with_python_option(pip: list[str]) -> bool:
 
 def find_pip(python: Path) -> list[str]:
     """A pip that can install into `python`'s environment, from any place on this machine."""
-    own = [sys.executable, "-m", "pip"]
-    if works_with_python_option(own):
-        return own
+    base = Path(sys.base_prefix) / "bin" / "python3"  # this Python may be that of a virtual environment without pip
+    for own in ([sys.executable, "-m", "pip"], [str(base), "-m", "pip"]):
+        if works_with_python_option(own):
+            return own
     if subprocess.run([python, "-m", "ensurepip"], capture_output=True, check=False).returncode == 0:
         return [str(python), "-m", "pip"]
     for _, other in other_pythons():

@@ -45,7 +45,7 @@ def browser(args: list[str]) -> int:
 
 
 def caches(args: list[str]) -> int:
-    """The tests behind a real nginx, which is fetched from Debian where this machine has none."""
+    """The tests behind a real nginx, which is fetched from Debian where this machine has none: caches, deployment."""
     python = HERE.need("test")
     own = [path for path in (shutil.which("nginx"), "/usr/sbin/nginx", DEBIAN / "usr" / "sbin" / "nginx") if path]
     if not os.environ.get("NGINX") and not any(Path(path).exists() for path in own):
@@ -53,7 +53,7 @@ def caches(args: list[str]) -> int:
         if not comes_from_debian():
             raise Trouble("no nginx found", otherwise)
         unpack_from_debian("nginx", otherwise)
-    return run_tests(python, "tests/servers/test_shared_caches.py", *args)
+    return run_tests(python, "tests/servers/test_shared_caches.py", "tests/deployment", *args)
 
 
 def fuzz(args: list[str]) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from devtools.console import replace, run, say
+from devtools.console import STATE, replace, run, say
 from devtools.environment import HERE
+from devtools.shells import interactive
 
 
 def cart(args: list[str]) -> int:
@@ -14,9 +16,12 @@ def cart(args: list[str]) -> int:
 
 
 def shell(args: list[str]) -> int:
-    """A shell (or the command ARGS) in which `python`, `pytest` and `wsgessions` are this project's."""
+    """A shell (or the command ARGS) in this folder; `python`, `pytest` and `wsgessions` are this project's."""
     HERE.need("test")
+    here = Path.cwd()
     os.environ.update(PATH=f"{HERE.bin}{os.pathsep}{os.environ['PATH']}", VIRTUAL_ENV=str(HERE.folder))
-    if not args:
-        say("leave this shell with `exit`")
-    return run(*(args or [os.environ.get("SHELL", "sh")]))
+    if args:
+        return run(*args, folder=here)
+    opened = interactive(os.environ.get("SHELL") or "sh", HERE.folder, STATE / "shell")
+    say(f"a shell in {here}, in which python is {HERE.python}; leave it with `exit`")
+    return run(*opened.command, folder=here, **opened.variables)

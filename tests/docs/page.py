@@ -1,26 +1,24 @@
-"""Runs the snippets of one documentation page, in order and in one process, as a reader would.
+"""The blocks of a documentation page, and a program that runs its Python as a reader would: each block as a file.
 
-``python page.py PAGE.md``, in an empty directory. What a block is:
+``python page.py PAGE.md`` runs the page in the working directory, which is empty, with this Python:
 
-* ```` ```python ````: executed; ``await`` may stand at its top level.
-* ```` ```python title="app.py" ````: written to that file, so that the next blocks can import it.
-* ```` ```toml title="wsgessions.toml" ```` and other blocks with a title: written to that file.
-* ```` ```python title="test_app.py" ````: written too, and at the end run by pytest, with the project's plugin.
-* everything else: text.
+* A block with a title, such as ```` ```python title="app.py" ````, is a file of that name. Files of all languages are
+  written first, so that each block can import those below it as well.
+* A ```` ```python ```` block without a title is a file too. It is named by its line.
+* Each Python file that no other block of the page imports is run, in the order of the page, in a process of its own.
+* ``test_*.py`` are run by pytest.
+* All else is text.
 """
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
-import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 FENCE = re.compile(
     r'^(?P<indent> *)```(?P<language>\w+)(?: +title="(?P<title>[^"]+)")?[^\n]*\n(?P<code>.*?)^(?P=indent)```',
@@ -34,6 +32,11 @@ class Block(NamedTuple):
     code: str
     line: int
 
+    @property
+    def file(self) -> str | None:
+        """The name of the file that a reader makes of this block; None if it is only to be read."""
+        return self.title or (f"line_{self.line}.py" if self.language == "python" else None)
+
 
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, with their line numbers."""
@@ -44,30 +47,37 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(found["language"], found["title"], code, text.count("\n", 0, found.start()) + 1)
 
 
+def requirements(page: Path) -> tuple[str, ...]:
+    """What the page's `pip install` lines name."""
+    consoles = "".join(block.code for block in blocks(page) if block.language == "console")
+    lines = re.findall(r"^\$ pip install (.*)$", consoles, re.MULTILINE)
+    return tuple(dict.fromkeys(name for line in lines for name in shlex.split(line)))
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Make the files of a page in a folder."""
+    for block in blocks(page):
+        if block.file:
+            (folder / block.file).write_text(block.code)
+
+
+def programs(page: Path) -> Iterator[str]:
+    """The Python files of a page that are run: those without tests, unless another block imports them."""
+    python = [block for block in blocks(page) if block.file and block.file.endswith(".py")]
+    imported = {name for block in python for name in re.findall(r"^(?:from|import) (\w+)", block.code, re.MULTILINE)}
+    for block in python:
+        assert block.file is not None
+        if not block.file.startswith("test_") and block.file.removesuffix(".py") not in imported:
+            yield block.file
+
+
 def run(page: Path) -> None:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    sys.path.insert(0, str(Path.cwd()))
-    with asyncio.Runner() as runner:
-        for block in blocks(page):
-            if block.title:
-                Path(block.title).write_text(block.code)
-            elif block.language == "python":
-                source = "\n" * block.line + block.code  # so that a traceback names the line of the page
-                code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-                if code.co_flags & inspect.CO_COROUTINE:
-                    runner.run(eval(code, namespace))  # noqa: S307 - the page is ours
-                else:
-                    exec(code, namespace)  # noqa: S102 - the page is ours
-    run_tests([block.title for block in blocks(page) if block.title and block.title.startswith("test_")])
-
-
-def run_tests(files: list[str]) -> None:
-    """Run the tests of a page. The plugins are named, since those that are installed beside them are not the page's."""
-    if files:
-        ours = "wsgessions.testing.fixtures.pytest_plugin"
-        plugins = ["-p", ours, "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
-        alone = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        subprocess.run([sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, *files], env=alone, check=True)
+    write_files(page, Path.cwd())
+    commands: list[Sequence[str]] = [(file,) for file in programs(page)]
+    if list(Path.cwd().glob("test_*.py")):
+        commands.append(("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"))
+    for command in commands:
+        subprocess.run([sys.executable, *command], check=True)
 
 
 if __name__ == "__main__":

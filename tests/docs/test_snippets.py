@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.docs import coverage_page, settings_page
-from tests.docs.page import blocks
+from tests.docs.page import blocks, programs, requirements
 from wsgessions import errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,11 +25,18 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def environment() -> dict[str, str]:
-    """Ours without its settings: a page says itself what it needs."""
+def environment(state: Path) -> dict[str, str]:
+    """Ours without its settings, since a page says itself what it needs, and with a state directory for the page."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WSGESSIONS_")}
     folders = (ROOT, ROOT / "adapters", ROOT / "samples" / "cart")
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, filter(Path.exists, folders))), "PYTHONWARNINGS": "error"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(map(str, filter(Path.exists, folders))),
+        "PYTHONWARNINGS": "error",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # this environment has more of them than the page's
+        "PYTEST_PLUGINS": "wsgessions.testing.fixtures.pytest_plugin,pytest_asyncio.plugin",
+        "XDG_STATE_HOME": str(state),
+    }
 
 
 def pages_with_snippets() -> list[Any]:
@@ -48,16 +55,29 @@ def pages_with_snippets() -> list[Any]:
 
 @pytest.mark.parametrize("page", pages_with_snippets())
 def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    (folder := tmp_path / "page").mkdir()
     done = subprocess.run(
         [sys.executable, RUN, page],
-        cwd=tmp_path,
-        env=environment(),
+        cwd=folder,
+        env=environment(tmp_path / "state"),
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_page_to_follow_begins_with_its_install_line() -> None:
+    to_follow = [*DOCS.glob("how-to/*.md"), *DOCS.glob("tutorial/*.md"), DOCS / "index.md", ROOT / "README.md"]
+    assert [name_of(page) for page in to_follow if any(programs(page)) and not requirements(page)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_only_a_page_about_tests_or_refusals_leads_to_a_store_in_memory(page: Path) -> None:
+    """With any other, the reader's second server would not know the visitors of the first."""
+    in_memory = [block.line for block in blocks(page) if "memory:" in block.code]
+    assert not in_memory or page.name in {"testing.md", "production.md"}
 
 
 def all_errors(root: type[errors.WsgessionsError] = errors.WsgessionsError) -> list[type[errors.WsgessionsError]]:

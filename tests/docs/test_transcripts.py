@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from tests.docs.page import blocks
+from tests.docs.page import blocks, write_files
 from tests.docs.test_snippets import PAGES, environment, name_of
-from wsgessions.stores.embedded.configuration import free_port
+from tests.servers.ports import held_port, wait_for
 
 PORTS = ("8001", "8002")
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
@@ -33,15 +31,16 @@ def transcript(page: Path) -> Iterator[tuple[str, str]]:
 
 
 class Shell:
-    """A bash with job control, in which commands run one after the other."""
+    """A bash with job control, in which commands run one after the other; those of `programs` come first."""
 
-    def __init__(self, folder: Path) -> None:
-        paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    def __init__(self, folder: Path, programs: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        paths = os.pathsep.join([str(programs), os.environ["PATH"]])
         self.errors = (folder / "stderr").open("w")
         self.process = subprocess.Popen(
             ["bash", "-m"],
             cwd=folder,
-            env={**environment(), "PATH": paths},
+            env={**environment, "PATH": paths},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -62,25 +61,14 @@ class Shell:
         self.errors.close()
 
 
-def wait_for(port: int) -> None:
-    """Wait until somebody listens; pytest's time-out bounds it."""
-    while True:
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
+PAGES_WITH_SERVERS = [page for page in PAGES if any("uvicorn" in line for line, _ in transcript(page))]
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if any("uvicorn" in line for line, _ in transcript(page))], ids=name_of
-)
-def test_a_transcript_is_what_happens(page: Path, tmp_path: Path) -> None:
-    ports = {port: free_port() for port in PORTS}
-    for block in blocks(page):
-        if block.title:
-            (tmp_path / block.title).write_text(block.code)
-    shell = Shell(tmp_path)
-    try:
+def replay(page: Path, shell: Shell) -> None:
+    """Type all commands of a page, and compare what comes back. Another port stands for each of the page's."""
+    write_files(page, shell.folder)
+    with ExitStack() as stack:
+        ports = {port: stack.enter_context(held_port()) for port in PORTS}
         for command, expected in transcript(page):
             for written, used in ports.items():
                 command = command.replace(written, str(used))  # noqa: PLW2901 - the page's ports may be taken here
@@ -88,6 +76,10 @@ def test_a_transcript_is_what_happens(page: Path, tmp_path: Path) -> None:
                 shell.run(f"{command[:-1]} >>log 2>&1 &")
                 wait_for(int(command.split("--port ")[1].split()[0]))
             else:
-                assert shell.run(command) == expected.rstrip("\n"), (tmp_path / "log").read_text()
-    finally:
-        shell.close()
+                assert shell.run(command) == expected.rstrip("\n"), (shell.folder / "log").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_SERVERS, ids=name_of)
+def test_a_transcript_is_what_happens(page: Path, tmp_path: Path) -> None:
+    with closing(Shell(tmp_path, Path(sys.executable).parent, environment(tmp_path / "state"))) as shell:
+        replay(page, shell)
