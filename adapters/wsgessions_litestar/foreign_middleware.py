@@ -47,8 +47,9 @@ def _session_middlewares(entries: Iterable[Any]) -> Iterator[tuple[type[Any], ob
     for entry in entries:
         kind, backend = entry, None
         if isinstance(entry, DefineMiddleware):
-            kind, backend, auth = entry.middleware, entry.kwargs.get("backend"), entry.kwargs.get("config")
-            if isinstance(auth, SessionAuth):  # which wraps that of its sessions in its own
+            kind, backend = entry.middleware, entry.kwargs.get("backend")
+            auth: Any = entry.kwargs.get("config")
+            if issubclass(type(auth), SessionAuth):  # which wraps that of its sessions in its own
                 kind, backend = auth.session_backend_config.middleware.middleware, auth.session_backend
         if isinstance(kind, type) and foreign_name(kind) is not None:
             yield kind, backend

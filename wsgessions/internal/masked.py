@@ -28,17 +28,17 @@ def described(value: Any) -> str:
     are shown, and of a set or a tuple of texts the members: these are names of attributes. Any other value is shown by
     its own representation.
     """
+    members: Any = value
     if isinstance(value, str):
         return f"<{len(value)} characters>"
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
     if isinstance(value, Mapping) and not hasattr(value, "__sentry_repr__"):
         return "{" + ", ".join(f"{name!r}: {described(each)}" for name, each in value.items()) + "}"
-    kind = type(value)
-    if isinstance(value, list) or (kind is tuple and not all(isinstance(each, str) for each in value)):
-        return f"<{len(value)} items>"
-    if isinstance(value, AbstractSet) and all(isinstance(each, str) for each in value):
-        return "{" + ", ".join(map(repr, sorted(value))) + "}"
+    if isinstance(value, list) or (type(value) is tuple and not _are_names(members)):
+        return f"<{len(members)} items>"
+    if isinstance(value, AbstractSet) and _are_names(members):
+        return "{" + ", ".join(map(repr, sorted(members))) + "}"
     return repr(value)
 
 
@@ -68,6 +68,10 @@ class _Bare:
 
     def __repr__(self) -> str:
         return self._text
+
+
+def _are_names(values: Iterable[Any]) -> bool:
+    return all(isinstance(each, str) for each in values)
 
 
 def _fields(value: Any) -> Iterator[str]:

@@ -118,7 +118,7 @@ class LayerCases(AdapterHarness):
         assert "set-cookie" not in response.headers
         assert node.errors or layer is not failing_on_errors
         node.store.stopped = False
-        kept = {"color"} | ({"marked"} if layer is marking else set())
+        kept = {"color", "marked"} if layer is marking else {"color"}
         assert set(await browser.do("read")) == (set() if failure == "end" else kept)
 
     async def test_an_error_page_of_the_400s_keeps_what_was_changed(self, nodes: Nodes) -> None:
