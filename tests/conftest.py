@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
+# Test clients of Starlette import this when the first of them starts its thread. pytest compiles it anew then, and
+# up to Python 3.11 a garbage collection at the wrong moment fails that ("AST constructor recursion depth mismatch").
+import anyio._backends._asyncio  # noqa: F401
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
