@@ -29,10 +29,7 @@ def types(args: list[str]) -> int:
 
 
 def docs(args: list[str]) -> int:
-    """The documentation, strictly, into site/, and every snippet in it executed. `./dev docs serve` shows it live.
-
-    `./dev docs --installed` executes them in environments made from the wheel and the pages' own install lines.
-    """
+    """The documentation, strictly, into site/, its snippets run; `serve` shows it, `--installed` runs the wheel's."""
     if args[:1] == ["--installed"]:
         build_wheel()
         return run_tests(HERE.need("test"), "tests/docs/installed.py", *(args[1:] or PARALLEL))
