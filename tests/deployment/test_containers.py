@@ -26,6 +26,7 @@ from tests.deployment.files import (
 )
 from tests.deployment.running import container_shop, cookies_of, store
 from tests.servers.nginx import PROGRAM
+from tests.stores.embedded.watched import PATIENCE
 from wsgessions.settings import SessionSettings
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
@@ -92,7 +93,7 @@ def test_their_settings_are_complete_for_production(settings: dict[str, str], mo
 
 
 def test_their_servers_share_a_session_and_answer_the_probes(settings: dict[str, str], tmp_path: Path) -> None:
-    with container_shop(settings, tmp_path) as shop, httpx2.Client(trust_env=False) as client:
+    with container_shop(settings, tmp_path) as shop, httpx2.Client(timeout=PATIENCE, trust_env=False) as client:
         one, two = (f"http://127.0.0.1:{port}" for port in shop.ports)
         answer = client.post(f"{two}/cart/milk", headers=cookies_of(client.post(f"{one}/cart/tea")))
         assert answer.json()["cart"] == ["tea", "milk"]
@@ -169,7 +170,7 @@ def test_the_site_has_the_strict_cookie_and_leads_to_https(settings: dict[str, s
         answer = site.browser.post("/cart/tea")
         assert answer.headers["set-cookie"].startswith("__Host-sid")
         assert all("Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
-        moved = httpx2.get(f"{site.http}/cart?x=1", trust_env=False)
+        moved = httpx2.get(f"{site.http}/cart?x=1", timeout=PATIENCE, trust_env=False)
         assert (moved.status_code, moved.headers["location"]) == (308, "https://127.0.0.1/cart?x=1")
 
 

@@ -102,7 +102,7 @@ def test_what_takes_the_place_between_the_start_and_the_first_question_hears_not
     either_place: Place, tmp_path: Path
 ) -> None:
     """The server's own process lives; another has its socket, or its port."""
-    watched = Watched(either_place, Fake(tmp_path, "usurped").path, served_by="embedded", patience=0.5)
+    watched = Watched(either_place, Fake(tmp_path, "usurped").path, served_by="embedded", patience=5)
     assert "does not answer: the process that answers there is not the server of this store" in watched.next("error")
     watched.close()
     heard = (tmp_path / "heard").read_text().splitlines()
