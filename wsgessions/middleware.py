@@ -28,6 +28,7 @@ from .web.session_request import SessionRequest
 __all__ = ["SessionMiddleware"]
 
 _WITH_SESSIONS: Final = frozenset({"http", "websocket"})
+_UNKNOWN: Final = (None,)
 
 _logger = logging.getLogger("wsgessions.middleware")
 _log = LogThrottle(_logger)
@@ -77,21 +78,21 @@ class SessionMiddleware:
             )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one request, WebSocket or lifespan of the application."""
+        """Run one request, WebSocket or lifespan of the application.
+
+        No variable has the headers, which error reports would show (S-80).
+        """
         kind = scope["type"]
         if kind not in _WITH_SESSIONS or ("session" in scope and self._is_provided(scope)):
-            await self._pass(scope, receive, send)
-            return
-        client, requests, resolver = scope.get("client"), self._requests, self.resolver
-        method, scheme = None if kind == "websocket" else scope.get("method", ""), scope.get("scheme")
-        # No variable has the headers, which error reports would show (S-80).
+            return await self._pass(scope, receive, send)
+        requests, resolver, scheme = self._requests, self.resolver, scope.get("scheme")
+        method = None if kind == "websocket" else scope.get("method", "")
         if resolver.plain is not None and scheme in PLAIN_SCHEMES:
             resolver, presented = resolver.choose(scope.get("headers", ()), scheme)
         else:
             presented = resolver.read(scope.get("headers", ()))
-        session = requests.begin(
-            presented, client[0] if client else None, is_client_told=True, counts_access=method != "OPTIONS"
-        )
+        address = (scope.get("client") or _UNKNOWN)[0]
+        session = requests.begin(presented, address, is_client_told=True, counts_access=method != "OPTIONS")
         unit = unit_of(session)
         if self._looks_at_scope:
             self._look_at_scope(scope, session)
@@ -102,8 +103,7 @@ class SessionMiddleware:
         exchange = Exchange(request, scope, send, current_task())
         if followers:
             running.set(exchange)
-        if kind == "websocket":
-            receive = exchange.receiving(receive)
+        receive = exchange.receiving(receive) if method is None else receive
         try:
             await self.app(scope, receive, exchange.send)
         except BaseException as error:  # noqa: BLE001 - it is raised again, or turned into an error response
