@@ -84,7 +84,7 @@ def measure(run: Run) -> list[Section]:
         "", "workers", "req/s, read", "req/s, write", "share, read", "share, write",
         "CPU, read (us)", "CPU, write (us)", "store's CPU, write (us)", "store commands, read", "write",
     )  # fmt: skip
-    targets = "Targets for one worker: 0.8 of the requests per second for a hot read, 0.65 for a write."
+    targets = "Targets for one worker: 0.85 of the requests per second for a hot read, 0.4 for a write."
     return [Section("Requests per second under load", "\n\n".join([_TEXT, targets, table(head, rows)]))]
 
 
