@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from wsgessions import SessionMiddleware
 from wsgessions.store.cache_statistics import CacheStatistics
-from wsgessions.store.contract import CacheLookup, find_capability
+from wsgessions.store.capabilities import CacheLookup, find_capability
 
 from .asgi_client import AsgiClient, serving
 from .run import Run

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from wsgessions.errors import StoreUnavailable
 from wsgessions.record import NewSession, SessionRecord
-from wsgessions.store.contract import NEVER, Countable, Store
+from wsgessions.store.capabilities import Countable
+from wsgessions.store.contract import NEVER, Store
 from wsgessions.testing.adapters.store_layer import StoreLayer
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from tests.two_managers import Managers, manager_at, managers
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.store.contract import CacheLookup
+from wsgessions.store.capabilities import CacheLookup
 from wsgessions.testing.faults.proxies import FaultProxy
 from wsgessions.web import Receive, Scope, Send
 

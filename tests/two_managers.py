@@ -18,7 +18,7 @@ from tests.stores.valkey.raw_server import RawServer
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import ServedFrom, Session
-from wsgessions.store.contract import SecretKeeping, find_capability
+from wsgessions.store.capabilities import SecretKeeping, find_capability
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.faults.proxies import Direction, FaultProxy

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from wsgessions.manager import LivePage, LiveSession
-from wsgessions.store.contract import Countable, find_capability
+from wsgessions.store.capabilities import Countable, find_capability
 
 from .configuration import current_manager
 from .devices import USER_AGENT, principal_of

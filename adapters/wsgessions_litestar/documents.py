@@ -9,7 +9,7 @@ from litestar.stores.base import Store
 
 from wsgessions import SessionManager
 from wsgessions.errors import ConfigError, SessionGone
-from wsgessions.store.contract import find_capability
+from wsgessions.store.capabilities import find_capability
 from wsgessions.store.listing import LARGEST_PAGE, Listing
 
 __all__ = ["SessionDocuments"]

@@ -29,7 +29,7 @@ from tests.stores.valkey.shared_server import shared_server
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings, install
 from wsgessions.errors import ConfigError, WsgessionsError
 from wsgessions.settings.assurance import ASSURANCE_LIMITS
-from wsgessions.store.contract import Countable
+from wsgessions.store.capabilities import Countable
 from wsgessions.testing.adapters.client import BASE_URL
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions.web import ASGIApp

@@ -24,7 +24,8 @@ from wsgessions.record import Seen, SessionRecord, StoredAttributes
 from wsgessions.record.struct import replace
 from wsgessions.session import Session
 from wsgessions.store.cache_statistics import Loss, Miss
-from wsgessions.store.contract import CacheLookup, Store
+from wsgessions.store.capabilities import CacheLookup
+from wsgessions.store.contract import Store
 from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created, new_key, stored

@@ -26,7 +26,8 @@ from wsgessions.cache.near_cache import PLACEHOLDER_SHARE, NearCache
 from wsgessions.cache.off_heap import OffHeap
 from wsgessions.manager.store_factory import open_store
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import CacheLookup, Store, find_capability
+from wsgessions.store.capabilities import CacheLookup, find_capability
+from wsgessions.store.contract import Store
 from wsgessions.stores.valkey.store import ValkeyStore
 from wsgessions.testing.stores.harness import change, created
 

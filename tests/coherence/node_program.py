@@ -20,7 +20,7 @@ from typing import Any
 from tests.coherence.history import OWN, SCRIBBLE, Op
 from wsgessions import Session, SessionMiddleware
 from wsgessions.session import unit_of
-from wsgessions.store.contract import CacheLookup, find_capability
+from wsgessions.store.capabilities import CacheLookup, find_capability
 from wsgessions.web import Message, Receive, Scope, Send
 
 _SELDOM = frozenset(

@@ -20,7 +20,7 @@ from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.record import SessionKey
 from wsgessions.session import Session
-from wsgessions.store.contract import find_capability
+from wsgessions.store.capabilities import find_capability
 from wsgessions.store.listing import Indexing
 from wsgessions.stores.memory.store import MemoryStore
 

@@ -25,7 +25,8 @@ from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.manager.store_factory import open_store
 from wsgessions.record import CommitStatus, SessionRecord
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import CacheLookup, Countable, SecretKeeping, Store, TouchBuffer, find_capability
+from wsgessions.store.capabilities import CacheLookup, Countable, SecretKeeping, TouchBuffer, find_capability
+from wsgessions.store.contract import Store
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.stores.valkey.coherence import heartbeat
 from wsgessions.testing.stores.harness import change, created, new_key, stored

@@ -16,7 +16,7 @@ PASSWORD = "canary-password-55aa"
 
 JAR = """
 from wsgessions.errors import ConfigError
-from wsgessions.store.contract import Capability
+from wsgessions.store.capabilities import Capability
 from wsgessions.stores.memory.store import MemoryStore
 
 opened = []
@@ -50,7 +50,7 @@ NUMBER = 7
 USE = """
 import asyncio
 from wsgessions import SessionManager
-from wsgessions.store.contract import Capability, Countable, LimitedStore, find_capability
+from wsgessions.store.capabilities import Capability, Countable, LimitedStore, find_capability
 import jar_of_this_test
 
 async def use():

@@ -17,7 +17,7 @@ from tests.stores.valkey.shared_server import shared_server
 from wsgessions.manager import SessionManager
 from wsgessions.middleware import SessionMiddleware
 from wsgessions.session import Session
-from wsgessions.store.contract import Countable
+from wsgessions.store.capabilities import Countable
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.faults.proxies import FaultProxy
 

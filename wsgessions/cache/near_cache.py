@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ..internal.jitter import chance
 from ..record import Seen, SessionChanges, SessionKey, SessionRecord, allow_placeholders
 from ..store.cache_statistics import CacheStatistics, Loss, Miss
-from ..store.contract import NEVER, SeenState, Store
+from ..store.capabilities import SeenState
+from ..store.contract import NEVER, Store
 from ..store.layer import Layer
 from .audit import CacheAudit
 from .heap import MOST_USES, Snapshots

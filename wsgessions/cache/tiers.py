@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..record import Seen, SessionKey, SessionRecord
 from ..record.struct import replace
-from ..store.contract import SeenState
+from ..store.capabilities import SeenState
 from .heap import Snapshots
 
 if TYPE_CHECKING:

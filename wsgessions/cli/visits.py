@@ -46,7 +46,7 @@ async def ask_store(manager: SessionManager, *, deadline: float) -> list[Finding
         WsgessionsError: it cannot be used.
     """
     from ..store.alike import SettingsComparison
-    from ..store.contract import Countable, find_capability
+    from ..store.capabilities import Countable, find_capability
 
     await manager.start()
     counting = find_capability(manager.store, Countable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import AmbiguousRef, ConfigError
-from ..store.contract import find_capability
+from ..store.capabilities import find_capability
 from ..store.listing import LARGEST_PAGE, Listing, Names, SessionHead
 from .principal_sessions import LiveSession, PrincipalSessions
 

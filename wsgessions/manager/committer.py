@@ -15,7 +15,7 @@ from ..record.attributes import UNKNOWN
 from ..session import CommitReport, Session, UnitOfWork, names_in, unit_of
 from ..session.changes import BEFORE_RESPONSE, Changes
 from ..session.values import UnsettledRotation
-from ..store.contract import Barrier, find_capability
+from ..store.capabilities import Barrier, find_capability
 from .commit_log import CommitReports
 from .creation import create_under_new_id
 from .limits import SessionLimits

@@ -17,7 +17,8 @@ from ..internal import real_time as time
 from ..internal.log_throttle import LogThrottle
 from ..record import SessionKey
 from ..settings import SessionSettings
-from ..store.contract import HistoryCheck, Store, find_capability
+from ..store.capabilities import HistoryCheck, find_capability
+from ..store.contract import Store
 
 __all__ = ["ForeignSessions"]
 

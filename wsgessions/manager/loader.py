@@ -16,7 +16,8 @@ from ..record import Seen, SessionChanges, SessionKey, SessionRecord
 from ..session import Session, UnitOfWork, unit_of
 from ..session.values import FROM_STORE
 from ..settings import SessionSettings
-from ..store.contract import CacheLookup, PrimaryCheck, Store, TouchBuffer, find_capability
+from ..store.capabilities import CacheLookup, PrimaryCheck, TouchBuffer, find_capability
+from ..store.contract import Store
 from .foreign_sessions import ForeignSessions
 from .rejected_ids import RejectedId, RejectedIdMonitor
 from .startup import StoreStartup

@@ -16,8 +16,8 @@ from ..record import SessionKey, SessionRecord
 from ..record.clock import instant
 from ..record.principal import Principal, named
 from ..session import unit_of
+from ..store.capabilities import find_capability
 from ..store.constants import LONGEST_LEASE
-from ..store.contract import find_capability
 from ..store.listing import Indexing
 from .request_sessions import RequestSessions
 

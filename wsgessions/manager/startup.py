@@ -6,7 +6,8 @@ import secrets
 
 from ..credentials.watermark import WatermarkSeal
 from ..settings import SessionSettings
-from ..store.contract import SecretKeeping, Store, find_capability
+from ..store.capabilities import SecretKeeping, find_capability
+from ..store.contract import Store
 from .in_force import tell_what_is_in_force
 
 __all__ = ["StoreStartup"]

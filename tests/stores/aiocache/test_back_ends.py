@@ -24,7 +24,7 @@ from wsgessions.manager.store_factory import open_store
 from wsgessions.record import CommitStatus, NewSession, SessionRecord
 from wsgessions.record.struct import replace
 from wsgessions.settings import SessionSettings
-from wsgessions.store.contract import Capability, LimitedStore, SecretKeeping, find_capability
+from wsgessions.store.capabilities import Capability, LimitedStore, SecretKeeping, find_capability
 from wsgessions.stores.aiocache import document_slots
 from wsgessions.stores.aiocache.slots import Cells
 from wsgessions.stores.aiocache.store import AiocacheStore

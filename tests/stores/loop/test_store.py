@@ -22,7 +22,8 @@ from tests.stores.valkey.shared_server import age, shared_server, started, store
 from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions.manager import SessionManager
 from wsgessions.record import NewSession, SessionKey, SessionRecord
-from wsgessions.store.contract import NEVER, Countable, SecretKeeping, Store
+from wsgessions.store.capabilities import Countable, SecretKeeping
+from wsgessions.store.contract import NEVER, Store
 from wsgessions.stores.loop.store import LoopBoundStore
 from wsgessions.stores.memory.store import MemoryStore
 from wsgessions.testing.stores.harness import created, new_key, stored

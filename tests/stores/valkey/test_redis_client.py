@@ -33,7 +33,7 @@ from tests.stores.valkey.links import soon, until
 from tests.stores.valkey.raw_server import RawServer
 from wsgessions import SessionManager, SessionSettings, errors, from_redis
 from wsgessions.store.address import Address
-from wsgessions.store.contract import CacheLookup, Countable, find_capability
+from wsgessions.store.capabilities import CacheLookup, Countable, find_capability
 from wsgessions.stores.valkey.coherence.replica_acks import Fence
 from wsgessions.stores.valkey.redis_client import ClientUrl
 from wsgessions.testing.faults.proxies import FaultProxy

@@ -33,8 +33,9 @@ from ...record import (
 )
 from ...record.clock import StoreClock
 from ...record.struct import replace
+from ...store.capabilities import Capability
 from ...store.constants import DEFAULT_GRACE
-from ...store.contract import NEVER, Capability
+from ...store.contract import NEVER
 from ..memory.commit import commit, led_on
 from ..memory.entry import StoredSession
 from .document import Document

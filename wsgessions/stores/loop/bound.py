@@ -34,7 +34,8 @@ from ...record import (
     SessionRecord,
 )
 from ...record.clock import StoreClock
-from ...store.contract import NEVER, Store, find_capability
+from ...store.capabilities import find_capability
+from ...store.contract import NEVER, Store
 from .loop import Ask, StoreLoop
 
 __all__ = ["LoopBoundStore", "capability_of"]

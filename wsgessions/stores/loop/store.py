@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection
 from ...record import SessionKey, SessionRecord
 from ...store.alike import Comparison, SettingsComparison
 from ...store.cache_statistics import CacheStatistics
-from ...store.contract import (
-    NEVER,
+from ...store.capabilities import (
     Barrier,
     CacheLookup,
     Capability,
@@ -21,9 +20,9 @@ from ...store.contract import (
     PrimaryCheck,
     SecretKeeping,
     SeenState,
-    Store,
     TouchBuffer,
 )
+from ...store.contract import NEVER, Store
 from ...store.followers import Followers
 from ...store.listing import Indexing, Listing, Names, SessionHead, SessionPage
 from .bound import LoopBoundStore, capability_of

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ...errors import ConfigError
-from ...store.contract import NEVER, Store, find_capability
+from ...store.capabilities import find_capability
+from ...store.contract import NEVER, Store
 
 __all__ = ["SyncBridge", "is_in_store_loop", "run_at_once", "wait_for"]
 

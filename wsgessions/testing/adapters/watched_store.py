@@ -9,7 +9,8 @@ from typing import Self, TypeVar, cast
 from ...errors import StoreUnavailable
 from ...record import Seen, SessionKey, SessionRecord
 from ...store.cache_statistics import CacheStatistics
-from ...store.contract import CacheLookup, Store, find_capability
+from ...store.capabilities import CacheLookup, find_capability
+from ...store.contract import Store
 from .store_layer import StoreLayer
 
 __all__ = ["WatchedStore"]

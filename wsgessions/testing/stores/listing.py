@@ -9,7 +9,8 @@ import pytest
 
 from ...errors import InvalidCursor
 from ...record import NewSession, SessionKey
-from ...store.contract import Store, find_capability
+from ...store.capabilities import find_capability
+from ...store.contract import Store
 from ...store.listing import Listing, Names, Position, SessionHead
 from .harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of
 from .principals import bound, moved

@@ -31,8 +31,9 @@ from ...record import (
     SessionDelta,
     SessionRecord,
 )
+from ...store.capabilities import find_capability
 from ...store.constants import COMMITS_REMEMBERED
-from ...store.contract import Store, find_capability
+from ...store.contract import Store
 from ...store.listing import Indexing, Listing
 from .harness import StoreHarness, new_key, number, successor_of
 from .listing import all_listed

@@ -18,7 +18,8 @@ from ...record import (
     SessionRecord,
 )
 from ...record.struct import replace
-from ...store.contract import Store, find_capability
+from ...store.capabilities import find_capability
+from ...store.contract import Store
 from ...store.listing import Indexing, SessionHead
 from .harness import DAY, IDLE, StoreHarness, change, created, new_key, stored, successor_of
 

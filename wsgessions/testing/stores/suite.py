@@ -23,15 +23,8 @@ import gc
 import secrets
 import weakref
 
-from ...store.contract import (
-    CacheLookup,
-    Capability,
-    Countable,
-    LimitedStore,
-    SecretKeeping,
-    Store,
-    find_capability,
-)
+from ...store.capabilities import CacheLookup, Capability, Countable, LimitedStore, SecretKeeping, find_capability
+from ...store.contract import Store
 from ...store.listing import Indexing, Listing
 from .commits import CommitCases
 from .harness import IDLE, StoreHarness, change, created, successor_of
