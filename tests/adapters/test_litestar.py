@@ -306,7 +306,7 @@ async def test_session_auth_answers_503_when_the_store_is_out_of_reach(shared_se
     """F-00a: nobody is logged out by a store that does not answer."""
     async with FaultProxy(shared_server.path) as proxy:
         settings = SessionSettings(
-            store_url=f"valkey://{proxy.host}:{proxy.port}", nonstop_timeout=timedelta(seconds=0.5), max_bytes_on_heap=0
+            store_url=f"valkey://{proxy.host}:{proxy.port}", nonstop_timeout=timedelta(seconds=1), max_bytes_on_heap=0
         )
         sessions = WsgessionsSessionConfig(settings=settings)
         browser = Browser(with_auth(sessions), "__Host-sid")  # type: ignore[arg-type]

@@ -414,7 +414,7 @@ async def test_a_store_out_of_reach_is_a_503_and_the_same_cookies_work_afterward
     """F-00a, F-00b: over real connections, refused and cut."""
     async with FaultProxy(shared_server.path) as proxy:
         store_url = f"valkey://{proxy.host}:{proxy.port}"
-        manager = SessionManager(store_url=store_url, nonstop_timeout=timedelta(seconds=0.5))
+        manager = SessionManager(store_url=store_url, nonstop_timeout=timedelta(seconds=1))
         app = StarletteAdapter(manager=manager).install(make_app())
         browser = Browser(app, "__Host-sid")
         await browser.do("set-color")
