@@ -14,6 +14,7 @@ import pytest
 from tests.docs import coverage_page, settings_page
 from tests.docs.page import blocks, programs, requirements
 from wsgessions import errors
+from wsgessions.settings.names import GUIDE_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -103,9 +104,16 @@ def test_no_page_is_missing_from_the_navigation() -> None:
 
 
 def test_the_settings_page_has_every_setting_with_its_default() -> None:
-    """S-111. `python -m tests.docs.settings_page` writes the table anew."""
+    """S-111. `python -m tests.docs.settings_page` writes the tables anew."""
     page = settings_page.PAGE.read_text()
-    assert page == settings_page.with_table(page)
+    assert page == settings_page.with_tables(page)
+
+
+def test_the_guide_has_a_page_with_each_of_its_names_for_a_setting() -> None:
+    page = (DOCS / "explanation" / "terracotta.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+`) \| `(\w+)` \|", page, re.MULTILINE)
+    named = {name: setting for names, setting in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert {name: guide.setting for name, guide in GUIDE_NAMES.items()}.items() <= named.items()
 
 
 def test_the_page_of_the_rules_names_the_tests_that_cite_them() -> None:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from wsgessions.errors import ConfigError
 from wsgessions.settings import SessionSettings, describe_settings, effective_settings
+from wsgessions.settings.names import setting_names
 
 SECRET = "kJ8xZ2vQ-mN5tR7wY1pL4sD6fG9hB3cA0eU"
 OTHER = "Zq3Wn8Lr5-Tx1Vb6Ym9Kc2Hd7Gf4Js0PaEoI"
@@ -490,11 +491,13 @@ class TestTable:
         assert all(each.meaning.endswith(".") for each in described.values())
         assert described["max_inactive_interval"].default == "30m"
         assert described["absolute_timeout"].default == "24h"
-        assert described["max_bytes_on_heap"].guide_names == ("maxBytesOnHeap",)
-        assert described["rejoin"].guide_names == ("rejoin",)
+        assert described["max_bytes_on_heap"].group == "Near cache"
         assert described["cookie.name"].default == "__Host-sid"
         assert described["cookie.name"].variable == "WSGESSIONS_COOKIE__NAME"
         assert described["nonstop_timeout"].default == "2s"
+
+    def test_each_setting_belongs_to_one_group(self) -> None:
+        assert sorted(each.name for each in describe_settings()) == sorted(setting_names(SessionSettings))
 
     def test_each_default_that_is_a_value_can_be_given_as_it_is_written(self) -> None:
         for each in describe_settings():

@@ -83,7 +83,7 @@ class CookieSettings(BaseModel):
     insecure: Switch = Field(
         default=False,
         description="Omits Secure over TLS too, and makes `sid` the default name, since a browser accepts no `__Host-` "
-        'cookie without Secure. Over plain http `env = "development"` does so by itself (S-24).',
+        'cookie without Secure. Over plain http `env = "development"` does so by itself.',
     )
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         default_factory=lambda data: "sid" if data.get("insecure") else "__Host-sid",
@@ -110,17 +110,17 @@ class CookieSettings(BaseModel):
     ] = Field(
         default="lax",
         description="Whether requests from other sites carry the cookie: `lax`, `strict` or `none`, which "
-        "needs Secure (S-22). `off` or false leaves the attribute out, and the choice to the browser.",
+        "needs Secure. `off` or false leaves the attribute out, and the choice to the browser.",
     )
     partitioned: Switch = Field(
         default=False,
-        description="Whether an embedded page has a cookie of its own for each embedding site (CHIPS, S-23).",
+        description="Whether an embedded page has a cookie of its own for each embedding site (CHIPS).",
     )
     max_age: Seconds = Field(
         default=None,
         description="How long the browser keeps the cookie, in whole seconds, after a change of the session, or "
         "after a use when a thirtieth of that time has passed; at most 400 days, and never beyond the session's "
-        "absolute deadline (S-27). By default until the browser is closed.",
+        "absolute deadline. By default until the browser is closed.",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""All settings, each with its type, default and meaning, in the order of the documentation."""
+"""All settings, each with its type, default and meaning. `groups` has their order for people."""
 
 from __future__ import annotations
 
@@ -52,47 +52,12 @@ class SettingFields(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
     )
 
-    adapter: AdapterName = Field(
-        default="auto",
-        description="The adapter that `install(app)` uses: a registered name (`fastapi`), a class name "
-        "(`FastAPIAdapter`) or a path (`package.module:Class`). `auto` chooses it by the class of the "
-        "application.",
-    )
     env: Environment = Field(
         default="development",
         description="`production` refuses to start with a store that is volatile, was not named, or is "
         "connected without TLS or without checking its certificate; or with a cookie that is readable in "
         "transit or by scripts. In `development` a request over plain http gets a cookie without Secure, named "
-        "`sid` in place of `__Host-sid`; over https only the latter counts (S-24).",
-    )
-    allow_eviction: Switch = Field(
-        default=False,
-        description="Accept a server that evicts sessions when its memory is full (`maxmemory-policy` other "
-        "than `noeviction`), with a warning. The visitor of an evicted session is a new visitor. It needs "
-        "`concurrency`, and should be used with `secrets`, since the store may evict its own records of these "
-        "too (C-18).",
-    )
-    allow_volatile: Switch = Field(
-        default=False,
-        description="In production, accept a server without an append-only file, with a warning: its "
-        "restart loses sessions, and may bring back ended ones. For services that keep data safe by other "
-        "means.",
-    )
-    allow_clear_text: Switch = Field(
-        default=False,
-        description="In production, accept a store beyond this machine without TLS: every host on the "
-        "network path can read and change sessions, and can read the password. For networks that encrypt by "
-        "themselves.",
-    )
-    start_degraded: Switch = Field(
-        default=False,
-        description="Start although the store cannot be reached, with a warning. Routes that use the "
-        "session answer 503 until the store is reachable (R-45). A store with a configuration that is not "
-        "allowed still fails the start.",
-    )
-    namespace: Namespace = Field(
-        default="wsg",
-        description="The prefix of every key in the store; one for each group of applications that share it.",
+        "`sid` in place of `__Host-sid`; over https only the latter counts.",
     )
     store_url: CheckedStoreUrl = Field(
         default=StoreUrl("embedded:"),
@@ -101,30 +66,40 @@ class SettingFields(BaseSettings):
         "`aiocache:alias`, or the scheme of another package. Several servers, separated by commas, are tried "
         "in turn.",
     )
+    namespace: Namespace = Field(
+        default="wsg",
+        description="The prefix of every key in the store; one for each group of applications that share it.",
+    )
     context_path: ContextPath = Field(
         default="/",
         description="The name of this application in the cluster, a path. Applications with the same context share "
         "sessions. On one host applications with different contexts have a cookie each, by default (`cookie.name`).",
     )
+    adapter: AdapterName = Field(
+        default="auto",
+        description="The adapter that `install(app)` uses: a registered name (`fastapi`), a class name "
+        "(`FastAPIAdapter`) or a path (`package.module:Class`). `auto` chooses it by the class of the "
+        "application.",
+    )
     assurance: Assurance = Field(
         default="none",
-        description="A level of NIST SP 800-63B that sets the defaults of the two timeouts below and "
-        "rejects longer ones: `aal1` 30 d in all; `aal2` 24 h in all, 1 h idle; `aal3` 12 h in all, 15 min "
-        "idle (S-53). It does not cover the method of login, and the application may still give a single "
+        description="A level of NIST SP 800-63B that sets the defaults of `max_inactive_interval` and "
+        "`absolute_timeout`, and rejects longer ones: `aal1` 30 d in all; `aal2` 24 h in all, 1 h idle; `aal3` 12 h in "
+        "all, 15 min idle. It does not cover the method of login, and the application may still give a single "
         "session another idle time.",
     )
     max_inactive_interval: IdleTimeout = Field(
         default_factory=default_idle,
         description="Idle time after which a session ends, by the store's clock. -1 or 0: a session never "
-        "ends by idling. A number under the guide's name is in minutes, as in web.xml.",
+        "ends by idling.",
     )
     absolute_timeout: AbsoluteTimeout = Field(
         default_factory=default_absolute,
-        description="Age at which a session ends, also if it is in use; at most 400 days. Never extended.",
+        description="Age at which a session ends, even if it is in use; at most 400 days. Never extended.",
     )
     renew_interval: OffOrDuration = Field(
         default=None,
-        description="Age at which the id of a session in use is replaced by a new one (S-07). Off by default: a login "
+        description="Age at which the id of a session in use is replaced by a new one. Off by default: a login "
         "gives a new id anyway.",
     )
     renew_grace: RenewGrace = Field(
@@ -132,13 +107,50 @@ class SettingFields(BaseSettings):
         description="How long the old id is still accepted after the first request with the new one, for "
         "requests that were sent earlier; at most 10 s.",
     )
-    session_locking: OnlyFalse = Field(
-        default=False, description="Whether requests of one session wait for each other. This release: false only."
+    touch_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        description="Interval at which a process reports used sessions to the store.",
     )
-    synchronous_write: OnlyFalse = Field(
+    touch_step: ZeroOrMore = Field(
+        default=timedelta(0),
+        description="Least time between two such reports of one session by one process, which reduces the load "
+        "of the store: at most 60 s and 5 % of `max_inactive_interval`, or of the session's own idle time. "
+        "Idle times are exact to within it. By default a session in use is reported at every `touch_interval`.",
+    )
+    allow_volatile: Switch = Field(
         default=False,
-        description="Whether a response waits for replicas too. With false it waits for the primary. This "
-        "release: false only.",
+        description="In production, accept a server without an append-only file, with a warning: its "
+        "restart loses sessions, and may bring back ended ones. For services that keep data safe by other "
+        "means.",
+    )
+    allow_eviction: Switch = Field(
+        default=False,
+        description="Accept a server that evicts sessions when its memory is full (`maxmemory-policy` other "
+        "than `noeviction`), with a warning. The visitor of an evicted session is a new visitor. It needs "
+        "`concurrency`, and should be used with `secrets`, since the server may evict its records of the number of "
+        "segments and of the signing key too.",
+    )
+    allow_clear_text: Switch = Field(
+        default=False,
+        description="In production, accept a store beyond this machine without TLS: every host on the "
+        "network path can read and change sessions, and can read the password. For networks that encrypt by "
+        "themselves.",
+    )
+    concurrency: Concurrency = Field(
+        default=0,
+        description="Number of segments of the store, a power of two up to 4096; 0 lets the store choose. "
+        "Recorded in the store at its first use; a different value is an error afterwards.",
+    )
+    fsync: FsyncPolicy = Field(
+        default="everysec",
+        description="How often the embedded store writes to disk: `everysec` loses at most the last two seconds with "
+        "the machine, `always` nothing.",
+    )
+    maxmemory: MaxMemory = Field(
+        default=0,
+        description="Bytes of data that the embedded store accepts, from 16M on; changes beyond it are "
+        "rejected, and no stored data is dropped. 0: half of the memory of the machine or container. The "
+        "process that starts the store decides.",
     )
     max_bytes_on_heap: Size = Field(
         default=128 * 2**20,
@@ -153,49 +165,57 @@ class SettingFields(BaseSettings):
         "this host share; 0 for none, else at least 64K. It keeps sessions that the heap has no room for, and "
         "saves a round trip when a client reaches another process of the same host. Not on Windows.",
     )
-    nonstop_timeout: NonStop = Field(
-        default=timedelta(seconds=2),
-        description="One deadline for all store work of a request. -1: wait for ever. A number under the "
-        "guide's name is in milliseconds.",
+    lease: LeaseTime = Field(
+        default=timedelta(seconds=1.5),
+        description="Time after a heartbeat during which a process may answer from its own memory; at least "
+        "three heartbeats, at most 5 s; with 0 each request reads the store. Together with "
+        "`touch_interval` and `touch_step` it is the time by which a use may be reported late.",
     )
-    nonstop_behavior: NonStopBehavior = Field(
-        default="exception", description="What happens after that deadline. This release: `exception` only."
+    heartbeat: Duration = Field(
+        default=timedelta(seconds=0.5),
+        description="Interval at which a process proves that its copies of sessions are fresh.",
     )
-    rejoin: OnlyTrue = Field(
-        default=True, description="Whether a node that was cut off reconnects by itself. This release: true only."
+    hop_check: Switch = Field(
+        default=False,
+        description="Read the store whenever a client comes from another process, even if this process has a "
+        "sufficiently new copy. Two tabs of one browser then disagree for no longer than an invalidation "
+        "travels.",
     )
-    concurrency: Concurrency = Field(
-        default=0,
-        description="Number of segments of the store, a power of two up to 4096; 0 lets the store choose. "
-        "Recorded in the store at its first use; a different value is an error afterwards.",
+    invalidate_barrier: Switch = Field(
+        default=False,
+        description="Whether ending a session waits until no process can serve it any more: some milliseconds, or a "
+        "lease where a process does not answer.",
     )
     tracking_table_max_keys: int = Field(
         default=TRACKED_KEYS,
         ge=0,
         description="How many sessions the server can track for all near caches together: the value of its "
         "own setting of this name (`tracking-table-max-keys`); 0 for no limit, which the embedded store has "
-        "in any case. A warning is logged when the number of tracked sessions comes near it (C-18).",
+        "in any case. A warning is logged when the number of tracked sessions comes near it.",
     )
-    heartbeat: Duration = Field(
-        default=timedelta(seconds=0.5),
-        description="Interval at which a node proves that its copies of sessions are fresh (C-4).",
+    conflicts: ConflictRule = Field(
+        default="overwrite",
+        description="When two requests change the same attribute: with `overwrite` the last one wins and "
+        "the conflict is counted, with `raise` the second one gets an error.",
     )
-    lease: LeaseTime = Field(
-        default=timedelta(seconds=1.5),
-        description="Time after a heartbeat during which a node may answer from its own memory; at least "
-        "three heartbeats, at most 5 s; with 0 each request reads the store (C-4). Together with "
-        "`touch_interval` and `touch_step` it is the time by which a use may be reported late.",
+    late_commit: LateCommit = Field(
+        default="allow",
+        description="Changes made after the response has started: `allow` stores them at the end, `barrier` "
+        "also waits until no process can serve the state before, `refuse` raises an error.",
     )
-    touch_interval: Duration = Field(
-        default=timedelta(seconds=1),
-        description="Interval at which a node reports used sessions to the store (C-16).",
+    nonstop_timeout: NonStop = Field(
+        default=timedelta(seconds=2),
+        description="One deadline for all store work of a request, after which a route that uses the session answers "
+        "503. -1: wait for ever.",
     )
-    touch_step: ZeroOrMore = Field(
-        default=timedelta(0),
-        description="Least time between two such reports of one session by one node, which reduces the load "
-        "of the store: at most 60 s and 5 % of `max_inactive_interval`, or of the session's own idle time. "
-        "Idle times are exact to within it (S-63). By default a session in use is reported at every "
-        "`touch_interval`.",
+    start_degraded: Switch = Field(
+        default=False,
+        description="Start although the store cannot be reached, with a warning. Routes that use the "
+        "session answer 503 until the store is reachable. A store with a configuration that is not allowed "
+        "still fails the start.",
+    )
+    save_on_error: Switch = Field(
+        default=False, description="Whether changes are stored although the response is a 5xx."
     )
     max_session_bytes: SessionBytes = Field(
         default=256 * 2**10,
@@ -208,62 +228,20 @@ class SettingFields(BaseSettings):
         description="Whether a value of a subclass, such as an `OrderedDict` or a member of a `StrEnum`, is an "
         "error. By default it is stored as the built-in value that it is, as JSON does, and read as that.",
     )
-    lock_wait: Duration = Field(
-        default=timedelta(seconds=10),
-        description="How long a request waits for a locked session, once there is `session_locking` (D-6).",
-    )
-    late_commit: LateCommit = Field(
-        default="allow",
-        description="Changes made after the response has started: `allow` stores them at the end, `barrier` "
-        "also waits until no node can serve the state before, `refuse` raises an error (C-13).",
-    )
-    invalidate_barrier: Switch = Field(
-        default=False,
-        description="Whether ending a session waits until no node can serve it any more: some milliseconds, or a lease "
-        "where a node does not answer (C-15).",
-    )
-    hop_check: Switch = Field(
-        default=False,
-        description="Read the store whenever a client comes from another node, even if this node has a "
-        "sufficiently new copy. Two tabs of one browser then disagree for no longer than an invalidation "
-        "travels (C-14).",
-    )
-    save_on_error: Switch = Field(
-        default=False, description="Whether changes are stored although the response is a 5xx (R-33)."
-    )
-    conflicts: ConflictRule = Field(
-        default="overwrite",
-        description="When two requests change the same attribute: with `overwrite` the last one wins and "
-        "the conflict is counted, with `raise` the second one gets an error (C-10).",
-    )
-    anonymous_timeout: NoAnonymousTimeout = Field(
-        default=None, description="A shorter idle time before a login (S-51). This release: off only."
-    )
-    fsync: FsyncPolicy = Field(
-        default="everysec",
-        description="How often the embedded store writes to disk: `everysec` loses at most the last two seconds with "
-        "the machine, `always` nothing.",
-    )
-    maxmemory: MaxMemory = Field(
-        default=0,
-        description="Bytes of data that the embedded store accepts, from 16M on; changes beyond it are "
-        "rejected, and no stored data is dropped. 0: half of the memory of the machine or container. The "
-        "process that starts the store decides.",
-    )
     exclude: PathPrefixes = Field(
         default=(), description="Path prefixes of requests that load no session. In text: separated by commas."
     )
     no_store: UnstoredPaths = Field(
         default=(),
         description="Path prefixes below which each response that used the session has `Cache-Control: "
-        "no-store`, so that no cache keeps it, not even that of the browser; `/` for all (S-42). In text: "
+        "no-store`, so that no cache keeps it, not even that of the browser; `/` for all. In text: "
         "separated by commas.",
     )
     header: HeaderName = Field(
         default=None,
         description="A header, such as `X-Session-Id`, by which clients without cookies send their "
         "session's id; the watermark's header has `-Watermark` at the end. The response to a request with "
-        "this header uses it too (S-05).",
+        "this header uses it too.",
     )
     secrets_file: SecretsFile = Field(
         default=None,
@@ -272,20 +250,43 @@ class SettingFields(BaseSettings):
     secrets: KeyRing = Field(
         default_factory=lambda data: read_secrets(data.get("secrets_file")),
         description="Key ring of at least 32 bytes each: the first key signs, all verify. In text: "
-        "separated by commas. Without any, the store keeps a key that its first node made (C-11).",
-    )
-    id_length: IdLength = Field(
-        default=ID_LENGTH,
-        description="Characters of a session id, 6 random bits each; 24 to 86. Fewer would not leave 128 "
-        "fresh bits when an id is rotated (S-01). It must be the same on every node. Ids of another length "
-        "are invalid: a change makes all sessions unknown.",
+        "separated by commas. Without any, the store keeps a key that its first process made.",
     )
     pepper: Pepper = Field(
         default=None,
         description="A secret of at least 32 bytes that keys the digests under which sessions are stored: "
         "without it, an attacker with access to the store can neither test an id nor plant a session under "
-        "one (S-08). It must be the same on every node. Setting, changing or removing it makes all sessions "
+        "one. It must be the same in every process. Setting, changing or removing it makes all sessions "
         "unknown.",
+    )
+    id_length: IdLength = Field(
+        default=ID_LENGTH,
+        description="Characters of a session id, 6 random bits each; 24 to 86. Fewer would not leave 128 "
+        "fresh bits when an id is rotated. It must be the same in every process. Ids of another length "
+        "are invalid: a change makes all sessions unknown.",
+    )
+    session_locking: OnlyFalse = Field(
+        default=False, description="Whether requests of one session wait for each other. This release: false only."
+    )
+    lock_wait: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long a request waits for a locked session. Without effect until a release has "
+        "`session_locking`.",
+    )
+    synchronous_write: OnlyFalse = Field(
+        default=False,
+        description="Whether a response waits for replicas too. With false it waits for the primary. This "
+        "release: false only.",
+    )
+    nonstop_behavior: NonStopBehavior = Field(
+        default="exception",
+        description="What happens after the deadline `nonstop_timeout`. This release: `exception` only.",
+    )
+    rejoin: OnlyTrue = Field(
+        default=True, description="Whether a process that was cut off reconnects by itself. This release: true only."
+    )
+    anonymous_timeout: NoAnonymousTimeout = Field(
+        default=None, description="A shorter idle time before a login. This release: off only."
     )
     encryption: NoEncryption = Field(
         default=None, description="How values are encrypted in the store. This release: none only."

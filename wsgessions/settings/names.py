@@ -69,13 +69,9 @@ GUIDE_NAMES: Final[dict[str, GuideName]] = {
 }
 """By the guide's spelling. Its ``rejoin`` and ``concurrency`` have the same name here."""
 
-_SAME_NAME: Final = frozenset({"rejoin", "concurrency"})
-
 
 def guide_names_of(setting: str) -> tuple[str, ...]:
-    """The names of a setting in the guide; empty if it has none there."""
-    if setting in _SAME_NAME:
-        return (setting,)
+    """The other names of a setting, which the guide has for it."""
     return tuple(name for name, guide in GUIDE_NAMES.items() if guide.setting == setting)
 
 

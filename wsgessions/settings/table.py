@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from .groups import GROUPS
 from .model import SessionSettings
-from .names import guide_names_of, nested_model
+from .names import nested_model
 from .types import Shown
 from .units import show_duration
 
@@ -35,8 +36,8 @@ class SettingDescription:
 
     name: str
     """Dotted inside a table: ``cookie.name``."""
-    guide_names: tuple[str, ...]
-    """The names that the Terracotta guide has for it."""
+    group: str
+    """The title of its group in `wsgessions.settings.groups`."""
     default: str
     meaning: str
 
@@ -56,10 +57,10 @@ class SettingValue:
 
 
 def describe_settings() -> tuple[SettingDescription, ...]:
-    """All settings in the order of the documentation. Defaults are those of the code, whatever the environment says."""
+    """All settings by group. Defaults are those of the code, whatever the environment says."""
     return tuple(
-        SettingDescription(name, guide_names_of(name), _shown(name, field, _default(field)), field.description or "")
-        for name, field in _fields(SessionSettings)
+        SettingDescription(name, group, _shown(name, field, _default(field)), field.description or "")
+        for group, name, field in _fields()
     )
 
 
@@ -67,17 +68,19 @@ def effective_settings(settings: SessionSettings) -> tuple[SettingValue, ...]:
     """All settings with their values, fit for showing, and where those came from."""
     return tuple(
         SettingValue(name, _shown(name, field, _value(settings, name)), settings.origin(name))
-        for name, field in _fields(SessionSettings)
+        for _, name, field in _fields()
     )
 
 
-def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in model.model_fields.items():
-        inner = nested_model(model, name)
-        if inner is None:
-            yield prefix + name, field
-        else:
-            yield from _fields(inner, f"{prefix}{name}.")
+def _fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """All settings in the order of their groups: title of the group, dotted name, field."""
+    for group in GROUPS:
+        for name in group.settings:
+            table = nested_model(SessionSettings, name)
+            if table is None:
+                yield group.title, name, SessionSettings.model_fields[name]
+            else:
+                yield from ((group.title, f"{name}.{each}", field) for each, field in table.model_fields.items())
 
 
 def _default(field: FieldInfo) -> Any:
