@@ -1,4 +1,4 @@
-"""A cache of aiocache in the session of whoever's request is running."""
+"""A cache of aiocache in the session of the request that is running."""
 
 from __future__ import annotations
 

@@ -665,7 +665,7 @@ def test_names_that_do_not(name: str) -> None:
 
 
 def test_the_words_are_those_of_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "how-to" / "move-sessions.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "migrate-sessions.md").read_text()
     [listed] = re.findall(r"one of the words \*([^*]+)\*", page)
     assert set(re.split(r"[,\s]+", listed)) == derived_ids._LOGIN_WORDS
 

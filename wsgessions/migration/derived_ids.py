@@ -33,7 +33,7 @@ _LOGIN_WORDS: Final = frozenset(
     }
 )
 """An attribute with one of these words in its name is taken for one that a login sets, if there is no function for the
-user. `docs/how-to/move-sessions.md` has the list."""
+user. `docs/how-to/migrate-sessions.md` has the list."""
 
 _OTHER_TOKENS: Final = frozenset({"csrf", "xsrf"})
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

@@ -437,7 +437,7 @@ def test_production_asks_of_a_client_what_it_asks_of_a_url(client: Any, message:
         SessionManager(store=from_redis(client), env="production")
 
 
-# -- what cannot be taken over -----------------------------------------------------------------------------------------
+# -- what is not supported ---------------------------------------------------------------------------------------------
 
 
 class Tunnel(redis.asyncio.Connection):
@@ -460,13 +460,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a hook": (
         lambda: redis.asyncio.Redis(redis_connect_func=lambda connection: None, password=PASSWORD),
-        "redis_connect_func, which cannot be taken over .use a credential_provider",
+        "redis_connect_func, which is not supported .use a credential_provider",
     ),
     "an option of TLS": (
         lambda: redis.asyncio.Redis(ssl=True, ssl_ciphers="AES", password=PASSWORD),
-        "ssl_ciphers, which cannot be taken over",
+        "ssl_ciphers, which is not supported",
     ),
-    "something else": (object, "a builtins.object has no connection that could be taken over .give a redis.asyncio"),
+    "something else": (object, "a builtins.object has no connection whose options are known .give a redis.asyncio"),
     "a URL": (lambda: f"redis://:{PASSWORD}@h", "a builtins.str has no connection"),
 }
 

@@ -114,18 +114,18 @@ class _Taken(NamedTuple):
             message = f"a {self.name} speaks to a cluster, and clusters are not in this release"
             raise _refused(message, f"give {_CLIENTS} of a single server")
         if self.kinds & _OF_SENTINEL:
-            message = f"a {self.name} that finds its server by Sentinel cannot be taken over"
+            message = f"a {self.name} that finds its server by Sentinel is not supported"
             raise _refused(message, f"give {_CLIENTS} with the primary's host and port")
         if self.connection is None:
-            raise _refused(f"a {self.name} has no connection that could be taken over", f"give {_CLIENTS}")
+            raise _refused(f"a {self.name} has no connection whose options are known", f"give {_CLIENTS}")
         if self.connection.__module__.partition(".")[0] not in _PACKAGES:
             message = f"the client's connections are of a class of their own, {_name_of(self.connection)}"
             raise _refused(message, "give the server's store_url")
         for name, value in self.options.items():
             if name in _HOOKS and value is not None:
-                raise _refused(f"the client has a {name}, which cannot be taken over", "use a credential_provider")
+                raise _refused(f"the client has a {name}, which is not supported", "use a credential_provider")
             if name.startswith("ssl_") and name not in _TLS_TAKEN and value:
-                raise _refused(f"the client has {name}, which cannot be taken over", "leave it out")
+                raise _refused(f"the client has {name}, which is not supported", "leave it out")
 
     def address(self) -> Address:
         """The server."""
