@@ -104,9 +104,9 @@ def test_no_page_is_missing_from_the_navigation() -> None:
 
 
 def test_the_settings_page_has_every_setting_with_its_default() -> None:
-    """S-111. `python -m tests.docs.settings_page` writes the tables anew."""
+    """S-111. `python -m tests.docs.settings_page` writes the lists anew."""
     page = settings_page.PAGE.read_text()
-    assert page == settings_page.with_tables(page)
+    assert page == settings_page.with_lists(page)
 
 
 def test_the_guide_has_a_page_with_each_of_its_names_for_a_setting() -> None:
