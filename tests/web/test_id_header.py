@@ -208,6 +208,18 @@ async def test_a_logout_is_told_and_nothing_is_asked_of_who_had_nothing(node: No
     assert (await ask(node, put, header("none"))).header("x-session-id") != ["none"]
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_a_header_and_a_cookie_with_another_id_are_no_session(node: Node, scheme: str) -> None:
+    """In development over plain http too, where the cookie has another name."""
+    browser = Browser()
+    app = SessionMiddleware(answering(put), manager=node.manager)
+    await browser.request(app, scheme=scheme)
+    other = await given_id(node)
+    reader = SessionMiddleware(answering(dict), manager=node.manager)
+    assert (await browser.request(reader, headers=(header(other),), scheme=scheme)).data == {}
+    assert node.manager.statistics.conflicting_ids == 1
+
+
 async def test_a_malformed_header_asks_no_store_and_is_counted(node: Node) -> None:
     """S-04, S-11."""
     response = await ask(node, dict, header("x" * 43 + "\n"), header("../etc"))

@@ -100,7 +100,7 @@ def _beyond_assurance(settings: SettingFields) -> Iterator[Contradiction]:
 
 def _stores_unfit_for_production(settings: SettingFields) -> Iterator[Contradiction]:
     if "store_url" not in settings.model_fields_set:
-        message = "it is left to its default, a store of this directory and host, and env is production"
+        message = "it is left to its default, an embedded store of this project on this host, and env is production"
         yield Contradiction("store_url", message, "name the store; embedded:/var/lib/... is one")
     if settings.store_url.scheme == "memory":
         yield Contradiction(

@@ -7,7 +7,15 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from ..credentials.presented import ABSENT, BY_COOKIE, BY_HEADER, UNTOLD, CredentialChannel, PresentedCredentials
+from ..credentials.presented import (
+    ABSENT,
+    BY_COOKIE,
+    BY_HEADER,
+    PRESENT,
+    UNTOLD,
+    CredentialChannel,
+    PresentedCredentials,
+)
 from ..internal.log_throttle import LogThrottle
 from ..session import UnitOfWork
 from ..session.values import FROM_NEW
@@ -93,7 +101,9 @@ class SessionIdResolver:
         """
         presented = self.read(headers)
         is_found = presented.finding is not ABSENT and not self.shares_name
-        if is_found or self.plain is None or scheme not in PLAIN_SCHEMES:
+        # An id by header is compared with each cookie that may contradict it.
+        is_final = is_found and not (presented.carrier is BY_HEADER and presented.finding is PRESENT)
+        if is_final or self.plain is None or scheme not in PLAIN_SCHEMES:
             return self, presented
         return self.plain, self.plain.read(headers)
 
