@@ -74,6 +74,11 @@ def test_a_page_to_follow_begins_with_its_install_line() -> None:
     assert [name_of(page) for page in to_follow if any(programs(page)) and not requirements(page)] == []
 
 
+def test_a_page_to_follow_says_what_to_read_next() -> None:
+    to_follow = [*DOCS.glob("how-to/*.md"), *DOCS.glob("tutorial/*.md")]
+    assert [name_of(page) for page in to_follow if "\n\n**Next:** " not in page.read_text()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_only_a_page_about_tests_or_refusals_leads_to_a_store_in_memory(page: Path) -> None:
     """With any other, the reader's second server would not know the visitors of the first."""
