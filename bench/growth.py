@@ -165,12 +165,12 @@ async def _by_attributes(counts: Sequence[int], run: Run) -> Section:
 async def _by_nodes(counts: Sequence[int], run: Run) -> Section:
     rows: list[list[Value]] = [[f"{count}", *await _with_nodes(count, run)] for count in counts]
     text = (
-        "So many simulated servers in one process, each with its own link and near cache. The first two columns are"
-        " for a session that only one server uses. The other columns are for a session in the caches of all servers:"
-        " it is written at the first server, and then read at each of the others. These are single requests with"
-        " pauses in between, which makes them more expensive; their CPU time is that of all servers together, so for a"
-        " write it includes the pushes to all others and the removal of their copies. In microseconds, beyond the"
-        " application without sessions."
+        "So many simulated servers in one process, each with its own connection and near cache. The first two columns"
+        " are for a session that only one server uses. The other columns are for a session in the caches of all"
+        " servers: it is written at the first server, and then read at each of the others. These are single requests"
+        " with pauses in between, which makes them more expensive; their CPU time is that of all servers together, so"
+        " for a write it includes the pushes to all others and the removal of their copies. In microseconds, beyond"
+        " the application without sessions."
     )
     head = ("servers", "hot read", "write", "write, all hold it", "CPU of all servers", "read elsewhere")
     return Section("Cost against the number of servers", f"{text}\n\n{table(head, rows)}")

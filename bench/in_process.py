@@ -204,8 +204,8 @@ async def _special(run: Run) -> str:
         *await _hops(run),
     ]
     return (
-        "As above, for wsgessions alone. A hop is a request that reaches another node than the one before; here both"
-        " nodes are in one process, each with a link of its own, so the CPU time is that of both.\n\n"
+        "As above, for wsgessions alone. A hop is a request that reaches another server than the one before; here both"
+        " servers are in one process, each with a connection of its own, so the CPU time is that of both.\n\n"
         + table(("", "time (us)", "CPU (us)"), [(name, cost.wall, cost.cpu) for name, cost in rows])
     )
 
