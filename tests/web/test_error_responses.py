@@ -51,6 +51,7 @@ async def test_each_error_has_its_answer(error: errors.WsgessionsError, status: 
     assert (headers.get(b"retry-after") == b"1") == (status == 503)
     assert b"set-cookie" not in headers
     assert b"secret" not in body["body"]
+    assert body["more_body"] is False  # the default, and Quart's test client requires it
     assert error_response_for(error).operational is operational
 
 

@@ -137,7 +137,8 @@ async def send_error_response(answer: ErrorResponse, scope: Scope, send: Send, f
         await send(close_message(answer))
         return
     await send({"type": f"{prefix}.start", "status": answer.status, "headers": answer.headers(fields)})
-    await send({"type": f"{prefix}.body", "body": b"" if scope.get("method") == "HEAD" else answer.body})
+    body = b"" if scope.get("method") == "HEAD" else answer.body
+    await send({"type": f"{prefix}.body", "body": body, "more_body": False})  # Quart's test client needs the key
 
 
 def _prefix_for(scope: Scope) -> str | None:

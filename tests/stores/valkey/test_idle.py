@@ -24,7 +24,7 @@ MOST = 10
 """Commands per second of one idle process, those within scripts included."""
 TIMES = 20
 NEVER_BY_ITSELF = 1000.0
-"""Seconds between two beats, where a test sends them."""
+"""Seconds between two beats, or two looks at the origin, where a test sends them."""
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_the_looks_for_expired_sessions_of_an_idle_process_are_few_command
     kept: RawServer,
 ) -> None:
     """E-4: one script for all segments, which asks an empty store next to nothing."""
-    async with started(store_at(kept.url)) as store:
+    async with started(store_at(kept.url, heartbeat=NEVER_BY_ITSELF)) as store:
         reapers = [reaper_of(store) for _ in range(3)]
         await reapers[0].sweep()
         commands, bytes_written = await cost_of(store, reapers[0].sweep)
@@ -95,7 +95,7 @@ async def test_the_looks_for_expired_sessions_of_an_idle_process_are_few_command
 
 async def test_several_idle_processes_do_not_multiply_the_looks(kept: RawServer) -> None:
     """F-27: all but one ask only for the claim, and not again before that ends."""
-    async with started(store_at(kept.url)) as store:
+    async with started(store_at(kept.url, heartbeat=NEVER_BY_ITSELF)) as store:
         holder, *others = [reaper_of(store) for _ in range(5)]
         for _ in range(64):
             await created(store)
@@ -109,7 +109,7 @@ async def test_several_idle_processes_do_not_multiply_the_looks(kept: RawServer)
 
 async def test_a_process_without_copies_is_quiet_too(kept: RawServer) -> None:
     """C-25."""
-    async with started(store_at(kept.url)) as store:
+    async with started(store_at(kept.url, heartbeat=NEVER_BY_ITSELF)) as store:
         commands, bytes_written = await cost_of(store, store._origin_watch.look)
         assert commands / Pace(0.5).seconds < 0.6 * MOST
         assert bytes_written == 0
@@ -117,7 +117,9 @@ async def test_a_process_without_copies_is_quiet_too(kept: RawServer) -> None:
 
 async def test_the_comparison_of_settings_is_few_commands_and_leaves_no_trace_on_disk(kept: RawServer) -> None:
     """C-27: each process compares twice a minute."""
-    async with started(store_at(kept.url, compared=lambda: {"absolute_timeout": "24h"})) as store:
+    async with started(
+        store_at(kept.url, heartbeat=NEVER_BY_ITSELF, compared=lambda: {"absolute_timeout": "24h"})
+    ) as store:
         await store.settings_check.look()
         commands, bytes_written = await cost_of(store, store.settings_check.look)
         assert commands < MOST
