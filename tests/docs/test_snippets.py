@@ -37,6 +37,7 @@ def environment(state: Path) -> dict[str, str]:
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # this environment has more of them than the page's
         "PYTEST_PLUGINS": "wsgessions.testing.fixtures.pytest_plugin,pytest_asyncio.plugin",
         "XDG_STATE_HOME": str(state),
+        "WSGESSIONS_NONSTOP_TIMEOUT": "20s",  # the machine is as busy as all these tests make it
     }
 
 
