@@ -7,12 +7,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from ..internal import real_time
+
 __all__ = ["Lease", "lease_clock"]
 
 _COUNTS_SUSPENSION: Final = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 lease_clock: Final[Callable[[], float]] = (
-    time.monotonic if _COUNTS_SUSPENSION is None else partial(time.clock_gettime, _COUNTS_SUSPENSION)
+    real_time.monotonic if _COUNTS_SUSPENSION is None else partial(time.clock_gettime, _COUNTS_SUSPENSION)
 )
 """Seconds on a clock that never goes back, is the same for all processes of the machine, and counts while the machine
 is suspended: a lease must not outlive a night with the lid closed."""

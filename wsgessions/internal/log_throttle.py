@@ -6,11 +6,11 @@ While the store is lost, lines about errors of the store have the level DEBUG, s
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
 from ..errors import StoreUnavailable
+from . import real_time as time
 from .outage import OUTAGE
 
 __all__ = ["LogThrottle"]

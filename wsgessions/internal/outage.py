@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 from weakref import WeakSet
 
-from ..internal import real_time as time
+from . import real_time as time
 
 __all__ = ["OUTAGE", "Outage"]
 

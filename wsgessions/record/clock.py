@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
+
+from ..internal import real_time as time
 
 __all__ = ["StoreClock", "instant"]
 

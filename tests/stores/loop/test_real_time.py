@@ -1,4 +1,4 @@
-"""A store in a process whose date is frozen, and in one whose threads are none."""
+"""A store in a process whose date is frozen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import time_machine
 from freezegun import freeze_time
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,15 +18,24 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tests.stores.embedded.watched import ROOT
-from wsgessions import SessionManager
-from wsgessions.errors import StoreUnavailable
+from tests.stores.valkey.raw_server import RawServer
+from wsgessions import SessionId, SessionManager
+from wsgessions.errors import NonStopTimeout, StoreUnavailable
 from wsgessions_starlette import StarletteAdapter
 
 
-@pytest.fixture
-def frozen() -> Iterator[None]:
-    with freeze_time("2026-01-01"):
+@pytest.fixture(params=["freezegun", "time-machine"])
+def frozen(request: pytest.FixtureRequest) -> Iterator[None]:
+    with freeze_time("2026-01-01") if request.param == "freezegun" else time_machine.travel("2026-01-01", tick=False):
         yield
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RawServer]:
+    server = RawServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.mark.usefixtures("frozen")
@@ -60,16 +70,45 @@ def test_an_application_starts_in_a_test_client_while_the_date_is_frozen(tmp_pat
         assert [client.get("/").json() for _ in range(2)] == [1, 2]
 
 
-def test_threads_that_are_none_are_refused_when_the_manager_is_made() -> None:
-    """With gevent's workers for gunicorn the first request worked and most others failed."""
+async def test_deadlines_hold_in_an_event_loop_whose_date_is_frozen_later(server: RawServer) -> None:
+    """While the timers of the loop stand still, and after they have been set in a date that is no more."""
+    manager = SessionManager(store_url=server.url, nonstop_timeout="300ms", max_bytes_on_heap=0)
+    await manager.start()
+    async with manager.open() as session:
+        session["color"] = "red"
+    with freeze_time("2026-01-01"):
+        async with manager.open(session.id) as found:
+            assert found["color"] == "red"
+        server.pause()
+        await expect_timeout(manager, session.id)
+        server.resume()
+    server.pause()
+    await expect_timeout(manager, session.id)
+    server.resume()
+    await manager.close()
+
+
+async def expect_timeout(manager: SessionManager, session_id: SessionId | None) -> None:
+    with pytest.raises(NonStopTimeout):
+        async with manager.open(session_id):
+            pytest.fail("nothing was loaded")
+
+
+def test_the_package_can_be_imported_while_the_date_is_frozen(tmp_path: Path) -> None:
     program = (
-        "from gevent import monkey; monkey.patch_all()\n"
-        "from wsgessions import SessionManager, errors\n"
-        "SessionManager(store_url='memory:')\n"
-        "try:\n"
-        "    SessionManager(store_url='valkey://127.0.0.1:1')\n"
-        "except errors.ConfigError as error:\n"
-        "    print(error, error.hint)\n"
+        "import asyncio\n"
+        "from freezegun import freeze_time\n"
+        "with freeze_time('2026-01-01'):\n"
+        "    from wsgessions import SessionManager\n"
+        "async def use():\n"
+        f"    manager = SessionManager(store_url={f'embedded:{tmp_path}'!r}, nonstop_timeout='20s')\n"
+        "    async with manager.open() as session:\n"
+        "        session['color'] = 'red'\n"
+        "    await manager.close()\n"
+        "    print(session['color'])\n"
+        "with freeze_time('2026-01-01'):\n"
+        "    asyncio.run(use())\n"
+        "asyncio.run(use())\n"
     )
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
@@ -79,5 +118,4 @@ def test_threads_that_are_none_are_refused_when_the_manager_is_made() -> None:
         timeout=60,
         check=False,
     )
-    assert "gevent has replaced the threads of this process" in ran.stdout, ran.stderr
-    assert "gthread" in ran.stdout
+    assert ran.stdout.split() == ["red", "red"], ran.stderr

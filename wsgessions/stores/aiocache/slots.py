@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ...errors import ConfigError, NonStopTimeout, StoreRefused, StoreUnavailable
+from ...internal import real_time as time
 from ...internal.log_throttle import LogThrottle
 from ...internal.loopback import is_loopback
 from ...internal.masked import masked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable
 from contextvars import Context
@@ -31,14 +30,14 @@ class DeadlineTimer:
         self._look = look
         self._context: Final = Context()
         """An empty context instead of that of a request, see `wsgessions.internal.own_context`."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: time.Cancellable | None = None
 
     def set(self, instant: float) -> None:
         """Fire at ``instant``. To be called only if that is earlier than `due`."""
         self.cancel()
         self.due = instant
         seconds = min(max(0.0, instant - time.monotonic()), _LONGEST)
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring, context=self._context)
+        self._timer = time.call_later(seconds, self._ring, context=self._context)
 
     def cancel(self) -> None:
         self.due = math.inf
