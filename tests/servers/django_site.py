@@ -1,7 +1,8 @@
 """The views of Django's tests under a real server: ``python django_site.py STORE-URL SERVER DATABASE``.
 
 SERVER is ``uvicorn``, ``hypercorn`` or ``granian`` with the adapter; ``plain``, uvicorn with what Django alone makes;
-or ``wsgi``, a thread for each request. The port on loopback is printed when it answers. There is a user, ann.
+``wsgi``, a thread for each request; or ``gunicorn``, two forked processes. The port on loopback is printed when it
+answers. There is a user, ann. With ``gevent``, a worker of gunicorn, the start fails.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 from tests.adapters.django_project import configure
 from tests.servers.listening import serve
@@ -72,6 +74,26 @@ def by_threads(app: Any) -> None:
         server.serve_forever()
 
 
+def by_gunicorn(worker: str) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
+
+    class Site(BaseApplication):  # type: ignore[misc]  # it has no types
+        def load_config(self) -> None:
+            self.cfg.set("bind", f"fd://{listening.fileno()}")
+            self.cfg.set("loglevel", "warning")
+            self.cfg.set("workers", 2)
+            self.cfg.set("worker_class", worker)
+
+        def load(self) -> Any:
+            return get_wsgi_application()
+
+    connections.close_all()  # before the fork
+    tell(listening.getsockname()[1])
+    Site().run()
+
+
 def tell_when_it_answers(port: int) -> None:
     while True:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
@@ -91,7 +113,9 @@ SERVERS: Final[dict[str, Callable[[], None]]] = {
     "granian": lambda: by_granian(wrap(get_asgi_application())),  # type: ignore[arg-type]
     "plain": lambda: serve(get_asgi_application()),  # type: ignore[arg-type]
     "wsgi": lambda: by_threads(get_wsgi_application()),
+    "gunicorn": lambda: by_gunicorn("sync"),
 }
+REFUSED: Final[dict[str, Callable[[], None]]] = {"gevent": lambda: by_gunicorn("gevent")}
 
 
 def main(store_url: str, server: str, database: str) -> None:
@@ -105,7 +129,7 @@ def main(store_url: str, server: str, database: str) -> None:
     call_command("migrate", verbosity=0)
     password = make_password("ann", salt="the same in every process")
     get_user_model().objects.get_or_create(username="ann", defaults={"password": password})
-    SERVERS[server]()
+    (SERVERS | REFUSED)[server]()
 
 
 if __name__ == "__main__":

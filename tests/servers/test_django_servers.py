@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.servers.django_site import SERVERS
-from tests.servers.server import Server, serving
-from tests.stores.embedded.watched import PATIENCE, Place
+from tests.servers.server import HERE, Server, serving
+from tests.stores.embedded.watched import PATIENCE, ROOT, Place
 
 pytestmark = pytest.mark.xdist_group("django servers")  # one worker starts them, once
 
@@ -93,7 +97,7 @@ async def test_a_session_that_ends_meanwhile_is_djangos_interruption(visitor: Vi
 async def test_what_a_stream_changes_is_kept(visitor: Visitor, kind: str) -> None:
     """R-37."""
     await visitor.get(kind, "/async/put/color")
-    views = "sync" if kind == "wsgi" else "async"  # Django warns of iterators of the one kind served by the other
+    views = "sync" if kind in {"wsgi", "gunicorn"} else "async"  # Django warns of iterators of the other kind
     assert (await visitor.get(kind, f"/{views}/stream/late")).text == "first last"
     for each in KINDS:
         await until(partial(visitor.show, each), {"color", "late"})
@@ -113,3 +117,18 @@ async def test_who_has_no_session_is_given_none(visitor: Visitor, kind: str) -> 
         for path in ("untouched", "show", "logout"):
             answer = await visitor.get(kind, f"/{views}/{path}")
             assert (answer.status_code, answer.headers.get("set-cookie")) == (200, None)
+
+
+def test_a_worker_that_replaces_threads_fails_at_the_start(tmp_path: Path) -> None:
+    """Rather than at the second request, as it used to; and gunicorn ends with that."""
+    ran = subprocess.run(
+        [sys.executable, HERE / "django_site.py", f"embedded:{tmp_path / 'store'}", "gevent", str(tmp_path / "users")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "adapters")))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode != 0
+    assert "gevent has replaced threads, sockets, processes" in ran.stderr
+    assert "gthread" in ran.stderr

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ConfigError
-from ..internal.real_threads import require_real_threads
+from ..internal.unpatched import require_unpatched
 from ..settings import SessionSettings, StoreUrl
 from ..settings.names import guide_names_of
 from ..settings.sources import CONSTRUCTOR, Sourced
@@ -35,8 +35,8 @@ def open_store(settings: SessionSettings) -> Store:
     """The store for these settings, not started yet; it may be used from any event loop and thread.
 
     Raises:
-        ConfigError: there is no such store on this platform, the package that provides it cannot be used, or the
-            threads of this process are none.
+        ConfigError: there is no such store on this platform, the package that provides it cannot be used, or a
+            library such as gevent has replaced what it needs.
     """
     scheme = settings.store_url.scheme
     opener = find_opener(scheme)
@@ -44,7 +44,7 @@ def open_store(settings: SessionSettings) -> Store:
         raise ConfigError("the URL's scheme is not known any more", setting="store_url", hint="restart the process")
     if scheme == "memory":  # it belongs to no event loop, and records each access at once
         return opener(settings)
-    require_real_threads()
+    require_unpatched()
     interval, step = settings.touch_interval.total_seconds(), settings.touch_step.total_seconds()
     return LoopBoundStore(lambda: Touches(opener(settings), interval=interval, step=step))
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import CancelledError, wait
 from typing import Any, Final, TypeVar
 
-from ...errors import NonStopTimeout, StoreUnavailable
+from ...errors import ConfigError, NonStopTimeout, StoreUnavailable
 from ...internal import real_time as time
+from ...internal.log_throttle import LogThrottle
+from ...internal.unpatched import require_unpatched
 from ...store.contract import NEVER, Store
 
 __all__ = ["Ask", "StoreLoop"]
@@ -18,6 +21,8 @@ __all__ = ["Ask", "StoreLoop"]
 T = TypeVar("T")
 Ask = Callable[[Store], Coroutine[Any, Any, T]]
 """A call with the store as its argument."""
+
+_log: Final = LogThrottle(logging.getLogger("wsgessions.link"))
 
 _WATCH: Final = 1.0
 """Seconds between two checks that a store loop still exists, while a caller waits for its answer."""
@@ -51,8 +56,14 @@ class StoreLoop:
         """A store loop in a daemon thread of its own.
 
         Raises:
+            ConfigError: a library has replaced threads since the store was made, as a worker does after a fork.
             StoreUnavailable: the system could not create a thread or an event loop.
         """
+        try:
+            require_unpatched()
+        except ConfigError as error:  # in the log too: a server that is up may show no more than a 500
+            _log.error("patched", "%s", error)
+            raise
         homes: list[StoreLoop] = []
         begun = threading.Event()
 
