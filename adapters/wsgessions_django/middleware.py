@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from wsgessions.errors import ConfigError, SessionGone, WsgessionsError
+from wsgessions.errors import ConfigError, SessionGone, StoreUnavailable, WsgessionsError
 from wsgessions.stores.loop.sync import run_at_once
 from wsgessions.web.current_session import follow
 from wsgessions.web.foreign_middleware import two_kinds_of_sessions
@@ -21,7 +21,7 @@ from .engine import SessionStore
 from .error_responses import answer_to, interruption
 from .request import NestedRequest, StandaloneRequests, request_of
 from .stock import WithOwnCookies, session_middlewares
-from .waiting import wait
+from .waiting import wait, wait_or_log
 
 __all__ = ["SessionMiddleware"]
 
@@ -69,7 +69,7 @@ class SessionMiddleware(WithOwnCookies):
             response = response or cast("HttpResponseBase", self.get_response(request))
         except Exception:
             if current is not None:
-                wait(current.manager, current.on_exception)
+                wait_or_log(current.manager, current.on_exception)
             raise
         response = _hooks_of(self).process_response(request, response)
         _leave(request, outer)
@@ -119,7 +119,7 @@ class SessionMiddleware(WithOwnCookies):
         current = request.__dict__[_CURRENT] = self._begin(request)
         current.lookup()
         if settings.SESSION_SAVE_EVERY_REQUEST and not self.async_mode and current.needs_load():
-            wait(current.manager, current.load)
+            wait_or_log(current.manager, current.load)  # the first access raises its error
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Save the session in ``request.session``, and tell the client. A subclass may override this.
@@ -131,10 +131,15 @@ class SessionMiddleware(WithOwnCookies):
         async def finish() -> HttpResponseBase:
             return await _finish(request, current, response)
 
-        may_wait = current.needs_store(response.status_code)
-        finished = wait(current.manager, finish) if may_wait else run_at_once(finish)
+        if current.needs_store(response.status_code):
+            try:
+                finished = wait(current.manager, finish)
+            except StoreUnavailable as error:  # of the wait: those of the work are answered by it
+                finished = cast("HttpResponse", answer_to(error, response))
+        else:
+            finished = run_at_once(finish)
         if current.needs_touch():
-            wait(current.manager, current.touch)
+            wait_or_log(current.manager, current.touch)
         return cast("HttpResponse", finished)
 
     def _concluding(self, request: HttpRequest, response: HttpResponseBase) -> NestedRequest:

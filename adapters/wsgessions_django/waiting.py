@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import SynchronousOnlyOperation
 
 from wsgessions import SessionManager
+from wsgessions.errors import StoreUnavailable
+from wsgessions.internal.log_throttle import LogThrottle
 from wsgessions.stores.loop.sync import is_in_store_loop, wait_for
 
-__all__ = ["wait"]
+__all__ = ["wait", "wait_or_log"]
 
 T = TypeVar("T")
+
+_log: Final = LogThrottle(logging.getLogger("wsgessions.request"))
 
 
 def wait(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -29,3 +34,11 @@ def wait(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, T]]) ->
             "where wsgessions_django.SessionMiddleware has loaded the session."
         )
     return wait_for(manager.store, work, deadline=manager.requests.repository.deadline())
+
+
+def wait_or_log(manager: SessionManager, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Wait for work that deals with errors of the store itself. The wait may fail too, if the store's loop hangs."""
+    try:
+        wait(manager, work)
+    except StoreUnavailable as error:
+        _log.warning("wait_failed", "the store's work for a request was not waited for: %s", error)

@@ -1,12 +1,16 @@
-"""Django under WSGI while the store stands still: it hears of it from a store that lives in another thread (F-00a)."""
+"""Django under WSGI while the store is out of reach, which it waits for in the request's thread (F-00a)."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client, override_settings
 
 from tests.adapters.django_project import configure
@@ -15,6 +19,8 @@ configure()
 
 from tests.stores.valkey.raw_server import RawServer  # noqa: E402
 from wsgessions import SessionManager  # noqa: E402
+from wsgessions.store.capabilities import find_capability  # noqa: E402
+from wsgessions.stores.loop.sync import SyncBridge  # noqa: E402
 from wsgessions_django.configuration import use_manager  # noqa: E402
 
 
@@ -24,33 +30,78 @@ def server() -> Iterator[RawServer]:
         server = RawServer(Path(directory))
         server.start()
         yield server
-        server.resume()
         server.kill()
 
 
-@pytest.mark.parametrize("timeout", ["300ms", "1s", "2s"])
-@pytest.mark.parametrize("path", ["/sync/read", "/sync/set-size"])
-def test_each_response_is_a_503_at_every_timeout(
-    server: RawServer, timeout: str, path: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Also at 1 and 2 seconds, when the thread that waits looks whether the store's event loop is alive."""
+@contextmanager
+def visited(server: RawServer, timeout: str) -> Iterator[tuple[SessionManager, Client]]:
+    """A browser with a session, and its manager, whose thread ends here as with the process."""
     manager = SessionManager(store_url=server.url, nonstop_timeout=timeout, max_bytes_on_heap=0)
     with override_settings():
         use_manager(manager)
         client = Client(raise_request_exception=False)
         client.get("/sync/set-color")
+        yield manager, client
+    async_to_sync(manager.close)()
+
+
+PATHS = ["/sync/read", "/sync/set-size", "/sync/invalidate"]
+"""What waits for the store in the view, and what does so after it."""
+
+
+def is_out_of_reach(response: Any) -> bool:
+    return (response.status_code, response.headers.get("Retry-After")) == (503, "1")
+
+
+@pytest.mark.parametrize("timeout", ["300ms", "1s", "2s"])
+@pytest.mark.parametrize("path", PATHS)
+def test_each_response_is_a_503_at_every_timeout(
+    server: RawServer, timeout: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also at 1 and 2 seconds, when the thread that waits looks whether the store's event loop is alive."""
+    with visited(server, timeout) as (_, client):
         server.pause()
-        for _ in range(2):
-            response = client.get(path)
-            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        assert all(is_out_of_reach(client.get(path)) for _ in range(2))
         server.resume()
         assert client.get("/sync/read").json() == {"color": "color"}
     assert "event loop" not in caplog.text
-    manager_closed(manager)
 
 
-def manager_closed(manager: SessionManager) -> None:
-    """End the store's thread, as the end of the process does."""
-    from asgiref.sync import async_to_sync
+@pytest.mark.parametrize("path", PATHS)
+def test_each_response_is_a_503_when_the_server_has_ended(
+    server: RawServer, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with visited(server, "300ms") as (_, client):
+        server.kill()
+        assert all(is_out_of_reach(client.get(path)) for _ in range(3))
+    assert "event loop" not in caplog.text
 
-    async_to_sync(manager.close)()
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_store_loop_that_hangs_is_answered_as_a_store_that_does(server: RawServer, path: str) -> None:
+    """The wait itself fails then, in the view or after it."""
+    with visited(server, "300ms") as (manager, client), blocked(manager):
+        assert is_out_of_reach(client.get(path))
+
+
+@contextmanager
+def blocked(manager: SessionManager) -> Iterator[None]:
+    """The event loop of the store stands still."""
+    bridge = cast("SyncBridge", find_capability(manager.store, SyncBridge))
+    begun, over = threading.Event(), threading.Event()
+    blocker = threading.Thread(target=bridge.run_blocking, args=(_blocking(begun, over),))
+    blocker.start()
+    begun.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        blocker.join()
+
+
+def _blocking(begun: threading.Event, over: threading.Event) -> Callable[[], Any]:
+    async def block() -> None:
+        begun.set()
+        over.wait()
+
+    return block
