@@ -17,8 +17,8 @@ from wsgessions.settings import SettingOverrides, shielded
 from wsgessions.web import ASGIApp, Message, Receive, Scope, Send
 from wsgessions.web.call_tasks import CallTasks
 
+from .channels import has_channels, with_methods_of_django
 from .configuration import check_no_effect, current_manager, settings_of_project, use_manager
-from .sockets import SocketSession, routes_sockets_of_channels
 from .stock import session_middlewares
 
 __all__ = ["CALL", "Call", "wrap"]
@@ -41,7 +41,7 @@ def wrap(
 
     Lifespan events, which Django does not support, are answered here: the start fails if the store cannot be reached,
     and the end closes the manager. WebSockets are passed to the application, with the session in ``scope["session"]``;
-    if it is the router of Channels, that session has Django's methods (`SocketSession`).
+    if Channels is a part of the application, that session has Django's methods.
 
     Args:
         app: the application.
@@ -111,16 +111,16 @@ class _Inside:
     def __init__(self, app: ASGIApp, manager: SessionManager) -> None:
         self.app = app
         self._manager = manager
-        self._has_channels = routes_sockets_of_channels(app)
+        self._has_channels = has_channels(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request, WebSocket or lifespan of the application."""
         if scope["type"] == "lifespan":
             await _run_lifespan(self.app, scope, receive, send)
-        elif scope["type"] == "websocket" and self._has_channels:
-            session = SocketSession.of_socket(self._manager, scope["session"])
-            await self.app({**scope, "session": session}, receive, send)
-        elif scope["type"] != "http":
+            return
+        if self._has_channels:
+            scope = with_methods_of_django(scope, self._manager)
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
         else:
             scope[CALL] = call = Call(self._manager)

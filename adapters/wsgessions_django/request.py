@@ -345,6 +345,8 @@ def request_of(request: HttpRequest, standalone: StandaloneRequests) -> NestedRe
     arrival = arrival_of(request)
     scope: Any = getattr(request, "scope", None) or {}
     session = scope.get("session")
+    if isinstance(session, SessionContent):  # as the consumers of Channels see it
+        session = session.core
     call: Call | None = scope.get(CALL)
     if not (isinstance(session, Session) and (call is not None or standalone.manager.requests.owns(session))):
         return standalone.begin(request, arrival)

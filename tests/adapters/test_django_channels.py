@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.auth import AuthMiddlewareStack, login, logout
+from channels.generic.http import AsyncHttpConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
 from django.contrib.auth import get_user_model
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient
-from django.urls import path
+from django.urls import path, re_path
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from tests.adapters.django_stores import Words, manager, shared_server, words
 from tests.adapters.django_users import ann, database
@@ -22,6 +27,7 @@ from wsgessions.testing.adapters.client import Browser, Socket
 from wsgessions.web import ASGIApp
 from wsgessions_django import SessionStore
 from wsgessions_django.asgi import wrap
+from wsgessions_django.channels import has_channels
 
 __all__ = ["Words", "ann", "database", "manager", "shared_server", "words"]
 
@@ -62,9 +68,25 @@ class SyncChat(WebsocketConsumer):  # type: ignore[misc]
         self.send(async_to_sync(perform)(self.scope, text_data))
 
 
+class Answer(AsyncHttpConsumer):  # type: ignore[misc]
+    async def handle(self, body: bytes) -> None:
+        said = await perform(self.scope, self.scope["url_route"]["kwargs"]["word"].replace("-", " "))
+        await self.send_response(200, said.encode())
+
+
+def sockets(stack: Any = AuthMiddlewareStack) -> Any:
+    return stack(URLRouter([path("chat/<word>", Chat.as_asgi()), path("sync", SyncChat.as_asgi())]))
+
+
+def router(stack: Any = AuthMiddlewareStack) -> ASGIApp:
+    pages: Any = get_asgi_application()
+    answers = URLRouter([path("answer/<word>", stack(Answer.as_asgi())), re_path("", pages)])
+    routes: ASGIApp = ProtocolTypeRouter({"http": answers, "websocket": sockets(stack)})
+    return routes
+
+
 def site(stack: Any = AuthMiddlewareStack) -> ASGIApp:
-    sockets = URLRouter([path("chat/<word>", Chat.as_asgi()), path("sync", SyncChat.as_asgi())])
-    return wrap(ProtocolTypeRouter({"http": get_asgi_application(), "websocket": stack(sockets)}))
+    return wrap(router(stack))
 
 
 @pytest.fixture
@@ -165,3 +187,63 @@ async def test_a_socket_is_closed_when_its_session_is_ended_elsewhere(
         socket.say("read")
         message = await socket.next()
     assert (message["type"], message["code"]) == ("websocket.close", 1008)
+
+
+class ProjectRouter(ProtocolTypeRouter):  # type: ignore[misc]
+    pass
+
+
+def passing(app: ASGIApp) -> ASGIApp:
+    """A middleware that keeps what is inside of it in its closure."""
+
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return middleware
+
+
+async def passed(app: ASGIApp, scope: Any, receive: Any, send: Any) -> None:
+    await app(scope, receive, send)
+
+
+PLACES: Final[dict[str, Callable[[], ASGIApp]]] = {
+    "a derived router": lambda: wrap(ProjectRouter({"websocket": sockets()})),
+    "inside of the router": lambda: ProtocolTypeRouter({"websocket": wrap(sockets())}),
+    "around a middleware that is a function": lambda: wrap(passing(router())),
+    "around a middleware with arguments": lambda: wrap(partial(passed, router())),
+    "around another framework's router": lambda: wrap(Starlette(routes=[Mount("/", app=router())])),
+    "around a single consumer": lambda: wrap(AuthMiddlewareStack(SyncChat.as_asgi())),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_consumer_finds_its_session_wherever_it_is_wrapped(
+    manager: SessionManager, ann: Any, place: str
+) -> None:
+    client = AsyncClient()
+    await client.aforce_login(ann)
+    name = manager.settings.cookie.name
+    socket = Socket(PLACES[place](), "/sync", f"{name}={client.cookies[name].value}", {})
+    assert (await socket.next())["type"] == "websocket.accept"
+    assert await ask(socket, "put size") == ann.username
+    assert await socket.leave() is None
+    assert await SessionStore(client.cookies[name].value).aget("size") == "size"
+
+
+async def test_a_consumer_of_http_requests_finds_it_too(browser: Browser, ann: Any) -> None:
+    """As a page of Django does, with one id for both; a login gives the browser its new id (S-06)."""
+    await browser.get("/do/set-color")
+    before = browser.copy()
+    assert (await browser.get(f"/answer/login-{ann.username}")).text == ann.username
+    assert browser.id not in {None, before.id}
+    assert (await browser.get("/answer/put-size")).text == ann.username
+    assert {"color", "size", "_auth_user_id"} <= set(await browser.do("names"))
+    assert await before.do("names") == []
+    assert (await browser.get("/answer/logout")).text == ANONYMOUS
+    assert await browser.do("names") == []
+
+
+@pytest.mark.parametrize("app", [get_asgi_application, Starlette])
+def test_without_channels_a_socket_has_the_session_itself(app: Callable[[], object]) -> None:
+    """Also where Channels is installed."""
+    assert not has_channels(app())

@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
+from django.urls import path as url
 
 from tests.adapters.django_project import configure
 
@@ -34,16 +36,26 @@ def server() -> Iterator[RawServer]:
 
 
 @contextmanager
-def visited(server: RawServer, timeout: str) -> Iterator[tuple[SessionManager, Client]]:
+def visited(
+    server: RawServer, timeout: str, *, max_bytes_on_heap: str = "0"
+) -> Iterator[tuple[SessionManager, Client]]:
     """A browser with a session, and its manager, whose thread ends here as with the process."""
-    manager = SessionManager(store_url=server.url, nonstop_timeout=timeout, max_bytes_on_heap=0)
-    with override_settings():
-        use_manager(manager)
-        client = Client(raise_request_exception=False)
-        client.get("/sync/set-color")
-        yield manager, client
-    async_to_sync(manager.close)()
+    manager = SessionManager(store_url=server.url, nonstop_timeout=timeout, max_bytes_on_heap=max_bytes_on_heap)
+    try:
+        with override_settings():
+            use_manager(manager)
+            client = Client(raise_request_exception=False)
+            client.get("/sync/set-color")
+            yield manager, client
+    finally:
+        async_to_sync(manager.close)()
 
+
+def fail(_request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("the view failed")
+
+
+urlpatterns = [url("fail", fail)]
 
 PATHS = ["/sync/read", "/sync/set-size", "/sync/invalidate"]
 """What waits for the store in the view, and what does so after it."""
@@ -82,6 +94,20 @@ def test_a_store_loop_that_hangs_is_answered_as_a_store_that_does(server: RawSer
     """The wait itself fails then, in the view or after it."""
     with visited(server, "300ms") as (manager, client), blocked(manager):
         assert is_out_of_reach(client.get(path))
+
+
+def test_a_view_that_fails_without_the_session_keeps_its_own_500(server: RawServer) -> None:
+    """R-30: nothing has to be waited for."""
+    with visited(server, "300ms") as (manager, client), override_settings(ROOT_URLCONF=__name__), blocked(manager):
+        assert client.get("/fail").status_code == 500
+
+
+def test_a_view_that_fails_after_a_read_keeps_its_own_500(server: RawServer) -> None:
+    """R-33: what it has read need not be stored."""
+    with visited(server, "300ms", max_bytes_on_heap="1M") as (manager, client):
+        assert client.get("/sync/read").json() == {"color": "color"}  # so it is in the near cache
+        with blocked(manager):
+            assert client.get("/sync/delete-size").status_code == 500
 
 
 @contextmanager
