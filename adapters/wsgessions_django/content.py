@@ -177,7 +177,7 @@ class SessionContent(SessionBase):
         return unit_of(core).access is UNAVAILABLE and isinstance(unit_of(core).reason(), SessionNotLoaded)
 
     async def _bring(self) -> None:
-        await self.manager.requests.repository.load(self.core)
+        await self.core.load()
         await self._heed_expiry()
 
     async def _heed_expiry(self) -> None:

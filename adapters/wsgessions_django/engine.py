@@ -158,7 +158,7 @@ class SessionStore(SessionContent):
         await self._remove(session, is_own=is_own)
 
     async def _remove(self, session: Session, *, is_own: bool) -> None:
-        await self.manager.requests.repository.load(session)
+        await session.load()
         await session.invalidate()
         if is_own and unit_of(self.core).is_accessed:
             self.is_deleted = True

@@ -279,6 +279,11 @@ class StandaloneRequest(NestedRequest):
             await self._request.load()
             self._heed_expiry()
 
+    def take(self, found: object, status: int) -> None:
+        super().take(found, status)
+        if not self._keeps(status):
+            self.unit.rollback(self.session)  # so that a mere read does not wait for the store
+
     def needs_store(self, status: int) -> bool:
         return super().needs_store(status) or self._request.needs_store(status)
 

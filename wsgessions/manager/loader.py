@@ -99,11 +99,9 @@ class Loader:
                 await self._foreign.look(key, carried.version, deadline=deadline)
             if record is not None and record.renewed_from and record.key == key:
                 await self._end_forward(record, deadline)
-        except WsgessionsError as error:
-            self._record_error(unit, error)
-            if isinstance(error, StoreUnavailable):
-                failure = error
-                unit.fail_with(session, lambda: failure)
+        except StoreUnavailable as error:
+            self._count_failure(failure := error)
+            unit.fail_with(session, lambda: failure)
             raise
         self.statistics.loads += 1
         if record is None:
@@ -241,8 +239,11 @@ class Loader:
         """Record the error in the session, so that a 500 made of it can become the right error response (F-00a)."""
         unit.store_error = error
         if isinstance(error, StoreUnavailable):
-            self.statistics.store_failures += 1
-            self.statistics.unknown_outcomes += error.unknown
+            self._count_failure(error)
+
+    def _count_failure(self, error: StoreUnavailable) -> None:
+        self.statistics.store_failures += 1
+        self.statistics.unknown_outcomes += error.unknown
 
 
 def key_before(record: SessionRecord) -> SessionKey:

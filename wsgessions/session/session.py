@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, overload
 
 from ..codec import check_name
 from ..credentials.session_id import SessionId
+from ..errors import WsgessionsError
 from ..internal.masked import forgetful, shows_as
 from ..record import LONGEST_INTERVAL_MS, SessionKey
 from ..record.clock import instant
@@ -221,7 +222,11 @@ class Session(SessionMapping):
             StoreUnavailable: the store did not answer.
         """
         self._unit.before_store_work()
-        await self._repository.load(self)
+        try:
+            await self._repository.load(self)
+        except WsgessionsError as error:
+            self._unit.store_error = error
+            raise
 
     async def commit(self) -> None:
         """Send the changes now instead of when the response starts; without changes nothing is sent.

@@ -122,8 +122,13 @@ class UnitOfWork(AttributeTracker):
         if self.access is UNTOUCHED:
             self.access = OPEN
         elif write or (self.access is not READ_ONLY and self.access is not OVER):
-            self.store_error = self.reason()
-            raise self.store_error
+            raise self.refuse()
+
+    def refuse(self) -> WsgessionsError:
+        """The error of an access that is not permitted, which the response may have to tell of (F-00a)."""
+        self.is_accessed = True
+        self.store_error = error = self.reason()
+        return error
 
     @property
     def is_over(self) -> bool:
@@ -165,7 +170,7 @@ class UnitOfWork(AttributeTracker):
         """The session was not loaded, or loading failed: each access raises ``reason()`` until it succeeds."""
         if not self.is_over:
             self.access, self.reason = UNAVAILABLE, reason
-            _set(values, "", UnavailableValue.by(reason))
+            _set(values, "", UnavailableValue.by(self.refuse))
 
     def defer_load(self, values: Values) -> None:
         """Require ``await session.load()`` of the application before the first access (R-30)."""

@@ -129,7 +129,7 @@ class SessionRequest(Struct):
             if unit.baseline or self.needs_store(status):
                 return None
             headers = self.add_headers(headers)
-        elif status >= 500:
+        elif status >= 500 and self.needs_store(status):
             return None
         unit.response_started(takes_late_changes=self.requests.takes_late_changes)
         return headers
@@ -137,11 +137,14 @@ class SessionRequest(Struct):
     def needs_store(self, status: int) -> bool:
         """Whether these headers need the store before they may be sent: then call `before_response`.
 
-        Without an access to the session only an error needs it: a body to come may still access it.
+        Without an access to the session only its error does, which a 500 may be made of: a body to come may still
+        access it.
         """
         unit, requests = self.unit, self.requests
-        if status >= 500 or not unit.is_accessed:
-            return status >= 500
+        if status >= 500 and unit.store_error is not None:
+            return True
+        if not unit.is_accessed:
+            return False
         if unit.is_pending or requests.renews or unit.cookie_seconds or unit.has_followed_move:
             return True
         return unit.served_from is FROM_STORE and requests.must_touch_now(unit)

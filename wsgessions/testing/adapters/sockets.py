@@ -146,6 +146,20 @@ class SocketCases(AdapterHarness):
             refusal = await socket.next()
             assert (refusal["type"], refusal["code"]) == ("websocket.close", 1013)
 
+    async def test_the_close_after_an_error_without_the_session_is_the_applications(
+        self, node: Node, browser: Browser
+    ) -> None:
+        """R-30: the same with the store and without it."""
+        await browser.do("set-color")
+        closes: list[Message] = []
+        for stopped in (False, True):
+            node.store.stopped = stopped
+            async with browser.socket("/ws/nothing") as socket:
+                assert (await socket.next())["type"] == "websocket.accept"
+                closes.append(await socket.tell("raise"))
+        assert closes[0]["type"] == "websocket.close"
+        assert closes[0]["code"] == closes[1]["code"]
+
 
 def _cookies(message: Message) -> dict[str, Any]:
     headers = [(name.lower(), value.decode()) for name, value in message.get("headers") or ()]

@@ -33,6 +33,27 @@ class TroubleCases(AdapterHarness):
         assert response.status_code == 200
         assert not {"set-cookie", "vary"} & set(response.headers)
 
+    @pytest.mark.parametrize("path", ["/raise/nothing", "/answer/500/nothing"])
+    async def test_a_route_that_does_not_touch_it_keeps_its_own_500(
+        self, node: Node, browser: Browser, path: str
+    ) -> None:
+        """R-30: the session has no part in the failure, and has nothing to store."""
+        await browser.do("set-color")
+        node.store.stopped = True
+        response = await browser.get(path)
+        assert response.status_code == 500
+        assert not {"set-cookie", "retry-after"} & set(response.headers)
+        assert [str(error) for error in node.errors] in ([], ["the handler failed"])
+
+    @pytest.mark.parametrize("path", ["/raise/read", "/raise/set-size", "/raise/load-color"])
+    async def test_a_handler_that_fails_with_the_session_answers_503(
+        self, node: Node, browser: Browser, path: str
+    ) -> None:
+        """F-00a."""
+        await browser.do("set-color")
+        node.store.stopped = True
+        assert (await browser.get(path)).status_code == 503
+
     async def test_no_session_is_given_that_was_not_stored(self, node: Node, browser: Browser) -> None:
         """R-34."""
         node.store.stopped = True
