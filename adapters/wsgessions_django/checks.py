@@ -12,6 +12,7 @@
 | `wsgessions.W003` | with `DEBUG` off, sessions are in the memory of each process |
 | `wsgessions.W004` | a setting of Django's engines that has no effect here |
 | `wsgessions.W005` | during a migration, a filter of the project leaves the old cookie in debug pages and error mails |
+| `wsgessions.W006` | a column of another app, in which it keeps ids of sessions, is too short for them |
 | `wsgessions.I002` | a domain or a path has chosen the default name of the cookie |
 | `wsgessions.I001` | (`check --deploy`) the project names no ASGI application |
 """
@@ -22,6 +23,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Warning, register  # noqa: A004 - Django's name
 
@@ -45,12 +47,15 @@ _NEED_THE_SESSION: Final = (
 _OF_NAMES: Final = frozenset({"cookie.domain", "cookie.name", "cookie.path"})
 """Settings of which not every name of the cookie takes every value."""
 _CSRF: Final = "django.middleware.csrf.CsrfViewMiddleware"
+_OF_IDS: Final = "session_key"
+"""What packages call a column of such ids, after that of Django's own engine."""
 _WITHOUT_EFFECT: Final = ("SESSION_CACHE_ALIAS", "SESSION_FILE_PATH", "SESSION_SERIALIZER")
 
 
 def register_all() -> None:
     """Register all checks, each once, however often the apps of a process are set up."""
-    for check in (check_settings, check_middleware, check_order, check_safety, check_effect, check_reports):
+    checks = (check_settings, check_middleware, check_order, check_safety, check_effect, check_reports, check_columns)
+    for check in checks:
         register(check, TAG)
     register(check_deployment, TAG, deploy=True)
 
@@ -174,6 +179,27 @@ def check_reports() -> Iterator[CheckMessage]:
             hint="Make it inherit from wsgessions_django.reports.OldCookieFilter.",
             id="wsgessions.W005",
         )
+
+
+@_check
+def check_columns() -> Iterator[CheckMessage]:
+    """W006: Django's own ids have 32 characters, and its column for them 40."""
+    from django.contrib.sessions.base_session import AbstractBaseSession  # a model: not before the apps are loaded
+
+    try:
+        length = settings_of_project().id_length
+    except ConfigError:  # reported as E001
+        return
+    for model in apps.get_models() if _engine_is_ours() else ():
+        for field in model._meta.concrete_fields:
+            limit = getattr(field, "max_length", None)
+            if field.name == _OF_IDS and limit and limit < length and not issubclass(model, AbstractBaseSession):
+                yield Warning(
+                    f"{model._meta.label}.{_OF_IDS} has room for {limit} characters, and an id of a session has "
+                    f"{length}. All databases but SQLite refuse it, and with it the login.",
+                    hint=f'WSGESSIONS = {{"id_length": {limit}}}, before there are sessions to keep.',
+                    id="wsgessions.W006",
+                )
 
 
 @_check

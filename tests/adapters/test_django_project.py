@@ -16,8 +16,10 @@ from django.core.asgi import get_asgi_application
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.core.wsgi import get_wsgi_application
+from django.db import models
 from django.http import HttpRequest
 from django.test import AsyncClient, Client, override_settings
+from django.test.utils import isolate_apps
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -33,7 +35,7 @@ from wsgessions.store.capabilities import Countable
 from wsgessions.testing.adapters.client import BASE_URL
 from wsgessions.testing.adapters.watched_store import WatchedStore
 from wsgessions.web import ASGIApp
-from wsgessions_django import DjangoAdapter, SessionStore, get_session
+from wsgessions_django import DjangoAdapter, SessionStore, checks, get_session
 from wsgessions_django.asgi import Call, wrap
 from wsgessions_django.configuration import current_manager, settings_of_project, use_manager
 from wsgessions_django.stock import STOCK_MIDDLEWARE
@@ -467,6 +469,37 @@ def test_a_check_finds_what_is_wrong(changed: dict[str, Any], found: list[str]) 
         told = run_checks(tags=["wsgessions"])
     assert [message.id for message in told] == [f"wsgessions.{each}" for each in found]
     assert all(message.msg for message in told)
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, ["W006"]),
+        ({"id_length": 41}, ["W006"]),
+        ({"id_length": 40}, []),
+        ({"id_length": 1}, ["E001"]),
+    ],
+    ids=str,
+)
+def test_a_column_that_is_too_short_for_an_id_is_found(
+    settings: dict[str, Any], found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of packages that list a user's sessions; the model of Django's own engine is not used."""
+    from django.contrib.sessions.base_session import AbstractBaseSession
+
+    def make_model(name: str, base: type = models.Model, /, **columns: models.Field[Any, Any]) -> None:
+        type(name, (base,), {**columns, "__module__": __name__, "Meta": type("Meta", (), {"app_label": "auth"})})
+
+    with isolate_apps("django.contrib.auth") as registry:
+        make_model("Device", session_key=models.CharField(max_length=40), name=models.CharField(max_length=10))
+        make_model("Visit", session_key=models.TextField())
+        make_model("Order", session_key=models.CharField(max_length=86))
+        make_model("StockSession", AbstractBaseSession)
+    monkeypatch.setattr(checks, "apps", registry)
+    with override_settings(WSGESSIONS={**SAFE["WSGESSIONS"], **settings}):
+        told = run_checks(tags=["wsgessions"])
+    assert [message.id for message in told] == [f"wsgessions.{each}" for each in found]
+    assert found != ["W006"] or "auth.Device.session_key has room for 40" in told[0].msg
 
 
 @pytest.mark.parametrize("asgi", [True, False])
