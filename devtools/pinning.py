@@ -20,6 +20,7 @@ PINNED = {
     "docs": ("--group", "docs"),
     "bench": ("--group", "bench"),
     "build": ("--group", "build"),
+    "packages": ("--group", "packages"),
     "pins": ("--group", "pins"),
 }
 

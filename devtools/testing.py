@@ -6,9 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from devtools.console import ROOT, Trouble, run
+from devtools.console import ROOT, STATE, Trouble, run
 from devtools.debian import DEBIAN, comes_from_debian, unpack_from_debian
-from devtools.environment import HERE
+from devtools.environment import HERE, Environment
 
 # A test waits for processes and leases for more than half of its time, so there are more workers than processors.
 PARALLEL = ("-n", str((os.cpu_count() or 2) + 3), "--dist", "loadgroup")
@@ -54,6 +54,13 @@ def caches(args: list[str]) -> int:
             raise Trouble("no nginx found", otherwise)
         unpack_from_debian("nginx", otherwise)
     return run_tests(python, "tests/servers/test_shared_caches.py", "tests/deployment", *args)
+
+
+def packages(args: list[str]) -> int:
+    """The tests with other packages, such as Authlib, allauth and sqladmin, in an environment that has them."""
+    # Not in the folder's own: there, every test and every type would be judged with packages that few projects have.
+    python = Environment(STATE / "packages").need("test", "packages")
+    return run_tests(python, "tests/packages", *(args or PARALLEL))
 
 
 def fuzz(args: list[str]) -> int:

@@ -7,12 +7,12 @@ from devtools.checking import docs, lint, types
 from devtools.console import Trouble
 from devtools.matrix import matrix
 from devtools.pinning import pins
-from devtools.testing import bench, browser, caches, fuzz, test
+from devtools.testing import bench, browser, caches, fuzz, packages, test
 from devtools.using import cart, shell
 
 VERBS = {
     verb.__name__: verb
-    for verb in (cart, test, lint, types, docs, fuzz, bench, browser, caches, matrix, build, shell, pins)
+    for verb in (cart, test, lint, types, docs, fuzz, bench, browser, caches, packages, matrix, build, shell, pins)
 }
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sentry_sdk
 from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
-from sentry_sdk.transport import Transport
 
 from tests.asgi_driver import Browser, answering
 from tests.canary import VALUE
+from tests.sentry_events import Sent, sending
 from wsgessions import Session, SessionManager, SessionMiddleware, SessionSettings
 from wsgessions.credentials.identity import new_session_id
 from wsgessions.scrubbing import FILTERED, Scrubber, names_to_hide
@@ -60,34 +59,10 @@ def test_it_is_found_in_all_places(place: str) -> None:
     assert event["kept"] == "sidecar=1"
 
 
-class Sent(Transport):
-    """Keeps what would be sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.envelopes: list[str] = []
-
-    def capture_envelope(self, envelope: Any) -> None:
-        self.envelopes += [json.dumps(item.payload.json, default=repr) for item in envelope.items]
-
-
 @pytest.fixture
 def sent() -> Iterator[Sent]:
-    transport = Sent()
-    sentry_sdk.init(
-        dsn="https://key@sentry.invalid/1",
-        transport=transport,
-        send_default_pii=True,
-        include_local_variables=True,
-        traces_sample_rate=1.0,
-        max_request_body_size="always",
-        default_integrations=False,
-        before_send=Scrubber(),
-        before_send_transaction=Scrubber(),
-    )
-    yield transport
-    sentry_sdk.get_client().close()
-    sentry_sdk.init()
+    with sending() as transport:
+        yield transport
 
 
 @pytest.mark.filterwarnings("ignore:The send_default_pii option:DeprecationWarning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from json import dumps, loads
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,6 +34,10 @@ class Answer:
         self.cookies = {name: value for name, _, value in (field.partition("=") for field in self.fields)}
         self.text = body.decode()
 
+    def json(self) -> Any:
+        """The body, which is JSON."""
+        return loads(self.text)
+
     def __repr__(self) -> str:
         return f"<{self.status} {self.text[:200]!r}>"
 
@@ -44,9 +49,15 @@ class Visitor:
     """One of `KINDS`."""
 
     def get(
-        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        form: Mapping[str, str] = NONE,
+        json: object = None,
+        headers: Mapping[str, str] = NONE,
     ) -> Answer:
-        """What a request is answered."""
+        """What a request is answered; it has a form, or this object as JSON, or no body."""
         raise NotImplementedError
 
     def post(self, path: str, **form: str) -> Answer:
@@ -57,7 +68,7 @@ class Visitor:
         """What a page answers in JSON, which must be a 200."""
         answer = self.get(path)
         assert answer.status == 200, answer
-        return httpx2.Response(200, text=answer.text).json()
+        return answer.json()
 
     @property
     def id(self) -> str | None:
@@ -82,21 +93,28 @@ class OfDjango(Visitor):
         self.client = client
 
     def get(
-        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        form: Mapping[str, str] = NONE,
+        json: object = None,
+        headers: Mapping[str, str] = NONE,
     ) -> Answer:
-        given = {**headers, "referer": BASE_URL}
+        fields = {**headers, "referer": BASE_URL}
         # Django 5.2 gives its asynchronous client's `headers` names with underscores, which no server does.
-        options: dict[str, Any] = dict(given) if self.kind == "asgi" else {"headers": given}
-        options = {**options, "secure": True, "data": urlencode(form)}
-        answer: Any = self.client.generic(method, path, content_type=FORM, **options)
+        options: dict[str, Any] = dict(fields) if self.kind == "asgi" else {"headers": fields}
+        kind, given = (FORM, urlencode(form)) if json is None else ("application/json", dumps(json))
+        options = {**options, "secure": True, "data": given}
+        answer: Any = self.client.generic(method, path, content_type=kind, **options)
         if isinstance(self.client, AsyncClient):
             answer = asyncio.run(_read(answer))
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         answer.close()
         for name in [name for name, cookie in self.client.cookies.items() if cookie["max-age"] == "0"]:
             del self.client.cookies[name]  # as browsers do
-        fields = [("Set-Cookie", cookie.OutputString()) for cookie in answer.cookies.values()]
-        return Answer(answer.status_code, [*answer.items(), *fields], body)
+        cookies = [("Set-Cookie", cookie.OutputString()) for cookie in answer.cookies.values()]
+        return Answer(answer.status_code, [*answer.items(), *cookies], body)
 
     @property
     def id(self) -> str | None:
@@ -127,14 +145,21 @@ class OfAdapter(Visitor):
         self._cookies = httpx2.Cookies(cookies)
 
     def get(
-        self, path: str, method: str = "GET", *, form: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        form: Mapping[str, str] = NONE,
+        json: object = None,
+        headers: Mapping[str, str] = NONE,
     ) -> Answer:
-        return asyncio.run(self._get(path, method, form, {**headers, "referer": BASE_URL}))
+        body = {"data": dict(form)} if json is None else {"json": json}
+        return asyncio.run(self._get(path, method, body, {**headers, "referer": BASE_URL}))
 
-    async def _get(self, path: str, method: str, form: Mapping[str, str], headers: dict[str, str]) -> Answer:
+    async def _get(self, path: str, method: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
         transport = httpx2.ASGITransport(self._app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL, cookies=self._cookies) as client:
-            answer = await client.request(method, path, headers=headers, data=dict(form))
+            answer = await client.request(method, path, headers=headers, **body)
             self._cookies = httpx2.Cookies(client.cookies)
             return Answer(answer.status_code, answer.headers.multi_items(), answer.content)
 
