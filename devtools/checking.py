@@ -7,6 +7,7 @@ import os
 from devtools.building import build_wheel
 from devtools.console import ROOT, run
 from devtools.environment import HERE
+from devtools.pictures import write_pictures
 from devtools.testing import PARALLEL, run_tests
 
 
@@ -29,7 +30,12 @@ def types(args: list[str]) -> int:
 
 
 def docs(args: list[str]) -> int:
-    """The documentation, strictly, into site/, its snippets run; `serve` shows it, `--installed` runs the wheel's."""
+    """The documentation, strictly, into site/, its snippets run; `serve` shows it, `--pictures` draws its diagrams,
+    `--installed` runs its snippets with the wheel.
+    """
+    if args == ["--pictures"]:
+        write_pictures(ROOT / "docs" / "images")
+        return 0
     if args[:1] == ["--installed"]:
         build_wheel()
         return run_tests(HERE.need("test"), "tests/docs/installed.py", *(args[1:] or PARALLEL))

@@ -18,9 +18,9 @@ import pytest
 from devtools.console import STATE
 from devtools.environment import Environment
 from tests.deployment.files import DEPLOYMENT, server_command
-from tests.docs.page import blocks, programs, requirements
-from tests.docs.test_snippets import PAGES, ROOT, RUN, name_of
-from tests.docs.test_transcripts import PAGES_WITH_SERVERS, Shell, replay
+from tests.docs.page import Reading, blocks, requirements
+from tests.docs.test_snippets import PAGES, ROOT, RUN, has_programs, name_of
+from tests.docs.test_transcripts import WITH_SERVERS, Shell, replay, title_of
 
 
 def of_the_reader(state: Path) -> dict[str, str]:
@@ -47,12 +47,12 @@ def digest(names: tuple[str, ...]) -> str:
     return hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
 
 
-def cases(pages: list[Path]) -> list[Any]:
+def case(value: Path | Reading, page: Path, title: str) -> Any:
     """One worker runs the pages that share an environment, so that they do not wait for one another to make it."""
-    return [pytest.param(page, marks=pytest.mark.xdist_group(digest(wanted(page))), id=name_of(page)) for page in pages]
+    return pytest.param(value, marks=pytest.mark.xdist_group(digest(wanted(page))), id=title)
 
 
-@pytest.mark.parametrize("page", cases([page for page in PAGES if any(programs(page))]))
+@pytest.mark.parametrize("page", [case(page, page, name_of(page)) for page in PAGES if has_programs(page)])
 def test_the_files_of_a_page_run_as_installed(page: Path, tmp_path: Path) -> None:
     python = environment_with(wanted(page)).python
     (folder := tmp_path / "page").mkdir()
@@ -68,10 +68,11 @@ def test_the_files_of_a_page_run_as_installed(page: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("page", cases(PAGES_WITH_SERVERS))
-def test_a_transcript_is_what_happens_as_installed(page: Path, tmp_path: Path) -> None:
-    with closing(Shell(tmp_path, environment_with(wanted(page)).bin, of_the_reader(tmp_path / "state"))) as shell:
-        replay(page, shell)
+@pytest.mark.parametrize("reading", [case(reading, reading.page, title_of(reading)) for reading in WITH_SERVERS])
+def test_a_transcript_is_what_happens_as_installed(reading: Reading, tmp_path: Path) -> None:
+    programs = environment_with(wanted(reading.page)).bin
+    with closing(Shell(tmp_path, programs, of_the_reader(tmp_path / "state"))) as shell:
+        replay(reading, shell)
 
 
 def test_the_image_has_installed_what_its_command_and_its_application_need(tmp_path: Path) -> None:

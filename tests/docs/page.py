@@ -1,6 +1,6 @@
 """The blocks of a documentation page, and a program that runs its Python as a reader would: each block as a file.
 
-``python page.py PAGE.md`` runs the page in the working directory, which is empty, with this Python:
+``python page.py PAGE.md`` runs the page below the working directory, which is empty, with this Python:
 
 * A block with a title, such as ```` ```python title="app.py" ````, is a file of that name. Files of all languages are
   written first, so that each block can import those below it as well.
@@ -8,6 +8,9 @@
 * Each Python file that no other block of the page imports is run, in the order of the page, in a process of its own.
 * ``test_*.py`` are run by pytest.
 * All else is text.
+
+Tabs (``=== "Django"``) are alternatives: the page is run once for each, in a folder of its own, with the blocks in that
+tab and those outside of all.
 """
 
 from __future__ import annotations
@@ -26,7 +29,12 @@ FENCE = re.compile(
 )
 
 
+TAB = re.compile(r'^=== "(?P<name>[^"]+)"\n(?P<body>(?:(?: {4}.*)?\n)*)', re.MULTILINE)
+
+
 class Block(NamedTuple):
+    tab: str | None
+    """The tab that it is in."""
     language: str
     title: str | None
     code: str
@@ -38,13 +46,31 @@ class Block(NamedTuple):
         return self.title or (f"line_{self.line}.py" if self.language == "python" else None)
 
 
+class Reading(NamedTuple):
+    """A page as it is read with one of its tabs open."""
+
+    page: Path
+    tab: str | None
+    blocks: Sequence[Block]
+
+
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, with their line numbers."""
     text = page.read_text()
+    tabs = [(range(*found.span("body")), found["name"]) for found in TAB.finditer(text)]
     for found in FENCE.finditer(text):
         indent = len(found["indent"])
         code = "\n".join(line[indent:] for line in found["code"].splitlines()) + "\n"
-        yield Block(found["language"], found["title"], code, text.count("\n", 0, found.start()) + 1)
+        tab = next((name for body, name in tabs if found.start() in body), None)
+        yield Block(tab, found["language"], found["title"], code, text.count("\n", 0, found.start()) + 1)
+
+
+def readings(page: Path) -> Iterator[Reading]:
+    """Every way to read a page: one, or one for each tab."""
+    all_blocks = list(blocks(page))
+    tabs = dict.fromkeys(block.tab for block in all_blocks if block.tab)
+    for tab in tabs or (None,):
+        yield Reading(page, tab, [block for block in all_blocks if block.tab in {None, tab}])
 
 
 def requirements(page: Path) -> tuple[str, ...]:
@@ -54,16 +80,16 @@ def requirements(page: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for line in lines for name in shlex.split(line)))
 
 
-def write_files(page: Path, folder: Path) -> None:
+def write_files(reading: Reading, folder: Path) -> None:
     """Make the files of a page in a folder."""
-    for block in blocks(page):
+    for block in reading.blocks:
         if block.file:
             (folder / block.file).write_text(block.code)
 
 
-def programs(page: Path) -> Iterator[str]:
+def programs(reading: Reading) -> Iterator[str]:
     """The Python files of a page that are run: those without tests, unless another block imports them."""
-    python = [block for block in blocks(page) if block.file and block.file.endswith(".py")]
+    python = [block for block in reading.blocks if block.file and block.file.endswith(".py")]
     imported = {name for block in python for name in re.findall(r"^(?:from|import) (\w+)", block.code, re.MULTILINE)}
     for block in python:
         assert block.file is not None
@@ -71,14 +97,16 @@ def programs(page: Path) -> Iterator[str]:
             yield block.file
 
 
-def run(page: Path) -> None:
-    write_files(page, Path.cwd())
-    commands: list[Sequence[str]] = [(file,) for file in programs(page)]
-    if list(Path.cwd().glob("test_*.py")):
+def run(reading: Reading, folder: Path) -> None:
+    folder.mkdir()
+    write_files(reading, folder)
+    commands: list[Sequence[str]] = [(file,) for file in programs(reading)]
+    if list(folder.glob("test_*.py")):
         commands.append(("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"))
     for command in commands:
-        subprocess.run([sys.executable, *command], check=True)
+        subprocess.run([sys.executable, *command], cwd=folder, check=True)
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]))
+    for number, each in enumerate(readings(Path(sys.argv[1])), 1):
+        run(each, Path.cwd() / f"reading-{number}")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.docs import coverage_page, settings_page
-from tests.docs.page import blocks, programs, requirements
+from tests.docs.page import blocks, programs, readings, requirements
 from wsgessions import errors
 from wsgessions.settings.names import GUIDE_NAMES
 
@@ -20,6 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
 RUN = ROOT / "tests" / "docs" / "page.py"
+
+
+def has_programs(page: Path) -> bool:
+    return any(any(programs(reading)) for reading in readings(page))
 
 
 def name_of(page: Path) -> str:
@@ -72,7 +76,7 @@ def test_the_snippets_of_a_page_run(page: Path, tmp_path: Path) -> None:
 
 def test_a_page_to_follow_begins_with_its_install_line() -> None:
     to_follow = [*DOCS.glob("how-to/*.md"), *DOCS.glob("tutorial/*.md"), DOCS / "index.md", ROOT / "README.md"]
-    assert [name_of(page) for page in to_follow if any(programs(page)) and not requirements(page)] == []
+    assert [name_of(page) for page in to_follow if has_programs(page) and not requirements(page)] == []
 
 
 def test_a_page_to_follow_says_what_to_read_next() -> None:
@@ -85,6 +89,36 @@ def test_only_a_page_about_tests_or_refusals_leads_to_a_store_in_memory(page: Pa
     """With any other, the reader's second server would not know the visitors of the first."""
     in_memory = [block.line for block in blocks(page) if "memory:" in block.code]
     assert not in_memory or page.name in {"testing.md", "production.md"}
+
+
+def test_the_page_of_tabs_is_read_once_with_each(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("""
+```python title="common.py"
+both = True
+```
+
+=== "One"
+
+    ```python title="app.py"
+    from common import both
+    ```
+
+=== "Two"
+
+    Text.
+
+    ```python title="app.py"
+    import common
+    ```
+
+```python title="last.py"
+```
+""")
+    first, second = readings(page)
+    assert (first.tab, second.tab) == ("One", "Two")
+    assert [block.code for block in second.blocks] == ["both = True\n", "import common\n", "\n"]
+    assert list(programs(first)) == ["app.py", "last.py"]
 
 
 def all_errors(root: type[errors.WsgessionsError] = errors.WsgessionsError) -> list[type[errors.WsgessionsError]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.page import blocks, write_files
+from tests.docs.page import Reading, readings, write_files
 from tests.docs.test_snippets import PAGES, environment, name_of
 from tests.servers.ports import held_port, wait_for
 
@@ -21,9 +21,9 @@ PORTS = ("8001", "8002")
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
 
 
-def transcript(page: Path) -> Iterator[tuple[str, str]]:
+def transcript(reading: Reading) -> Iterator[tuple[str, str]]:
     """The commands of a page, each with its output. Those that set up a machine are not ours to run."""
-    for block in blocks(page):
+    for block in reading.blocks:
         if block.language == "console":
             for found in re.finditer(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.code, re.MULTILINE):
                 if not found[1].startswith(("./dev", "git ", "pip ", "export ")):
@@ -61,15 +61,21 @@ class Shell:
         self.errors.close()
 
 
-PAGES_WITH_SERVERS = [page for page in PAGES if any("uvicorn" in line for line, _ in transcript(page))]
+WITH_SERVERS = [
+    reading for page in PAGES for reading in readings(page) if any("uvicorn" in line for line, _ in transcript(reading))
+]
 
 
-def replay(page: Path, shell: Shell) -> None:
+def title_of(reading: Reading) -> str:
+    return name_of(reading.page) + (f" {reading.tab}" if reading.tab else "")
+
+
+def replay(reading: Reading, shell: Shell) -> None:
     """Type all commands of a page, and compare what comes back. Another port stands for each of the page's."""
-    write_files(page, shell.folder)
+    write_files(reading, shell.folder)
     with ExitStack() as stack:
         ports = {port: stack.enter_context(held_port()) for port in PORTS}
-        for command, expected in transcript(page):
+        for command, expected in transcript(reading):
             for written, used in ports.items():
                 command = command.replace(written, str(used))  # noqa: PLW2901 - the page's ports may be taken here
             if command.endswith("&"):
@@ -79,7 +85,7 @@ def replay(page: Path, shell: Shell) -> None:
                 assert shell.run(command) == expected.rstrip("\n"), (shell.folder / "log").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES_WITH_SERVERS, ids=name_of)
-def test_a_transcript_is_what_happens(page: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reading", WITH_SERVERS, ids=title_of)
+def test_a_transcript_is_what_happens(reading: Reading, tmp_path: Path) -> None:
     with closing(Shell(tmp_path, Path(sys.executable).parent, environment(tmp_path / "state"))) as shell:
-        replay(page, shell)
+        replay(reading, shell)
