@@ -108,17 +108,17 @@ class Picture:
 
     def box(self, x: float, y: float, width: float, height: float, fill: Fill, *lines: Text) -> None:
         """A part, with its text in the middle."""
-        self._rectangle(x, y, width, height, f"{fill} outline", 6)
+        self._rectangle(x, y, width, height, f"{fill} outline", rounded=6)
         self._centred(x + width / 2, y + height / 2 - _LINE * (len(lines) - 1) / 2, lines)
 
     def card(self, x: float, y: float, width: float, height: float, fill: Fill, *lines: Text) -> None:
         """A part that has others inside, with its text at the top."""
-        self._rectangle(x, y, width, height, f"{fill} outline", 8)
+        self._rectangle(x, y, width, height, f"{fill} outline", rounded=8)
         self._centred(x + width / 2, y + 20, lines)
 
     def frame(self, x: float, y: float, width: float, height: float, *lines: Text) -> None:
         """A boundary around parts, with its text at the top left."""
-        self._rectangle(x, y, width, height, "frame", 8)
+        self._rectangle(x, y, width, height, "frame", rounded=8)
         self.write(x + 12, y + 20, *lines)
 
     def bar(
@@ -166,10 +166,9 @@ class Picture:
         place = f'x="{x:g}" y="{y + _RISE:g}"' + ("" if anchor == "start" else f' text-anchor="{anchor}"')
         self._elements.append(f'<text class="{line.style} {line.ink}{more}" {place}>{escape(line.text)}</text>')
 
-    def _rectangle(self, x: float, y: float, width: float, height: float, classes: str, round_: float) -> None:
-        corners = f' rx="{round_:g}"' if round_ else ""
-        size = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
-        self._elements.append(f'<rect class="{classes}" {size}{corners}/>')
+    def _rectangle(self, x: float, y: float, width: float, height: float, classes: str, *, rounded: float) -> None:
+        size = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{rounded:g}"'
+        self._elements.append(f'<rect class="{classes}" {size}/>')
 
     def _arrow(self, classes: str, tip: str, points: tuple[Point, ...], *, both: bool) -> None:
         tips = f'marker-end="url(#tip-{tip})"' + (f' marker-start="url(#tip-{tip})"' if both else "")

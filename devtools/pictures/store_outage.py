@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from devtools.pictures.drawing import WIDTH, Fill, Picture, label, note
+from devtools.pictures.drawing import Fill, Picture, label, note
 
 HEARTBEAT = 0.5
 LEASE = 1.5
@@ -34,13 +34,17 @@ class _Span(NamedTuple):
     """By how much earlier it may end."""
 
 
+_AT_ONCE = _Span(0, "good", "200")
 _IN_MEMORY = _Span(LEASE, "good", "200", HEARTBEAT)
 _ANSWERED_LATE = _Span(OUTAGE, "late", "200, late")
 _AGAIN = _Span(_TO, "good", "200")
 _REFUSED = _Span(OUTAGE - TIMEOUT, "bad", f"503 {TIMEOUT} s later, Retry-After: {RETRY_AFTER}")
 _LANES: tuple[tuple[str, tuple[_Span, ...]], ...] = (
     ("the store", (_Span(0, "good", "ok"), _Span(OUTAGE, "bad", "does not answer"), _Span(_TO, "good", "ok"))),
-    ("a change; a read of a session that is not in memory", (_Span(0, "good", ""), _REFUSED, _ANSWERED_LATE, _AGAIN)),
+    (
+        "a change; a read of a session that is not in memory",
+        (_Span(0, "good", "200"), _REFUSED, _ANSWERED_LATE, _AGAIN),
+    ),
     ("a read of a session in memory", (_IN_MEMORY, _REFUSED, _ANSWERED_LATE, _AGAIN)),
     (
         "a route that does not use the session of its visitor",
@@ -79,8 +83,7 @@ def _lane(picture: Picture, y: float, name: str, spans: tuple[_Span, ...]) -> No
     begin, lean = float(_FROM), 0.0
     for span in spans:
         width, next_lean = (span.end - begin) * _SECOND, span.gradual * _SECOND
-        words = [note(span.text)] if span.text else []
-        picture.bar(_x(begin), y + 14, width, _BAR, span.fill, *words, lean=(lean, next_lean))
+        picture.bar(_x(begin), y + 14, width, _BAR, span.fill, note(span.text), lean=(lean, next_lean))
         begin, lean = span.end, next_lean
 
 

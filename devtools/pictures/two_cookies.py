@@ -67,7 +67,7 @@ def _cookie(picture: Picture, y: float, cookie: _Cookie, purpose: Text) -> None:
     picture.write(_X + _FULL - 14, y + 24, code(cookie.name), anchor="end")
     left, width = _X + 14.0, _FULL - 28
     for share, fill, text in cookie.parts:
-        picture.bar(left, y + 62, width * share, 36, fill, *([note(text)] if text else []))
+        picture.bar(left, y + 62, width * share, 36, fill, note(text))
         left += width * share
     for number, (name, *lines) in enumerate(cookie.facts):
         top = y + 118 + number * 60

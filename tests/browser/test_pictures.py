@@ -66,13 +66,12 @@ def test_a_picture_has_the_colours_of_the_page_around_it(scheme: Literal["light"
     assert picture_in(browser, system="light", page="light") != picture_in(browser, system="light", page="dark")
 
 
-def picture_in(
-    browser: Browser, *, system: Literal["light", "dark"], page: Literal["light", "dark"]
-) -> bytes:
+def picture_in(browser: Browser, *, system: Literal["light", "dark"], page: Literal["light", "dark"]) -> bytes:
     """What is seen of a picture on a page with this colour scheme, where the system prefers that one."""
     tab = browser.new_page(color_scheme=system)
-    tab.route("**/picture.svg", lambda route: route.fulfill(body=PICTURES["architecture.svg"].svg(), content_type="image/svg+xml"))
-    tab.route("**/page", lambda route: route.fulfill(body="<!doctype html><body>", content_type="text/html"))
+    picture, empty = PICTURES["architecture.svg"].svg(), "<!doctype html><body>"
+    tab.route("**/picture.svg", lambda route: route.fulfill(body=picture, content_type="image/svg+xml"))
+    tab.route("**/page", lambda route: route.fulfill(body=empty, content_type="text/html"))
     tab.goto("http://pictures.test/page")
     tab.set_content(f'<body style="color-scheme: {page}"><img src="http://pictures.test/picture.svg">')
     tab.locator("img").evaluate("image => image.decode()")
