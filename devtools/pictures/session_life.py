@@ -14,7 +14,7 @@ def draw() -> Picture:
     """From no session to a session, and back."""
     picture = Picture(
         "Life of a session",
-        "A visitor without a session costs nothing: no header, no command to the store. The first change creates the "
+        "A visitor without a session costs nothing: no cookie, nothing stored, no command to the store. The first change creates the "
         "session and gives the browser its id. While it is live, each use restarts the idle time of "
         f"{IDLE_MINUTES} minutes, each change gives it a new version, and a login gives it a new id and ends the old "
         f"one in the same step. It ends by a logout, after {IDLE_MINUTES} minutes without use, or {AGE_HOURS} hours "
@@ -22,7 +22,7 @@ def draw() -> Picture:
         "is never adopted: the visitor has no session, and the next change creates one with a new id.",
         532,
     )
-    nothing = note("no header, no cookie, no command to the store")
+    nothing = note("no cookie, nothing stored, no command to the store")
     picture.box(_X, 12, _FULL, 56, "plain", label("no session"), nothing)
     picture.arrow((_CENTRE, 68), (_CENTRE, 126))
     picture.write(_CENTRE + 14, 88, note("the first change"), code('session["cart"] = ["tea"]'))
