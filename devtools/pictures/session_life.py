@@ -14,8 +14,8 @@ def draw() -> Picture:
     """From no session to a session, and back."""
     picture = Picture(
         "Life of a session",
-        "A visitor without a session costs nothing: no cookie, nothing stored, no command to the store. The first change creates the "
-        "session and gives the browser its id. While it is live, each use restarts the idle time of "
+        "A visitor without a session costs nothing: no cookie, nothing stored, no command to the store. The first "
+        "change creates the session and gives the browser its id. While it is live, each use restarts the idle time of "
         f"{IDLE_MINUTES} minutes, each change gives it a new version, and a login gives it a new id and ends the old "
         f"one in the same step. It ends by a logout, after {IDLE_MINUTES} minutes without use, or {AGE_HOURS} hours "
         "after its creation, by the store's clock. Then late changes are answered 409 and cannot bring it back. Its id "
