@@ -69,7 +69,7 @@ class Program:
 
 
 class Proxies:
-    """All proxies: one for each node, numbered alike."""
+    """All proxies: one for each node, numbered alike, or one that all nodes share."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -78,8 +78,8 @@ class Proxies:
     async def order(
         self, method: str, *arguments: Any, only: int | None = None, **options: Any
     ) -> list[dict[str, int]]:
-        """Call a method of one proxy or of all; the answer is the counts of all, see `ProxyCounts`."""
-        chosen = list(range(len(self.ports))) if only is None else [only]
+        """Call a method of all proxies or of that of one node; the answer is the counts of all, see `ProxyCounts`."""
+        chosen = list(range(len(self.ports))) if only is None else [only % len(self.ports)]
         counts: list[dict[str, int]] = json.loads(
             await self._program.ask(json.dumps([chosen, method, arguments, options]))
         )
