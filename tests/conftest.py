@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import threading
@@ -114,6 +115,17 @@ def _every_store_is_closed() -> Iterator[None]:
     if homes_beyond(before):
         gc.collect()  # a store that is in use no more ends its thread
         assert not homes_beyond(before), "a test of this module leaves a store open; close its manager"
+
+
+@pytest.fixture(autouse=True)
+def _the_root_logger_stays_as_it_was() -> Iterator[None]:
+    """Litestar configures it with each application, and other tests would then find more lines than they count."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in [each for each in root.handlers if each not in handlers]:
+        root.removeHandler(handler)
 
 
 def homes_beyond(known: Collection[threading.Thread]) -> list[threading.Thread]:
